@@ -1,0 +1,22 @@
+package clock
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// System is the machine's own clock.
+type System struct{}
+
+// Wall implements Clock.
+func (System) Wall() time.Time { return time.Now() }
+
+// Boot implements Clock by CLOCK_BOOTTIME.
+func (System) Boot() time.Duration {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+		panic("BUG: CLOCK_BOOTTIME: " + err.Error())
+	}
+	return time.Duration(ts.Nano())
+}

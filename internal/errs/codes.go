@@ -1,0 +1,113 @@
+package errs
+
+// Code is the stable name of a kind of failure. Codes are API: they are never
+// renamed, and a new one is added at the end of its group.
+type Code string
+
+// Exit codes of the command line.
+const (
+	ExitOK          = 0
+	ExitFailed      = 1
+	ExitUsage       = 2
+	ExitDenied      = 3
+	ExitIntegrity   = 4
+	ExitUnavailable = 5
+)
+
+const (
+	Internal        Code = "internal"
+	Usage           Code = "usage"
+	Cancelled       Code = "cancelled"
+	Deadline        Code = "deadline"
+	NotFound        Code = "not-found"
+	Denied          Code = "denied"
+	GrantExpired    Code = "grant-expired"
+	GrantRevoked    Code = "grant-revoked"
+	GrantMissing    Code = "grant-missing"
+	QuotaUsedUp     Code = "quota-used-up"
+	PromptBusy      Code = "prompt-busy"
+	FolderMissing   Code = "folder-missing"
+	FolderNotDir    Code = "folder-not-a-directory"
+	FolderClosed    Code = "folder-unreadable"
+	FolderChanged   Code = "folder-changed"
+	LogBroken       Code = "audit-log-broken"
+	LogUnwritable   Code = "audit-log-unwritable"
+	BadExport       Code = "audit-export-broken"
+	ReleaseMismatch Code = "release-mismatch"
+	CoreUnavailable Code = "core-unavailable"
+	CoreBusy        Code = "core-busy"
+	HomeUnusable    Code = "home-unusable"
+	NoSpace         Code = "no-space"
+	SandboxMissing  Code = "sandbox-missing"
+	PostureFailed   Code = "sandbox-posture-failed"
+	WorkerCrashed   Code = "worker-crashed"
+	WorkerHung      Code = "worker-hung"
+	Malformed       Code = "malformed"
+	TooLarge        Code = "too-large"
+	NotSupported    Code = "not-supported"
+)
+
+// Entry is what the table says of one code.
+type Entry struct {
+	Code     Code
+	Exit     int
+	Sentence string
+	Hint     string
+	// Page explains the code in docs/errors.md.
+	Page string
+}
+
+// Table lists every code, in the order of docs/errors.md.
+func Table() []Entry { return table }
+
+var table = []Entry{
+	{Internal, ExitFailed, "Something went wrong inside Bailey", "run `bailey doctor`; if it stays, please report it", "A fault of Bailey's own. Nothing was lost."},
+	{Usage, ExitUsage, "The command cannot be understood", "run `bailey help`", "The words on the command line do not fit together. Nothing was started."},
+	{Cancelled, ExitFailed, "Stopped", "", "The task was ended before it was done, by Ctrl-C or by its client going away."},
+	{Deadline, ExitFailed, "It took too long", "raise --timeout", "The time that the call was given is over."},
+	{NotFound, ExitFailed, "There is no such thing", "", "The name or id is not known here."},
+	{Denied, ExitDenied, "Not allowed", "run the command on a terminal to be asked, or grant it on the command line", "Nobody granted what the task needs. Without a terminal the answer is no, unless the command line or a policy file granted it."},
+	{GrantExpired, ExitDenied, "The grant has expired", "run the command again to be asked", "A grant has a time, and it is over on one of its two clocks."},
+	{GrantRevoked, ExitDenied, "The grant was revoked", "run the command again to be asked", "Someone withdrew the grant while it was in use."},
+	{GrantMissing, ExitDenied, "There is no grant for this", "run the command again to be asked", "The call named no live grant of the right kind on this connection."},
+	{QuotaUsedUp, ExitDenied, "The grant's quota is used up", "run the command again to be asked", "A grant may be limited to a number of calls."},
+	{PromptBusy, ExitDenied, "Too many questions are waiting", "answer those that are open, then try again", "At most three questions wait; more are answered no."},
+	{FolderMissing, ExitFailed, "The folder does not exist", "check the spelling", "No directory is at that path."},
+	{FolderNotDir, ExitUsage, "That is not a folder", "name the folder that holds it", "The path names a file or something else that is not a directory."},
+	{FolderClosed, ExitFailed, "The folder cannot be opened", "check who owns it and its mode", "The system refused to open the directory, or the worker's own user may not read it."},
+	{FolderChanged, ExitFailed, "The folder is not the one that was granted any more", "run the command again to be asked", "The directory was replaced, moved or unmounted."},
+	{LogBroken, ExitIntegrity, "The audit log is damaged", "`bailey audit verify` names the first bad record", "The log does not match its signed checkpoints. Nothing is granted until a person has looked."},
+	{LogUnwritable, ExitUnavailable, "The audit log cannot be written", "check free space and the mode of Bailey's home", "No grant is made without a record, so nothing was done."},
+	{BadExport, ExitIntegrity, "The export does not verify", "", "The file is not what the log's key signed."},
+	{ReleaseMismatch, ExitUnavailable, "Another release of Bailey is running", "run `bailey stop`, then try again", "Processes of different releases never talk to each other."},
+	{CoreUnavailable, ExitUnavailable, "Bailey's core cannot be reached", "run `bailey doctor`", "The core did not start or went away. Nothing was lost; the next command starts it again."},
+	{CoreBusy, ExitUnavailable, "Bailey's core has too much to do", "end another task, then try again", "A cap on connections, tasks or streams was reached."},
+	{HomeUnusable, ExitUnavailable, "Bailey's home cannot be used", "name another one with --home, or mend its owner and mode", "The state directory is missing, read-only, too open, or another user's."},
+	{NoSpace, ExitUnavailable, "The disk is full", "free some space, then run the command again", "What was written so far was removed or can be used again."},
+	{SandboxMissing, ExitUnavailable, "This machine lacks a part of the sandbox that this work needs", "run `bailey doctor`", "A worker whose required layers are missing does not start; nothing ever runs outside the sandbox."},
+	{PostureFailed, ExitUnavailable, "A worker was not confined as it should be, and was ended", "run `bailey doctor`", "What was seen from outside, or tried from inside, differed from the worker's specification."},
+	{WorkerCrashed, ExitFailed, "The worker ended unexpectedly", "run the command again", "A sandboxed process crashed or was killed. The core goes on; nothing was lost."},
+	{WorkerHung, ExitFailed, "The worker made no progress and was ended", "run the command again", "A sandboxed process stopped answering."},
+	{Malformed, ExitFailed, "A message was not in the agreed form", "", "The peer broke the protocol, and its connection was closed."},
+	{TooLarge, ExitFailed, "A message was larger than allowed", "", "Every message has a limit, named in the schema."},
+	{NotSupported, ExitUnavailable, "This is not supported here", "", "The operating system or this release cannot do it."},
+}
+
+func entry(c Code) Entry {
+	for _, e := range table {
+		if e.Code == c {
+			return e
+		}
+	}
+	return table[0]
+}
+
+// Known reports whether c stands in the table.
+func Known(c Code) bool {
+	for _, e := range table {
+		if e.Code == c {
+			return true
+		}
+	}
+	return false
+}
