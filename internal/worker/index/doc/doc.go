@@ -100,18 +100,13 @@ type Document struct {
 // Lines finds lines by offset.
 type Lines struct{ starts []int }
 
-// NewLines indexes the line starts of source. "\n", "\r\n" and a lone "\r"
-// end a line, as editors count them.
+// NewLines indexes the line starts of source. A line ends at "\n", as grep, sed
+// and editors on this system count; a carriage return belongs to its line.
 func NewLines(source string) *Lines {
 	l := &Lines{starts: []int{0}}
 	for i := 0; i < len(source); i++ {
-		switch source[i] {
-		case '\n':
+		if source[i] == '\n' {
 			l.starts = append(l.starts, i+1)
-		case '\r':
-			if i+1 >= len(source) || source[i+1] != '\n' {
-				l.starts = append(l.starts, i+1)
-			}
 		}
 	}
 	return l
