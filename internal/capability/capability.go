@@ -1,0 +1,182 @@
+// Package capability decides: what a grant is, whether a call may use it, and
+// what a narrower one may hold. It is pure: time comes in as an argument, and
+// nothing here opens, reads or writes anything.
+//
+// A grant binds to the object that was opened, by its identity, never to a
+// string: Scope.Path is for people to read.
+package capability
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/wire/policyv1"
+)
+
+// Handle is 128 random bits that stand for a grant on one channel only.
+type Handle [16]byte
+
+// ID names a grant to a person; it gives no authority.
+type ID string
+
+// Object is the identity of an opened directory: what the file system says it
+// is, not where it stands.
+type Object struct {
+	Device, Inode uint64
+	// FS and FileHandle outlive a restart; they are compared when a
+	// remembered grant is minted again.
+	FS         [8]byte
+	FileHandle string
+}
+
+// Scope is what a grant covers.
+type Scope struct {
+	// Path is the real path at the time of opening.
+	Path   string
+	Object Object
+}
+
+// Holder is who may use a grant.
+type Holder struct {
+	App     string
+	Channel uint64
+	Task    string
+}
+
+// Decision is who said yes.
+type Decision string
+
+// The ways a grant comes about.
+const (
+	ByTerminal    Decision = "terminal"
+	ByCommandLine Decision = "command line"
+	ByRemembered  Decision = "remembered"
+)
+
+// Expiry ends a grant on whichever clock is over first. The zero value never
+// expires; a wall time that is set back cannot prolong the grant, because the
+// boot clock goes on.
+type Expiry struct {
+	Wall time.Time
+	Boot time.Duration
+}
+
+// Over reports whether either clock has reached the expiry.
+func (e Expiry) Over(wall time.Time, boot time.Duration) bool {
+	if e.Wall.IsZero() && e.Boot == 0 {
+		return false
+	}
+	return !wall.Before(e.Wall) || boot >= e.Boot
+}
+
+// Row is one grant in the core's table.
+type Row struct {
+	ID     ID
+	Kind   policyv1.Kind
+	Scope  Scope
+	Holder Holder
+	// Since is the wall time of minting.
+	Since  time.Time
+	Expiry Expiry
+	// MaxCalls is the quota of calls; 0 = no limit.
+	MaxCalls uint64
+	Parent   ID
+	// ActionHash is the hash of the action that the person was shown.
+	ActionHash [sha256.Size]byte
+	By         Decision
+}
+
+// Use is what a call wants of a grant.
+type Use struct {
+	Kind    policyv1.Kind
+	Channel uint64
+	// Calls counts this call.
+	Calls uint64
+	Wall  time.Time
+	Boot  time.Duration
+}
+
+// Check returns nil when the row allows the use, else errs.GrantMissing for a
+// wrong kind or channel, errs.GrantExpired, or errs.QuotaUsedUp. A wrong kind
+// and a wrong channel answer alike, so that a probe learns nothing.
+func (r *Row) Check(u Use) error {
+	switch {
+	case u.Kind == policyv1.Kind_KIND_UNSPECIFIED || u.Kind == policyv1.Kind_KIND_NONE,
+		u.Kind != r.Kind, u.Channel != r.Holder.Channel:
+		return errs.New(errs.GrantMissing, "capability.check")
+	case r.Expiry.Over(u.Wall, u.Boot):
+		return errs.New(errs.GrantExpired, "capability.check")
+	case r.MaxCalls != 0 && u.Calls > r.MaxCalls:
+		return errs.New(errs.QuotaUsedUp, "capability.check")
+	}
+	return nil
+}
+
+// Grantable reports whether a kind can be granted in this release. The kinds
+// that watch the person are named in the schema so that asking is a clear
+// refusal.
+func Grantable(k policyv1.Kind) bool { return k == policyv1.Kind_KIND_FILE_READ }
+
+// Attenuate returns child as a grant below parent, or errs.Denied when child
+// is wider in any field. No prompt is needed for what is already held.
+func Attenuate(parent, child Row) (Row, error) {
+	wider := func(what string) (Row, error) {
+		return Row{}, errs.New(errs.Denied, "capability.attenuate").With(what + " is wider than the grant it comes from")
+	}
+	switch {
+	case child.Kind != parent.Kind:
+		return wider("the kind")
+	case child.Scope.Object != parent.Scope.Object:
+		return wider("the scope")
+	case child.Holder.App != parent.Holder.App, child.Holder.Task != parent.Holder.Task:
+		return wider("the holder")
+	case child.ActionHash != parent.ActionHash:
+		return wider("the action")
+	case parent.MaxCalls != 0 && (child.MaxCalls == 0 || child.MaxCalls > parent.MaxCalls):
+		return wider("the quota")
+	}
+	if p := parent.Expiry; p != (Expiry{}) {
+		if c := child.Expiry; c == (Expiry{}) || c.Wall.After(p.Wall) || c.Boot > p.Boot {
+			return wider("the time")
+		}
+	}
+	child.Parent = parent.ID
+	child.By = parent.By
+	return child, nil
+}
+
+// Asked is one row of an action as it was put to a person.
+type Asked struct {
+	Kind       policyv1.Kind
+	Scope      Scope
+	TTLSeconds uint32
+	Remember   bool
+}
+
+// ActionHash hashes what a person is asked, field by field with lengths, so
+// that no two actions share an encoding. The grant keeps it; an answer to
+// another action does not fit.
+func ActionHash(task, verb string, rows []Asked) [sha256.Size]byte {
+	h := sha256.New()
+	str := func(s string) {
+		_ = binary.Write(h, binary.BigEndian, uint64(len(s)))
+		h.Write([]byte(s))
+	}
+	str("bailey action v1")
+	str(task)
+	str(verb)
+	_ = binary.Write(h, binary.BigEndian, uint64(len(rows)))
+	for _, r := range rows {
+		_ = binary.Write(h, binary.BigEndian, uint32(r.Kind))
+		str(r.Scope.Path)
+		_ = binary.Write(h, binary.BigEndian, r.Scope.Object.Device)
+		_ = binary.Write(h, binary.BigEndian, r.Scope.Object.Inode)
+		_ = binary.Write(h, binary.BigEndian, r.TTLSeconds)
+		_ = binary.Write(h, binary.BigEndian, r.Remember)
+	}
+	var sum [sha256.Size]byte
+	h.Sum(sum[:0])
+	return sum
+}
