@@ -1,0 +1,54 @@
+package limits
+
+import "time"
+
+const (
+	// PathBytes bounds a path that a client names: PATH_MAX of Linux.
+	PathBytes = 4096
+	// Clients bounds the connections of one core. A person has a handful of
+	// windows and terminals; more is a runaway script.
+	Clients = 64
+	// TasksPerClient bounds the tasks that one connection holds open.
+	TasksPerClient = 16
+	// GrantsLive bounds the rows of the table, so that a hostile client cannot
+	// grow the core.
+	GrantsLive = 1024
+	// Remembered bounds the policies that a person keeps.
+	Remembered = 256
+	// PolicyFileBytes bounds the file of remembered policies.
+	PolicyFileBytes = 1 << 20
+	// ProposalsWaiting is the queue of questions to a person per client
+	// (REQUIREMENTS C11); further ones are answered no.
+	ProposalsWaiting = 3
+	// PromptInert is how long "yes" does not count after a prompt appeared, so
+	// that a key that was meant for something else grants nothing (C8).
+	PromptInert = 500 * time.Millisecond
+	// PromptTimeout answers a prompt with no (C11).
+	PromptTimeout = 60 * time.Second
+	// DenialsToBlock is how many times a person says no to the same question
+	// of a task before it is not put to them again (C12).
+	DenialsToBlock = 2
+	// CoreLinger keeps a core for the next command of a script before it ends.
+	CoreLinger = 400 * time.Millisecond
+	// CoreStop bounds the orderly end of a core; what is left is killed.
+	CoreStop = 2 * time.Second
+	// ClientHello is how long a new connection may take to say who it is.
+	ClientHello = 5 * time.Second
+	// ExpiryTick is how often expiries are looked at besides at each use.
+	ExpiryTick = 250 * time.Millisecond
+	// WorkerReady bounds a worker's start, from clone to sealed. It takes
+	// milliseconds; a machine under heavy load may take a thousand times that.
+	WorkerReady = 20 * time.Second
+	// WorkerSilence is how long a worker may say nothing during a call before
+	// it counts as hung. Progress comes several times a second while it works.
+	WorkerSilence = 120 * time.Second
+	// WorkerStderr is the ring of a worker's last words.
+	WorkerStderr = 16 << 10
+	// WorkerRestarts is how many times in a row a worker of one grant may
+	// crash before the core stops starting it.
+	WorkerRestarts = 3
+	// WorkerBackoff is the wait before the second start in a row; it doubles.
+	WorkerBackoff = 50 * time.Millisecond
+	// WorkerGrants bounds the rows that one worker holds.
+	WorkerGrants = 64
+)

@@ -1,0 +1,28 @@
+// Package folder opens the directories that a person names, once, and says
+// what was opened. What is granted is the descriptor; the path is for reading
+// by people, and is never resolved again to find the object.
+//
+// Only the core calls it. Files inside the directory are none of its business:
+// the worker that is given the directory opens them.
+package folder
+
+import (
+	"os"
+
+	"github.com/bailey-run/bailey/internal/capability"
+)
+
+// Folder is an opened directory.
+type Folder struct {
+	// Dir is an O_PATH descriptor of the directory: it can be mounted and
+	// compared, but not read.
+	Dir *os.File
+	// Path is where it stood when it was opened, without links.
+	Path string
+	// Renamed is whether the caller's path named it by another way.
+	Renamed bool
+	Object  capability.Object
+}
+
+// Close gives the descriptor back.
+func (f *Folder) Close() error { return f.Dir.Close() }

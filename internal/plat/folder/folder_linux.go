@@ -1,0 +1,107 @@
+package folder
+
+import (
+	"encoding/hex"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/capability"
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
+)
+
+// Open opens the directory at an absolute path. Links in the path are followed
+// once, by name; the result is then opened without following any, so that a
+// link swapped in between is refused, not followed.
+//
+// Errors: errs.Usage for a path that is not absolute, errs.FolderMissing,
+// errs.FolderNotDir, errs.FolderClosed, errs.FolderChanged.
+func Open(path string) (*Folder, error) {
+	const op = "folder.open"
+	if !filepath.IsAbs(path) || strings.IndexByte(path, 0) >= 0 || len(path) > limits.PathBytes {
+		return nil, errs.New(errs.Usage, op).With("the folder's path must be absolute").WithHint("name the folder by its full path")
+	}
+	clean := filepath.Clean(path)
+	real, err := filepath.EvalSymlinks(clean)
+	if errno := syscall.Errno(0); err != nil && !errors.As(err, &errno) {
+		// The one failure of EvalSymlinks without an errno.
+		return nil, errs.Wrap(errs.FolderMissing, op, err).WithHint("the path goes round in a circle of links")
+	}
+	if err != nil {
+		return nil, openError(op, err)
+	}
+	how := unix.OpenHow{
+		Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC | unix.O_NOFOLLOW,
+		Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,
+	}
+	fd, err := unix.Openat2(unix.AT_FDCWD, real, &how)
+	if errors.Is(err, unix.ELOOP) {
+		return nil, errs.Wrap(errs.FolderChanged, op, err)
+	}
+	if err != nil {
+		return nil, openError(op, err)
+	}
+	f := &Folder{Dir: os.NewFile(uintptr(fd), real), Path: real, Renamed: real != clean}
+	if f.Object, err = identify(fd); err != nil {
+		f.Close()
+		return nil, errs.Wrap(errs.FolderClosed, op, err)
+	}
+	return f, nil
+}
+
+func openError(op string, err error) error {
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return errs.Wrap(errs.FolderMissing, op, err)
+	case errors.Is(err, unix.ENOTDIR):
+		return errs.Wrap(errs.FolderNotDir, op, err)
+	case errors.Is(err, unix.ENAMETOOLONG):
+		return errs.Wrap(errs.Usage, op, err).With("the path is too long")
+	}
+	return errs.Wrap(errs.FolderClosed, op, err)
+}
+
+// identify reads what the file system says the directory is. The file handle
+// outlives a restart and tells a re-used inode number from the old one; file
+// systems without handles leave the change of birth time in its place.
+func identify(fd int) (capability.Object, error) {
+	var st unix.Statx_t
+	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_BASIC_STATS|unix.STATX_BTIME, &st); err != nil {
+		return capability.Object{}, err
+	}
+	o := capability.Object{Device: unix.Mkdev(st.Dev_major, st.Dev_minor), Inode: st.Ino}
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(fd, &fs); err != nil {
+		return capability.Object{}, err
+	}
+	for i, v := range fs.Fsid.Val {
+		for b := range 4 {
+			o.FS[4*i+b] = byte(uint32(v) >> (8 * b))
+		}
+	}
+	if h, _, err := unix.NameToHandleAt(fd, "", unix.AT_EMPTY_PATH); err == nil {
+		o.FileHandle = "handle:" + hex.EncodeToString(h.Bytes())
+	} else if st.Mask&unix.STATX_BTIME != 0 {
+		var b [12]byte
+		for i := range 8 {
+			b[i] = byte(uint64(st.Btime.Sec) >> (8 * i))
+		}
+		for i := range 4 {
+			b[8+i] = byte(st.Btime.Nsec >> (8 * i))
+		}
+		o.FileHandle = "born:" + hex.EncodeToString(b[:])
+	}
+	return o, nil
+}
+
+// Same reports whether two identities are one directory, across restarts. An
+// identity without file system and handle is never the same as another: such
+// a directory cannot be remembered.
+func Same(a, b capability.Object) bool {
+	return a.FileHandle != "" && a.FileHandle == b.FileHandle && a.FS == b.FS && a.Inode == b.Inode
+}

@@ -1,0 +1,88 @@
+package folder
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/errs"
+)
+
+func real(t *testing.T, p string) string {
+	t.Helper()
+	r, err := filepath.EvalSymlinks(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestOpenFollowsNamedLinksOnceAndSaysSo(t *testing.T) {
+	d := real(t, t.TempDir())
+	must(t, os.Mkdir(d+"/real", 0o700))
+	must(t, os.Symlink("real", d+"/link"))
+	a, err := Open(d + "/real")
+	must(t, err)
+	defer a.Close()
+	b, err := Open(d + "/link")
+	must(t, err)
+	defer b.Close()
+	if a.Renamed || !b.Renamed || b.Path != d+"/real" || a.Object != b.Object || !Same(a.Object, b.Object) {
+		t.Fatalf("a %+v\nb %+v", a, b)
+	}
+	if n, err := b.Dir.Readdirnames(-1); err == nil {
+		t.Fatalf("the descriptor can be read: %v", n)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	d := real(t, t.TempDir())
+	must(t, os.WriteFile(d+"/file", nil, 0o600))
+	must(t, unix.Mkfifo(d+"/fifo", 0o600))
+	must(t, os.Symlink("loop", d+"/loop"))
+	for path, want := range map[string]errs.Code{
+		d + "/none": errs.FolderMissing, d + "/file": errs.FolderNotDir, d + "/fifo": errs.FolderNotDir,
+		d + "/loop": errs.FolderMissing, "relative": errs.Usage, "": errs.Usage, d + "/a\x00b": errs.Usage,
+		d + "/" + strings.Repeat("x/", 4000): errs.Usage, d + "/file/sub": errs.FolderNotDir,
+	} {
+		f, err := Open(path)
+		if !errors.Is(err, errs.New(want, "")) {
+			t.Errorf("%.40q: got %v, %v, want %s", path, f, err, want)
+		}
+	}
+}
+
+// A directory that was deleted and made anew under the same name, even with
+// the same inode number, is another directory.
+func TestSameTellsARemadeDirectoryApart(t *testing.T) {
+	d := real(t, t.TempDir()) + "/x"
+	reused := false
+	for range 50 {
+		must(t, os.Mkdir(d, 0o700))
+		a, err := Open(d)
+		must(t, err)
+		must(t, os.Remove(d))
+		a.Close()
+		must(t, os.Mkdir(d, 0o700))
+		b, err := Open(d)
+		must(t, err)
+		reused = reused || a.Object.Inode == b.Object.Inode
+		if Same(a.Object, b.Object) {
+			t.Fatalf("a remade directory passed for the old one: %+v", a.Object)
+		}
+		b.Close()
+		must(t, os.Remove(d))
+	}
+	t.Logf("an inode number was used again: %v", reused)
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

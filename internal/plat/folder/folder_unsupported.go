@@ -1,0 +1,14 @@
+//go:build !linux
+
+package folder
+
+import (
+	"github.com/bailey-run/bailey/internal/capability"
+	"github.com/bailey-run/bailey/internal/errs"
+)
+
+// Open refuses: this port has no way yet to bind a grant to an object.
+func Open(string) (*Folder, error) { return nil, errs.New(errs.NotSupported, "folder.open") }
+
+// Same reports false: nothing can be remembered on this port.
+func Same(capability.Object, capability.Object) bool { return false }
