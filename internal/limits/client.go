@@ -1,0 +1,61 @@
+package limits
+
+import "time"
+
+// Limits of the command line and of the way to the core.
+const (
+	// SocketName is the longest path that a unix socket can be bound to on
+	// Linux: sun_path holds 108 bytes, the last of them 0 (unix(7)).
+	SocketName = 107
+
+	// CoreStart is how long a client waits for a core that it started: the
+	// targets ask for 300 ms from start to exit; a busy machine gets 50 times that.
+	CoreStart = 15 * time.Second
+	// CoreRetry is the pause between two looks for the core of another client
+	// that is starting at the same moment.
+	CoreRetry = 10 * time.Millisecond
+	// CoreGone is how long `bailey stop` waits for the core to be gone before
+	// it says that it is not.
+	CoreGone = 10 * time.Second
+	// CoreStderr is how much is kept of what a core that failed to start says.
+	CoreStderr = 4096
+	// ExeSymlink is the length of the paths read from /proc.
+	ExeSymlink = 4096
+
+	// TaskEnd is how long an ending command waits to tell the core how its
+	// task ended; the connection's end says the rest. Ctrl-C has 200 ms in all.
+	TaskEnd = 100 * time.Millisecond
+
+	// PromptLine is the longest answer that is read; more is "no".
+	PromptLine = 256
+	// PromptName is how many grapheme clusters of a name that is not the
+	// object itself are shown.
+	PromptName = 80
+	// Marks is how many combining marks are drawn on one character; more
+	// would paint over the lines above and below.
+	Marks = 4
+
+	// ProgressEvery is the shortest time between two drawings of the progress
+	// line; a person reads no faster.
+	ProgressEvery = 100 * time.Millisecond
+	// LineWidth is the width of a line of text where the terminal is wider or
+	// does not say: longer lines are hard to read.
+	LineWidth = 100
+	// LineWidthMin is the width below which nothing is wrapped.
+	LineWidthMin = 20
+	// SkippedShown is how many skipped files are named in text; the rest is
+	// counted, and all are in the JSON.
+	SkippedShown = 5
+	// SkippedKept is how many skipped files the JSON lists: a folder of
+	// 100,000 unreadable files fits, a hostile worker does not fill the memory.
+	SkippedKept = 200_000
+	// SentencesKept is how many sentences a command keeps; the schema allows
+	// 500 to be asked for.
+	SentencesKept = 4096
+	// TimeoutMax is the longest --timeout.
+	TimeoutMax = 24 * time.Hour
+	// QuestionBytes is the longest question, as in the schema.
+	QuestionBytes = 2000
+	// AllowDirs is how many --allow-read one command takes.
+	AllowDirs = 16
+)

@@ -1,0 +1,308 @@
+package home
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
+)
+
+const (
+	private = 0o700
+	// open for others: written by group or world.
+	othersWrite = 0o022
+	// overflowUID owns what the user namespace does not map (user_namespaces(7)):
+	// inside a container, the directories above a mount.
+	overflowUID = 65534
+)
+
+func unusable(path, why string, cause error) *errs.Error {
+	return errs.Wrap(errs.HomeUnusable, "home.open", cause).With(path + ": " + why)
+}
+
+func open(o Options) (*Home, error) {
+	if o.RunUser == "" {
+		o.RunUser = "/run/user"
+	}
+	if o.Temp == "" {
+		o.Temp = "/tmp"
+	}
+	h, err := locate(o)
+	if err != nil {
+		return nil, err
+	}
+	if h.Dir == "" {
+		if err := ownHome(o.Env.Home); err != nil {
+			return nil, err
+		}
+	} else if err := ensure(h.Dir); err != nil {
+		return nil, err
+	}
+	for _, dir := range []string{h.State, h.Cache, h.Config} {
+		if err := ensurePrivate(dir); err != nil {
+			return nil, err
+		}
+	}
+	// The real name, so that two spellings of one home share a core.
+	if h.Dir != "" {
+		if real, err := filepath.EvalSymlinks(h.Dir); err == nil {
+			*h = Home{Dir: real, State: filepath.Join(real, "state"), Cache: filepath.Join(real, "cache"), Config: filepath.Join(real, "config")}
+		}
+	}
+	if h.Runtime, err = runtimeDir(h, o); err != nil {
+		return nil, err
+	}
+	h.Socket = filepath.Join(h.Runtime, socketName)
+	return h, nil
+}
+
+// ownHome refuses root at work in another user's home (sudo keeps HOME in some
+// set-ups): it would leave directories there that the user cannot use.
+func ownHome(dir string) error {
+	if dir == "" || os.Geteuid() != 0 {
+		return nil
+	}
+	var st unix.Stat_t
+	if unix.Stat(dir, &st) == nil && st.Uid != 0 && st.Uid != overflowUID {
+		return unusable(dir, "it is the home of another user", nil).
+			WithHint("do not use sudo, or use `sudo -H`, or name a folder with --home DIR")
+	}
+	return nil
+}
+
+// ensurePrivate is ensure for a directory that is Bailey's alone: one that
+// others may read is closed to them.
+func ensurePrivate(dir string) error {
+	if err := ensure(dir); err != nil {
+		return err
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return explain(dir, err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		if err := os.Chmod(dir, private); err != nil {
+			return explain(dir, err)
+		}
+	}
+	return nil
+}
+
+// ensure makes dir with mode 0700 if it is missing, with all above it, and
+// checks it: a directory, ours, written by us alone and by us at all, and below
+// directories that nobody else can change.
+func ensure(dir string) error {
+	if err := os.MkdirAll(dir, private); err != nil {
+		return explain(dir, err)
+	}
+	if err := check(dir); err != nil {
+		return err
+	}
+	if err := unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
+		return explain(dir, err)
+	}
+	return above(dir)
+}
+
+// check looks at what stands at dir itself; a link is followed only by above.
+func check(dir string) error {
+	var st unix.Stat_t
+	if err := unix.Stat(dir, &st); err != nil {
+		return explain(dir, err)
+	}
+	switch {
+	case st.Mode&unix.S_IFMT != unix.S_IFDIR:
+		return unusable(dir, "it is not a directory", nil)
+	case int(st.Uid) != os.Geteuid():
+		return unusable(dir, fmt.Sprintf("it belongs to user %d, not to you (%d)", st.Uid, os.Geteuid()), nil)
+	case st.Mode&othersWrite != 0:
+		return unusable(dir, fmt.Sprintf("others may write it (mode %04o)", st.Mode&0o7777), nil).
+			WithHint("run `chmod go-w` on it, or name another folder with --home DIR")
+	}
+	return nil
+}
+
+// above refuses a directory that somebody else could replace: one below a
+// directory of another user, or below one that all may write and that is not
+// sticky. Group-writable parents are left alone: with a umask of 002 and
+// a group for each user they are normal.
+func above(dir string) error {
+	real, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return explain(dir, err)
+	}
+	for p := filepath.Dir(real); ; p = filepath.Dir(p) {
+		var st unix.Stat_t
+		if err := unix.Lstat(p, &st); err != nil {
+			return explain(p, err)
+		}
+		if int(st.Uid) != os.Geteuid() && st.Uid != 0 && st.Uid != overflowUID {
+			return unusable(dir, fmt.Sprintf("%s above it belongs to user %d, who could replace it", p, st.Uid), nil)
+		}
+		if st.Mode&0o002 != 0 && st.Mode&unix.S_ISVTX == 0 {
+			return unusable(dir, fmt.Sprintf("%s above it can be written by everyone (mode %04o)", p, st.Mode&0o7777), nil)
+		}
+		if p == filepath.Dir(p) {
+			return nil
+		}
+	}
+}
+
+func explain(path string, err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		path = pe.Path
+	}
+	switch {
+	case errors.Is(err, syscall.EROFS):
+		return unusable(path, "the file system is read-only", err).WithHint("name a folder that can be written with --home DIR")
+	case errors.Is(err, fs.ErrPermission):
+		return unusable(path, "you may not write there", err)
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return errs.Wrap(errs.NoSpace, "home.open", err).With(path)
+	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, fs.ErrExist):
+		return unusable(path, "a part of it is not a directory", err)
+	case errors.Is(err, syscall.ENAMETOOLONG):
+		return unusable(path, "the name is too long", err)
+	case errors.Is(err, syscall.ELOOP):
+		return unusable(path, "too many links", err)
+	}
+	return unusable(path, "it cannot be used", err)
+}
+
+// runtimeDir returns the home's runtime directory: the one that was chosen
+// before if it is still good, else a new choice, which is written down.
+func runtimeDir(h *Home, o Options) (string, error) {
+	file := filepath.Join(h.State, choiceName)
+	if chosen, ok := readChoice(file); ok && usable(chosen, o, h) {
+		return chosen, nil
+	}
+	dir, err := chooseRuntime(h, o)
+	if err != nil {
+		return "", err
+	}
+	if err := writeChoice(file, dir); err != nil {
+		return "", explain(file, err)
+	}
+	return dir, nil
+}
+
+// usable reports whether a directory chosen earlier can go on being used. Its
+// name must be one that chooseRuntime could have given: the file is a memory,
+// not a setting.
+func usable(dir string, o Options, h *Home) bool {
+	if !filepath.IsAbs(dir) || len(dir)+1+len(socketName) > limits.SocketName {
+		return false
+	}
+	base := filepath.Base(dir)
+	if dir != filepath.Join(h.Dir, "run") && base != appName && base != tempName() && !strings.HasPrefix(base, appName+"-") {
+		return false
+	}
+	return private0700(dir) == nil && above(dir) == nil
+}
+
+func chooseRuntime(h *Home, o Options) (string, error) {
+	suffix := appName
+	if h.Dir != "" {
+		dir := filepath.Join(h.Dir, "run")
+		if len(dir)+1+len(socketName) <= limits.SocketName {
+			return dir, ensurePrivate(dir)
+		}
+		// The home's name does not fit: a short name that follows from it.
+		sum := sha256.Sum256([]byte(h.Dir))
+		suffix = appName + "-" + hex.EncodeToString(sum[:8])
+	}
+	uid := strconv.Itoa(os.Geteuid())
+	for _, base := range []string{o.Env.RuntimeDir, filepath.Join(o.RunUser, uid)} {
+		dir := filepath.Join(base, suffix)
+		if base == "" || len(dir)+1+len(socketName) > limits.SocketName {
+			continue
+		}
+		// A base that is missing, or left over from `su`, is passed over, as the
+		// specification advises; one that is right but cannot be used is too.
+		if private0700(base) == nil && ensurePrivate(dir) == nil {
+			return dir, nil
+		}
+	}
+	// /tmp, never TMPDIR: two shells of one user must meet.
+	dir := filepath.Join(o.Temp, tempName())
+	if err := makeInTemp(dir); err != nil {
+		return "", err
+	}
+	if h.Dir == "" {
+		return dir, nil
+	}
+	dir = filepath.Join(dir, suffix)
+	if err := makeInTemp(dir); err != nil {
+		return "", err
+	}
+	return dir, nil
+}
+
+func tempName() string { return appName + "-" + strconv.Itoa(os.Geteuid()) }
+
+// makeInTemp makes a directory where others could have put something first:
+// what stands there must be a directory of ours and no link.
+func makeInTemp(dir string) error {
+	if err := os.Mkdir(dir, private); err != nil && !errors.Is(err, fs.ErrExist) {
+		return explain(dir, err)
+	}
+	return private0700(dir)
+}
+
+// private0700 checks a directory without following a link.
+func private0700(dir string) error {
+	var st unix.Stat_t
+	if err := unix.Lstat(dir, &st); err != nil {
+		return explain(dir, err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR || int(st.Uid) != os.Geteuid() || st.Mode&0o077 != 0 {
+		return unusable(dir, fmt.Sprintf("it is not a directory of yours with mode 0700 (user %d, mode %06o)", st.Uid, st.Mode), nil).
+			WithHint("remove it, or set XDG_RUNTIME_DIR to a directory of yours")
+	}
+	return nil
+}
+
+func readChoice(file string) (string, bool) {
+	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return "", false
+	}
+	defer f.Close()
+	buf := make([]byte, limits.SocketName+1)
+	n, _ := f.Read(buf)
+	line, rest, ok := strings.Cut(string(buf[:n]), "\n")
+	return line, ok && rest == ""
+}
+
+// writeChoice replaces the file in one step. Whoever comes second wins and the
+// first has opened the same home in the same millisecond with another
+// environment; its core would then be found by the lock.
+func writeChoice(file, dir string) error {
+	tmp, err := os.CreateTemp(filepath.Dir(file), choiceName+".*")
+	if err != nil {
+		return err
+	}
+	_, err = tmp.WriteString(dir + "\n")
+	if cerr := tmp.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(tmp.Name(), file)
+	}
+	if err != nil {
+		_ = os.Remove(tmp.Name())
+	}
+	return err
+}
