@@ -25,9 +25,6 @@ const (
 	PromptInert = 500 * time.Millisecond
 	// PromptTimeout answers a prompt with no (C11).
 	PromptTimeout = 60 * time.Second
-	// DenialsToBlock is how many times a person says no to the same question
-	// of a task before it is not put to them again (C12).
-	DenialsToBlock = 2
 	// CoreLinger keeps a core for the next command of a script before it ends.
 	CoreLinger = 400 * time.Millisecond
 	// CoreStop bounds the orderly end of a core; what is left is killed.

@@ -1,0 +1,190 @@
+package grant
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/capability"
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
+)
+
+// Remembered is a policy: what a person said may be granted again without a
+// question. It is not a grant; a grant is minted from it, and recorded, each
+// time it is used.
+type Remembered struct {
+	ID   capability.ID `json:"id"`
+	App  string        `json:"app"`
+	Kind string        `json:"kind"`
+	// Path is for people; the object decides.
+	Path   string    `json:"path"`
+	FS     string    `json:"fs"`
+	Inode  uint64    `json:"inode"`
+	Handle string    `json:"handle"`
+	Since  time.Time `json:"since"`
+	By     string    `json:"by"`
+}
+
+// Object is the identity that the policy speaks of.
+func (r *Remembered) Object() capability.Object {
+	o := capability.Object{Inode: r.Inode, FileHandle: r.Handle}
+	if b, err := hex.DecodeString(r.FS); err == nil && len(b) == len(o.FS) {
+		copy(o.FS[:], b)
+	}
+	return o
+}
+
+// File is where policies are kept; package core gives it a file of safefile.
+type File interface {
+	// Load returns nil, nil when there is no file yet.
+	Load(max int) ([]byte, error)
+	// Save replaces the file whole, durably.
+	Save([]byte) error
+}
+
+// Policies is the store of what is remembered.
+type Policies struct {
+	file File
+
+	mu   sync.Mutex
+	rows []Remembered
+}
+
+type policyFile struct {
+	Version int          `json:"version"`
+	Rows    []Remembered `json:"remembered"`
+}
+
+// OpenPolicies reads the store. A file that does not parse is an error, never
+// an empty store: errs.HomeUnusable.
+func OpenPolicies(f File) (*Policies, error) {
+	const op = "grant.policies"
+	b, err := f.Load(limits.PolicyFileBytes)
+	if err != nil {
+		return nil, err
+	}
+	p := &Policies{file: f}
+	if b == nil {
+		return p, nil
+	}
+	var pf policyFile
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&pf); err != nil || pf.Version != 1 || len(pf.Rows) > limits.Remembered {
+		return nil, errs.Wrap(errs.HomeUnusable, op, err).With("the file of remembered permissions is damaged").WithHint("move policies.json away; what was remembered will be asked again")
+	}
+	p.rows = pf.Rows
+	return p, nil
+}
+
+// Digest is what the audit log holds of the store, so that an older file that
+// was put back is seen (REQUIREMENTS K10).
+func (p *Policies) Digest() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return digest(p.rows)
+}
+
+func digest(rows []Remembered) string {
+	if len(rows) == 0 {
+		return "empty"
+	}
+	sum := sha256.Sum256(encode(rows))
+	return hex.EncodeToString(sum[:])
+}
+
+func encode(rows []Remembered) []byte {
+	b, err := json.MarshalIndent(policyFile{Version: 1, Rows: rows}, "", "  ")
+	if err != nil {
+		panic("BUG: policies do not encode: " + err.Error())
+	}
+	return append(b, '\n')
+}
+
+// Remember adds a policy. record is called with the digest that the store will
+// have, before the file changes.
+func (p *Policies) Remember(r Remembered, record func(digest string) error) error {
+	const op = "grant.remember"
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.rows) >= limits.Remembered {
+		return errs.New(errs.CoreBusy, op).With("too many permissions are remembered").WithHint("forget one with `bailey grant revoke ID`")
+	}
+	return p.replace(append(append([]Remembered(nil), p.rows...), r), record)
+}
+
+// Forget removes the policy of an id; errs.NotFound when there is none.
+func (p *Policies) Forget(id capability.ID, record func(digest string) error) (Remembered, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, r := range p.rows {
+		if r.ID == id {
+			rest := append(append([]Remembered(nil), p.rows[:i]...), p.rows[i+1:]...)
+			return r, p.replace(rest, record)
+		}
+	}
+	return Remembered{}, errs.New(errs.NotFound, "grant.forget").With("no grant has that id").WithHint("`bailey grant list` shows them")
+}
+
+// Clear forgets everything, for a store that was found to be an old one.
+func (p *Policies) Clear(record func(digest string) error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.replace(nil, record)
+}
+
+func (p *Policies) replace(rows []Remembered, record func(string) error) error {
+	if err := record(digest(rows)); err != nil {
+		return err
+	}
+	if err := p.file.Save(encode(rows)); err != nil {
+		return err
+	}
+	p.rows = rows
+	return nil
+}
+
+// List returns what is remembered, oldest first.
+func (p *Policies) List() []Remembered {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := append([]Remembered(nil), p.rows...)
+	sort.SliceStable(out, func(i, j int) bool { return out[i].Since.Before(out[j].Since) })
+	return out
+}
+
+// Find returns the policy of an app for exactly this object. same compares
+// identities across restarts.
+func (p *Policies) Find(app, kind string, o capability.Object, same func(a, b capability.Object) bool) (Remembered, bool) {
+	for _, r := range p.List() {
+		if r.App == app && r.Kind == kind && same(r.Object(), o) {
+			return r, true
+		}
+	}
+	return Remembered{}, false
+}
+
+// Above returns the policy whose path is path or the nearest directory above
+// it. The answer only says where to look: the folder found there still has to
+// be the one that was remembered.
+func (p *Policies) Above(app, kind, path string) (Remembered, bool) {
+	var best Remembered
+	found := false
+	for _, r := range p.List() {
+		if r.App != app || r.Kind != kind {
+			continue
+		}
+		if path == r.Path || r.Path == "/" || strings.HasPrefix(path, r.Path+"/") {
+			if !found || len(r.Path) > len(best.Path) {
+				best, found = r, true
+			}
+		}
+	}
+	return best, found
+}

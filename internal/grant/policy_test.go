@@ -1,0 +1,139 @@
+package grant
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/capability"
+	"github.com/bailey-run/bailey/internal/errs"
+)
+
+type memFile struct {
+	data []byte
+	fail error
+}
+
+func (m *memFile) Load(int) ([]byte, error) { return m.data, nil }
+func (m *memFile) Save(b []byte) error {
+	if m.fail != nil {
+		return m.fail
+	}
+	m.data = append([]byte(nil), b...)
+	return nil
+}
+
+func policies(t *testing.T, f *memFile) *Policies {
+	t.Helper()
+	p, err := OpenPolicies(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func rem(id, path string, inode uint64) Remembered {
+	return Remembered{ID: capability.ID(id), App: "cli", Kind: "file.read", Path: path, FS: "0102030405060708", Inode: inode, Handle: "h", Since: time.Unix(int64(inode), 0).UTC(), By: "terminal"}
+}
+
+func noRecord(string) error { return nil }
+
+func same(a, b capability.Object) bool { return a == b }
+
+func TestPoliciesSurviveARestart(t *testing.T) {
+	f := &memFile{}
+	p := policies(t, f)
+	if p.Digest() != "empty" {
+		t.Fatal(p.Digest())
+	}
+	var told string
+	if err := p.Remember(rem("a", "/a", 1), func(d string) error { told = d; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	q := policies(t, f)
+	if q.Digest() != told || told == "empty" {
+		t.Fatalf("digest after restart %s, recorded %s", q.Digest(), told)
+	}
+	o := rem("a", "/a", 1)
+	if r, ok := q.Find("cli", "file.read", o.Object(), same); !ok || r.ID != "a" {
+		t.Fatalf("not found: %v", q.List())
+	}
+	for _, miss := range []struct{ app, kind string }{{"x", "file.read"}, {"cli", "file.write"}} {
+		if _, ok := q.Find(miss.app, miss.kind, o.Object(), same); ok {
+			t.Fatalf("found for %v", miss)
+		}
+	}
+	if _, ok := q.Find("cli", "file.read", capability.Object{Inode: 2, FileHandle: "h"}, same); ok {
+		t.Fatal("another object passed")
+	}
+}
+
+// A store is changed only after its record, and a failed save changes nothing.
+func TestPoliciesRecordFirst(t *testing.T) {
+	f := &memFile{}
+	p := policies(t, f)
+	bad := errors.New("no")
+	if err := p.Remember(rem("a", "/a", 1), func(string) error { return bad }); !errors.Is(err, bad) || f.data != nil || len(p.List()) != 0 {
+		t.Fatalf("%v %q %v", err, f.data, p.List())
+	}
+	f.fail = bad
+	if err := p.Remember(rem("a", "/a", 1), noRecord); !errors.Is(err, bad) || len(p.List()) != 0 {
+		t.Fatalf("%v %v", err, p.List())
+	}
+}
+
+func TestForget(t *testing.T) {
+	f := &memFile{}
+	p := policies(t, f)
+	for _, r := range []Remembered{rem("a", "/a", 1), rem("b", "/a/b", 2)} {
+		if err := p.Remember(r, noRecord); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r, ok := p.Above("cli", "file.read", "/a/b/c"); !ok || r.ID != "b" {
+		t.Fatalf("above /a/b/c: %v", r)
+	}
+	if r, ok := p.Above("cli", "file.read", "/a/bc"); !ok || r.ID != "a" {
+		t.Fatalf("above /a/bc (R13): %v", r)
+	}
+	if r, ok := p.Above("cli", "file.read", "/ab"); ok {
+		t.Fatalf("above /ab: %v", r)
+	}
+	if r, err := p.Forget("a", noRecord); err != nil || r.Path != "/a" {
+		t.Fatal(r, err)
+	}
+	if _, err := p.Forget("a", noRecord); !errors.Is(err, errs.New(errs.NotFound, "")) {
+		t.Fatal(err)
+	}
+	if got := policies(t, f).List(); len(got) != 1 || got[0].ID != "b" {
+		t.Fatal(got)
+	}
+}
+
+func TestDamagedStoreIsAnError(t *testing.T) {
+	for _, s := range []string{"", "{", `{"version":2,"remembered":[]}`, `{"version":1,"remembered":[{"surprise":1}]}`, "null\x00"} {
+		if _, err := OpenPolicies(&memFile{data: []byte(s)}); !errors.Is(err, errs.New(errs.HomeUnusable, "")) {
+			t.Errorf("%q: %v", s, err)
+		}
+	}
+	many := `{"version":1,"remembered":[` + strings.TrimSuffix(strings.Repeat(`{},`, 300), ",") + `]}`
+	if _, err := OpenPolicies(&memFile{data: []byte(many)}); err == nil {
+		t.Error("a store over the cap was read")
+	}
+}
+
+func FuzzPolicies(f *testing.F) {
+	f.Add([]byte(`{"version":1,"remembered":[{"id":"a","path":"/a"}]}`))
+	f.Add(encode([]Remembered{rem("a", "/a", 1)}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		p, err := OpenPolicies(&memFile{data: b})
+		if err != nil {
+			return
+		}
+		out := encode(p.List())
+		if q, err := OpenPolicies(&memFile{data: out}); err != nil || len(q.List()) != len(p.List()) {
+			t.Fatalf("does not read back: %v", err)
+		}
+	})
+}

@@ -1,0 +1,264 @@
+// Package grant is the core's table of live grants and its store of what a
+// person asked to be remembered. Only the core links it. It refuses to hold a
+// grant that has no record: the caller passes the record's durable append to
+// [Table.Mint], and a failed append means no grant.
+package grant
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"sort"
+	"sync"
+
+	"github.com/bailey-run/bailey/internal/capability"
+	"github.com/bailey-run/bailey/internal/clock"
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/wire/policyv1"
+)
+
+// Table holds the live grants. Its methods may be called from any goroutine.
+type Table struct {
+	clock clock.Clock
+
+	mu     sync.Mutex
+	grants map[capability.ID]*Grant
+	// keys finds a grant by channel and handle together, so that a handle
+	// seen on another channel is not even looked at.
+	keys   map[key]*Grant
+	closed bool
+}
+
+type key struct {
+	channel uint64
+	handle  capability.Handle
+}
+
+// Grant is one live row.
+type Grant struct {
+	Row    capability.Row
+	handle capability.Handle
+	// ctx ends with the grant; its cause is the errs code a user sees.
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	table *Table
+	// Guarded by table.mu.
+	calls    uint64
+	ended    bool
+	children []*Grant
+	onEnd    []func()
+}
+
+// Ended is a grant that a call of the table has just ended.
+type Ended struct {
+	Row   capability.Row
+	Calls uint64
+}
+
+// NewTable returns an empty table.
+func NewTable(c clock.Clock) *Table {
+	return &Table{clock: c, grants: map[capability.ID]*Grant{}, keys: map[key]*Grant{}}
+}
+
+// NewID returns a fresh name for a grant or a remembered policy: 64 random
+// bits, for people to type.
+func NewID() capability.ID {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the program instead
+	return capability.ID(hex.EncodeToString(b[:]))
+}
+
+// Mint adds a grant and returns it with its handle. record is called first,
+// outside the lock, with the finished row; when it fails nothing is minted.
+// Errors: those of record, errs.CoreBusy when the table is full.
+func (t *Table) Mint(row capability.Row, record func(capability.Row) error) (*Grant, capability.Handle, error) {
+	const op = "grant.mint"
+	if !capability.Grantable(row.Kind) {
+		return nil, capability.Handle{}, errs.New(errs.Denied, op).With(capability.Name(row.Kind) + " cannot be granted in this release")
+	}
+	var h capability.Handle
+	_, _ = rand.Read(h[:])
+	row.ID = NewID()
+	row.Since = t.clock.Wall()
+	if err := t.room(op); err != nil {
+		return nil, h, err
+	}
+	if err := record(row); err != nil {
+		return nil, h, err
+	}
+	g := &Grant{Row: row, handle: h, table: t}
+	g.ctx, g.cancel = context.WithCancelCause(context.Background())
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return nil, h, errs.New(errs.CoreUnavailable, op)
+	}
+	if row.Parent != "" {
+		p := t.grants[row.Parent]
+		if p == nil {
+			return nil, h, errs.New(errs.GrantRevoked, op)
+		}
+		p.children = append(p.children, g)
+	}
+	t.grants[row.ID] = g
+	t.keys[key{row.Holder.Channel, h}] = g
+	return g, h, nil
+}
+
+func (t *Table) room(op string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return errs.New(errs.CoreUnavailable, op)
+	}
+	if len(t.keys) >= limits.GrantsLive {
+		return errs.New(errs.CoreBusy, op)
+	}
+	return nil
+}
+
+// Use checks one call against the grant that a handle stands for on a channel
+// and counts it. A handle that is unknown, of another channel or of another
+// kind gives errs.GrantMissing each time.
+func (t *Table) Use(kind policyv1.Kind, channel uint64, h []byte) (*Grant, error) {
+	if len(h) != len(capability.Handle{}) {
+		return nil, errs.New(errs.GrantMissing, "grant.use")
+	}
+	wall, boot := t.clock.Wall(), t.clock.Boot()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	g := t.keys[key{channel, capability.Handle(h)}]
+	if g == nil {
+		return nil, errs.New(errs.GrantMissing, "grant.use")
+	}
+	if g.ended {
+		return nil, context.Cause(g.ctx)
+	}
+	if err := g.Row.Check(capability.Use{Kind: kind, Channel: channel, Calls: g.calls + 1, Wall: wall, Boot: boot}); err != nil {
+		return nil, err
+	}
+	g.calls++
+	return g, nil
+}
+
+// Context ends when the grant does; context.Cause then is errs.GrantRevoked,
+// errs.GrantExpired or errs.Cancelled.
+func (g *Grant) Context() context.Context { return g.ctx }
+
+// OnEnd has f called when the grant ends, before the call that ended it
+// returns; at once when it has ended already.
+func (g *Grant) OnEnd(f func()) {
+	g.table.mu.Lock()
+	if !g.ended {
+		g.onEnd = append(g.onEnd, f)
+		g.table.mu.Unlock()
+		return
+	}
+	g.table.mu.Unlock()
+	f()
+}
+
+// Revoke ends a grant and all below it, and returns them once whatever used
+// them is gone. errs.NotFound when no such grant is live.
+func (t *Table) Revoke(id capability.ID) ([]Ended, error) {
+	t.mu.Lock()
+	g := t.grants[id]
+	t.mu.Unlock()
+	if g == nil {
+		return nil, errs.New(errs.NotFound, "grant.revoke").With("no grant has that id").WithHint("`bailey grant list` shows those that are live")
+	}
+	return t.end([]*Grant{g}, errs.GrantRevoked), nil
+}
+
+// EndTask ends all grants of a task on a channel.
+func (t *Table) EndTask(channel uint64, task string) []Ended {
+	return t.end(t.find(func(g *Grant) bool { return g.Row.Holder.Channel == channel && g.Row.Holder.Task == task }), errs.Cancelled)
+}
+
+// Expire ends the grants whose time is over on either clock.
+func (t *Table) Expire() []Ended {
+	wall, boot := t.clock.Wall(), t.clock.Boot()
+	return t.end(t.find(func(g *Grant) bool { return g.Row.Expiry.Over(wall, boot) }), errs.GrantExpired)
+}
+
+// Close ends every grant; nothing can be minted after it.
+func (t *Table) Close() []Ended {
+	t.mu.Lock()
+	t.closed = true
+	t.mu.Unlock()
+	return t.end(t.find(func(*Grant) bool { return true }), errs.Cancelled)
+}
+
+func (t *Table) find(match func(*Grant) bool) []*Grant {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var out []*Grant
+	for _, g := range t.grants {
+		if match(g) {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+// end marks first, so that no new call passes; then cancels what runs; then
+// calls the hooks, which kill.
+func (t *Table) end(gs []*Grant, why errs.Code) []Ended {
+	cause := errs.New(why, "grant")
+	var ended []Ended
+	var hooks []func()
+	t.mu.Lock()
+	for len(gs) > 0 {
+		g := gs[0]
+		gs = append(gs[1:], g.children...)
+		if g.ended {
+			continue
+		}
+		g.ended = true
+		delete(t.grants, g.Row.ID)
+		if why == errs.Cancelled {
+			delete(t.keys, key{g.Row.Holder.Channel, g.handle})
+		} // else its own channel is told the cause until Forget
+		ended = append(ended, Ended{Row: g.Row, Calls: g.calls})
+		hooks = append(hooks, g.onEnd...)
+		g.onEnd = nil
+		g.cancel(cause)
+	}
+	t.mu.Unlock()
+	for _, f := range hooks {
+		f()
+	}
+	return ended
+}
+
+// Forget drops what is known of a channel that is gone. Its grants must have
+// been ended.
+func (t *Table) Forget(channel uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for k := range t.keys {
+		if k.channel == channel {
+			delete(t.keys, k)
+		}
+	}
+}
+
+// List returns the live rows with their counts of calls, oldest first.
+func (t *Table) List() []Ended {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out := make([]Ended, 0, len(t.grants))
+	for _, g := range t.grants {
+		out = append(out, Ended{Row: g.Row, Calls: g.calls})
+	}
+	sort.Slice(out, func(i, j int) bool {
+		a, b := &out[i].Row, &out[j].Row
+		if a.Since.Equal(b.Since) {
+			return a.ID < b.ID
+		}
+		return a.Since.Before(b.Since)
+	})
+	return out
+}

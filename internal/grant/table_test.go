@@ -1,0 +1,263 @@
+package grant
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/capability"
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/wire/policyv1"
+)
+
+const read = policyv1.Kind_KIND_FILE_READ
+
+type fakeClock struct {
+	wall atomic.Int64
+	boot atomic.Int64
+}
+
+func (c *fakeClock) Wall() time.Time     { return time.Unix(0, c.wall.Load()) }
+func (c *fakeClock) Boot() time.Duration { return time.Duration(c.boot.Load()) }
+
+func recorded(capability.Row) error { return nil }
+
+func table(t *testing.T) (*Table, *fakeClock) {
+	c := &fakeClock{}
+	c.wall.Store(int64(1000 * time.Second))
+	tb := NewTable(c)
+	t.Cleanup(func() { tb.Close() })
+	return tb, c
+}
+
+func row(channel uint64) capability.Row {
+	return capability.Row{Kind: read, Holder: capability.Holder{App: "cli", Channel: channel, Task: "t"}, Scope: capability.Scope{Path: "/d", Object: capability.Object{Inode: 1}}}
+}
+
+func mint(t *testing.T, tb *Table, r capability.Row) (*Grant, capability.Handle) {
+	t.Helper()
+	g, h, err := tb.Mint(r, recorded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g, h
+}
+
+func is(err error, c errs.Code) bool { return errors.Is(err, errs.New(c, "")) }
+
+// K9: a grant whose record failed does not exist.
+func TestNoRecordNoGrant(t *testing.T) {
+	tb, _ := table(t)
+	fail := errs.New(errs.LogUnwritable, "test")
+	var seen capability.Row
+	_, h, err := tb.Mint(row(1), func(r capability.Row) error { seen = r; return fail })
+	if !errors.Is(err, fail) || seen.ID == "" {
+		t.Fatalf("err %v, record saw %+v", err, seen)
+	}
+	if _, err := tb.Use(read, 1, h[:]); !is(err, errs.GrantMissing) {
+		t.Fatalf("the handle of an unrecorded grant gave %v", err)
+	}
+	if len(tb.List()) != 0 {
+		t.Fatal("an unrecorded grant is listed")
+	}
+}
+
+// K1: random and bit-flipped handles, and a good one on another channel, are
+// all refused with one answer.
+func TestForgedHandles(t *testing.T) {
+	tb, _ := table(t)
+	_, h := mint(t, tb, row(1))
+	if _, err := tb.Use(read, 1, h[:]); err != nil {
+		t.Fatalf("control: the good handle gave %v", err)
+	}
+	want := errs.New(errs.GrantMissing, "grant.use").Error()
+	refused := func(what string, ch uint64, h []byte) {
+		t.Helper()
+		if _, err := tb.Use(read, ch, h); err == nil || err.Error() != want {
+			t.Fatalf("%s: got %v", what, err)
+		}
+	}
+	refused("another channel", 2, h[:])
+	refused("empty", 1, nil)
+	refused("short", 1, h[:15])
+	refused("long", 1, append(h[:], 0))
+	for i := range 128 {
+		f := h
+		f[i/8] ^= 1 << (i % 8)
+		refused("a flipped bit", 1, f[:])
+	}
+	var r capability.Handle
+	for range 1_000_000 {
+		_, _ = rand.Read(r[:])
+		refused("random", 1, r[:])
+	}
+	if _, err := tb.Use(policyv1.Kind_KIND_FILE_WRITE, 1, h[:]); !is(err, errs.GrantMissing) {
+		t.Fatalf("another kind gave %v", err)
+	}
+}
+
+// K2: a quota holds under parallel calls.
+func TestQuotaUnderParallelCalls(t *testing.T) {
+	tb, _ := table(t)
+	r := row(1)
+	r.MaxCalls = 100
+	_, h := mint(t, tb, r)
+	var ok, over atomic.Int64
+	var wg sync.WaitGroup
+	for range 64 {
+		wg.Go(func() {
+			for range 10 {
+				switch _, err := tb.Use(read, 1, h[:]); {
+				case err == nil:
+					ok.Add(1)
+				case is(err, errs.QuotaUsedUp):
+					over.Add(1)
+				default:
+					t.Errorf("got %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if ok.Load() != 100 || over.Load() != 540 {
+		t.Fatalf("%d calls passed and %d were refused, want 100 and 540", ok.Load(), over.Load())
+	}
+}
+
+func TestExpiryOnBothClocks(t *testing.T) {
+	for name, move := range map[string]func(*fakeClock){
+		"wall":                      func(c *fakeClock) { c.wall.Add(int64(time.Minute)) },
+		"boot, wall clock set back": func(c *fakeClock) { c.boot.Add(int64(time.Minute)); c.wall.Add(-int64(time.Hour)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			tb, c := table(t)
+			r := row(1)
+			r.Expiry = capability.Expiry{Wall: c.Wall().Add(time.Minute), Boot: c.Boot() + time.Minute}
+			g, h := mint(t, tb, r)
+			if _, err := tb.Use(read, 1, h[:]); err != nil {
+				t.Fatal(err)
+			}
+			if e := tb.Expire(); len(e) != 0 {
+				t.Fatalf("expired too early: %v", e)
+			}
+			move(c)
+			if _, err := tb.Use(read, 1, h[:]); !is(err, errs.GrantExpired) {
+				t.Fatalf("use gave %v", err)
+			}
+			if e := tb.Expire(); len(e) != 1 || e[0].Row.ID != g.Row.ID || e[0].Calls != 1 {
+				t.Fatalf("Expire gave %v", e)
+			}
+			if !is(context.Cause(g.Context()), errs.GrantExpired) {
+				t.Fatalf("cause %v", context.Cause(g.Context()))
+			}
+		})
+	}
+}
+
+// K3: revoking a parent ends the subtree, hooks run before Revoke returns, and
+// the holder is told why.
+func TestRevokeEndsTheSubtree(t *testing.T) {
+	tb, _ := table(t)
+	p, ph := mint(t, tb, row(1))
+	child, err := capability.Attenuate(p.Row, row(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, ch := mint(t, tb, child)
+	gchild, err := capability.Attenuate(c.Row, row(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	gc, gh := mint(t, tb, gchild)
+	_, other := mint(t, tb, row(1))
+	killed := map[capability.ID]bool{}
+	for _, g := range []*Grant{p, c, gc} {
+		g.OnEnd(func() {
+			if g.Context().Err() == nil {
+				t.Error("a hook ran before the grant was marked")
+			}
+			killed[g.Row.ID] = true
+		})
+	}
+	ended, err := tb.Revoke(p.Row.ID)
+	if err != nil || len(ended) != 3 || len(killed) != 3 {
+		t.Fatalf("ended %v, hooks %v, %v", ended, killed, err)
+	}
+	for _, h := range []capability.Handle{ph, ch, gh} {
+		if _, err := tb.Use(read, 1, h[:]); !is(err, errs.GrantRevoked) {
+			t.Fatalf("use after revoke gave %v", err)
+		}
+	}
+	if _, err := tb.Use(read, 1, other[:]); err != nil {
+		t.Fatalf("another grant suffered: %v", err)
+	}
+	if _, err := tb.Revoke(p.Row.ID); !is(err, errs.NotFound) {
+		t.Fatalf("second revoke gave %v", err)
+	}
+	ran := false
+	p.OnEnd(func() { ran = true })
+	if !ran {
+		t.Fatal("a hook on an ended grant did not run at once")
+	}
+	// A child of a grant that is gone cannot be minted.
+	if _, _, err := tb.Mint(child, recorded); !is(err, errs.GrantRevoked) {
+		t.Fatalf("minting below a revoked grant gave %v", err)
+	}
+}
+
+func TestTaskAndChannelEnd(t *testing.T) {
+	tb, _ := table(t)
+	_, a := mint(t, tb, row(1))
+	r2 := row(1)
+	r2.Holder.Task = "other"
+	_, b := mint(t, tb, r2)
+	if e := tb.EndTask(1, "t"); len(e) != 1 {
+		t.Fatal(e)
+	}
+	if _, err := tb.Use(read, 1, a[:]); err == nil {
+		t.Fatal("a grant outlived its task")
+	}
+	if _, err := tb.Use(read, 1, b[:]); err != nil {
+		t.Fatal(err)
+	}
+	if e := tb.Close(); len(e) != 1 {
+		t.Fatal(e)
+	}
+	if _, _, err := tb.Mint(row(1), recorded); !is(err, errs.CoreUnavailable) {
+		t.Fatalf("mint after close: %v", err)
+	}
+}
+
+// Ended grants whose cause is still told do not let a client grow the table.
+func TestTableIsBounded(t *testing.T) {
+	tb, _ := table(t)
+	for i := range limits.GrantsLive {
+		g, _ := mint(t, tb, row(1))
+		if i%2 == 0 {
+			if _, err := tb.Revoke(g.Row.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, _, err := tb.Mint(row(1), recorded); !is(err, errs.CoreBusy) {
+		t.Fatalf("got %v", err)
+	}
+	tb.EndTask(1, "t")
+	tb.Forget(1)
+	mint(t, tb, row(2))
+}
+
+func TestWatchingThePersonIsRefused(t *testing.T) {
+	tb, _ := table(t)
+	r := row(1)
+	r.Kind = policyv1.Kind_KIND_SCREEN_CAPTURE
+	called := false
+	if _, _, err := tb.Mint(r, func(capability.Row) error { called = true; return nil }); !is(err, errs.Denied) || called {
+		t.Fatalf("err %v, recorded %v", err, called)
+	}
+}
