@@ -1,0 +1,177 @@
+// Package consent holds the questions that wait for a person. A question is
+// frozen when it is put: the objects are open, the words are typed fields, and
+// the answer must name the hash of exactly this action. Nothing here draws or
+// grants; package prompt draws, package grant mints.
+package consent
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"sync"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/capability"
+	"github.com/bailey-run/bailey/internal/clock"
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/plat/folder"
+)
+
+// Row is one line of a question.
+type Row struct {
+	capability.Asked
+	// Folder is the opened object; the question owns it until it is taken.
+	Folder *folder.Folder
+	// Policy is set when the row was remembered before.
+	Policy capability.ID
+}
+
+// Question is what one prompt asks.
+type Question struct {
+	ID      [16]byte
+	Channel uint64
+	Task    string
+	Verb    string
+	Rows    []Row
+	Hash    [sha256.Size]byte
+	// Ask is false when every row was remembered: no person is needed.
+	Ask bool
+
+	put time.Duration // boot clock
+}
+
+// Close gives the folders back.
+func (q *Question) Close() {
+	for _, r := range q.Rows {
+		r.Folder.Close()
+	}
+}
+
+// Desk keeps the open questions of all channels.
+type Desk struct {
+	clock clock.Clock
+
+	mu     sync.Mutex
+	open   map[[16]byte]*Question
+	denied map[denial]bool
+}
+
+// denial is a question that a person said no to in a task.
+type denial struct {
+	channel uint64
+	task    string
+	object  capability.Object
+	kind    int32
+}
+
+// NewDesk returns an empty desk.
+func NewDesk(c clock.Clock) *Desk {
+	return &Desk{clock: c, open: map[[16]byte]*Question{}, denied: map[denial]bool{}}
+}
+
+// Put opens a question and takes over its folders, also when it fails:
+// errs.PromptBusy when too many wait on the channel, errs.Denied when the
+// person said no to the same in this task already.
+func (d *Desk) Put(q *Question) error {
+	const op = "consent.put"
+	asked := make([]capability.Asked, len(q.Rows))
+	for i, r := range q.Rows {
+		asked[i] = r.Asked
+		q.Ask = q.Ask || r.Policy == ""
+	}
+	q.Hash = capability.ActionHash(q.Task, q.Verb, asked)
+	_, _ = rand.Read(q.ID[:])
+	q.put = d.clock.Boot()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	waiting := 0
+	for id, o := range d.open {
+		if d.late(o) {
+			o.Close()
+			delete(d.open, id)
+		} else if o.Channel == q.Channel {
+			waiting++
+		}
+	}
+	if waiting >= limits.ProposalsWaiting {
+		q.Close()
+		return errs.New(errs.PromptBusy, op)
+	}
+	for _, r := range q.Rows {
+		if d.denied[denialOf(q, r)] {
+			q.Close()
+			return errs.New(errs.Denied, op).With("you said no to this in the same task")
+		}
+	}
+	d.open[q.ID] = q
+	return nil
+}
+
+func denialOf(q *Question, r Row) denial {
+	return denial{q.Channel, q.Task, r.Scope.Object, int32(r.Kind)}
+}
+
+func (d *Desk) late(q *Question) bool { return d.clock.Boot()-q.put > limits.PromptTimeout }
+
+// Take ends a question and hands it, with its folders, to the caller. It fails
+// with errs.Denied when the question is not open on this channel, took too
+// long, names another action, or was answered on a terminal while the answer
+// was still inert; a question that fails is closed.
+func (d *Desk) Take(channel uint64, id, hash []byte, by capability.Decision) (*Question, error) {
+	const op = "consent.take"
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(id) != len(Question{}.ID) {
+		return nil, errs.New(errs.Denied, op).With("no such question is open")
+	}
+	q := d.open[[16]byte(id)]
+	if q == nil || q.Channel != channel {
+		return nil, errs.New(errs.Denied, op).With("no such question is open")
+	}
+	delete(d.open, q.ID)
+	refuse := func(why string) (*Question, error) {
+		q.Close()
+		return nil, errs.New(errs.Denied, op).With(why)
+	}
+	switch {
+	case subtle.ConstantTimeCompare(q.Hash[:], hash) != 1:
+		return refuse("the answer was to another question")
+	case d.late(q):
+		return refuse("nobody answered in time")
+	case q.Ask && by == capability.ByTerminal && d.clock.Boot()-q.put < limits.PromptInert:
+		return refuse("the answer came before the question could be read")
+	}
+	return q, nil
+}
+
+// Deny notes that a person refused rows of a question, so that the task does
+// not ask for them again.
+func (d *Desk) Deny(q *Question, rows []Row) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.denied) >= limits.GrantsLive {
+		clear(d.denied) // only costs a second question
+	}
+	for _, r := range rows {
+		d.denied[denialOf(q, r)] = true
+	}
+}
+
+// Drop closes the questions of a channel that is gone and forgets its
+// denials.
+func (d *Desk) Drop(channel uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for id, q := range d.open {
+		if q.Channel == channel {
+			q.Close()
+			delete(d.open, id)
+		}
+	}
+	for k := range d.denied {
+		if k.channel == channel {
+			delete(d.denied, k)
+		}
+	}
+}
