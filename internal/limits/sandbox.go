@@ -1,0 +1,43 @@
+package limits
+
+import "time"
+
+// Limits of the sandbox and of what a worker may use.
+const (
+	// WorkerOpenFiles: a walk holds one directory a level open and a few
+	// files; row 66 of the escape table wants 300 refused.
+	WorkerOpenFiles = 256
+	// WorkerThreads: the Go runtime needs a dozen; a thread bomb ends here.
+	WorkerThreads = 64
+	// IndexFileSize is the largest file of an index, bytes: the index of a
+	// 2 GB folder is about as large as its text.
+	IndexFileSize = 8 << 30
+	// IndexMemory bounds what a hostile document can make the worker take,
+	// bytes; the worker itself stays under 300 MB.
+	IndexMemory = 1 << 30
+	// SandboxSetup is how long a stub may take to build its sandbox. It takes
+	// 5 ms; a loaded machine with a cold disk needs longer.
+	SandboxSetup = 20 * time.Second
+	// SandboxMessage bounds the messages between the core and a stub, bytes:
+	// a few mounts whose paths are at most 4096 bytes each.
+	SandboxMessage = 64 << 10
+	// SandboxMounts bounds the directories of one worker; their descriptors
+	// ride on one message.
+	SandboxMounts = 16
+	// SandboxRootSize bounds the worker's own root, bytes; it holds empty
+	// directories only.
+	SandboxRootSize = 64 << 10
+	// SandboxRootInodes bounds the names in it.
+	SandboxRootInodes = 64
+	// WorkerHostID is the user and group id on the host of the workers of a
+	// core that runs as root: it owns nothing, stands in no password file, and
+	// lies in the range that systemd's allocation of ids leaves unused.
+	WorkerHostID = 2_000_000_000
+	// WorkerHostIDSmall stands in where a container's own id map ends below
+	// WorkerHostID: "nobody".
+	WorkerHostIDSmall = 65534
+	// WorkerInnerID is the id inside of an ordinary user's worker. It is not
+	// 0: the kernel gives /proc/PID of a non-dumpable process to the id that
+	// is mapped as 0, and that would be the user again.
+	WorkerInnerID = 1000
+)

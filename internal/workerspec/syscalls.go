@@ -1,0 +1,156 @@
+package workerspec
+
+// Op compares an argument of a system call.
+type Op uint8
+
+// The comparisons, on all 64 bits of an argument unless they say otherwise.
+const (
+	// Equal: argument == Value.
+	Equal Op = iota + 1
+	// Equal32: the low 32 bits are Value; for arguments that the kernel takes
+	// as int, whose upper half is noise.
+	Equal32
+	// NoBits: argument & Value == 0.
+	NoBits
+	// Self: the low 32 bits are the worker's own process id.
+	Self
+)
+
+// Cond is one condition on one argument, counted from 0.
+type Cond struct {
+	Arg   int
+	Op    Op
+	Value uint64
+}
+
+// Syscall is one entry of an allow-list.
+type Syscall struct {
+	Name string
+	// Any lists alternatives, each a conjunction of conditions; none means
+	// that the call is allowed whatever its arguments.
+	Any [][]Cond
+	// Refusal is the name of the errno for arguments that no alternative
+	// takes; empty means EPERM.
+	Refusal string
+}
+
+// Values of the kernel's interface that conditions name. They are the same on
+// every architecture that Bailey supports; a test in package sandbox compares
+// them with x/sys.
+const (
+	cloneThread = 0x50f00 // CLONE_VM|FS|FILES|SIGHAND|SYSVSEM|THREAD: what the Go runtime passes, exactly
+	protExec    = 0x4
+
+	prSetDumpable = 4
+	prSetVMA      = 0x53564d41
+
+	fDupfdCloexec = 1030
+	fGetfd        = 1
+	fSetfd        = 2
+	fGetfl        = 3
+	fSetfl        = 4
+	fGetlk        = 5
+	fSetlk        = 6
+	fSetlkw       = 7
+
+	oPath = 0x200000
+)
+
+func allow(names ...string) []Syscall {
+	s := make([]Syscall, len(names))
+	for i, n := range names {
+		s[i].Name = n
+	}
+	return s
+}
+
+func when(name, refusal string, any ...[]Cond) Syscall {
+	return Syscall{Name: name, Any: any, Refusal: refusal}
+}
+
+func join(lists ...[]Syscall) []Syscall {
+	var all []Syscall
+	for _, l := range lists {
+		all = append(all, l...)
+	}
+	return all
+}
+
+// goRuntime is what the Go runtime of this release calls after it has started:
+// memory without execution, threads but not processes, its own signals, time,
+// its poller. Everything else is refused; numbers that this release does not
+// know get ENOSYS, so that a later runtime falls back to an older call.
+func goRuntime() []Syscall {
+	return append(allow(
+		"brk", "munmap", "mremap", "madvise",
+		"futex", "nanosleep", "clock_nanosleep", "clock_gettime", "clock_getres", "gettimeofday", "time",
+		"sched_yield", "sched_getaffinity", "getrandom", "restart_syscall",
+		"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack",
+		"getpid", "gettid", "getppid", "getuid", "geteuid", "getgid", "getegid",
+		"epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_wait", "eventfd2", "pipe2",
+		"exit", "exit_group",
+	),
+		when("mmap", "EACCES", []Cond{{2, NoBits, protExec}}),
+		when("mprotect", "EACCES", []Cond{{2, NoBits, protExec}}),
+		when("clone", "EPERM", []Cond{{0, Equal, cloneThread}}),
+		when("tgkill", "EPERM", []Cond{{0, Self, 0}}),
+		// Reading a limit of its own; setting one, or another's, is refused.
+		when("prlimit64", "EPERM", []Cond{{0, Equal32, 0}, {2, Equal, 0}}),
+		when("prctl", "EPERM",
+			[]Cond{{0, Equal32, prSetVMA}},
+			[]Cond{{0, Equal32, prSetDumpable}, {1, Equal, 0}}),
+	)
+}
+
+// connection is what a worker does with the socket it was born with. It cannot
+// make or accept another one.
+func connection() []Syscall {
+	return append(allow("read", "write", "readv", "writev", "close", "recvmsg", "sendmsg", "shutdown",
+		"getsockopt", "getsockname", "getpeername"),
+		when("fcntl", "EPERM",
+			[]Cond{{1, Equal32, fDupfdCloexec}}, []Cond{{1, Equal32, fGetfd}}, []Cond{{1, Equal32, fSetfd}},
+			[]Cond{{1, Equal32, fGetfl}}, []Cond{{1, Equal32, fSetfl}},
+			// POSIX locks, for SQLite. F_SETOWN, F_SETSIG, F_SETLEASE,
+			// F_NOTIFY and the seals stay refused.
+			[]Cond{{1, Equal32, fGetlk}}, []Cond{{1, Equal32, fSetlk}}, []Cond{{1, Equal32, fSetlkw}}),
+	)
+}
+
+// readFiles walks and reads what is mounted. What may be opened is decided by
+// the mount namespace and Landlock; openat2 is refused with ENOSYS because its
+// flags lie in memory that a filter cannot see.
+func readFiles() []Syscall {
+	return append(allow("pread64", "lseek", "fstat", "newfstatat", "statx", "lstat", "stat", "getdents64",
+		"faccessat", "faccessat2", "access", "readlinkat", "readlink", "getcwd", "fadvise64"),
+		when("openat", "EPERM", []Cond{{2, NoBits, oPath}}),
+	)
+}
+
+// writeFiles is what SQLite does in its own directory. Modes, owners, times,
+// extended attributes, hard and symbolic links, nodes: refused.
+func writeFiles() []Syscall {
+	return allow("pwrite64", "ftruncate", "fsync", "fdatasync", "fallocate", "flock",
+		"unlinkat", "unlink", "renameat", "renameat2", "rename", "mkdirat", "mkdir", "rmdir", "umask")
+}
+
+// Fatal are the calls that no worker has an honest reason for: the process is
+// killed by SIGSYS, and its end is an event on the record.
+func Fatal() []string {
+	return []string{
+		"mount", "umount2", "pivot_root", "chroot", "open_tree", "move_mount", "fsopen", "fsconfig", "fsmount", "fspick",
+		"mount_setattr", "open_by_handle_at", "name_to_handle_at", "unshare", "setns",
+		"ptrace", "process_vm_readv", "process_vm_writev", "kcmp", "process_madvise",
+		"mknod", "mknodat", "userfaultfd", "bpf", "perf_event_open",
+		"add_key", "request_key", "keyctl",
+		"init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load", "syslog",
+		"fanotify_init", "fanotify_mark", "reboot", "swapon", "swapoff", "acct", "quotactl", "quotactl_fd",
+		"sethostname", "setdomainname", "clock_settime", "settimeofday", "clock_adjtime", "adjtimex",
+		"iopl", "ioperm", "modify_ldt", "vhangup", "lookup_dcookie", "nfsservctl",
+	}
+}
+
+// Absent are calls that answer ENOSYS, as if the kernel had none, because
+// well-made programs then fall back to a call that a filter can check.
+func Absent() []string {
+	return []string{"clone3", "openat2", "io_uring_setup", "io_uring_enter", "io_uring_register", "rseq", "close_range"}
+}

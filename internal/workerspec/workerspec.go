@@ -1,0 +1,179 @@
+// Package workerspec says, as data, what each kind of worker may do: what it
+// sees, calls and holds, and what it must be refused. Package sandbox turns it
+// into namespaces, Landlock rules and seccomp filters; supervise checks a live
+// worker against it; the tests iterate over [All], so that a new kind is under
+// test from the line that adds it.
+//
+// It refuses nothing itself and does no I/O. Anyone may read it; only this
+// package makes a [Spec].
+package workerspec
+
+// Class is how much machinery a kind of worker needs besides its own code.
+type Class uint8
+
+// The classes. A class says which rows of the table of escape attempts must
+// hold.
+const (
+	// Plain workers never make code: no executable memory, no exec, no fork.
+	Plain Class = iota + 1
+	// JIT workers may turn pages of their own from writable to executable.
+	JIT
+	// Exec workers may fork and exec inside their root.
+	Exec
+	// Engine workers load native libraries before they seal themselves, and
+	// may be given a GPU.
+	Engine
+)
+
+func (c Class) String() string {
+	switch c {
+	case Plain:
+		return "plain"
+	case JIT:
+		return "jit"
+	case Exec:
+		return "exec"
+	case Engine:
+		return "engine"
+	}
+	return "unknown"
+}
+
+// Layer is one mechanism that confines a worker.
+type Layer string
+
+// The layers, in the order in which a worker puts them on.
+const (
+	UserNamespace  Layer = "user-namespace"
+	MountNamespace Layer = "mount-namespace"
+	PIDNamespace   Layer = "pid-namespace"
+	NetNamespace   Layer = "net-namespace"
+	IPCNamespace   Layer = "ipc-namespace"
+	UTSNamespace   Layer = "uts-namespace"
+	EmptyRoot      Layer = "empty-root"
+	Landlock       Layer = "landlock"
+	NoNewPrivs     Layer = "no-new-privileges"
+	NoCapabilities Layer = "no-capabilities"
+	ResourceLimits Layer = "resource-limits"
+	SeccompCompat  Layer = "seccomp-deny-list"
+	SeccompStrict  Layer = "seccomp-allow-list"
+	ParentDeath    Layer = "parent-death-kill"
+	NonDumpable    Layer = "non-dumpable"
+)
+
+// Layers lists every layer, in order.
+func Layers() []Layer {
+	return []Layer{UserNamespace, MountNamespace, PIDNamespace, NetNamespace, IPCNamespace, UTSNamespace, EmptyRoot,
+		Landlock, NoNewPrivs, NoCapabilities, ResourceLimits, SeccompCompat, SeccompStrict, ParentDeath, NonDumpable}
+}
+
+// Mount is a directory of the host that the worker sees.
+type Mount struct {
+	// Target is where it stands in the worker's root: "/" and one name.
+	Target string
+	// Write allows everything a data directory needs: create, write, rename,
+	// remove. Never devices, sockets, FIFOs, set-id bits or execution.
+	Write bool
+	// Own marks a directory of Bailey's own, whose owner on disk becomes the
+	// worker's id when the core runs as root. A person's directory is never
+	// chowned.
+	Own bool
+}
+
+// Descriptor is a descriptor that the worker is born with.
+type Descriptor struct {
+	Number int
+	// Type is how /proc/PID/fd shows it: a prefix of the link's target.
+	Type string
+	// For says what it is there for.
+	For string
+}
+
+// Limits are resource limits, soft and hard alike.
+type Limits struct {
+	// OpenFiles is RLIMIT_NOFILE.
+	OpenFiles uint64
+	// FileSize is RLIMIT_FSIZE, bytes.
+	FileSize uint64
+	// Processes is RLIMIT_NPROC: threads of the worker, counted in its own
+	// user namespace.
+	Processes uint64
+	// Data is RLIMIT_DATA, bytes: private writable memory, heap and stacks.
+	// The address space itself is not limited, because the Go runtime
+	// reserves far more than it uses.
+	Data uint64
+	// Core is RLIMIT_CORE: 0, so that a crash leaves no copy of a document.
+	Core uint64
+	// LockedMemory is RLIMIT_MEMLOCK: 0.
+	LockedMemory uint64
+	// MessageQueues is RLIMIT_MSGQUEUE: 0.
+	MessageQueues uint64
+}
+
+// Probe is something that the worker tries and must be refused.
+type Probe struct {
+	// Name is known to package sandbox, which holds the code.
+	Name string
+	// Errnos are the accepted answers, by name. Another refusal than these is
+	// a finding too: a layer that was meant to answer did not.
+	Errnos []string
+}
+
+// Spec is the sandbox of one kind of worker.
+type Spec struct {
+	Kind  string
+	Class Class
+	// Mounts are the only directories in the worker's root.
+	Mounts []Mount
+	// Env is the whole environment, "NAME=value".
+	Env []string
+	// Descriptors are those that exist when the worker gets its first work;
+	// what the Go runtime opens for its own poller is allowed besides.
+	Descriptors []Descriptor
+	// Devices are device nodes in the root, by path.
+	Devices []string
+	// Sockets are address families that it may create.
+	Sockets []string
+	// Syscalls is the strict allow-list, put on after start.
+	Syscalls []Syscall
+	Limits   Limits
+	// Methods are the numbers of the calls that the core may route to it.
+	Methods []uint32
+	// Required layers: without any of them the worker does not start.
+	Required []Layer
+	Probes   []Probe
+}
+
+// May reports whether the core may route method to the worker.
+func (s Spec) May(method uint32) bool {
+	for _, m := range s.Methods {
+		if m == method {
+			return true
+		}
+	}
+	return false
+}
+
+// Requires reports whether the worker does not start without l.
+func (s Spec) Requires(l Layer) bool {
+	for _, r := range s.Required {
+		if r == l {
+			return true
+		}
+	}
+	return false
+}
+
+// For returns the spec of a kind.
+func For(kind string) (Spec, bool) {
+	for _, s := range All() {
+		if s.Kind == kind {
+			return s, true
+		}
+	}
+	return Spec{}, false
+}
+
+// All returns the spec of every kind, in the order of the documentation. The
+// caller owns the result.
+func All() []Spec { return []Spec{index()} }
