@@ -1,0 +1,170 @@
+// Package visible turns bytes that somebody else chose (names of files, text
+// of documents, an app's words) into text that a person can read and that
+// cannot act: no control character, no ANSI sequence, no bidirectional or
+// zero-width character and no invalid UTF-8 leaves it as such. What is taken out
+// is shown, as \xNN for a byte and \u202e for a character, as Go's own quoting
+// writes it (The Go Programming Language Specification, "Rune literals").
+//
+// The three functions differ in what they promise:
+//
+//   - [Name] can be read back: two names that differ look different. For prompts.
+//   - [Path] leaves a backslash alone, so that an ordinary path can be copied.
+//   - [Text] is for sentences: white space becomes one blank, and the joiners
+//     that Persian, Hindi and emoji are written with stay.
+//
+// [JSON] does the same for encoded JSON without changing its value. The package
+// is pure; every part that prints may call it.
+package visible
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/bailey-run/bailey/internal/limits"
+)
+
+const (
+	zwnj = '\u200c'
+	zwj  = '\u200d'
+	// The blank Braille pattern is a symbol by its category and draws nothing.
+	brailleBlank = '\u2800'
+)
+
+// Name shows a name so that it can be read back: a backslash is doubled.
+func Name(s string) string { return show(s, name) }
+
+// Path shows a path for output.
+func Path(s string) string { return show(s, path) }
+
+// Text shows a sentence on one line.
+func Text(s string) string { return strings.TrimSpace(show(s, text)) }
+
+type mode int
+
+const (
+	name mode = iota
+	path
+	text
+)
+
+func show(s string, m mode) string {
+	if plain(s, m) {
+		return s
+	}
+	var b strings.Builder
+	b.Grow(len(s) + 16)
+	marks := 0
+	base, blank := false, false // what stands before: something to put a mark on; a blank
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		raw := s[i : i+size]
+		i += size
+		if m == text && (unicode.IsSpace(r) || r == '\u2028' || r == '\u2029') {
+			if !blank {
+				b.WriteByte(' ')
+			}
+			base, blank, marks = false, true, 0
+			continue
+		}
+		blank = false
+		ok := allowed(r, raw, m)
+		if ok && unicode.Is(unicode.M, r) {
+			// A mark with nothing below it would be drawn on what Bailey wrote;
+			// a tower of them over the neighbouring lines.
+			marks++
+			ok = base && marks <= limits.Marks
+		} else {
+			marks = 0
+		}
+		switch {
+		case !ok:
+			b.WriteString(escape(r, raw))
+			base = false
+		case r == '\\' && m == name:
+			b.WriteString(`\\`)
+			base = true
+		default:
+			b.WriteString(raw)
+			base = true
+		}
+	}
+	return b.String()
+}
+
+// plain reports whether s is printable ASCII that needs no work: nearly all.
+func plain(s string, m mode) bool {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c < ' ' || c > '~' || c == '\\' && m == name || c == ' ' && m == text && i > 0 && s[i-1] == ' ' {
+			return false
+		}
+	}
+	return true
+}
+
+// allowed reports whether a character may be printed as it is: a letter, mark,
+// number, punctuation, symbol or ASCII blank that draws something.
+func allowed(r rune, raw string, m mode) bool {
+	if r == utf8.RuneError && len(raw) == 1 {
+		return false
+	}
+	if m == text && (r == zwj || r == zwnj || unicode.Is(unicode.Variation_Selector, r) && r < 0xe0000) {
+		return true
+	}
+	return unicode.IsPrint(r) && r != brailleBlank &&
+		!unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) && !unicode.Is(unicode.Variation_Selector, r)
+}
+
+func escape(r rune, raw string) string {
+	switch {
+	case r == utf8.RuneError && len(raw) == 1:
+		return fmt.Sprintf(`\x%02x`, raw[0])
+	case r == '\n':
+		return `\n`
+	case r == '\t':
+		return `\t`
+	case r == '\r':
+		return `\r`
+	case r < 0x80:
+		return fmt.Sprintf(`\x%02x`, r)
+	case r > 0xffff:
+		return fmt.Sprintf(`\U%08x`, r)
+	}
+	return fmt.Sprintf(`\u%04x`, r)
+}
+
+// JSON rewrites encoded JSON so that every character which does not draw itself
+// is written as \uXXXX. The value stays the same: outside of strings JSON is
+// ASCII, and inside the two spellings are equal (RFC 8259, section 7). Invalid
+// UTF-8 becomes U+FFFD, as encoding/json has made it already.
+func JSON(b []byte) []byte {
+	clean := true
+	for _, c := range b {
+		if c >= 0x7f {
+			clean = false
+			break
+		}
+	}
+	if clean {
+		return b
+	}
+	out := make([]byte, 0, len(b)+16)
+	for i := 0; i < len(b); {
+		r, size := utf8.DecodeRune(b[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			out = append(out, `\ufffd`...)
+		case r < 0x7f || allowed(r, string(b[i:i+size]), path) && !unicode.Is(unicode.M, r):
+			out = append(out, b[i:i+size]...)
+		case r > 0xffff:
+			hi, lo := (r-0x10000)>>10+0xd800, (r-0x10000)&0x3ff+0xdc00
+			out = fmt.Appendf(out, `\u%04x\u%04x`, hi, lo)
+		default:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+		i += size
+	}
+	return out
+}
