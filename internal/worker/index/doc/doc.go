@@ -79,6 +79,8 @@ const (
 	HTML     Format = "html"
 	Man      Format = "man"
 	Source   Format = "source"
+	Markup   Format = "markup" // reStructuredText, AsciiDoc
+	Data     Format = "data"   // JSON, CSV, XML, YAML and the like
 )
 
 // Document is one file, read.
