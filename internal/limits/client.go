@@ -19,8 +19,6 @@ const (
 	CoreGone = 10 * time.Second
 	// CoreStderr is how much is kept of what a core that failed to start says.
 	CoreStderr = 4096
-	// ExeSymlink is the length of the paths read from /proc.
-	ExeSymlink = 4096
 
 	// TaskEnd is how long an ending command waits to tell the core how its
 	// task ended; the connection's end says the rest. Ctrl-C has 200 ms in all.
