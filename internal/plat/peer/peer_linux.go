@@ -1,9 +1,8 @@
 package peer
 
 import (
-	"context"
 	"errors"
-	"fmt"
+	"io/fs"
 	"net"
 	"os"
 
@@ -12,119 +11,95 @@ import (
 	"github.com/bailey-run/bailey/internal/errs"
 )
 
-// Of returns the process at the other end of c.
-func Of(c *net.UnixConn) (Peer, error) {
-	var cred *unix.Ucred
-	err := control(c, func(fd int) (err error) {
-		cred, err = unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
-		return err
-	})
-	if err != nil {
-		return Peer{}, errs.Wrap(errs.Internal, "peer.of", err)
-	}
-	return Peer{PID: int(cred.Pid), UID: int(cred.Uid)}, nil
+// Listener is the core's listening socket.
+type Listener struct {
+	l   *net.UnixListener
+	uid int
 }
 
-// Dial connects to the socket at path, which must be served by a process of
-// our own user. The error is [Nobody] where no one listens.
-func Dial(ctx context.Context, path string) (*net.UnixConn, Peer, error) {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
-	if err != nil {
-		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ECONNREFUSED) {
-			return nil, Peer{}, Nobody{}
+// Listen makes the socket at path with mode 0600. The caller holds the lock of
+// the home that path belongs to, so a socket that is found there is stale and
+// is replaced. Errors: errs.HomeUnusable.
+func Listen(path string) (*Listener, error) {
+	const op = "peer.listen"
+	if st, err := os.Lstat(path); err == nil {
+		if st.Mode().Type() != fs.ModeSocket {
+			return nil, errs.New(errs.HomeUnusable, op).With("something else is in the place of the core's socket").WithHint("move " + path + " away")
 		}
-		if ctx.Err() != nil {
-			return nil, Peer{}, errs.Wrap(errs.Cancelled, "peer.dial", ctx.Err())
+		if err := os.Remove(path); err != nil {
+			return nil, errs.Wrap(errs.HomeUnusable, op, err)
 		}
-		return nil, Peer{}, errs.Wrap(errs.CoreUnavailable, "peer.dial", err)
 	}
-	c, ok := conn.(*net.UnixConn)
-	if !ok {
-		panic("BUG: a unix dial gave another kind of connection")
-	}
-	p, err := Of(c)
-	if err == nil && p.UID != os.Geteuid() {
-		err = errs.New(errs.CoreUnavailable, "peer.dial").
-			With(fmt.Sprintf("the socket is served by user %d, not by you", p.UID)).
-			WithHint("somebody put a socket in Bailey's place; remove it: " + path)
-	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
-		_ = c.Close()
-		return nil, Peer{}, err
+		return nil, errs.Wrap(errs.HomeUnusable, op, err).With("the core's socket cannot be made")
 	}
-	return c, p, nil
+	// The directory is 0700, so nobody else can reach the socket between the
+	// two calls.
+	if err := os.Chmod(path, 0o600); err != nil {
+		l.Close()
+		return nil, errs.Wrap(errs.HomeUnusable, op, err)
+	}
+	return &Listener{l: l, uid: os.Geteuid()}, nil
 }
 
-// End asks the process at the other end of c to end (SIGTERM) and waits until
-// it has, or until ctx ends. It holds the process by a descriptor, so a number
-// that was used again is never signalled: SO_PEERPIDFD where the kernel has it
-// (6.5), else pidfd_open while the connection still stands.
-func End(ctx context.Context, c *net.UnixConn) error {
-	p, err := Of(c)
-	if err != nil {
-		return err
-	}
-	fd := -1
-	err = control(c, func(sock int) error {
-		if fd, err = unix.GetsockoptInt(sock, unix.SOL_SOCKET, unix.SO_PEERPIDFD); err == nil {
-			return nil
-		}
-		fd, err = unix.PidfdOpen(p.PID, 0)
-		return err
-	})
-	if errors.Is(err, unix.ESRCH) {
-		return nil
-	}
-	if err != nil {
-		return errs.Wrap(errs.Internal, "peer.end", err)
-	}
-	defer unix.Close(fd)
-	if err := unix.PidfdSendSignal(fd, unix.SIGTERM, nil, 0); err != nil {
-		if errors.Is(err, unix.ESRCH) {
-			return nil
-		}
-		return errs.Wrap(errs.Internal, "peer.end", err)
-	}
-	return waitReadable(ctx, fd)
-}
-
-// waitReadable waits until fd can be read, which for a pidfd is the end of its
-// process (pidfd_open(2)). A pipe wakes it when ctx ends.
-func waitReadable(ctx context.Context, fd int) error {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return errs.Wrap(errs.Internal, "peer.end", err)
-	}
-	defer r.Close()
-	stop := context.AfterFunc(ctx, func() { _ = w.Close() })
-	defer func() {
-		if stop() {
-			_ = w.Close()
-		}
-	}()
-	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(r.Fd()), Events: unix.POLLIN}}
+// Accept returns the next connection of our own user; connections of others
+// are closed and counted by refused, which may be nil.
+func (l *Listener) Accept(refused func(Credentials)) (*net.UnixConn, Credentials, error) {
 	for {
-		_, err := unix.Poll(fds, -1)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case err != nil:
-			return errs.Wrap(errs.Internal, "peer.end", err)
-		case fds[0].Revents != 0:
-			return nil
+		c, err := l.l.AcceptUnix()
+		if err != nil {
+			return nil, Credentials{}, err
 		}
-		return errs.Wrap(errs.Deadline, "peer.end", ctx.Err())
+		cred, err := Of(c)
+		if err == nil && cred.UID == l.uid {
+			return c, cred, nil
+		}
+		c.Close()
+		if refused != nil {
+			refused(cred)
+		}
 	}
 }
 
-func control(c *net.UnixConn, f func(fd int) error) error {
+// Close removes the socket and ends Accept. It is idempotent.
+func (l *Listener) Close() error {
+	if err := l.l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+// Dial connects to the core's socket and checks that our own user listens
+// there. Errors: errs.CoreUnavailable when nobody listens, errs.HomeUnusable
+// when somebody else does.
+func Dial(path string) (*net.UnixConn, Credentials, error) {
+	const op = "peer.dial"
+	c, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, Credentials{}, errs.Wrap(errs.CoreUnavailable, op, err)
+	}
+	cred, err := Of(c)
+	if err != nil || cred.UID != os.Geteuid() {
+		c.Close()
+		return nil, cred, errs.Wrap(errs.HomeUnusable, op, err).With("the core's socket belongs to another user")
+	}
+	return c, cred, nil
+}
+
+// Of reads the credentials of a connection's other end.
+func Of(c *net.UnixConn) (Credentials, error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
-		return err
+		return Credentials{}, err
 	}
-	var inner error
-	if err := raw.Control(func(fd uintptr) { inner = f(int(fd)) }); err != nil {
-		return err
+	var u *unix.Ucred
+	var uerr error
+	if err := raw.Control(func(fd uintptr) { u, uerr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); err != nil {
+		return Credentials{}, err
 	}
-	return inner
+	if uerr != nil {
+		return Credentials{}, uerr
+	}
+	return Credentials{PID: int(u.Pid), UID: int(u.Uid), GID: int(u.Gid)}, nil
 }

@@ -3,19 +3,26 @@
 package peer
 
 import (
-	"context"
 	"net"
 
 	"github.com/bailey-run/bailey/internal/errs"
 )
 
-// Of refuses: not supported here.
-func Of(*net.UnixConn) (Peer, error) { return Peer{}, errs.New(errs.NotSupported, "peer.of") }
+// Listener is the core's listening socket.
+type Listener struct{}
 
-// Dial refuses: not supported here.
-func Dial(context.Context, string) (*net.UnixConn, Peer, error) {
-	return nil, Peer{}, errs.New(errs.NotSupported, "peer.dial")
+// Listen refuses: this port cannot check its peers yet.
+func Listen(string) (*Listener, error) { return nil, errs.New(errs.NotSupported, "peer.listen") }
+
+// Accept refuses.
+func (*Listener) Accept(func(Credentials)) (*net.UnixConn, Credentials, error) {
+	return nil, Credentials{}, errs.New(errs.NotSupported, "peer.accept")
 }
 
-// End refuses: not supported here.
-func End(context.Context, *net.UnixConn) error { return errs.New(errs.NotSupported, "peer.end") }
+// Close does nothing.
+func (*Listener) Close() error { return nil }
+
+// Dial refuses.
+func Dial(string) (*net.UnixConn, Credentials, error) {
+	return nil, Credentials{}, errs.New(errs.NotSupported, "peer.dial")
+}
