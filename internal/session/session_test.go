@@ -1,0 +1,135 @@
+package session
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
+)
+
+type fixed struct{}
+
+func (fixed) Wall() time.Time     { return time.Unix(1, 0) }
+func (fixed) Boot() time.Duration { return 1 }
+
+func open(t *testing.T, r *Registry) *Session {
+	t.Helper()
+	s, err := r.Open("cli", "terminal", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func is(err error, c errs.Code) bool { return errors.Is(err, errs.New(c, "")) }
+
+func TestTaskEndsOnceAndHooksRunBackwards(t *testing.T) {
+	r := NewRegistry(fixed{})
+	s := open(t, r)
+	task, err := r.Begin(s, "ask")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ran []string
+	task.OnEnd(func(o Outcome) { ran = append(ran, "first "+string(o)) })
+	task.OnEnd(func(o Outcome) {
+		ran = append(ran, "second "+string(o))
+		if r.Idle() {
+			t.Error("idle while a task is wound up")
+		}
+	})
+	if err := r.End(s, task.ID, OK); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(ran, []string{"second ok", "first ok"}) {
+		t.Fatal(ran)
+	}
+	if err := r.End(s, task.ID, OK); !is(err, errs.NotFound) {
+		t.Fatalf("ended twice: %v", err)
+	}
+	if task.OnEnd(func(Outcome) {}) {
+		t.Fatal("a hook was taken by an ended task")
+	}
+}
+
+// A task belongs to its connection: no other may use or end it by its id, and
+// it does not outlive it.
+func TestTasksBelongToTheirConnection(t *testing.T) {
+	r := NewRegistry(fixed{})
+	a, b := open(t, r), open(t, r)
+	if a.Channel == b.Channel {
+		t.Fatal("two connections share a channel")
+	}
+	task, err := r.Begin(a, "ask")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Task(b, task.ID); !is(err, errs.NotFound) {
+		t.Fatalf("another connection found the task: %v", err)
+	}
+	if err := r.End(b, task.ID, OK); !is(err, errs.NotFound) {
+		t.Fatalf("another connection ended the task: %v", err)
+	}
+	var got Outcome
+	task.OnEnd(func(o Outcome) { got = o })
+	r.Close(a)
+	if got != Cancelled {
+		t.Fatalf("outcome %q", got)
+	}
+	if _, err := r.Begin(a, "ask"); !is(err, errs.Cancelled) {
+		t.Fatalf("a task was begun on a closed connection: %v", err)
+	}
+	r.Close(b)
+	if !r.Idle() {
+		t.Fatal("not idle")
+	}
+}
+
+func TestStop(t *testing.T) {
+	r := NewRegistry(fixed{})
+	a, b := open(t, r), open(t, r)
+	t1, _ := r.Begin(a, "ask")
+	_, _ = r.Begin(a, "ask")
+	_, _ = r.Begin(b, "ask")
+	if n := r.Stop(t1.ID); n != 1 || len(r.List()) != 2 {
+		t.Fatal(n, r.List())
+	}
+	if n := r.Stop(""); n != 2 || len(r.List()) != 0 {
+		t.Fatal(n, r.List())
+	}
+	if n := r.Stop("none"); n != 0 {
+		t.Fatal(n)
+	}
+}
+
+func TestCaps(t *testing.T) {
+	r := NewRegistry(fixed{})
+	s := open(t, r)
+	for range limits.TasksPerClient {
+		if _, err := r.Begin(s, "ask"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := r.Begin(s, "ask"); !is(err, errs.CoreBusy) {
+		t.Fatal(err)
+	}
+	for range limits.Clients - 1 {
+		open(t, r)
+	}
+	if _, err := r.Open("cli", "terminal", 1); !is(err, errs.CoreBusy) {
+		t.Fatal(err)
+	}
+}
+
+func TestGreet(t *testing.T) {
+	s := open(t, NewRegistry(fixed{}))
+	if s.Greeted() || !s.Greet() || s.Greet() || !s.Greeted() {
+		t.Fatal("greeting is not once")
+	}
+	if From(With(t.Context(), s)) != s {
+		t.Fatal("lost in the context")
+	}
+}
