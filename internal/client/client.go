@@ -72,7 +72,7 @@ func Dial(ctx context.Context, h *home.Home, o Options) (*Client, error) {
 	defer cancel()
 	for started := false; ; {
 		c, err := connect(deadline, h, o)
-		if !errors.As(err, new(peer.Nobody)) {
+		if !peer.Absent(err) {
 			return c, orTimeout(ctx, deadline, err)
 		}
 		if o.Core == "" {
@@ -103,7 +103,7 @@ func coreArgs(h *home.Home) []string {
 }
 
 func connect(ctx context.Context, h *home.Home, o Options) (*Client, error) {
-	sock, p, err := peer.Dial(ctx, h.Socket)
+	sock, p, err := peer.Dial(h.Socket)
 	if err != nil {
 		return nil, err
 	}
@@ -131,8 +131,8 @@ func (c *Client) Close() error { return c.conn.Close() }
 // Stop ends the core of h, whatever its release, and waits until its process is
 // gone. It reports false if none was running.
 func Stop(ctx context.Context, h *home.Home) (bool, error) {
-	sock, _, err := peer.Dial(ctx, h.Socket)
-	if errors.As(err, new(peer.Nobody)) {
+	sock, _, err := peer.Dial(h.Socket)
+	if peer.Absent(err) {
 		return false, nil
 	}
 	if err != nil {

@@ -87,12 +87,8 @@ func (t *Terminal) ReadLine(ctx context.Context) (string, error) {
 		return "", errs.Wrap(errs.Internal, "tty.read-line", err)
 	}
 	defer wakeR.Close()
-	stop := context.AfterFunc(ctx, func() { _ = wakeW.Close() })
-	defer func() {
-		if stop() {
-			_ = wakeW.Close()
-		}
-	}()
+	defer wakeW.Close()
+	defer context.AfterFunc(ctx, func() { _ = wakeW.Close() })()
 	fds := []unix.PollFd{{Fd: int32(t.in.Fd()), Events: unix.POLLIN}, {Fd: int32(wakeR.Fd()), Events: unix.POLLIN}}
 	for {
 		if _, err := unix.Poll(fds, -1); errors.Is(err, unix.EINTR) {

@@ -1,0 +1,76 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/errs"
+)
+
+// End asks the process at the other end of c to end (SIGTERM) and waits until
+// it has, or until ctx ends (errs.Deadline). It holds the process by a
+// descriptor, so a number that was used again is never signalled:
+// SO_PEERPIDFD where the kernel has it (6.5), else pidfd_open while the
+// connection still stands. [Dial] has checked that the process is our own user's.
+func End(ctx context.Context, c *net.UnixConn) error {
+	const op = "peer.end"
+	cred, err := Of(c)
+	if err != nil {
+		return errs.Wrap(errs.Internal, op, err)
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return errs.Wrap(errs.Internal, op, err)
+	}
+	fd := -1
+	var ferr error
+	if err := raw.Control(func(sock uintptr) {
+		if fd, ferr = unix.GetsockoptInt(int(sock), unix.SOL_SOCKET, unix.SO_PEERPIDFD); ferr != nil {
+			fd, ferr = unix.PidfdOpen(cred.PID, 0)
+		}
+	}); err != nil {
+		return errs.Wrap(errs.Internal, op, err)
+	}
+	if errors.Is(ferr, unix.ESRCH) {
+		return nil
+	}
+	if ferr != nil {
+		return errs.Wrap(errs.Internal, op, ferr)
+	}
+	defer unix.Close(fd)
+	if err := unix.PidfdSendSignal(fd, unix.SIGTERM, nil, 0); errors.Is(err, unix.ESRCH) {
+		return nil
+	} else if err != nil {
+		return errs.Wrap(errs.Internal, op, err)
+	}
+	return waitEnd(ctx, fd)
+}
+
+// waitEnd waits until a pidfd can be read, which is the end of its process
+// (pidfd_open(2)). The end of ctx closes a pipe that is polled with it.
+func waitEnd(ctx context.Context, fd int) error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return errs.Wrap(errs.Internal, "peer.end", err)
+	}
+	defer r.Close()
+	defer w.Close()
+	defer context.AfterFunc(ctx, func() { _ = w.Close() })()
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(r.Fd()), Events: unix.POLLIN}}
+	for {
+		_, err := unix.Poll(fds, -1)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return errs.Wrap(errs.Internal, "peer.end", err)
+		case fds[0].Revents != 0:
+			return nil
+		}
+		return errs.Wrap(errs.Deadline, "peer.end", ctx.Err())
+	}
+}
