@@ -1,0 +1,118 @@
+package ipc
+
+import (
+	"errors"
+	"net"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
+)
+
+// rightsSpace is room for the control data of one frame. The kernel cuts off
+// what does not fit and says so.
+var rightsSpace = unix.CmsgSpace(limits.IPCDescriptors * 4)
+
+// truncated is the flag of a read whose control data was cut off.
+const truncated = unix.MSG_CTRUNC
+
+// Pair returns a connected pair of sockets, both close-on-exec: one for this
+// process and one to hand to a child, whose end calls [FromFD].
+func Pair() (*net.UnixConn, *os.File, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, errs.Wrap(errs.Internal, "ipc.pair", err)
+	}
+	conn, err := FromFD(uintptr(fds[0]))
+	if err != nil {
+		unix.Close(fds[1])
+		return nil, nil, err
+	}
+	return conn, os.NewFile(uintptr(fds[1]), "peer"), nil
+}
+
+// FromFD takes over a descriptor, which has to be a unix stream socket. It is
+// closed in any case.
+func FromFD(fd uintptr) (*net.UnixConn, error) {
+	const op = "ipc.from-fd"
+	f := os.NewFile(fd, "peer")
+	if f == nil {
+		return nil, errs.Wrap(errs.Internal, op, unix.EBADF)
+	}
+	defer f.Close()
+	typ, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TYPE)
+	if err != nil {
+		return nil, errs.Wrap(errs.Internal, op, err)
+	}
+	c, err := net.FileConn(f)
+	if err != nil {
+		return nil, errs.Wrap(errs.Internal, op, err)
+	}
+	u, ok := c.(*net.UnixConn)
+	if !ok || typ != unix.SOCK_STREAM {
+		c.Close()
+		return nil, errs.Wrap(errs.Internal, op, errors.New("not a unix stream socket"))
+	}
+	return u, nil
+}
+
+// send is one sendmsg that does not wait. Descriptors go with the first byte.
+func send(fd uintptr, bufs [][]byte, fds []int) (int, error) {
+	var oob []byte
+	if len(fds) > 0 {
+		oob = unix.UnixRights(fds...)
+	}
+	for {
+		n, err := unix.SendmsgBuffers(int(fd), bufs, oob, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		switch err {
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN:
+			return 0, nil
+		}
+		return n, err
+	}
+}
+
+// rights takes the descriptors out of control data. What it returns with an
+// error has to be closed all the same.
+func rights(oob []byte, flags int) ([]int, error) {
+	var fds []int
+	msgs, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return nil, malformed("control data does not parse")
+	}
+	for i := range msgs {
+		got, err := unix.ParseUnixRights(&msgs[i])
+		if err != nil {
+			return fds, malformed("control data that is not descriptors")
+		}
+		fds = append(fds, got...)
+	}
+	if flags&truncated != 0 {
+		return fds, malformed("too many descriptors")
+	}
+	return fds, nil
+}
+
+// duplicate returns another descriptor for f.
+func duplicate(f *os.File) (int, error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	fd, derr := -1, error(nil)
+	err = raw.Control(func(old uintptr) { fd, derr = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0) })
+	if err == nil {
+		err = derr
+	}
+	return fd, err
+}
+
+func closeAll(fds []int) {
+	for _, fd := range fds {
+		unix.Close(fd)
+	}
+}

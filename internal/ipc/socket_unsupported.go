@@ -1,0 +1,28 @@
+//go:build !linux
+
+package ipc
+
+import (
+	"net"
+	"os"
+
+	"github.com/bailey-run/bailey/internal/errs"
+)
+
+const rightsSpace, truncated = 0, 0
+
+// Pair refuses: this port has no workers yet.
+func Pair() (*net.UnixConn, *os.File, error) {
+	return nil, nil, errs.New(errs.NotSupported, "ipc.pair")
+}
+
+// FromFD refuses: this port has no workers yet.
+func FromFD(uintptr) (*net.UnixConn, error) { return nil, errs.New(errs.NotSupported, "ipc.from-fd") }
+
+func send(uintptr, [][]byte, []int) (int, error) { return 0, errs.New(errs.NotSupported, "ipc.send") }
+
+func rights([]byte, int) ([]int, error) { return nil, malformed("descriptors are not supported here") }
+
+func duplicate(*os.File) (int, error) { return -1, errs.New(errs.NotSupported, "ipc.duplicate") }
+
+func closeAll([]int) {}
