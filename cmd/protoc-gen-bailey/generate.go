@@ -71,10 +71,6 @@ func (g *generator) file(f *protogen.File) {
 		g.fail(f.Desc, "only proto3 is supported")
 		return
 	}
-	if f.Desc.Extensions().Len() > 0 && len(f.Messages) == 0 {
-		g.fail(f.Desc, "a file of extensions alone has nothing to generate")
-		return
-	}
 	out := g.plugin.NewGeneratedFile(f.GeneratedFilenamePrefix+"_bailey.pb.go", f.GoImportPath)
 	g.header(out, f.GoPackageName)
 	services := make([]*service, 0, len(f.Services))

@@ -4,11 +4,10 @@ import (
 	"fmt"
 	"strconv"
 
+	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	"google.golang.org/protobuf/compiler/protogen"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-
-	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/wire/policyv1"
@@ -70,7 +69,7 @@ func (m *method) check() error {
 		return fmt.Errorf("client streaming is not supported")
 	}
 	if p.GetNumber() == 0 {
-		return fmt.Errorf("policy needs a number")
+		return fmt.Errorf("policy needs number")
 	}
 	for _, e := range []struct {
 		name  string
@@ -78,7 +77,7 @@ func (m *method) check() error {
 	}{{"kind", p.GetKind()}, {"caller", p.GetCaller()}, {"audit", p.GetAudit()}} {
 		v := e.value.Descriptor().Values().ByNumber(e.value.Number())
 		if v == nil || v.Number() == 0 {
-			return fmt.Errorf("policy needs a %s", e.name)
+			return fmt.Errorf("policy needs %s", e.name)
 		}
 	}
 	for _, n := range []struct {
