@@ -17,3 +17,16 @@ const (
 	// are needed for every assigned character, one more proves it.
 	FoldRounds = 4
 )
+
+// Limits of the index database.
+const (
+	// IndexPage is the database's page in bytes: larger pages than SQLite's 4
+	// KB make fewer, longer writes of passages of about 1 KB.
+	IndexPage = 8192
+	// IndexCache is what the database may cache in bytes; the system caches
+	// the file besides.
+	IndexCache = 16 << 20
+	// IndexCandidates is how many passages the full-text index hands to the
+	// ranker: of those that answer, all but a few are among the first 100.
+	IndexCandidates = 300
+)

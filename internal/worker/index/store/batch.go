@@ -1,0 +1,170 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+)
+
+// Stamp is how a file looked when it was read; while it stays, so does the
+// file's text.
+type Stamp struct {
+	Size, ModTime int64 // bytes, nanoseconds since 1970
+	Inode         uint64
+}
+
+// File is what is known of one file.
+type File struct {
+	ID   int64
+	Path string // as the file system has it
+	Stamp
+	// Hash is the SHA-256 of the file's bytes.
+	Hash []byte
+	// Reason and Hint are set when the file was not read.
+	Reason, Hint string
+	Lang         string
+	Title        string
+	Format       string
+	Licence      string
+	// Bytes is the size of the decoded, unpacked text.
+	Bytes         int64
+	First, Chunks int64
+	// Lead holds the sentences by which the file may be summarised.
+	Lead []byte
+}
+
+// Tokens are the three columns of a chunk in the full-text index.
+type Tokens struct{ Name, Head, Body []byte }
+
+// Entry is a file to store, with its passages made ready.
+type Entry struct {
+	File
+	data   [][]byte
+	tokens []Tokens
+	weight int
+}
+
+// Add appends a passage. The tokens are kept, not copied.
+func (e *Entry) Add(c *Chunk, t Tokens) {
+	data := c.encode(make([]byte, 0, len(c.Source)+len(c.Head)+64))
+	e.data = append(e.data, data)
+	e.tokens = append(e.tokens, t)
+	e.weight += len(data) + len(t.Name) + len(t.Head) + len(t.Body)
+}
+
+// Weight is about what the entry takes in memory, in bytes.
+func (e *Entry) Weight() int { return e.weight + len(e.Path) + len(e.Lead) + 256 }
+
+// Batch is one transaction.
+type Batch struct {
+	s                                      *Store
+	tx                                     *sql.Tx
+	file, chunk, fts, touch, drop, unindex *sql.Stmt
+	next, id                               int64
+}
+
+// Begin starts a batch. There is one at a time.
+func (s *Store) Begin() (*Batch, error) {
+	// No context: a cancelled one would have a goroutine watch every single
+	// statement. Batches are short; their owner looks at the context.
+	tx, err := s.conn.BeginTx(context.Background(), nil)
+	if err != nil {
+		return nil, s.fail("store.begin", err)
+	}
+	b := &Batch{s: s, tx: tx, next: s.next, id: s.file}
+	for _, p := range []struct {
+		to  **sql.Stmt
+		sql string
+	}{
+		{&b.file, "INSERT OR REPLACE INTO files VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"},
+		{&b.chunk, "INSERT INTO chunks VALUES(?,?,?)"},
+		{&b.fts, "INSERT INTO fts(rowid,name,head,body) VALUES(?,?,?,?)"},
+		{&b.touch, "UPDATE files SET size=?, mtime=?, inode=? WHERE id=?"},
+		{&b.drop, "DELETE FROM chunks WHERE id>=? AND id<?"},
+		{&b.unindex, "DELETE FROM fts WHERE rowid>=? AND rowid<?"},
+	} {
+		if *p.to, err = tx.Prepare(p.sql); err != nil {
+			tx.Rollback()
+			return nil, s.fail("store.begin", err)
+		}
+	}
+	return b, nil
+}
+
+// Put stores a file; with an ID it replaces the file of that ID, whose old
+// passages are old.First and old.Chunks.
+func (b *Batch) Put(e *Entry, old File) error {
+	if e.ID == 0 {
+		e.ID = b.id
+		b.id++
+	} else if err := b.dropChunks(old); err != nil {
+		return err
+	}
+	e.First, e.Chunks = b.next, int64(len(e.data))
+	if e.Hash == nil {
+		e.Hash = []byte{}
+	}
+	if e.Lead == nil {
+		e.Lead = []byte{}
+	}
+	if _, err := b.file.Exec(e.ID, []byte(e.Path), e.Size, e.ModTime, int64(e.Inode), e.Hash, e.Reason, e.Hint, e.Lang, e.Title, e.Format,
+		e.Licence, e.Bytes, e.First, e.Chunks, e.Lead); err != nil {
+		return b.s.fail("store.put", err)
+	}
+	for i, data := range e.data {
+		if _, err := b.chunk.Exec(b.next, e.ID, data); err != nil {
+			return b.s.fail("store.put", err)
+		}
+		t := e.tokens[i]
+		if _, err := b.fts.Exec(b.next, string(t.Name), string(t.Head), string(t.Body)); err != nil {
+			return b.s.fail("store.put", err)
+		}
+		b.next++
+	}
+	return nil
+}
+
+// Touch notes that a file's stamp changed and its bytes did not.
+func (b *Batch) Touch(id int64, s Stamp) error {
+	_, err := b.touch.Exec(s.Size, s.ModTime, int64(s.Inode), id)
+	if err != nil {
+		return b.s.fail("store.touch", err)
+	}
+	return nil
+}
+
+// Delete forgets a file.
+func (b *Batch) Delete(f File) error {
+	if err := b.dropChunks(f); err != nil {
+		return err
+	}
+	if _, err := b.tx.Exec("DELETE FROM files WHERE id=?", f.ID); err != nil {
+		return b.s.fail("store.delete", err)
+	}
+	return nil
+}
+
+func (b *Batch) dropChunks(f File) error {
+	if f.Chunks == 0 {
+		return nil
+	}
+	if _, err := b.drop.Exec(f.First, f.First+f.Chunks); err != nil {
+		return b.s.fail("store.delete", err)
+	}
+	if _, err := b.unindex.Exec(f.First, f.First+f.Chunks); err != nil {
+		return b.s.fail("store.delete", err)
+	}
+	return nil
+}
+
+// Commit makes the batch durable as far as the store is.
+func (b *Batch) Commit() error {
+	if err := b.tx.Commit(); err != nil {
+		b.tx.Rollback()
+		return b.s.fail("store.commit", err)
+	}
+	b.s.next, b.s.file = b.next, b.id
+	return nil
+}
+
+// Rollback gives the batch up. After Commit it does nothing.
+func (b *Batch) Rollback() { b.tx.Rollback() }

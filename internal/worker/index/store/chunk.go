@@ -1,0 +1,155 @@
+package store
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"strings"
+)
+
+// Chunk is one passage: some sentences under one heading.
+type Chunk struct {
+	// Head is the document's title and the headings above, " › " between.
+	Head string
+	// Line is the line, from 1, where Source begins.
+	Line int
+	// Code is set for passages of code and tables.
+	Code bool
+	// Source is the file's own text, from the first sentence to the last.
+	Source    string
+	Sentences []Sentence
+}
+
+// Sentence is a sentence of a chunk: Text is clean, Source[Start:End] verbatim.
+type Sentence struct {
+	Text       string
+	Start, End int
+}
+
+// Quote returns the source of the sentences from first to last, and the lines
+// it stands on.
+func (c *Chunk) Quote(first, last int) (quote string, line, end int) {
+	a, b := c.Sentences[first].Start, c.Sentences[last].End
+	line = c.Line + strings.Count(c.Source[:a], "\n")
+	quote = c.Source[a:b]
+	// A line end that closes the quote belongs to the line it ends.
+	return quote, line, line + strings.Count(strings.TrimSuffix(quote, "\n"), "\n")
+}
+
+// encode appends the chunk: a CRC-32 of the rest, then lengths as varints. A
+// sentence that is its source but for white space is not kept twice.
+func (c *Chunk) encode(dst []byte) []byte {
+	at := len(dst)
+	dst = append(dst, 0, 0, 0, 0)
+	flags := uint64(0)
+	if c.Code {
+		flags = 1
+	}
+	dst = binary.AppendUvarint(dst, flags)
+	dst = binary.AppendUvarint(dst, uint64(c.Line))
+	dst = appendString(dst, c.Head)
+	dst = appendString(dst, c.Source)
+	dst = binary.AppendUvarint(dst, uint64(len(c.Sentences)))
+	prev := 0
+	for _, s := range c.Sentences {
+		dst = binary.AppendVarint(dst, int64(s.Start-prev))
+		dst = binary.AppendUvarint(dst, uint64(s.End-s.Start))
+		text := s.Text
+		if text == squeeze(c.Source[s.Start:s.End]) {
+			text = ""
+		}
+		dst = appendString(dst, text)
+		prev = s.End
+	}
+	binary.LittleEndian.PutUint32(dst[at:], crc32.ChecksumIEEE(dst[at+4:]))
+	return dst
+}
+
+// decode reads what encode wrote, or returns ErrDamaged.
+func decode(data []byte) (*Chunk, error) {
+	if len(data) < 4 || crc32.ChecksumIEEE(data[4:]) != binary.LittleEndian.Uint32(data) {
+		return nil, ErrDamaged
+	}
+	r := reader{data: data[4:]}
+	c := &Chunk{}
+	c.Code = r.uint() == 1
+	c.Line = int(r.uint())
+	c.Head = r.string()
+	c.Source = r.string()
+	n := int(r.uint())
+	if n > len(r.data) {
+		return nil, ErrDamaged
+	}
+	prev := 0
+	for range n {
+		s := Sentence{Start: prev + int(r.int())}
+		s.End = s.Start + int(r.uint())
+		if r.bad || s.Start < 0 || s.End < s.Start || s.End > len(c.Source) {
+			return nil, ErrDamaged
+		}
+		if s.Text = r.string(); s.Text == "" {
+			s.Text = squeeze(c.Source[s.Start:s.End])
+		}
+		prev = s.End
+		c.Sentences = append(c.Sentences, s)
+	}
+	if r.bad || len(r.data) != 0 || c.Line < 1 {
+		return nil, ErrDamaged
+	}
+	return c, nil
+}
+
+// squeeze makes each run of white space one space and trims the ends.
+func squeeze(s string) string {
+	plain := true
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c == '\n' || c == '\t' || c == '\r' || c == '\v' || c == '\f' || c >= 0x80 ||
+			c == ' ' && (i == 0 || i+1 == len(s) || s[i+1] == ' ') {
+			plain = false
+			break
+		}
+	}
+	if plain {
+		return s
+	}
+	return strings.Join(strings.Fields(s), " ")
+}
+
+func appendString(dst []byte, s string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+}
+
+type reader struct {
+	data []byte
+	bad  bool
+}
+
+func (r *reader) uint() uint64 {
+	v, n := binary.Uvarint(r.data)
+	if n <= 0 || v > 1<<31 {
+		r.bad, r.data = true, nil
+		return 0
+	}
+	r.data = r.data[n:]
+	return v
+}
+
+func (r *reader) int() int64 {
+	v, n := binary.Varint(r.data)
+	if n <= 0 || v > 1<<31 || v < -1<<31 {
+		r.bad, r.data = true, nil
+		return 0
+	}
+	r.data = r.data[n:]
+	return v
+}
+
+func (r *reader) string() string {
+	n := r.uint()
+	if n > uint64(len(r.data)) {
+		r.bad, r.data = true, nil
+		return ""
+	}
+	s := string(r.data[:n])
+	r.data = r.data[n:]
+	return s
+}

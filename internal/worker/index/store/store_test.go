@@ -1,0 +1,277 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func open(t *testing.T, dir string, keep bool) *Store {
+	t.Helper()
+	s, err := Open(context.Background(), dir, keep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func entry(path string, texts ...string) *Entry {
+	e := &Entry{File: File{Path: path, Stamp: Stamp{Size: 9, ModTime: 7, Inode: 5}}}
+	for i, text := range texts {
+		c := &Chunk{Head: "Head", Line: i + 1, Source: text, Sentences: []Sentence{{Text: strings.Join(strings.Fields(text), " "), End: len(text)}}}
+		e.Add(c, Tokens{Name: []byte(path), Head: []byte("head"), Body: []byte(text)})
+	}
+	return e
+}
+
+func put(t *testing.T, s *Store, e *Entry, old File) {
+	t.Helper()
+	b, err := s.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Put(e, old); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Commit(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func search(t *testing.T, s *Store, tokens ...string) string {
+	t.Helper()
+	hits, err := s.Search(t.Context(), tokens, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []int64
+	for _, h := range hits {
+		ids = append(ids, h.Chunk)
+	}
+	ps, err := s.Passages(t.Context(), ids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, p := range ps {
+		out = append(out, p.File.Path+":"+p.Source)
+	}
+	return strings.Join(out, "|")
+}
+
+func TestPutSearchReplaceDelete(t *testing.T) {
+	s := open(t, t.TempDir(), true)
+	put(t, s, entry("a", "one two", "three"), File{})
+	put(t, s, entry("b", "two four"), File{})
+	if got := search(t, s, "three"); got != "a:three" {
+		t.Errorf("three: %q", got)
+	}
+	if got := search(t, s, "two", "four"); got != "b:two four|a:one two" {
+		t.Errorf("two: %q", got)
+	}
+	var files []File
+	if err := s.Each(t.Context(), func(f File) error { files = append(files, f); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	e := entry("a", "five")
+	e.ID = files[0].ID
+	put(t, s, e, files[0])
+	if got := search(t, s, "three", "one", "five"); got != "a:five" {
+		t.Errorf("after replace: %q", got)
+	}
+	b, err := s.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Delete(files[1]); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if got := search(t, s, "two", "four"); got != "" {
+		t.Errorf("after delete: %q", got)
+	}
+	df, err := s.Frequencies(t.Context(), []string{"five", "head", "nothing"})
+	if err != nil || df["five"] != 1 || df["nothing"] != 0 {
+		t.Errorf("frequencies %v, %v", df, err)
+	}
+}
+
+func TestRollbackLeavesNothing(t *testing.T) {
+	s := open(t, t.TempDir(), true)
+	b, err := s.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Put(entry("a", "one"), File{}); err != nil {
+		t.Fatal(err)
+	}
+	b.Rollback()
+	if got := search(t, s, "one"); got != "" {
+		t.Errorf("found %q", got)
+	}
+	put(t, s, entry("b", "one"), File{})
+	if got := search(t, s, "one"); got != "b:one" {
+		t.Errorf("found %q", got)
+	}
+}
+
+func TestKeptAndNotKept(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, true)
+	put(t, s, entry("a", "one"), File{})
+	s.Close()
+	s = open(t, dir, true)
+	if got := search(t, s, "one"); got != "a:one" {
+		t.Errorf("kept: %q", got)
+	}
+	if _, err := Open(t.Context(), dir, true); !errors.Is(err, ErrBusy) {
+		t.Errorf("second open: %v, want busy", err)
+	}
+	s.Close()
+	s = open(t, dir, false)
+	if got := search(t, s, "one"); got != "" {
+		t.Errorf("a store that is not kept began with %q", got)
+	}
+	put(t, s, entry("a", "one"), File{})
+	s.Close()
+	if left, _ := os.ReadDir(dir); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestOtherVersionIsDamaged(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, true)
+	if _, err := s.conn.ExecContext(t.Context(), "PRAGMA user_version=99"); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	if _, err := Open(t.Context(), dir, true); !errors.Is(err, ErrDamaged) {
+		t.Fatalf("got %v", err)
+	}
+	if err := Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	open(t, dir, true)
+}
+
+// A flipped or lost byte anywhere gives an error or the right words, never
+// other words and never a crash.
+func TestDamageIsFound(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, true)
+	for i := range 50 {
+		put(t, s, entry(fmt.Sprint("f", i), fmt.Sprintf("needle%d hay and more hay in a sentence", i), "other words"), File{})
+	}
+	s.Close()
+	path := filepath.Join(dir, fileName)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := 0
+	try := func(name string, data []byte) {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, fileName), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(t.Context(), dir, true)
+		if err != nil {
+			damaged++
+			return
+		}
+		defer s.Close()
+		for i := range 50 {
+			hits, err := s.Search(t.Context(), []string{fmt.Sprint("needle", i)}, 10)
+			if err != nil {
+				damaged++
+				return
+			}
+			var ids []int64
+			for _, h := range hits {
+				ids = append(ids, h.Chunk)
+			}
+			ps, err := s.Passages(t.Context(), ids)
+			if err != nil {
+				damaged++
+				return
+			}
+			for _, p := range ps {
+				if !strings.HasPrefix(p.Source, "needle") && p.Source != "other words" {
+					t.Fatalf("%s: words nobody wrote: %q", name, p.Source)
+				}
+			}
+		}
+	}
+	for at := 0; at < len(whole); at += 997 {
+		flipped := append([]byte{}, whole...)
+		flipped[at] ^= 0x41
+		try(fmt.Sprint("flip at ", at), flipped)
+	}
+	for _, n := range []int{1, 99, 4096, len(whole) / 2, len(whole) - 1} {
+		try(fmt.Sprint("cut at ", n), whole[:n])
+	}
+	if damaged == 0 {
+		t.Error("no damage was found at all")
+	}
+}
+
+func FuzzChunk(f *testing.F) {
+	c := &Chunk{Head: "h", Line: 3, Code: true, Source: "One  line.\nTwo.", Sentences: []Sentence{{"One line.", 0, 10}, {"2", 11, 15}}}
+	f.Add(c.encode(nil))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := decode(data)
+		if err != nil {
+			return
+		}
+		again, err := decode(c.encode(nil))
+		if err != nil || !reflect.DeepEqual(c, again) {
+			t.Fatalf("%+v became %+v, %v", c, again, err)
+		}
+		if len(c.Sentences) > 0 {
+			c.Quote(0, len(c.Sentences)-1)
+		}
+	})
+}
+
+// No question is an operator: whatever the tokens, the search finds passages
+// with one of them and never fails.
+func FuzzMatch(f *testing.F) {
+	dir, err := os.MkdirTemp("", "match")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { os.RemoveAll(dir) })
+	s, err := Open(context.Background(), dir, false)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { s.Close() })
+	b, err := s.Begin()
+	if err != nil {
+		f.Fatal(err)
+	}
+	if err := b.Put(entry("a", "one two"), File{}); err != nil {
+		f.Fatal(err)
+	}
+	if err := b.Commit(); err != nil {
+		f.Fatal(err)
+	}
+	for _, q := range []string{"one", "one NOT two", "\"", "a OR b", "head:x", "{head body}: x", "x*", "^x", "NEAR(a b)", "-x", "+", "(", "\x00", "", "'; DROP TABLE files"} {
+		f.Add(q, "two")
+	}
+	f.Fuzz(func(t *testing.T, a, b string) {
+		if _, err := s.Search(context.Background(), []string{a, b}, 5); err != nil {
+			t.Fatalf("%q %q: %v", a, b, err)
+		}
+	})
+}
