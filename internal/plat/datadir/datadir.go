@@ -1,0 +1,82 @@
+// Package datadir makes and removes the directories that workers write: one
+// for each task, or one for each remembered folder, all under one parent of
+// Bailey's own. Only the core calls it.
+//
+// What is in them was written by a worker and is never trusted: nothing here
+// reads it, and removing follows no link.
+package datadir
+
+import (
+	"os"
+	"strings"
+
+	"github.com/bailey-run/bailey/internal/errs"
+)
+
+// Parent holds data directories.
+type Parent struct {
+	root *os.Root
+	path string
+}
+
+// Dir is one data directory, open.
+type Dir struct {
+	// Dir is an O_PATH descriptor.
+	Dir  *os.File
+	Path string
+
+	parent *Parent
+	name   string
+}
+
+// TaskPrefix and KeptPrefix begin the names of directories that die with a
+// task, and of those that live as long as what is remembered.
+const (
+	TaskPrefix = "task-"
+	KeptPrefix = "kept-"
+)
+
+// Sweep removes what an earlier core left: every directory of a task, and
+// every kept one that keep does not want.
+func (p *Parent) Sweep(keep func(name string) bool) error {
+	d, err := p.root.Open(".")
+	if err != nil {
+		return errs.Wrap(errs.HomeUnusable, "datadir.sweep", err)
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(-1)
+	if err != nil {
+		return errs.Wrap(errs.HomeUnusable, "datadir.sweep", err)
+	}
+	for _, n := range names {
+		if strings.HasPrefix(n, KeptPrefix) && keep(n) {
+			continue
+		}
+		if strings.HasPrefix(n, TaskPrefix) || strings.HasPrefix(n, KeptPrefix) {
+			if err := p.root.RemoveAll(n); err != nil {
+				return errs.Wrap(errs.HomeUnusable, "datadir.sweep", err)
+			}
+		}
+	}
+	return nil
+}
+
+// Close gives the parent back.
+func (p *Parent) Close() error { return p.root.Close() }
+
+// Remove closes the directory and removes it with all that is in it.
+func (d *Dir) Remove() error {
+	d.Dir.Close()
+	return d.parent.Remove(d.name)
+}
+
+// Remove removes the directory of a name; none is no error.
+func (p *Parent) Remove(name string) error {
+	if err := p.root.RemoveAll(name); err != nil {
+		return errs.Wrap(errs.HomeUnusable, "datadir.remove", err)
+	}
+	return nil
+}
+
+// Close keeps the directory and gives the descriptor back.
+func (d *Dir) Close() error { return d.Dir.Close() }

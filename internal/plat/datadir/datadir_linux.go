@@ -1,0 +1,64 @@
+package datadir
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/errs"
+)
+
+// Open makes the parent directory at path, below one of the home's, and opens
+// it. Errors: errs.HomeUnusable, errs.NoSpace.
+func Open(path string) (*Parent, error) {
+	const op = "datadir.open"
+	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return nil, fail(op, err)
+	}
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, fail(op, err)
+	}
+	st, err := root.Stat(".")
+	if err != nil || st.Mode().Perm()&0o077 != 0 {
+		root.Close()
+		return nil, errs.Wrap(errs.HomeUnusable, op, err).With("a data directory is open to others: " + path).WithHint("chmod 700 " + path)
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		root.Close()
+		return nil, fail(op, err)
+	}
+	return &Parent{root: root, path: real}, nil
+}
+
+func fail(op string, err error) error {
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return errs.Wrap(errs.NoSpace, op, err)
+	}
+	return errs.Wrap(errs.HomeUnusable, op, err)
+}
+
+// Make makes the directory of a name, 0700, or opens the one that is there.
+func (p *Parent) Make(name string) (*Dir, error) {
+	const op = "datadir.make"
+	if err := p.root.Mkdir(name, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return nil, fail(op, err)
+	}
+	parent, err := p.root.Open(".")
+	if err != nil {
+		return nil, fail(op, err)
+	}
+	defer parent.Close()
+	fd, err := unix.Openat2(int(parent.Fd()), name, &unix.OpenHow{
+		Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC | unix.O_NOFOLLOW,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
+	})
+	if err != nil {
+		return nil, fail(op, err)
+	}
+	path := filepath.Join(p.path, name)
+	return &Dir{Dir: os.NewFile(uintptr(fd), path), Path: path, parent: p, name: name}, nil
+}

@@ -1,0 +1,11 @@
+//go:build !linux
+
+package datadir
+
+import "github.com/bailey-run/bailey/internal/errs"
+
+// Open refuses: no worker runs on this port yet.
+func Open(string) (*Parent, error) { return nil, errs.New(errs.NotSupported, "datadir.open") }
+
+// Make refuses.
+func (*Parent) Make(string) (*Dir, error) { return nil, errs.New(errs.NotSupported, "datadir.make") }
