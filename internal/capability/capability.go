@@ -51,7 +51,7 @@ type Decision string
 // The ways a grant comes about.
 const (
 	ByTerminal    Decision = "terminal"
-	ByCommandLine Decision = "command line"
+	ByCommandLine Decision = "command-line"
 	ByRemembered  Decision = "remembered"
 )
 
@@ -83,6 +83,8 @@ type Row struct {
 	// MaxCalls is the quota of calls; 0 = no limit.
 	MaxCalls uint64
 	Parent   ID
+	// Policy is what was remembered, when the grant came of that.
+	Policy ID
 	// ActionHash is the hash of the action that the person was shown.
 	ActionHash [sha256.Size]byte
 	By         Decision
