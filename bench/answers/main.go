@@ -1,7 +1,75 @@
 // Command answers holds what Bailey says about a folder against what ripgrep
-// and SQLite's FTS5 find there, on questions and summaries of real text.
+// and SQLite's FTS5 find there, on questions and summaries of real text. See
+// README.md beside it.
 package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		if !errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(os.Stderr, "answers:", err)
+		}
+		os.Exit(1)
+	}
+}
 
 func collections() []string { return []string{"prometheus", "manpages", "sqlite"} }
 
-func main() {}
+type options struct {
+	dir       string
+	held      bool
+	binary    string
+	peersOnly bool
+	verbose   bool
+	summaries bool
+	sentences int
+	out       string
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var o options
+	f := flag.NewFlagSet("answers", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.StringVar(&o.dir, "dir", ".", "the folder of questions.json and collections")
+	f.BoolVar(&o.held, "held", false, "use the held third too: once, at the end")
+	f.StringVar(&o.binary, "bailey", "", "ask this bailey binary too (`path`), in its sandbox")
+	f.BoolVar(&o.peersOnly, "peers", false, "only the peers")
+	f.BoolVar(&o.verbose, "v", false, "a line for every question")
+	f.BoolVar(&o.summaries, "summaries", true, "summaries too")
+	f.IntVar(&o.sentences, "sentences", 40, "sentences in a summary")
+	f.StringVar(&o.out, "o", "", "write the rows and the raw results to this JSON `file`")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	if f.NArg() > 0 {
+		return fmt.Errorf("unexpected %q", f.Arg(0))
+	}
+	qs, err := loadQuestions(filepath.Join(o.dir, "questions.json"))
+	if err != nil {
+		return err
+	}
+	if o.held {
+		fmt.Fprintln(stderr, "*** THE HELD THIRD IS IN USE. Whoever tunes anything after seeing these results has spent it. ***")
+	}
+	rep, err := evaluate(ctx, o, qs, stderr)
+	if err != nil {
+		return err
+	}
+	rep.print(stdout, o)
+	if o.out != "" {
+		return rep.write(o.out)
+	}
+	return nil
+}
