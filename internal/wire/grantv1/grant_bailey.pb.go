@@ -459,7 +459,7 @@ var (
 		Name:        "bailey.grant.v1.GrantService/Revoke",
 		Kind:        policyv1.Kind_KIND_NONE,
 		Caller:      policyv1.Caller_CALLER_CLIENT,
-		Audit:       policyv1.Audit_AUDIT_INTENT,
+		Audit:       policyv1.Audit_AUDIT_METADATA,
 		Streaming:   false,
 		MaxRequest:  512,
 		MaxResponse: 512,
@@ -662,7 +662,8 @@ type GrantServiceServer interface {
 	// List implements bailey.grant.v1.GrantService.List.
 	List(ctx context.Context, in *ListRequest, out *GrantServiceListSender) error
 	// Revoke withdraws a live grant, with all that came of it, or forgets a
-	// remembered one. It returns when nothing uses it any more.
+	// remembered one. It returns when nothing uses it any more. It is recorded
+	// after the fact: a log that cannot be written never holds it up.
 
 	Revoke(ctx context.Context, in *RevokeRequest) (*RevokeResponse, error)
 	// Explain implements bailey.grant.v1.GrantService.Explain.
