@@ -1,5 +1,7 @@
 package limits
 
+import "time"
+
 // Limits of the index worker's tokens.
 const (
 	// FoldRun is how many bytes of unbroken word characters are looked at as
@@ -29,4 +31,68 @@ const (
 	// IndexCandidates is how many passages the full-text index hands to the
 	// ranker: of those that answer, all but a few are among the first 100.
 	IndexCandidates = 300
+)
+
+// Limits of bringing an index up to date.
+const (
+	// IndexWorkers is how many files are turned into passages at once; the
+	// database's one writer keeps about one more core busy.
+	IndexWorkers = 2
+	// IndexInFlight is how many bytes of text may be between the walker and
+	// the database: passages and tokens take up to five times as much.
+	IndexInFlight = 12 << 20
+	// IndexFileWeight is what any file in flight counts at least, in bytes.
+	IndexFileWeight = 4 << 10
+	// IndexQueue is how many files wait between two steps.
+	IndexQueue = 64
+	// IndexPiece is how much of a large file is extracted at once, in bytes.
+	IndexPiece = 2 << 20
+	// IndexBatch is how much is written in one transaction, in bytes: FTS5
+	// merges less when it commits seldom, and a crash loses less when it
+	// commits often.
+	IndexBatch = 32 << 20
+	// IndexBatchTime ends a transaction that took this long.
+	IndexBatchTime = 2 * time.Second
+	// IndexProgress is the time between two reports of progress.
+	IndexProgress = 100 * time.Millisecond
+	// IndexSkipBatch is how many skipped files are reported together; the
+	// schema's limit for one message.
+	IndexSkipBatch = 32
+	// IndexRacy is how long after a change the times of a file are not
+	// believed: file systems count in up to two seconds.
+	IndexRacy = 2 * time.Second
+	// IndexChunk is the size of a passage in bytes: measured against other
+	// sizes, larger ones blur and smaller ones lose their context.
+	IndexChunk = 600
+	// IndexChunkSource is the longest source of one passage in bytes, markup
+	// and what stands between its sentences included.
+	IndexChunkSource = 4 << 10
+	// IndexHead is the longest line of headings above a passage in bytes.
+	IndexHead = 300
+	// IndexLeads is how many sentences of a file a summary chooses from.
+	IndexLeads = 6
+	// IndexQuote is the longest quote in bytes, and the schema's limit.
+	IndexQuote = 2000
+)
+
+// Limits of answers.
+const (
+	// AnswerSentences is how many sentences an answer has unless asked for
+	// another number: the first three are read, the others looked at.
+	AnswerSentences = 5
+	// AnswerText is the longest sentence of an answer in characters: about
+	// what is read at a glance, and what a quarter of a screen holds.
+	AnswerText = 420
+	// AnswerWindow is how many sentences of a document make one of an answer.
+	AnswerWindow = 3
+	// AnswerQuestion is how much of a question is read, in bytes; the schema's
+	// limit.
+	AnswerQuestion = 2000
+	// AnswerTerms is how many words of a question are searched for.
+	AnswerTerms = 48
+	// AnswerLanguages is in how many languages they are stemmed.
+	AnswerLanguages = 4
+	// AnswerSame is the part of its word pairs above which a sentence repeats
+	// another.
+	AnswerSame = 0.6
 )

@@ -8,8 +8,10 @@ import (
 // Stamp is how a file looked when it was read; while it stays, so does the
 // file's text.
 type Stamp struct {
-	Size, ModTime int64 // bytes, nanoseconds since 1970
-	Inode         uint64
+	Size int64 // bytes
+	// ModTime and ChangeTime are in nanoseconds since 1970.
+	ModTime, ChangeTime int64
+	Inode               uint64
 }
 
 // File is what is known of one file.
@@ -75,10 +77,10 @@ func (s *Store) Begin() (*Batch, error) {
 		to  **sql.Stmt
 		sql string
 	}{
-		{&b.file, "INSERT OR REPLACE INTO files VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"},
+		{&b.file, "INSERT OR REPLACE INTO files VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"},
 		{&b.chunk, "INSERT INTO chunks VALUES(?,?,?)"},
 		{&b.fts, "INSERT INTO fts(rowid,name,head,body) VALUES(?,?,?,?)"},
-		{&b.touch, "UPDATE files SET size=?, mtime=?, inode=? WHERE id=?"},
+		{&b.touch, "UPDATE files SET size=?, mtime=?, ctime=?, inode=? WHERE id=?"},
 		{&b.drop, "DELETE FROM chunks WHERE id>=? AND id<?"},
 		{&b.unindex, "DELETE FROM fts WHERE rowid>=? AND rowid<?"},
 	} {
@@ -106,7 +108,7 @@ func (b *Batch) Put(e *Entry, old File) error {
 	if e.Lead == nil {
 		e.Lead = []byte{}
 	}
-	if _, err := b.file.Exec(e.ID, []byte(e.Path), e.Size, e.ModTime, int64(e.Inode), e.Hash, e.Reason, e.Hint, e.Lang, e.Title, e.Format,
+	if _, err := b.file.Exec(e.ID, []byte(e.Path), e.Size, e.ModTime, e.ChangeTime, int64(e.Inode), e.Hash, e.Reason, e.Hint, e.Lang, e.Title, e.Format,
 		e.Licence, e.Bytes, e.First, e.Chunks, e.Lead); err != nil {
 		return b.s.fail("store.put", err)
 	}
@@ -125,7 +127,7 @@ func (b *Batch) Put(e *Entry, old File) error {
 
 // Touch notes that a file's stamp changed and its bytes did not.
 func (b *Batch) Touch(id int64, s Stamp) error {
-	_, err := b.touch.Exec(s.Size, s.ModTime, int64(s.Inode), id)
+	_, err := b.touch.Exec(s.Size, s.ModTime, s.ChangeTime, int64(s.Inode), id)
 	if err != nil {
 		return b.s.fail("store.touch", err)
 	}

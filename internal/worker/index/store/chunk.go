@@ -12,12 +12,22 @@ type Chunk struct {
 	Head string
 	// Line is the line, from 1, where Source begins.
 	Line int
-	// Code is set for passages of code and tables.
-	Code bool
+	// Role says what kind of passage it is.
+	Role Role
 	// Source is the file's own text, from the first sentence to the last.
 	Source    string
 	Sentences []Sentence
 }
+
+// Role is a kind of passage.
+type Role uint8
+
+// The roles.
+const (
+	Prose   Role = iota
+	Code         // code and tables; its sentences are lines
+	Licence      // licence texts and headers
+)
 
 // Sentence is a sentence of a chunk: Text is clean, Source[Start:End] verbatim.
 type Sentence struct {
@@ -40,11 +50,7 @@ func (c *Chunk) Quote(first, last int) (quote string, line, end int) {
 func (c *Chunk) encode(dst []byte) []byte {
 	at := len(dst)
 	dst = append(dst, 0, 0, 0, 0)
-	flags := uint64(0)
-	if c.Code {
-		flags = 1
-	}
-	dst = binary.AppendUvarint(dst, flags)
+	dst = binary.AppendUvarint(dst, uint64(c.Role))
 	dst = binary.AppendUvarint(dst, uint64(c.Line))
 	dst = appendString(dst, c.Head)
 	dst = appendString(dst, c.Source)
@@ -71,7 +77,7 @@ func decode(data []byte) (*Chunk, error) {
 	}
 	r := reader{data: data[4:]}
 	c := &Chunk{}
-	c.Code = r.uint() == 1
+	c.Role = Role(r.uint())
 	c.Line = int(r.uint())
 	c.Head = r.string()
 	c.Source = r.string()

@@ -10,7 +10,7 @@ import (
 // Each calls fn with every file; fields below Reason are not filled, Lead is
 // not either.
 func (s *Store) Each(ctx context.Context, fn func(File) error) error {
-	rows, err := s.conn.QueryContext(ctx, "SELECT id,path,size,mtime,inode,hash,reason,hint,bytes,first,chunks FROM files")
+	rows, err := s.conn.QueryContext(ctx, "SELECT id,path,size,mtime,ctime,inode,hash,reason,hint,bytes,first,chunks FROM files")
 	if err != nil {
 		return s.fail("store.files", err)
 	}
@@ -19,7 +19,7 @@ func (s *Store) Each(ctx context.Context, fn func(File) error) error {
 		var f File
 		var path []byte
 		var inode int64
-		if err := rows.Scan(&f.ID, &path, &f.Size, &f.ModTime, &inode, &f.Hash, &f.Reason, &f.Hint, &f.Bytes, &f.First, &f.Chunks); err != nil {
+		if err := rows.Scan(&f.ID, &path, &f.Size, &f.ModTime, &f.ChangeTime, &inode, &f.Hash, &f.Reason, &f.Hint, &f.Bytes, &f.First, &f.Chunks); err != nil {
 			return s.fail("store.files", err)
 		}
 		f.Path, f.Inode = string(path), uint64(inode)

@@ -1,0 +1,313 @@
+package answer
+
+import (
+	"math"
+	"sort"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/worker/index/fold"
+	"github.com/bailey-run/bailey/internal/worker/index/store"
+)
+
+// params weigh what speaks for a window. They were set by measurement on two
+// thirds of bench/answers.
+type params struct {
+	cover   float64 // the question's words in the window itself
+	head    float64 // how much a word counts that only the headings have
+	name    float64 // … that only the file's name or title has
+	rest    float64 // … that only the rest of the passage has
+	near    float64 // words close together
+	bm25    float64 // the passage's own score
+	kind    float64 // looks like an answer of the kind
+	code    float64 // factor for code and tables
+	licence float64 // factor for licence texts
+	silence float64 // evidence below which nothing is said
+}
+
+func standard() params {
+	return params{cover: 1, head: 0.6, name: 0.4, rest: 0.5, near: 0.1, bm25: 0.5, kind: 0.1, code: 0.85, licence: 0.5, silence: 0.42}
+}
+
+type candidate struct {
+	store.Passage
+	bm25 float64
+}
+
+// window is some sentences of one passage, scored.
+type window struct {
+	passage     *store.Passage
+	first, last int
+	text        string
+	score       float64
+	cover       float64 // weight of the words in the window, of the question's
+	all         float64 // the same with headings, name and the rest
+	terms       []float64
+}
+
+type ranker struct {
+	q    *query
+	p    params
+	fold *fold.Folder
+}
+
+// seen holds for one text how strongly each term is there, and where.
+type seen struct {
+	terms []float64
+	at    []int // token positions of matches, with which below
+	which []int
+	n     int // tokens in all
+}
+
+func (r *ranker) look(text, lang string) seen {
+	s := seen{terms: make([]float64, len(r.q.terms))}
+	r.fold.Each(text, lang, func(token string, _ fold.Kind, _ bool) {
+		for _, m := range r.q.byToken[token] {
+			if m.weight > s.terms[m.term] {
+				s.terms[m.term] = m.weight
+			}
+			s.at = append(s.at, s.n)
+			s.which = append(s.which, m.term)
+		}
+		s.n++
+	})
+	return s
+}
+
+// rank scores every window of the candidates, best first.
+func (r *ranker) rank(cs []candidate) []window {
+	top := 0.0
+	for _, c := range cs {
+		top = math.Max(top, c.bm25)
+	}
+	var out []window
+	for i := range cs {
+		out = append(out, r.windows(&cs[i], top)...)
+	}
+	sort.SliceStable(out, func(i, j int) bool { return out[i].score > out[j].score })
+	return out
+}
+
+// windows scores the windows of one passage and keeps those that no better one
+// of the same passage overlaps.
+func (r *ranker) windows(c *candidate, top float64) []window {
+	lang := c.File.Lang
+	head := r.look(c.Head, lang)
+	name := r.look(c.File.Path+" "+c.File.Title, "")
+	sentences := make([]seen, len(c.Sentences))
+	whole := seen{terms: make([]float64, len(r.q.terms))}
+	for i, s := range c.Sentences {
+		sentences[i] = r.look(s.Text, lang)
+		merge(whole.terms, sentences[i].terms)
+	}
+	var ws []window
+	for first := range c.Sentences {
+		size := 0
+		terms := make([]float64, len(r.q.terms))
+		for last := first; last < len(c.Sentences) && last-first < limits.AnswerWindow; last++ {
+			size += utf8.RuneCountInString(c.Sentences[last].Text)
+			if last > first {
+				size++
+			}
+			if size > limits.AnswerText && last > first {
+				break
+			}
+			merge(terms, sentences[last].terms)
+			w := window{passage: &c.Passage, first: first, last: last, terms: append([]float64(nil), terms...)}
+			r.score(&w, c, sentences[first:last+1], head, name, whole, top, size)
+			if w.cover > 0 {
+				ws = append(ws, w)
+			}
+		}
+	}
+	sort.SliceStable(ws, func(i, j int) bool { return ws[i].score > ws[j].score })
+	var out []window
+	for _, w := range ws {
+		free := true
+		for _, o := range out {
+			if w.first <= o.last && o.first <= w.last {
+				free = false
+				break
+			}
+		}
+		if free {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+func (r *ranker) score(w *window, c *candidate, sentences []seen, head, name, whole seen, top float64, size int) {
+	own, all := 0.0, 0.0
+	for i, t := range r.q.terms {
+		in := w.terms[i]
+		out := math.Max(in, math.Max(r.p.head*head.terms[i], math.Max(r.p.name*name.terms[i], r.p.rest*whole.terms[i])))
+		own += t.weight * in
+		all += t.weight * out
+	}
+	w.cover = math.Min(1, own/r.q.total)
+	w.all = math.Min(1, all/r.q.total)
+	w.text = join(c.Sentences[w.first : w.last+1])
+	s := r.p.cover*w.all + r.p.near*r.near(sentences)
+	if top > 0 {
+		s += r.p.bm25 * c.bm25 / top
+	}
+	s += r.p.kind * r.q.kind.fits(w.text)
+	// A longer window holds more by chance.
+	s -= 0.02 * float64(w.last-w.first)
+	switch c.Role {
+	case store.Code:
+		s *= r.p.code
+	case store.Licence:
+		s *= r.p.licence
+	}
+	if c.File.Licence != "" {
+		s *= r.p.licence
+	}
+	w.score = s
+}
+
+// near says from 0 to 1 how close together different words of the question
+// stand: pairs of neighbours within eight tokens.
+func (r *ranker) near(sentences []seen) float64 {
+	got, pairs := 0.0, float64(len(r.q.terms)-1)
+	if pairs < 1 {
+		return 0
+	}
+	for _, s := range sentences {
+		for i := 1; i < len(s.at); i++ {
+			if s.which[i] != s.which[i-1] && s.at[i]-s.at[i-1] <= 8 {
+				got += 1 / float64(1+s.at[i]-s.at[i-1])
+			}
+		}
+	}
+	return math.Min(1, 2*got/pairs)
+}
+
+// evidence is what is held against the threshold of silence.
+func (r *ranker) evidence(ws []window) float64 {
+	best := 0.0
+	for i := range ws {
+		if i >= limits.AnswerSentences {
+			break
+		}
+		best = math.Max(best, ws[i].all)
+	}
+	return best
+}
+
+func merge(into, from []float64) {
+	for i, v := range from {
+		if v > into[i] {
+			into[i] = v
+		}
+	}
+}
+
+func join(ss []store.Sentence) string {
+	if len(ss) == 1 {
+		return ss[0].Text
+	}
+	var b strings.Builder
+	for i, s := range ss {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(s.Text)
+	}
+	return b.String()
+}
+
+// pick takes the best windows that say different things.
+func pick(ws []window, max int, p params) []Sentence {
+	var out []Sentence
+	var taken []map[string]bool
+	for i := range ws {
+		if len(out) >= max {
+			break
+		}
+		w := &ws[i]
+		set := shingles(w.text)
+		repeat := false
+		for _, t := range taken {
+			if overlap(set, t) > limits.AnswerSame {
+				repeat = true
+				break
+			}
+		}
+		if repeat {
+			continue
+		}
+		taken = append(taken, set)
+		out = append(out, w.sentence())
+	}
+	return out
+}
+
+func (w *window) sentence() Sentence {
+	s := Sentence{Text: clip(w.text), Score: w.score}
+	cite := func(first, last int) {
+		quote, line, end := w.passage.Quote(first, last)
+		s.Citations = append(s.Citations, Citation{Path: w.passage.File.Path, Line: line, End: end, Quote: quote})
+	}
+	if a, b := w.passage.Sentences[w.first].Start, w.passage.Sentences[w.last].End; b-a <= limits.IndexQuote {
+		cite(w.first, w.last)
+		return s
+	}
+	for i := w.first; i <= w.last; i++ { // too long as one
+		if s := w.passage.Sentences[i]; s.End-s.Start <= limits.IndexQuote {
+			cite(i, i)
+		}
+	}
+	return s
+}
+
+// clip cuts text to limits.AnswerText characters at white space.
+func clip(text string) string {
+	if utf8.RuneCountInString(text) <= limits.AnswerText {
+		return text
+	}
+	n, cut := 0, 0
+	for i, r := range text {
+		if n >= limits.AnswerText-1 {
+			if cut == 0 {
+				cut = i
+			}
+			break
+		}
+		if r == ' ' {
+			cut = i
+		}
+		n++
+	}
+	return text[:cut] + "…"
+}
+
+// shingles returns the pairs of neighbouring words of text.
+func shingles(text string) map[string]bool {
+	out := map[string]bool{}
+	prev := ""
+	for w := range strings.FieldsSeq(strings.ToLower(text)) {
+		out[prev+" "+w] = true
+		prev = w
+	}
+	return out
+}
+
+// overlap is the part of the smaller set that is in the larger.
+func overlap(a, b map[string]bool) float64 {
+	if len(a) > len(b) {
+		a, b = b, a
+	}
+	if len(a) == 0 {
+		return 0
+	}
+	n := 0
+	for s := range a {
+		if b[s] {
+			n++
+		}
+	}
+	return float64(n) / float64(len(a))
+}

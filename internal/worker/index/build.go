@@ -1,0 +1,213 @@
+package index
+
+import (
+	"strings"
+
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/worker/index/doc"
+	"github.com/bailey-run/bailey/internal/worker/index/extract"
+	"github.com/bailey-run/bailey/internal/worker/index/fold"
+	"github.com/bailey-run/bailey/internal/worker/index/sentence"
+	"github.com/bailey-run/bailey/internal/worker/index/store"
+)
+
+// builder turns texts into entries; one goroutine has one.
+type builder struct {
+	fold *fold.Folder
+	buf  []byte
+}
+
+func newBuilder() *builder { return &builder{fold: fold.New()} }
+
+// build extracts source into e, a few megabytes at a time, so that a large file
+// needs little more memory than its text.
+func (b *builder) build(e *store.Entry, name, source string) {
+	line := 1
+	c := &chunker{builder: b, entry: e}
+	c.name = b.fold.Append(nil, e.Path, "", false)
+	for first := true; len(source) > 0; first = false {
+		piece := source
+		if len(piece) > limits.IndexPiece {
+			piece = piece[:limits.IndexPiece]
+			if i := strings.LastIndexByte(piece, '\n'); i >= 0 {
+				piece = piece[:i+1]
+			}
+			for len(piece) < len(source) && source[len(piece)]&0xC0 == 0x80 {
+				piece = piece[:len(piece)-1]
+			}
+		}
+		source = source[len(piece):]
+		d := extract.Extract(name, piece)
+		if first {
+			e.Lang, e.Title, e.Format, e.Licence = d.Language, d.Title, string(d.Format), d.Licence
+		}
+		c.document(d, line)
+		if first {
+			e.Lead = store.EncodeLeads(c.leads)
+		}
+		line += strings.Count(piece, "\n")
+	}
+}
+
+// chunker cuts documents into passages of up to limits.IndexChunk bytes within
+// one heading.
+type chunker struct {
+	*builder
+	entry *store.Entry
+	name  []byte
+	leads []store.Lead
+	prose int
+
+	d     *doc.Document
+	line  int // of the document's first line
+	at    int // offset that lineAt counted to
+	cur   int // line there
+	chunk *store.Chunk
+	start int // offset of the chunk's source
+	end   int
+	size  int
+}
+
+func (c *chunker) document(d *doc.Document, line int) {
+	c.d, c.line, c.at, c.cur = d, line, 0, line
+	block := -1
+	text := func(i int) { // blocks up to i that are not made of sentences
+		for block++; block < i; block++ {
+			c.lines(&d.Blocks[block])
+		}
+	}
+	for s := range sentences(d) {
+		if s.Block != block {
+			text(s.Block)
+			block = s.Block
+		}
+		c.sentence(&d.Blocks[s.Block], s)
+	}
+	text(len(d.Blocks))
+	c.flush()
+}
+
+func sentences(d *doc.Document) func(func(doc.Sentence) bool) {
+	return func(yield func(doc.Sentence) bool) { sentence.Each(d, yield) }
+}
+
+func (c *chunker) sentence(b *doc.Block, s doc.Sentence) {
+	role := store.Prose
+	if c.d.Licence != "" {
+		role = store.Licence
+	}
+	c.add(b, role, store.Sentence{Text: s.Text, Start: s.Start, End: s.End})
+	if role == store.Prose && len(c.leads) < limits.IndexLeads {
+		c.lead(b, s)
+	}
+}
+
+// lines adds a block of code, a table or a licence, a line a sentence.
+func (c *chunker) lines(b *doc.Block) {
+	role := store.Code
+	switch b.Role {
+	case doc.Code, doc.Table:
+	case doc.LicenceText:
+		role = store.Licence
+	default:
+		return
+	}
+	for from := 0; from < len(b.Text); {
+		to := from + strings.IndexByte(b.Text[from:], '\n')
+		if to < from {
+			to = len(b.Text)
+		}
+		if line := strings.TrimSpace(b.Text[from:to]); line != "" {
+			at := from + strings.Index(b.Text[from:to], line)
+			start, end := b.SourceRange(at, at+len(line))
+			if end > start && end <= len(c.d.Source) {
+				c.add(b, role, store.Sentence{Text: line, Start: start, End: end})
+			}
+		}
+		from = to + 1
+	}
+}
+
+// add puts a sentence, with its offsets in the document, into the passage.
+func (c *chunker) add(b *doc.Block, role store.Role, s store.Sentence) {
+	if s.End <= s.Start || s.End > len(c.d.Source) {
+		return
+	}
+	head := c.head(b)
+	if c.chunk != nil && (role != c.chunk.Role || head != c.chunk.Head || s.Start < c.end ||
+		c.size+len(s.Text) > limits.IndexChunk || s.End-c.start > limits.IndexChunkSource) {
+		c.flush()
+	}
+	if c.chunk == nil {
+		c.chunk = &store.Chunk{Head: head, Role: role, Line: c.lineAt(s.Start)}
+		c.start, c.size = s.Start, 0
+	}
+	c.end = s.End
+	c.size += len(s.Text) + 1
+	c.chunk.Sentences = append(c.chunk.Sentences, store.Sentence{Text: s.Text, Start: s.Start - c.start, End: s.End - c.start})
+}
+
+func (c *chunker) lineAt(offset int) int {
+	if offset < c.at {
+		c.cur -= strings.Count(c.d.Source[offset:c.at], "\n")
+	} else {
+		c.cur += strings.Count(c.d.Source[c.at:offset], "\n")
+	}
+	c.at = offset
+	return c.cur
+}
+
+func (c *chunker) head(b *doc.Block) string {
+	path := b.Path
+	if len(path) > 0 && path[0] == c.d.Title {
+		path = path[1:]
+	}
+	head := c.d.Title
+	for _, p := range path {
+		if head != "" {
+			head += " › "
+		}
+		head += p
+	}
+	if len(head) > limits.IndexHead {
+		head = strings.ToValidUTF8(head[:limits.IndexHead], "")
+	}
+	return head
+}
+
+func (c *chunker) flush() {
+	if c.chunk == nil {
+		return
+	}
+	ch := c.chunk
+	c.chunk = nil
+	ch.Source = c.d.Source[c.start:c.end]
+	c.buf = c.buf[:0]
+	for _, s := range ch.Sentences {
+		c.buf = c.fold.Append(c.buf, s.Text, c.d.Language, true)
+	}
+	c.entry.Add(ch, store.Tokens{
+		Name: c.name,
+		Head: c.fold.Append(nil, ch.Head, c.d.Language, false),
+		Body: append([]byte(nil), c.buf...),
+	})
+}
+
+// lead keeps s if it may stand for the file in a summary.
+func (c *chunker) lead(b *doc.Block, s doc.Sentence) {
+	if b.Role == doc.ListItem && c.prose == 0 && b.Level == 0 && len(c.leads) > 0 {
+		return
+	}
+	if sentence.Junk(s.Text) || s.End-s.Start > limits.IndexQuote || len(s.Text) > limits.SentenceText {
+		return
+	}
+	level := 1
+	if b.Role == doc.FrontMatter {
+		level = 0
+	} else if len(b.Path) > 1 {
+		level = 2
+	}
+	line := c.lineAt(s.Start)
+	quote := c.d.Source[s.Start:s.End]
+	c.leads = append(c.leads, store.Lead{Text: s.Text, Quote: quote, Line: line, End: line + strings.Count(quote, "\n"), Level: level})
+}

@@ -1,0 +1,306 @@
+package index
+
+import (
+	"context"
+	"crypto/sha256"
+	"hash"
+	"io"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/plat/dirfd"
+	"github.com/bailey-run/bailey/internal/worker/index/doc"
+	"github.com/bailey-run/bailey/internal/worker/index/store"
+	"github.com/bailey-run/bailey/internal/worker/index/text"
+	"github.com/bailey-run/bailey/internal/worker/index/walk"
+)
+
+// job is a file on its way from the walker to a worker.
+type job struct {
+	file   store.File
+	old    store.File
+	name   string
+	source string
+	weight int64
+}
+
+// done is what a worker made of it, or a stamp to renew.
+type done struct {
+	entry  *store.Entry
+	old    store.File
+	touch  bool
+	weight int64
+}
+
+// updater is one run of Update. The walker owns known and usage; the writer
+// goroutine owns the batch.
+type updater struct {
+	x        *Index
+	ctx      context.Context
+	known    map[string]store.File
+	usage    Usage
+	progress func(Progress)
+	skipped  func([]doc.Skipped)
+	pending  []doc.Skipped
+	total    int64
+	start    time.Duration
+	last     time.Duration
+	files    int64
+	bytes    int64
+	loader   text.Loader
+	sum      hash.Hash
+	budget   *semaphore.Weighted
+	jobs     chan job
+	out      chan done
+}
+
+func (x *Index) update(ctx context.Context, progress func(Progress), skipped func([]doc.Skipped)) (Usage, error) {
+	root, err := x.cfg.Root()
+	if err != nil {
+		switch dirfd.FailureOf(err) {
+		case dirfd.FailedGone:
+			return Usage{}, errs.Wrap(errs.FolderMissing, "index.update", err)
+		case dirfd.FailedKind:
+			return Usage{}, errs.Wrap(errs.FolderNotDir, "index.update", err)
+		}
+		return Usage{}, errs.Wrap(errs.FolderClosed, "index.update", err)
+	}
+	defer root.Close()
+	u := &updater{x: x, known: map[string]store.File{}, progress: progress, skipped: skipped, sum: sha256.New(),
+		start: x.cfg.Clock.Boot(), budget: semaphore.NewWeighted(limits.IndexInFlight),
+		jobs: make(chan job, limits.IndexQueue), out: make(chan done, limits.IndexQueue)}
+	u.last = u.start
+	err = x.store.Each(ctx, func(f store.File) error {
+		u.known[f.Path] = f
+		return nil
+	})
+	if err != nil {
+		return Usage{}, err
+	}
+	u.total = int64(len(u.known))
+	if err := u.run(ctx, root); err != nil {
+		return Usage{}, err
+	}
+	if err := u.forget(); err != nil {
+		return Usage{}, err
+	}
+	_, chunks, err := x.store.Counts(ctx)
+	if err != nil {
+		return Usage{}, err
+	}
+	u.usage.Chunks = int64(chunks)
+	u.report(true)
+	u.usage.Elapsed = x.cfg.Clock.Boot() - u.start
+	return u.usage, nil
+}
+
+// run walks the directory with workers and one writer behind.
+func (u *updater) run(ctx context.Context, root *dirfd.Dir) error {
+	g, ctx := errgroup.WithContext(ctx)
+	u.ctx = ctx
+	workers, wctx := errgroup.WithContext(ctx)
+	for range u.x.cfg.Workers {
+		workers.Go(func() error { return u.work(wctx) })
+	}
+	g.Go(func() error {
+		defer close(u.out)
+		return workers.Wait()
+	})
+	g.Go(func() error { return u.write(ctx) })
+	// The walk runs here: progress and skipped are called from the caller's
+	// own goroutine.
+	_, err := walk.Walk(ctx, root, walk.Options{}, u.visit, u.skip)
+	close(u.jobs)
+	if werr := g.Wait(); werr != nil {
+		return werr // what made the walk end early, if it did
+	}
+	return err
+}
+
+// visit takes one file from the walker: its entry is still good, or its text
+// goes to a worker.
+func (u *updater) visit(e *walk.Entry) error {
+	old, had := u.known[e.Path]
+	delete(u.known, e.Path)
+	stamp := store.Stamp{Size: e.Size, ModTime: e.MTime, ChangeTime: e.CTime, Inode: e.Inode}
+	if had && old.Stamp == stamp {
+		u.usage.Unchanged++
+		u.count(old.Reason, old.Hint, e.Path, old.Bytes)
+		return nil
+	}
+	// A file that changed just now may change again without its times moving
+	// on (git's "racy" entries): such a stamp is not believed next time.
+	if now := u.x.cfg.Clock.Wall().UnixNano(); now-e.CTime < int64(limits.IndexRacy) {
+		stamp.ModTime = -1
+	}
+	weight := min(e.Size+limits.IndexFileWeight, limits.IndexInFlight)
+	if err := u.budget.Acquire(u.ctx, weight); err != nil {
+		return err
+	}
+	u.sum.Reset()
+	name, source, reason := u.loader.Load(io.TeeReader(e, u.sum), e.Name, e.Size)
+	file := store.File{Path: e.Path, Stamp: stamp, Hash: u.sum.Sum(nil), Bytes: int64(len(source))}
+	if reason != doc.Read {
+		s := doc.Skip(e.Path, reason)
+		file.Reason, file.Hint = string(s.Reason), s.Hint
+		source = ""
+	}
+	if more := min(int64(len(source))+limits.IndexFileWeight, limits.IndexInFlight); more > weight {
+		// A packed file: what it holds counts. Giving back first cannot
+		// deadlock; holding and asking for more could.
+		u.budget.Release(weight)
+		weight = more
+		if err := u.budget.Acquire(u.ctx, weight); err != nil {
+			return err
+		}
+	}
+	u.count(file.Reason, file.Hint, e.Path, file.Bytes)
+	if had {
+		file.ID = old.ID
+		if old.Reason == file.Reason && string(old.Hash) == string(file.Hash) {
+			return send(u.ctx, u.out, done{entry: &store.Entry{File: file}, touch: true, weight: weight})
+		}
+	}
+	return send(u.ctx, u.jobs, job{file: file, old: old, name: name, source: source, weight: weight})
+}
+
+// count adds a file to what is reported.
+func (u *updater) count(reason, hint, path string, size int64) {
+	u.files++
+	u.bytes += size
+	if reason == "" {
+		u.usage.Files++
+		u.usage.Bytes += size
+	} else {
+		u.skip(doc.Skipped{Path: []byte(path), Reason: doc.Reason(reason), Hint: hint})
+	}
+	u.report(false)
+}
+
+func (u *updater) skip(s doc.Skipped) {
+	u.usage.Skipped++
+	u.pending = append(u.pending, s)
+	if len(u.pending) >= limits.IndexSkipBatch {
+		u.report(true)
+	}
+}
+
+// report tells the caller how far it is, ten times a second.
+func (u *updater) report(now bool) {
+	if now && len(u.pending) > 0 {
+		u.skipped(u.pending)
+		u.pending = nil
+	}
+	if at := u.x.cfg.Clock.Boot(); at-u.last >= limits.IndexProgress {
+		u.last = at
+		u.progress(Progress{Files: u.files, Bytes: u.bytes, Total: max(u.total, u.files)})
+	}
+}
+
+func (u *updater) work(ctx context.Context) error {
+	b := newBuilder()
+	for {
+		select {
+		case j, ok := <-u.jobs:
+			if !ok {
+				return nil
+			}
+			e := &store.Entry{File: j.file}
+			if j.source != "" {
+				b.build(e, j.name, j.source)
+			}
+			if err := send(ctx, u.out, done{entry: e, old: j.old, weight: j.weight}); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// write stores what the workers made, some megabytes or seconds to a batch.
+func (u *updater) write(ctx context.Context) (err error) {
+	var batch *store.Batch
+	defer func() {
+		if batch != nil {
+			batch.Rollback()
+		}
+	}()
+	size, began := 0, time.Duration(0)
+	commit := func() error {
+		if batch == nil {
+			return nil
+		}
+		b := batch
+		batch, size = nil, 0
+		return b.Commit()
+	}
+	for {
+		var d done
+		var ok bool
+		select {
+		case d, ok = <-u.out:
+		case <-ctx.Done():
+			// What is whole is kept: the next run need not read it again.
+			if err := commit(); err != nil {
+				return err
+			}
+			return ctx.Err()
+		}
+		if !ok {
+			return commit()
+		}
+		if batch == nil {
+			if batch, err = u.x.store.Begin(); err != nil {
+				return err
+			}
+			began = u.x.cfg.Clock.Boot()
+		}
+		if d.touch {
+			err = batch.Touch(d.entry.ID, d.entry.Stamp)
+		} else {
+			err = batch.Put(d.entry, d.old)
+		}
+		if err != nil {
+			return err
+		}
+		size += d.entry.Weight()
+		u.budget.Release(d.weight)
+		if size >= limits.IndexBatch || u.x.cfg.Clock.Boot()-began >= limits.IndexBatchTime {
+			if err := commit(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// forget drops the files that the walk did not come by.
+func (u *updater) forget() error {
+	if len(u.known) == 0 {
+		return nil
+	}
+	batch, err := u.x.store.Begin()
+	if err != nil {
+		return err
+	}
+	defer batch.Rollback()
+	for _, f := range u.known {
+		if err := batch.Delete(f); err != nil {
+			return err
+		}
+	}
+	return batch.Commit()
+}
+
+func send[T any](ctx context.Context, c chan<- T, v T) error {
+	select {
+	case c <- v:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
