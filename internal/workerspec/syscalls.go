@@ -12,6 +12,8 @@ const (
 	Equal32
 	// NoBits: argument & Value == 0.
 	NoBits
+	// Not32: the low 32 bits are anything but Value.
+	Not32
 	// Self: the low 32 bits are the worker's own process id.
 	Self
 )
@@ -41,6 +43,7 @@ const (
 	cloneThread = 0x50f00 // CLONE_VM|FS|FILES|SIGHAND|SYSVSEM|THREAD: what the Go runtime passes, exactly
 	protExec    = 0x4
 
+	prGetDumpable = 3
 	prSetDumpable = 4
 	prSetVMA      = 0x53564d41
 
@@ -64,8 +67,8 @@ func allow(names ...string) []Syscall {
 	return s
 }
 
-func when(name, refusal string, any ...[]Cond) Syscall {
-	return Syscall{Name: name, Any: any, Refusal: refusal}
+func when(name, refusal string, alternatives ...[]Cond) Syscall {
+	return Syscall{Name: name, Any: alternatives, Refusal: refusal}
 }
 
 func join(lists ...[]Syscall) []Syscall {
@@ -98,6 +101,7 @@ func goRuntime() []Syscall {
 		when("prlimit64", "EPERM", []Cond{{0, Equal32, 0}, {2, Equal, 0}}),
 		when("prctl", "EPERM",
 			[]Cond{{0, Equal32, prSetVMA}},
+			[]Cond{{0, Equal32, prGetDumpable}},
 			[]Cond{{0, Equal32, prSetDumpable}, {1, Equal, 0}}),
 	)
 }

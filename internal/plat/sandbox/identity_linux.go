@@ -1,0 +1,78 @@
+package sandbox
+
+import (
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/plat/proc"
+)
+
+// ids are a worker's user and group id, inside and on the host.
+type ids struct {
+	innerUID, innerGID int
+	hostUID, hostGID   int
+	// switched says that the host ids are not the core's own.
+	switched bool
+}
+
+// privileged reports whether the core runs as root. Then its workers run as an
+// id that owns nothing: with host uid 0 mapped, files of the kernel such as
+// /proc/sys/kernel/core_pattern would open for writing.
+func privileged() bool { return os.Geteuid() == 0 }
+
+// identity chooses the worker's ids. An ordinary user's worker is the same
+// user. A root core's worker is an id of its own; what it is called inside is
+// the granted directory's owner, so that one map serves both the worker and
+// the id-mapped mount, on which that owner's files are the worker's.
+func identity(c Config) (ids, error) {
+	if !privileged() {
+		return ids{limits.WorkerInnerID, limits.WorkerInnerID, os.Geteuid(), os.Getegid(), false}, nil
+	}
+	id := ids{limits.WorkerInnerID, limits.WorkerInnerID, 0, 0, true}
+	var err error
+	if id.hostUID, err = hostID("uid_map"); err != nil {
+		return ids{}, err
+	}
+	if id.hostGID, err = hostID("gid_map"); err != nil {
+		return ids{}, err
+	}
+	if len(c.Mounts) > 0 {
+		var st unix.Stat_t
+		if err := unix.Fstat(int(c.Mounts[0].Dir.Fd()), &st); err != nil {
+			return ids{}, folderError(c.Mounts[0], err)
+		}
+		id.innerUID, id.innerGID = int(st.Uid), int(st.Gid)
+	}
+	return id, nil
+}
+
+// hostID returns an unprivileged id that the core's own user namespace maps.
+func hostID(file string) (int, error) {
+	for _, id := range []int{limits.WorkerHostID, limits.WorkerHostIDSmall} {
+		ok, err := proc.Maps(file, id)
+		if err != nil {
+			return 0, errs.Wrap(errs.SandboxMissing, opStart, err)
+		}
+		if ok {
+			return id, nil
+		}
+	}
+	return 0, errs.New(errs.SandboxMissing, opStart).With("no unprivileged id for workers").
+		WithHint("give this container's id map at least 65,535 ids, or run Bailey as an ordinary user")
+}
+
+// apply puts the ids into the attributes of a clone.
+func (i ids) apply(sys *syscall.SysProcAttr) {
+	sys.UidMappings = []syscall.SysProcIDMap{{ContainerID: i.innerUID, HostID: i.hostUID, Size: 1}}
+	sys.GidMappings = []syscall.SysProcIDMap{{ContainerID: i.innerGID, HostID: i.hostGID, Size: 1}}
+	if i.switched {
+		// setgroups empties the supplementary groups; an ordinary user may not
+		// call it, and keeps them.
+		sys.GidMappingsEnableSetgroups = true
+		sys.Credential = &syscall.Credential{Uid: uint32(i.innerUID), Gid: uint32(i.innerGID)}
+	}
+}

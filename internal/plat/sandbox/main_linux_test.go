@@ -1,0 +1,77 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/workerspec"
+)
+
+// The test binary is its own worker: started as a stub it builds the sandbox,
+// started as a worker it does what its argument says.
+func TestMain(m *testing.M) {
+	if stub, err := Stub(os.Args); stub {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	if os.Args[0] == "bailey-worker" {
+		os.Exit(workerMain(os.Args[1:]))
+	}
+	os.Exit(m.Run())
+}
+
+// workerMain reads one-letter orders from the connection and answers each.
+func workerMain(args []string) int {
+	spec, ok := workerspec.For(args[0])
+	if !ok {
+		return 2
+	}
+	conn := os.NewFile(connFD, "conn")
+	fail := func(err error) int {
+		fmt.Fprintln(os.Stderr, err)
+		return 3
+	}
+	b := make([]byte, 1)
+	for {
+		if _, err := conn.Read(b); err != nil {
+			return 0
+		}
+		var answer any = "ok"
+		var err error
+		switch b[0] {
+		case 's':
+			err = Seal(spec)
+		case 'p':
+			answer = Probe(spec)
+		case 'u':
+			err = MakeUndumpable()
+		case 'l':
+			answer, err = list("/grant")
+		case 'a':
+			answer = args
+		case 'm':
+			unix.Unmount("/", 0)
+		case 'x':
+			return 7
+		}
+		if err != nil {
+			return fail(err)
+		}
+		if err := json.NewEncoder(conn).Encode(answer); err != nil {
+			return fail(err)
+		}
+	}
+}
+
+func list(dir string) ([]string, error) {
+	es, err := os.ReadDir(dir)
+	names := []string{}
+	for _, e := range es {
+		names = append(names, e.Name())
+	}
+	return names, err
+}

@@ -1,0 +1,158 @@
+package sandbox
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/plat/proc"
+	"github.com/bailey-run/bailey/internal/workerspec"
+)
+
+// Posture is what /proc shows of a live worker.
+type Posture struct {
+	Status      proc.Status
+	Namespaces  map[string]string
+	Descriptors []proc.Descriptor
+	Environ     []string
+	Cwd         string
+	Root        []string
+	Mounts      []proc.Mountpoint
+	Limits      map[string]proc.Limit
+	Children    []int
+	// Ours are the namespaces of the process that looked.
+	Ours map[string]string
+}
+
+// Check judges a posture by the worker's spec. The error is
+// errs.PostureFailed and names every deviation; the worker must then be killed.
+func Check(p Posture, spec workerspec.Spec) error {
+	var bad []string
+	note := func(ok bool, format string, a ...any) {
+		if !ok {
+			bad = append(bad, fmt.Sprintf(format, a...))
+		}
+	}
+	s := p.Status
+	note(s.Seccomp == 2, "seccomp mode %d", s.Seccomp)
+	// Kernels before 5.9 do not count them.
+	note(s.Filters == 2 || s.Filters == -1, "%d seccomp filters", s.Filters)
+	note(s.NoNewPrivs, "new privileges are possible")
+	note(s.Inheritable|s.Permitted|s.Effective|s.Bounding|s.Ambient == 0, "capabilities are left")
+	for i := range s.UID {
+		note(s.UID[i] != 0 && s.GID[i] != 0, "host id 0")
+		note(s.UID[i] == s.UID[0] && s.GID[i] == s.GID[0], "ids differ")
+	}
+	note(s.Inner == 1, "process %d of its namespace", s.Inner)
+	for _, n := range []string{"user", "mnt", "pid", "net", "ipc", "uts"} {
+		note(p.Namespaces[n] != "" && p.Ours[n] != "" && p.Namespaces[n] != p.Ours[n], "%s namespace is shared", n)
+	}
+	note(p.Cwd == "/", "working directory %q", p.Cwd)
+	note(slices.Equal(p.Environ, spec.Env), "environment of %d entries", len(p.Environ))
+	note(len(p.Children) == 0, "%d children", len(p.Children))
+	bad = append(bad, checkRoot(p, spec)...)
+	bad = append(bad, checkDescriptors(p.Descriptors, spec)...)
+	bad = append(bad, checkLimits(p.Limits, spec.Limits)...)
+	if len(bad) > 0 {
+		return errs.New(errs.PostureFailed, "sandbox.check").With(strings.Join(bad, "; "))
+	}
+	return nil
+}
+
+// checkRoot wants the empty root, the spec's mounts, and nothing else but what
+// is mounted inside those.
+func checkRoot(p Posture, spec workerspec.Spec) (bad []string) {
+	var want []string
+	for _, m := range spec.Mounts {
+		want = append(want, strings.TrimPrefix(m.Target, "/"))
+	}
+	slices.Sort(want)
+	if !slices.Equal(p.Root, want) {
+		bad = append(bad, fmt.Sprintf("%d names in the root", len(p.Root)))
+	}
+	found := map[string]bool{}
+	for _, m := range p.Mounts {
+		if m.Point == "/" {
+			found["/"] = true
+			if m.Type != "tmpfs" || !m.Has("ro") {
+				bad = append(bad, "the root is "+m.Type+" or can be written")
+			}
+			continue
+		}
+		i := slices.IndexFunc(spec.Mounts, func(w workerspec.Mount) bool {
+			return m.Point == w.Target || strings.HasPrefix(m.Point, w.Target+"/")
+		})
+		if i < 0 {
+			bad = append(bad, "a mount that nobody declared")
+			continue
+		}
+		target := spec.Mounts[i].Target
+		found[target] = found[target] || m.Point == target
+		for _, o := range []string{"nosuid", "nodev", "noexec"} {
+			if !m.Has(o) {
+				bad = append(bad, target+" is not "+o)
+			}
+		}
+		if !spec.Mounts[i].Write && !m.Has("ro") {
+			bad = append(bad, target+" can be written")
+		}
+	}
+	for _, t := range append([]string{"/"}, targets(spec)...) {
+		if !found[t] {
+			bad = append(bad, "no mount at "+t)
+		}
+	}
+	return bad
+}
+
+func targets(spec workerspec.Spec) []string {
+	var ts []string
+	for _, m := range spec.Mounts {
+		ts = append(ts, m.Target)
+	}
+	return ts
+}
+
+// checkDescriptors wants the declared ones, and no more than the poller of the
+// Go runtime besides.
+func checkDescriptors(have []proc.Descriptor, spec workerspec.Spec) (bad []string) {
+	poller := map[string]int{"anon_inode:[eventpoll]": 1, "anon_inode:[eventfd]": 1}
+	seen := 0
+	for _, d := range have {
+		i := slices.IndexFunc(spec.Descriptors, func(w workerspec.Descriptor) bool { return w.Number == d.Number })
+		switch {
+		case i >= 0 && strings.HasPrefix(d.Target, spec.Descriptors[i].Type):
+			seen++
+		case i < 0 && poller[d.Target] > 0:
+			poller[d.Target]--
+		default:
+			// The target may be a person's path: only its type is told.
+			kind, _, _ := strings.Cut(d.Target, ":")
+			if strings.HasPrefix(kind, "/") {
+				kind = "file"
+			}
+			bad = append(bad, fmt.Sprintf("descriptor %d is a %s", d.Number, kind))
+		}
+	}
+	if seen != len(spec.Descriptors) {
+		bad = append(bad, fmt.Sprintf("%d of %d descriptors", seen, len(spec.Descriptors)))
+	}
+	return bad
+}
+
+func checkLimits(have map[string]proc.Limit, want workerspec.Limits) (bad []string) {
+	for _, l := range []struct {
+		name  string
+		value uint64
+	}{
+		{"Max open files", want.OpenFiles}, {"Max file size", want.FileSize}, {"Max processes", want.Processes},
+		{"Max data size", want.Data}, {"Max core file size", want.Core}, {"Max locked memory", want.LockedMemory},
+		{"Max msgqueue size", want.MessageQueues},
+	} {
+		if h, ok := have[l.name]; !ok || h.Soft != l.value || h.Hard != l.value {
+			bad = append(bad, strings.ToLower(l.name)+" is not limited as declared")
+		}
+	}
+	return bad
+}

@@ -1,0 +1,156 @@
+package sandbox
+
+import (
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/workerspec"
+)
+
+// Probe tries, inside a sealed worker, what its spec says must be refused, and
+// reports what the kernel answered. Nothing is left behind by an attempt that
+// succeeds where it should not.
+func Probe(spec workerspec.Spec) []Attempt {
+	table := probes()
+	attempts := make([]Attempt, 0, len(spec.Probes))
+	for _, p := range spec.Probes {
+		try, ok := table[p.Name]
+		if !ok {
+			panic("BUG: no probe called " + p.Name)
+		}
+		attempts = append(attempts, judge(p, try()))
+	}
+	return attempts
+}
+
+func judge(p workerspec.Probe, e unix.Errno) Attempt {
+	a := Attempt{Name: p.Name, Errno: uint32(e)}
+	for _, want := range p.Errnos {
+		if e != 0 && unix.ErrnoName(e) == want {
+			a.Held = true
+		}
+	}
+	return a
+}
+
+func errnoOf(err error) unix.Errno {
+	if e, ok := err.(unix.Errno); ok {
+		return e
+	}
+	if err != nil {
+		return unix.EIO // never an errno that a spec accepts
+	}
+	return 0
+}
+
+func call(number uintptr, args ...uintptr) unix.Errno {
+	var a [6]uintptr
+	copy(a[:], args)
+	_, _, e := unix.RawSyscall6(number, a[0], a[1], a[2], a[3], a[4], a[5])
+	return e
+}
+
+func tryOpen(path string, flags int) func() unix.Errno {
+	return func() unix.Errno {
+		fd, err := unix.Open(path, flags|unix.O_CLOEXEC, 0o600)
+		if err == nil {
+			unix.Close(fd)
+			if flags&unix.O_CREAT != 0 {
+				unix.Unlink(path)
+			}
+		}
+		return errnoOf(err)
+	}
+}
+
+func trySocket(family, typ, protocol int) func() unix.Errno {
+	return func() unix.Errno {
+		fd, err := unix.Socket(family, typ|unix.SOCK_CLOEXEC, protocol)
+		if err == nil {
+			unix.Close(fd)
+		}
+		return errnoOf(err)
+	}
+}
+
+const probeName = ".bailey-probe"
+
+// grantTarget is where the probes of files stand.
+const grantTarget = "/grant"
+
+func probes() map[string]func() unix.Errno {
+	return map[string]func() unix.Errno{
+		"open /etc/passwd":         tryOpen("/etc/passwd", unix.O_RDONLY),
+		"open /proc/self/mem":      tryOpen("/proc/self/mem", unix.O_RDONLY),
+		"open /grant/../etc":       tryOpen(grantTarget+"/../etc", unix.O_RDONLY),
+		"open /grant for writing":  tryOpen(grantTarget, unix.O_TMPFILE|unix.O_RDWR),
+		"create in /grant":         tryOpen(grantTarget+"/"+probeName, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY),
+		"create in /":              tryOpen("/"+probeName, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY),
+		"link out of /grant":       func() unix.Errno { return errnoOf(unix.Symlink("/etc/passwd", grantTarget+"/"+probeName)) },
+		"chmod /grant":             func() unix.Errno { return errnoOf(unix.Fchmodat(unix.AT_FDCWD, grantTarget, 0o777, 0)) },
+		"chdir /":                  func() unix.Errno { return errnoOf(unix.Chdir("/")) },
+		"socket AF_INET":           trySocket(unix.AF_INET, unix.SOCK_STREAM, 0),
+		"socket MPTCP":             trySocket(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP),
+		"socket AF_UNIX":           trySocket(unix.AF_UNIX, unix.SOCK_STREAM, 0),
+		"socket AF_NETLINK":        trySocket(unix.AF_NETLINK, unix.SOCK_RAW, 0),
+		"fork":                     tryFork,
+		"clone new user namespace": func() unix.Errno { return call(unix.SYS_CLONE, unix.CLONE_NEWUSER|unix.CLONE_THREAD) },
+		"clone3":                   func() unix.Errno { return call(unix.SYS_CLONE3, 0, 0) },
+		"execve":                   func() unix.Errno { return call(unix.SYS_EXECVE, 0, 0, 0) },
+		"memfd_create":             tryMemfd,
+		"map writable and executable": func() unix.Errno {
+			return tryMap(unix.PROT_READ | unix.PROT_WRITE | unix.PROT_EXEC)
+		},
+		"make a page executable": tryProtect,
+		"io_uring_setup":         func() unix.Errno { return call(unix.SYS_IO_URING_SETUP, 1, 0) },
+		// Signal 0 reaches nobody; the call itself is what must be refused.
+		"signal the parent": func() unix.Errno { return errnoOf(unix.Kill(unix.Getpid(), 0)) },
+		"clear parent-death signal": func() unix.Errno {
+			return errnoOf(unix.Prctl(unix.PR_SET_PDEATHSIG, 0, 0, 0, 0))
+		},
+		"become dumpable": func() unix.Errno { return errnoOf(unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)) },
+		"become root":     func() unix.Errno { return call(unix.SYS_SETUID, 0) },
+		"install a seccomp listener": func() unix.Errno {
+			return call(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, 0)
+		},
+		"push input to a terminal": func() unix.Errno { return call(unix.SYS_IOCTL, 0, unix.TIOCSTI, 0) },
+		"unknown call 600":         func() unix.Errno { return call(600) },
+	}
+}
+
+// tryFork makes a child that ends at once, if it can be made at all.
+func tryFork() unix.Errno {
+	r, _, e := unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+	if e == 0 && r == 0 {
+		for {
+			unix.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
+		}
+	}
+	return e
+}
+
+func tryMemfd() unix.Errno {
+	fd, err := unix.MemfdCreate(strings.TrimPrefix(probeName, "."), 0)
+	if err == nil {
+		unix.Close(fd)
+	}
+	return errnoOf(err)
+}
+
+func tryMap(prot int) unix.Errno {
+	b, err := unix.Mmap(-1, 0, unix.Getpagesize(), prot, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err == nil {
+		unix.Munmap(b)
+	}
+	return errnoOf(err)
+}
+
+func tryProtect() unix.Errno {
+	b, err := unix.Mmap(-1, 0, unix.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		return unix.EIO
+	}
+	defer unix.Munmap(b)
+	return errnoOf(unix.Mprotect(b, unix.PROT_READ|unix.PROT_EXEC))
+}

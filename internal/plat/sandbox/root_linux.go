@@ -1,0 +1,174 @@
+package sandbox
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/workerspec"
+)
+
+// Attributes of a worker's mounts. Links inside a granted directory may be
+// followed; those that lead out end in the empty root, where nothing is.
+const (
+	mountAttrs = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC
+	treeFlags  = unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC | unix.AT_RECURSIVE
+)
+
+// enterRoot takes the granted directories, builds an empty root around them
+// and leaves the host's.
+func enterRoot(spec workerspec.Spec, m setup, detached []int) error {
+	trees := make([]int, len(m.Mounts))
+	for i, sm := range m.Mounts {
+		fd, rest, err := take(sm, detached)
+		if err == nil {
+			err = confine(fd, spec.Mounts[i].Write)
+		}
+		if err != nil {
+			return &stepError{stepTake, sm.Target, err}
+		}
+		trees[i], detached = fd, rest
+	}
+	return step(stepRoot, pivot(spec, trees))
+}
+
+// take returns the mount as a detached tree.
+func take(sm setupMount, detached []int) (fd int, rest []int, err error) {
+	switch sm.From {
+	case fromDetached:
+		if len(detached) == 0 {
+			return -1, nil, fmt.Errorf("no detached mount for %s", sm.Target)
+		}
+		return detached[0], detached[1:], nil
+	case fromCwd:
+		// The child was born in the directory, by a descriptor: no name is
+		// resolved, so there is nothing to swap.
+		fd, err = unix.OpenTree(unix.AT_FDCWD, ".", treeFlags)
+	case fromPath:
+		fd, err = reopen(sm)
+	default:
+		err = fmt.Errorf("mount from %q", sm.From)
+	}
+	if err != nil {
+		return -1, nil, err
+	}
+	if err := same(fd, sm); err != nil {
+		unix.Close(fd)
+		return -1, nil, err
+	}
+	return fd, detached, nil
+}
+
+// reopen finds a directory again by its path. What it finds is mounted only
+// if it is the very directory that the core holds: the comparison is made on
+// the descriptor from which it is mounted.
+func reopen(sm setupMount) (int, error) {
+	dir, err := unix.Openat2(unix.AT_FDCWD, sm.Path, &unix.OpenHow{
+		Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,
+	})
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(dir)
+	return unix.OpenTree(dir, "", treeFlags|unix.AT_EMPTY_PATH)
+}
+
+// same compares a tree's root with the directory that the core opened.
+func same(fd int, sm setupMount) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	if st.Dev != sm.Dev || st.Ino != sm.Ino {
+		return fmt.Errorf("%w: another directory is at the path", unix.ESTALE)
+	}
+	return nil
+}
+
+// confine sets the attributes of a detached tree and everything mounted in it.
+// Private propagation keeps what the host mounts below the directory later,
+// and without these attributes, from appearing inside.
+func confine(fd int, write bool) error {
+	attr := unix.MountAttr{Attr_set: mountAttrs, Propagation: unix.MS_PRIVATE}
+	if !write {
+		attr.Attr_set |= unix.MOUNT_ATTR_RDONLY
+	}
+	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, &attr); err != nil {
+		return fmt.Errorf("mount_setattr: %w", err)
+	}
+	return nil
+}
+
+// pivot makes a small tmpfs the root, with the trees at their targets, and
+// drops the host's tree. There is no /proc, no /dev and no /tmp.
+func pivot(spec workerspec.Spec, trees []int) error {
+	root, err := emptyRoot()
+	if err != nil {
+		return err
+	}
+	// On top of the old root, and out of its reach by name; the descriptor
+	// still leads to it.
+	if err := unix.MoveMount(root, "", unix.AT_FDCWD, "/", unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return fmt.Errorf("move_mount: %w", err)
+	}
+	for i, m := range spec.Mounts {
+		name := strings.TrimPrefix(m.Target, "/")
+		if err := unix.Mkdirat(root, name, 0o700); err != nil {
+			return fmt.Errorf("mkdir: %w", err)
+		}
+		if err := unix.MoveMount(trees[i], "", root, name, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+			return fmt.Errorf("move_mount %s: %w", m.Target, err)
+		}
+		unix.Close(trees[i])
+	}
+	if err := unix.Fchdir(root); err != nil {
+		return err
+	}
+	if err := unix.PivotRoot(".", "."); err != nil {
+		return fmt.Errorf("pivot_root: %w", err)
+	}
+	// The old root now lies on top of the new one.
+	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
+		return fmt.Errorf("umount: %w", err)
+	}
+	if err := unix.Chdir("/"); err != nil {
+		return err
+	}
+	attr := unix.MountAttr{Attr_set: mountAttrs | unix.MOUNT_ATTR_RDONLY, Propagation: unix.MS_PRIVATE}
+	if err := unix.MountSetattr(root, "", unix.AT_EMPTY_PATH, &attr); err != nil {
+		return fmt.Errorf("mount_setattr: %w", err)
+	}
+	unix.Close(root)
+	// The host's name is nobody's business.
+	return unix.Sethostname([]byte("bailey"))
+}
+
+// emptyRoot returns a detached tmpfs of a few names and no content.
+func emptyRoot() (int, error) {
+	fs, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return -1, fmt.Errorf("fsopen: %w", err)
+	}
+	defer unix.Close(fs)
+	for _, o := range [][2]string{
+		{"size", strconv.Itoa(limits.SandboxRootSize)},
+		{"nr_inodes", strconv.Itoa(limits.SandboxRootInodes)},
+		{"mode", "0700"},
+	} {
+		if err := unix.FsconfigSetString(fs, o[0], o[1]); err != nil {
+			return -1, fmt.Errorf("fsconfig %s: %w", o[0], err)
+		}
+	}
+	if err := unix.FsconfigCreate(fs); err != nil {
+		return -1, fmt.Errorf("fsconfig: %w", err)
+	}
+	fd, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, mountAttrs)
+	if err != nil {
+		return -1, fmt.Errorf("fsmount: %w", err)
+	}
+	return fd, nil
+}

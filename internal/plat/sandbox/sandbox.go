@@ -1,0 +1,82 @@
+// Package sandbox starts a worker inside the sandbox that its
+// [workerspec.Spec] describes, shows from outside that it is confined, and
+// holds what the worker itself does to confine itself further.
+//
+// The way in, on Linux. The core calls [Start] with descriptors that it opened
+// before: the worker's binary and the granted directories. A thread of its own
+// clones a child into new user, mount, pid, net, ipc and uts namespaces; the
+// child executes the worker's binary as a stub ([Stub]). The stub takes the
+// granted directories as detached mounts, builds an empty root around them,
+// pivots into it and drops the old one, sets limits, gives up privileges,
+// restricts itself by Landlock and by a seccomp deny-list, and executes the
+// same binary, by descriptor, as the worker. The worker calls [Seal] once it
+// has opened what it needs, which puts on the strict allow-list. The core then
+// reads [Process.Posture] and judges it with [Check], has the worker try what
+// must be refused ([Probe]), and lets it become non-dumpable
+// ([MakeUndumpable]); [Process.SealedFromOutside] is the proof.
+//
+// It refuses to start anything with a layer missing that the spec requires:
+// there is no mode without a sandbox, and no switch that makes one. Package
+// supervise and the tests call the outside half, package workerkit the inside
+// half, `bailey doctor` [Survey].
+package sandbox
+
+import (
+	"os"
+
+	"github.com/bailey-run/bailey/internal/workerspec"
+)
+
+// Mount is a directory to be mounted at a target of the spec.
+type Mount struct {
+	// Target is one of the spec's.
+	Target string
+	// Dir was opened by the core with O_PATH|O_DIRECTORY; it alone says which
+	// directory is meant.
+	Dir *os.File
+	// Path is where Dir was found, absolute and without links. It serves to
+	// find the directory again inside, where device and inode are compared
+	// with Dir, and in messages.
+	Path string
+	// Write must be what the spec says of the target.
+	Write bool
+}
+
+// Config says what to start. Start closes none of the files: the caller
+// closes its copies of Conn and Stderr once Start has returned, or the end of
+// the worker will not show on their other ends.
+type Config struct {
+	Spec workerspec.Spec
+	// Worker is the bailey-worker binary, opened by the core.
+	Worker *os.File
+	// Args are the worker's arguments behind its name and kind.
+	Args []string
+	// Conn is the worker's end of a socketpair; it becomes descriptor 3.
+	Conn *os.File
+	// Stderr becomes descriptor 2; a pipe's writing end.
+	Stderr *os.File
+	// Mounts has one entry for each of the spec's mounts.
+	Mounts []Mount
+
+	seam seam
+}
+
+// Exit is how a worker ended.
+type Exit struct {
+	// Code is the exit status, -1 when a signal ended it.
+	Code int
+	// Signal is the signal's number, 0 when it exited.
+	Signal int
+	// Forbidden says that the kernel killed it for a call that no worker may
+	// make (SIGSYS).
+	Forbidden bool
+}
+
+// Attempt is one probe and its answer.
+type Attempt struct {
+	Name string
+	// Errno is what the kernel answered; 0 means that it succeeded.
+	Errno uint32
+	// Held says whether that is what the spec demands.
+	Held bool
+}

@@ -1,0 +1,40 @@
+//go:build !linux
+
+package sandbox
+
+import (
+	"context"
+
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/workerspec"
+)
+
+func refuse() error { return errs.New(errs.NotSupported, "sandbox") }
+
+// Process is a running worker; there are none here.
+type Process struct{}
+
+// Start refuses: nothing runs without a sandbox.
+func Start(context.Context, Config) (*Process, error) { return nil, refuse() }
+
+func (*Process) PID() int                           { return -1 }
+func (*Process) Kill() error                        { return refuse() }
+func (*Process) Done() <-chan struct{}              { return nil }
+func (*Process) Wait(context.Context) (Exit, error) { return Exit{}, refuse() }
+func (*Process) Posture() (Posture, error)          { return Posture{}, refuse() }
+func (*Process) SealedFromOutside() error           { return refuse() }
+
+// Stub refuses, so that a worker's binary ends at once.
+func Stub([]string) (bool, error) { return true, refuse() }
+
+// Seal refuses.
+func Seal(workerspec.Spec) error { return refuse() }
+
+// MakeUndumpable refuses.
+func MakeUndumpable() error { return refuse() }
+
+// Probe reports no attempt, which is never what a spec demands.
+func Probe(workerspec.Spec) []Attempt { return nil }
+
+// Survey says that nothing can be had.
+func Survey(context.Context) Report { return Report{Level: Refused} }

@@ -1,0 +1,42 @@
+package sandbox
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/workerspec"
+)
+
+// Seal puts the strict allow-list on every thread of the calling worker. It is
+// called once, after everything that needs more has been opened; there is no
+// way back. The error is errs.SandboxMissing; the worker must then end.
+func Seal(spec workerspec.Spec) error {
+	const op = "sandbox.seal"
+	prog, err := strictFilter(spec, native(), uint32(unix.Getpid()))
+	if err != nil {
+		return errs.Wrap(errs.Internal, op, err)
+	}
+	// TSYNC fails unless every thread has the same filters so far, so that no
+	// thread can be left behind.
+	if err := seccompFilter(program(prog), unix.SECCOMP_FILTER_FLAG_TSYNC); err != nil {
+		return errs.Wrap(errs.SandboxMissing, op, err)
+	}
+	return nil
+}
+
+// MakeUndumpable takes away the right of the user's other processes to trace
+// the calling worker and to read its memory, descriptors and environment. It
+// is the last step before work, and is read back.
+func MakeUndumpable() error {
+	const op = "sandbox.undumpable"
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return errs.Wrap(errs.SandboxMissing, op, err)
+	}
+	d, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+	if err != nil || d != 0 {
+		return errs.Wrap(errs.SandboxMissing, op, fmt.Errorf("dumpable %d: %w", d, err))
+	}
+	return nil
+}

@@ -1,0 +1,12 @@
+//go:build !bailey_hostile
+
+package sandbox
+
+import "github.com/bailey-run/bailey/internal/workerspec"
+
+// seam has no fields: a shipped stub cannot be told to leave out a layer. Only
+// test binaries, built with the tag bailey_hostile for the control runs of
+// test/hostile, have one that can.
+type seam struct{}
+
+func (seam) omits(workerspec.Layer) bool { return false }

@@ -1,0 +1,144 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/limits"
+)
+
+// Descriptors that a stub is born with, besides the worker's own.
+const (
+	connFD   = 3
+	binaryFD = 4
+	setupFD  = 5
+	// firstForeignFD and everything above it is closed before the worker.
+	firstForeignFD = 6
+)
+
+// stubName is argv[0] of a stub.
+const stubName = "bailey-stub"
+
+// How the stub comes by a mount.
+const (
+	fromCwd      = "cwd"      // the directory that it was born in
+	fromPath     = "path"     // by path, compared with Dev and Ino
+	fromDetached = "detached" // a detached mount that rides on the message
+)
+
+// setup is what the core tells a stub, in one packet.
+type setup struct {
+	Kind   string       `json:"kind"`
+	Args   []string     `json:"args,omitempty"`
+	Mounts []setupMount `json:"mounts,omitempty"`
+	seam
+}
+
+type setupMount struct {
+	Target string `json:"target"`
+	From   string `json:"from"`
+	Path   string `json:"path,omitempty"`
+	Dev    uint64 `json:"dev,omitempty"`
+	Ino    uint64 `json:"ino,omitempty"`
+}
+
+// report is what a stub tells the core: that it is about to execute the
+// worker, or at which step it failed.
+type report struct {
+	Ready bool       `json:"ready,omitempty"`
+	Step  string     `json:"step,omitempty"`
+	Errno unix.Errno `json:"errno,omitempty"`
+	Text  string     `json:"text,omitempty"`
+	Path  string     `json:"path,omitempty"`
+}
+
+// errClosed is the end of the setup socket: the other process has executed the
+// worker, or is gone.
+var errClosed = errors.New("setup socket closed")
+
+func setupPair() (core, stub int, err error) {
+	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, -1, err
+	}
+	return p[0], p[1], nil
+}
+
+func send(fd int, v any, files []int) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	if len(b) > limits.SandboxMessage {
+		return fmt.Errorf("setup message of %d bytes", len(b))
+	}
+	var rights []byte
+	if len(files) > 0 {
+		rights = unix.UnixRights(files...)
+	}
+	return retry(func() error { return unix.Sendmsg(fd, b, rights, nil, unix.MSG_NOSIGNAL) })
+}
+
+// receive waits at most wait for one packet. The caller owns the files.
+func receive(fd int, wait time.Duration, v any) (files []int, err error) {
+	until := time.Now().Add(wait)
+	for {
+		left := time.Until(until)
+		if left <= 0 {
+			return nil, os.ErrDeadlineExceeded
+		}
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(left/time.Millisecond)+1)
+		if err != nil && err != unix.EINTR {
+			return nil, err
+		}
+		if n > 0 {
+			break
+		}
+	}
+	b := make([]byte, limits.SandboxMessage)
+	oob := make([]byte, unix.CmsgSpace(4*limits.SandboxMounts))
+	var n, oobn, flags int
+	err = retry(func() (e error) {
+		n, oobn, flags, _, e = unix.Recvmsg(fd, b, oob, unix.MSG_CMSG_CLOEXEC)
+		return e
+	})
+	if err == unix.ECONNRESET {
+		return nil, errClosed
+	}
+	if err != nil {
+		return nil, err
+	}
+	if oobn > 0 {
+		msgs, err := unix.ParseSocketControlMessage(oob[:oobn])
+		if err != nil {
+			return nil, err
+		}
+		for i := range msgs {
+			fds, err := unix.ParseUnixRights(&msgs[i])
+			if err != nil {
+				return files, err
+			}
+			files = append(files, fds...)
+		}
+	}
+	if n == 0 {
+		return files, errClosed
+	}
+	if flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 {
+		return files, errors.New("setup message cut short")
+	}
+	return files, json.Unmarshal(b[:n], v)
+}
+
+func retry(f func() error) error {
+	for {
+		if err := f(); err != unix.EINTR {
+			return err
+		}
+	}
+}

@@ -1,0 +1,329 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/plat/proc"
+)
+
+const (
+	opStart = "sandbox.start"
+
+	hintNamespaces = "this system refuses unprivileged user namespaces; install Bailey's package, whose AppArmor profile allows them, or ask an administrator; `bailey doctor` says more"
+	hintKernel     = "Bailey needs Linux 5.13 or later with Landlock and seccomp switched on; `bailey doctor` says more"
+)
+
+// namespaceFlags are the namespaces that every worker gets of its own.
+const namespaceFlags = unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET |
+	unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
+
+// Process is a running worker. Its methods may be called from any goroutine.
+type Process struct {
+	ids   ids
+	pid   int
+	pidfd int
+	done  chan struct{}
+
+	mu     sync.Mutex
+	reaped bool
+	exit   Exit
+}
+
+// Start starts a worker and returns once its stub has built the sandbox and
+// executed it; it has not sealed itself by then. The end of ctx kills the
+// worker, at any time of its life. When Start fails nothing is left.
+//
+// Errors: errs.SandboxMissing when a layer that the spec requires cannot be
+// had; errs.FolderChanged when a directory is not where it was, errs.FolderClosed
+// when the worker's id may not open it, both with its path; errs.Cancelled when
+// ctx ended; errs.Usage for a Config that does not fit its spec.
+func Start(ctx context.Context, c Config) (*Process, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	if ctx.Err() != nil {
+		return nil, errs.Wrap(errs.Cancelled, opStart, ctx.Err())
+	}
+	p := &Process{pid: -1, pidfd: -1, done: make(chan struct{})}
+	started := make(chan error, 1)
+	go p.own(ctx, c, started)
+	if err := <-started; err != nil {
+		<-p.done
+		return nil, err
+	}
+	return p, nil
+}
+
+// own is the worker's life: it clones it, waits for its end, and reaps it. The
+// thread is locked and never unlocked: the parent-death signal follows the
+// *thread* that cloned, so it must live as long as the worker, and it ends
+// with this goroutine because its file-system state is its own.
+func (p *Process) own(ctx context.Context, c Config, started chan<- error) {
+	runtime.LockOSThread()
+	defer close(p.done)
+	setup, err := p.clone(c)
+	if err != nil {
+		started <- err
+		return
+	}
+	stop := context.AfterFunc(ctx, func() { p.Kill() })
+	defer stop()
+	defer p.reap()
+	err = p.introduce(c, setup)
+	unix.Close(setup)
+	if err != nil {
+		p.Kill()
+		if ctx.Err() != nil {
+			err = errs.Wrap(errs.Cancelled, opStart, ctx.Err())
+		}
+		started <- err
+		return
+	}
+	started <- nil
+}
+
+// clone makes the child, which executes the stub, and returns the core's end
+// of the setup socket.
+func (p *Process) clone(c Config) (int, error) {
+	// Without this a change of directory would move the whole core.
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		return -1, errs.Wrap(errs.Internal, opStart, err)
+	}
+	if len(c.Mounts) > 0 && !privileged() {
+		// The child is born in the granted directory: a descriptor of this
+		// mount namespace could not be mounted in the child's.
+		if err := unix.Fchdir(int(c.Mounts[0].Dir.Fd())); err != nil {
+			return -1, folderError(c.Mounts[0], err)
+		}
+		// A thread that stands in the directory would keep it from being
+		// unmounted.
+		defer unix.Chdir("/")
+	}
+	var err error
+	if p.ids, err = identity(c); err != nil {
+		return -1, err
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return -1, errs.Wrap(errs.Internal, opStart, err)
+	}
+	defer null.Close()
+	mine, theirs, err := setupPair()
+	if err != nil {
+		return -1, errs.Wrap(errs.Internal, opStart, err)
+	}
+	defer unix.Close(theirs)
+	stderr := null
+	if c.Stderr != nil {
+		stderr = c.Stderr
+	}
+	attr := &syscall.ProcAttr{
+		Env:   []string{},
+		Files: []uintptr{null.Fd(), null.Fd(), stderr.Fd(), c.Conn.Fd(), c.Worker.Fd(), uintptr(theirs)},
+		Sys: &syscall.SysProcAttr{
+			Cloneflags: namespaceFlags,
+			// What the stub needs to build the root and to give up the rest.
+			AmbientCaps: []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SETPCAP},
+			Setsid:      true,
+			Pdeathsig:   unix.SIGKILL,
+			PidFD:       &p.pidfd,
+		},
+	}
+	p.ids.apply(attr.Sys)
+	pid, err := syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(binaryFD), []string{stubName}, attr)
+	if err != nil {
+		unix.Close(mine)
+		return -1, errs.Wrap(errs.SandboxMissing, opStart, err).WithHint(cloneHint(err))
+	}
+	p.pid = pid
+	return mine, nil
+}
+
+// cloneHint says what can be done about a clone that failed.
+func cloneHint(err error) string {
+	switch {
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES), errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EUSERS):
+		return hintNamespaces
+	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOSYS):
+		return hintKernel
+	}
+	return ""
+}
+
+// introduce hands the stub its mounts and waits until it has executed the
+// worker.
+func (p *Process) introduce(c Config, sock int) error {
+	m := setup{Kind: c.Spec.Kind, Args: c.Args, seam: c.seam}
+	var detached []int
+	defer func() {
+		for _, fd := range detached {
+			unix.Close(fd)
+		}
+	}()
+	for i, mt := range c.Mounts {
+		sm, fd, err := p.mount(i, mt, c.Spec.Mounts[i].Own)
+		if err != nil {
+			return err
+		}
+		if fd >= 0 {
+			detached = append(detached, fd)
+		}
+		m.Mounts = append(m.Mounts, sm)
+	}
+	if err := send(sock, m, detached); err != nil {
+		return errs.Wrap(errs.SandboxMissing, opStart, err)
+	}
+	var ready bool
+	for {
+		var r report
+		_, err := receive(sock, limits.SandboxSetup, &r)
+		switch {
+		case err == errClosed && ready:
+			return nil
+		case err == errClosed:
+			return errs.Wrap(errs.SandboxMissing, opStart, errors.New("the stub died"))
+		case err != nil:
+			return errs.Wrap(errs.SandboxMissing, opStart, err)
+		case r.Ready:
+			ready = true
+		default:
+			return r.err(c)
+		}
+	}
+}
+
+// err turns a stub's report into the error for the person who asked.
+func (r report) err(c Config) error {
+	cause := fmt.Errorf("%s: %w (%s)", r.Step, r.Errno, r.Text)
+	switch r.Step {
+	case stepTake, stepOpen:
+		for _, m := range c.Mounts {
+			if m.Target == r.Path {
+				return folderError(m, cause)
+			}
+		}
+	}
+	e := errs.Wrap(errs.SandboxMissing, opStart, cause).With(r.Step)
+	return e.WithHint(cloneHint(r.Errno))
+}
+
+// folderError names the folder that could not be given.
+func folderError(m Mount, err error) error {
+	code := errs.FolderChanged
+	switch {
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
+		code = errs.FolderClosed
+	case errors.Is(err, unix.ENOTDIR):
+		code = errs.FolderNotDir
+	}
+	return errs.Wrap(code, opStart, err).With(m.Path)
+}
+
+// check compares a Config with its spec.
+func (c Config) check() error {
+	bad := func(format string, a ...any) error {
+		return errs.Wrap(errs.Internal, opStart, fmt.Errorf(format, a...))
+	}
+	if c.Worker == nil || c.Conn == nil {
+		return bad("no worker binary or no connection")
+	}
+	if len(c.Mounts) != len(c.Spec.Mounts) || len(c.Mounts) > limits.SandboxMounts {
+		return bad("%d mounts where %s has %d", len(c.Mounts), c.Spec.Kind, len(c.Spec.Mounts))
+	}
+	for i, m := range c.Mounts {
+		want := c.Spec.Mounts[i]
+		if m.Target != want.Target || m.Write != want.Write {
+			return bad("mount %d of %s is %s", i, c.Spec.Kind, want.Target)
+		}
+		if m.Dir == nil {
+			return bad("no directory for %s", m.Target)
+		}
+	}
+	return nil
+}
+
+// PID is the worker's process id, as the core sees it. It may be gone.
+func (p *Process) PID() int { return p.pid }
+
+// Kill ends the worker and everything in its pid namespace at once, by
+// SIGKILL. It is idempotent, and nil for a worker that is gone.
+func (p *Process) Kill() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reaped {
+		return nil
+	}
+	if err := unix.PidfdSendSignal(p.pidfd, unix.SIGKILL, nil, 0); err != nil && err != unix.ESRCH {
+		return errs.Wrap(errs.Internal, "sandbox.kill", err)
+	}
+	return nil
+}
+
+// reap waits for the worker and keeps how it ended.
+func (p *Process) reap() {
+	var ws syscall.WaitStatus
+	err := retry(func() error {
+		_, err := syscall.Wait4(p.pid, &ws, 0, nil)
+		if err == syscall.EINTR {
+			return unix.EINTR
+		}
+		return err
+	})
+	e := Exit{Code: -1}
+	switch {
+	case err != nil: // someone else reaped our child: how it ended is lost
+	case ws.Signaled():
+		e.Signal = int(ws.Signal())
+		e.Forbidden = ws.Signal() == syscall.SIGSYS
+	default:
+		e.Code = ws.ExitStatus()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.exit, p.reaped = e, true
+	unix.Close(p.pidfd)
+}
+
+// Done is closed when the worker has ended and was reaped.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Wait returns how the worker ended, or the error of ctx.
+func (p *Process) Wait(ctx context.Context) (Exit, error) {
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		return Exit{}, errs.Wrap(errs.Cancelled, "sandbox.wait", ctx.Err())
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.exit, nil
+}
+
+// SealedFromOutside returns nil when the worker is non-dumpable, as seen from
+// outside: its /proc/PID/fd no longer belongs to its own id, and is refused to
+// the ordinary user that started it. The kernel refuses root nothing, and where
+// the worker is called 0 inside it gives the directory to the worker's id
+// still: there, what [MakeUndumpable] read back inside is the proof, and this
+// says only that the worker is alive.
+func (p *Process) SealedFromOutside() error {
+	const op = "sandbox.sealed"
+	readable, err := proc.Readable(p.pid)
+	if err != nil {
+		return errs.Wrap(errs.WorkerCrashed, op, err)
+	}
+	if readable && p.ids.innerUID != 0 {
+		return errs.New(errs.PostureFailed, op).With("the worker can be read from outside")
+	}
+	return nil
+}

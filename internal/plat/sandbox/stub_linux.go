@@ -1,0 +1,193 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/workerspec"
+)
+
+// Steps of a stub, as they stand in its report.
+const (
+	stepSetup    = "setup"
+	stepTake     = "take the directory"
+	stepRoot     = "build the root"
+	stepLimits   = "set limits"
+	stepDrop     = "drop privileges"
+	stepOpen     = "open the directory"
+	stepLandlock = "landlock"
+	stepSeccomp  = "seccomp"
+	stepExec     = "execute the worker"
+)
+
+// stepError is a failure with the step and, for a mount, its target.
+type stepError struct {
+	step, target string
+	err          error
+}
+
+func (e *stepError) Error() string { return e.step + ": " + e.err.Error() }
+func (e *stepError) Unwrap() error { return e.err }
+
+func step(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &stepError{step: name, err: err}
+}
+
+// Stub is called first thing by the worker's binary with its arguments. When
+// they are not those of a stub it returns false and has done nothing. When they
+// are, it builds the sandbox and executes the worker, and returns only with an
+// error, after it has told the core.
+func Stub(args []string) (isStub bool, err error) {
+	if len(args) != 1 || args[0] != stubName {
+		return false, nil
+	}
+	// Everything below is the state of one thread; the exec makes it that of
+	// the process.
+	runtime.LockOSThread()
+	err = build()
+	r := report{Step: stepSetup, Text: fmt.Sprint(err)}
+	var s *stepError
+	if errors.As(err, &s) {
+		r.Step, r.Path = s.step, s.target
+	}
+	errors.As(err, &r.Errno)
+	return true, errors.Join(err, send(setupFD, r, nil))
+}
+
+func build() error {
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return step(stepSetup, err)
+	}
+	for _, fd := range []int{binaryFD, setupFD} {
+		unix.CloseOnExec(fd)
+	}
+	var m setup
+	files, err := receive(setupFD, limits.SandboxSetup, &m)
+	if err != nil {
+		return step(stepSetup, err)
+	}
+	spec, ok := workerspec.For(m.Kind)
+	if !ok || len(spec.Mounts) != len(m.Mounts) {
+		return step(stepSetup, fmt.Errorf("no kind %q with %d mounts", m.Kind, len(m.Mounts)))
+	}
+	if err := enterRoot(spec, m, files); err != nil {
+		return err
+	}
+	if err := step(stepSetup, unix.CloseRange(firstForeignFD, ^uint(0), unix.CLOSE_RANGE_CLOEXEC)); err != nil {
+		return err
+	}
+	if err := step(stepLimits, setLimits(spec.Limits)); err != nil {
+		return err
+	}
+	if err := step(stepDrop, dropPrivileges()); err != nil {
+		return err
+	}
+	rules, err := fileRules(spec)
+	if err != nil {
+		return err
+	}
+	if !m.omits(workerspec.Landlock) {
+		if err := step(stepLandlock, restrictFiles(rules)); err != nil {
+			return err
+		}
+	}
+	if !m.omits(workerspec.SeccompCompat) {
+		if err := step(stepSeccomp, denyDangerous(spec)); err != nil {
+			return err
+		}
+	}
+	if err := step(stepSetup, send(setupFD, report{Ready: true}, nil)); err != nil {
+		return err
+	}
+	argv := append([]string{"bailey-worker", spec.Kind}, m.Args...)
+	return step(stepExec, execDescriptor(binaryFD, argv, spec.Env))
+}
+
+// fileRules opens each mount as the worker will, with no capability left, and
+// returns the Landlock rules for them and for the worker's binary.
+func fileRules(spec workerspec.Spec) ([]landlockRule, error) {
+	rules := []landlockRule{{binaryFD, runRights}}
+	for _, m := range spec.Mounts {
+		fd, err := unix.Open(m.Target, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+		if err != nil {
+			return nil, &stepError{stepOpen, m.Target, err}
+		}
+		r := landlockRule{fd, readRights}
+		if m.Write {
+			r.rights |= writeRights
+		}
+		rules = append(rules, r)
+	}
+	return rules, nil
+}
+
+func setLimits(l workerspec.Limits) error {
+	for _, r := range []struct {
+		resource int
+		value    uint64
+	}{
+		{unix.RLIMIT_NOFILE, l.OpenFiles}, {unix.RLIMIT_FSIZE, l.FileSize}, {unix.RLIMIT_NPROC, l.Processes},
+		{unix.RLIMIT_DATA, l.Data}, {unix.RLIMIT_CORE, l.Core}, {unix.RLIMIT_MEMLOCK, l.LockedMemory},
+		{unix.RLIMIT_MSGQUEUE, l.MessageQueues},
+	} {
+		if err := unix.Setrlimit(r.resource, &unix.Rlimit{Cur: r.value, Max: r.value}); err != nil {
+			return fmt.Errorf("limit %d: %w", r.resource, err)
+		}
+	}
+	return nil
+}
+
+// Secure bits, all locked: uid 0 has no powers, and no call brings any back.
+const secureBits = 1<<0 | 1<<1 | // NOROOT
+	1<<2 | 1<<3 | // NO_SETUID_FIXUP
+	1<<5 | // KEEP_CAPS locked off
+	1<<6 | 1<<7 // NO_CAP_AMBIENT_RAISE
+
+// dropPrivileges leaves the thread without any capability in any set.
+func dropPrivileges() error {
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
+		return err
+	}
+	if err := unix.Prctl(unix.PR_SET_SECUREBITS, secureBits, 0, 0, 0); err != nil {
+		return err
+	}
+	for c := uintptr(0); ; c++ {
+		// EINVAL is the end of the kernel's list, which may be longer than
+		// ours.
+		if err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); err == unix.EINVAL && c > unix.CAP_CHOWN {
+			break
+		} else if err != nil {
+			return err
+		}
+	}
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var none [2]unix.CapUserData
+	return unix.Capset(&header, &none[0])
+}
+
+func denyDangerous(spec workerspec.Spec) error {
+	p, err := compatFilter(spec, native())
+	if err != nil {
+		return err
+	}
+	return seccompFilter(program(p), 0)
+}
+
+// program converts a filter for the kernel.
+func program(p []insn) []unix.SockFilter {
+	f := make([]unix.SockFilter, len(p))
+	for i, x := range p {
+		f[i] = unix.SockFilter{Code: x.code, Jt: x.jt, Jf: x.jf, K: x.k}
+	}
+	return f
+}
