@@ -96,3 +96,11 @@ const (
 	// another.
 	AnswerSame = 0.6
 )
+
+// Limits of the index service's messages; the schema says the same.
+const (
+	// ServeCitations is how many citations one sentence has.
+	ServeCitations = 8
+	// ServeLicences is how many licence texts are named.
+	ServeLicences = 32
+)

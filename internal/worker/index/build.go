@@ -2,6 +2,7 @@ package index
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/worker/index/doc"
@@ -133,6 +134,7 @@ func (c *chunker) add(b *doc.Block, role store.Role, s store.Sentence) {
 	if s.End <= s.Start || s.End > len(c.d.Source) {
 		return
 	}
+	s.Start, s.End = whole(c.d.Source, s.Start, s.End)
 	head := c.head(b)
 	if c.chunk != nil && (role != c.chunk.Role || head != c.chunk.Head || s.Start < c.end ||
 		c.size+len(s.Text) > limits.IndexChunk || s.End-c.start > limits.IndexChunkSource) {
@@ -145,6 +147,18 @@ func (c *chunker) add(b *doc.Block, role store.Role, s store.Sentence) {
 	c.end = s.End
 	c.size += len(s.Text) + 1
 	c.chunk.Sentences = append(c.chunk.Sentences, store.Sentence{Text: s.Text, Start: s.Start - c.start, End: s.End - c.start})
+}
+
+// whole widens a range to whole characters: what an entity such as &eacute;
+// became may be mapped to the middle of one.
+func whole(source string, start, end int) (int, int) {
+	for start > 0 && !utf8.RuneStart(source[start]) {
+		start--
+	}
+	for end < len(source) && !utf8.RuneStart(source[end]) {
+		end++
+	}
+	return start, end
 }
 
 func (c *chunker) lineAt(offset int) int {
@@ -207,7 +221,8 @@ func (c *chunker) lead(b *doc.Block, s doc.Sentence) {
 	} else if len(b.Path) > 1 {
 		level = 2
 	}
-	line := c.lineAt(s.Start)
-	quote := c.d.Source[s.Start:s.End]
+	start, end := whole(c.d.Source, s.Start, s.End)
+	line := c.lineAt(start)
+	quote := c.d.Source[start:end]
 	c.leads = append(c.leads, store.Lead{Text: s.Text, Quote: quote, Line: line, End: line + strings.Count(quote, "\n"), Level: level})
 }

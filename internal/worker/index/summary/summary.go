@@ -12,18 +12,11 @@ type Source interface {
 	Leads(ctx context.Context, fn func(store.File) error) error
 }
 
-// Section says which part of a summary a sentence belongs to.
-type Section uint8
-
-// The sections.
-const (
-	Overview Section = iota
-	OfFile
-)
-
 // Sentence is a sentence of a summary with its citation.
 type Sentence struct {
-	Section   Section
+	// Overview is set for sentences about the folder; the others are about
+	// the file that they cite.
+	Overview  bool
 	Text      string
 	Path      string
 	Line, End int
@@ -35,9 +28,11 @@ type Licence struct{ Path, Name string }
 
 // Summary is what a folder holds.
 type Summary struct {
-	Sentences    []Sentence
-	Licences     []Licence
-	MoreLicences int
+	Sentences []Sentence
+	// Licences holds the first limits.ServeLicences licence texts, one a name
+	// first; LicencesTotal counts all.
+	Licences      []Licence
+	LicencesTotal int
 }
 
 // Make summarises.
@@ -46,15 +41,16 @@ func Make(ctx context.Context, src Source, name string, max int) (Summary, error
 	err := src.Leads(ctx, func(f store.File) error {
 		if f.Licence != "" {
 			s.Licences = append(s.Licences, Licence{f.Path, f.Licence})
+			s.LicencesTotal++
 			return nil
 		}
 		leads, err := store.DecodeLeads(f.Lead)
 		if err != nil {
 			return err
 		}
-		if len(leads) > 0 && len(s.Sentences) < max {
+		if len(leads) > 0 && (max == 0 || len(s.Sentences) < max) {
 			l := leads[0]
-			s.Sentences = append(s.Sentences, Sentence{Section: OfFile, Text: l.Text, Path: f.Path, Line: l.Line, End: l.End, Quote: l.Quote})
+			s.Sentences = append(s.Sentences, Sentence{Text: l.Text, Path: f.Path, Line: l.Line, End: l.End, Quote: l.Quote})
 		}
 		return nil
 	})
