@@ -70,8 +70,17 @@ func (NotRunning) Error() string { return "no core is running" }
 func Dial(ctx context.Context, h *home.Home, o Options) (*Client, error) {
 	deadline, cancel := context.WithTimeout(ctx, limits.CoreStart)
 	defer cancel()
+	lost := 0
 	for started := false; ; {
 		c, err := connect(deadline, h, o)
+		if err != nil && errs.CodeOf(err) == errs.CoreUnavailable && !peer.Absent(err) && lost < limits.CoreLost {
+			// It was about to end when we came: the next look finds nobody.
+			lost++
+			if err := pause(deadline); err != nil {
+				return nil, orTimeout(ctx, deadline, err)
+			}
+			continue
+		}
 		if !peer.Absent(err) {
 			return c, orTimeout(ctx, deadline, err)
 		}

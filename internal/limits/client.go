@@ -14,6 +14,12 @@ const (
 	// CoreRetry is the pause between two looks for the core of another client
 	// that is starting at the same moment.
 	CoreRetry = 10 * time.Millisecond
+	// CoreLost is how many times a core that goes away in the first call is
+	// called again: one that was ending, or was ended by `bailey stop`.
+	CoreLost = 5
+	// CoreAnswer is how long `bailey stop` waits for a core's own words before it
+	// ends the process.
+	CoreAnswer = 3 * time.Second
 	// CoreGone is how long `bailey stop` waits for the core to be gone before
 	// it says that it is not.
 	CoreGone = 10 * time.Second
@@ -23,6 +29,10 @@ const (
 	// TaskEnd is how long an ending command waits to tell the core how its
 	// task ended; the connection's end says the rest. Ctrl-C has 200 ms in all.
 	TaskEnd = 100 * time.Millisecond
+
+	// Interrupt is how long a command has to end by itself after Ctrl-C or
+	// SIGTERM; then it ends where it stands, and the core ends its task.
+	Interrupt = 150 * time.Millisecond
 
 	// PromptLine is the longest answer that is read; more is "no".
 	PromptLine = 256

@@ -1,0 +1,283 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/bailey-run/bailey/internal/client"
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/visible"
+	"github.com/bailey-run/bailey/internal/wire/corev1"
+	"github.com/bailey-run/bailey/internal/wire/grantv1"
+	"github.com/bailey-run/bailey/internal/wire/indexv1"
+)
+
+// event is what both streams of the index service carry.
+type event interface {
+	GetProgress() *indexv1.Progress
+	GetSkipped() *indexv1.SkippedBatch
+	GetSentence() *indexv1.Sentence
+	GetDone() *indexv1.Done
+}
+
+// job is one summarize or ask before it has begun.
+type job struct {
+	verb, title, question string
+	dir                   string // absolute; empty = the remembered folder here
+	allowed               []string
+	remember              bool
+	most                  uint32
+}
+
+func summarize(ctx context.Context, c *cli, call *call) error {
+	return c.task(ctx, call, job{verb: "summarize", title: "Summary of " + visible.Path(call.args[0])}, call.args[0])
+}
+
+func ask(ctx context.Context, c *cli, call *call) error {
+	question := call.args[len(call.args)-1]
+	dir := ""
+	if len(call.args) == 2 {
+		dir = call.args[0]
+	} else if info, err := os.Stat(question); err == nil && info.IsDir() {
+		return usage("there is a folder, but no question", "for example `bailey ask "+visible.Path(question)+" \"how do I build it?\"`")
+	}
+	switch {
+	case strings.TrimSpace(question) == "":
+		return usage("the question is empty", "for example `bailey ask DIR \"how do I build it?\"`")
+	case !utf8.ValidString(question):
+		return usage("the question is not UTF-8", "check the terminal's locale")
+	case len(question) > limits.QuestionBytes:
+		return usage("the question is longer than 2000 bytes", "ask in fewer words")
+	}
+	return c.task(ctx, call, job{verb: "ask", title: visible.Text(question), question: question}, dir)
+}
+
+// task runs one job from the flags to the last line of its output.
+func (c *cli) task(ctx context.Context, call *call, j job, dir string) (err error) {
+	j.remember = call.has("remember")
+	j.most = call.number("max-sentences")
+	// All that can be refused is refused before the core is touched.
+	if j.dir, err = folder(dir); err != nil {
+		return err
+	}
+	if j.allowed, err = allowedDirs(call.flags["allow-read"]); err != nil {
+		return err
+	}
+	if j.dir != "" && len(j.allowed) > 0 {
+		real, err := filepath.EvalSymlinks(j.dir)
+		if err != nil {
+			return folderError(j.dir, err)
+		}
+		if !covered(real, j.allowed) {
+			return usage("--allow-read does not cover "+visible.Path(real), "name that folder, or one above it")
+		}
+	}
+	if d, _ := call.timeout(); d > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, d, errs.New(errs.Deadline, "cli.timeout").With("--timeout "+d.String()))
+		defer cancel()
+	}
+	cl, err := c.dial(ctx, call, true)
+	if err != nil {
+		return timedOut(ctx, err)
+	}
+	defer cl.Close()
+	if j.dir == "" {
+		if j.dir, err = rememberedHere(ctx, cl); err != nil {
+			return err
+		}
+	}
+	begun, err := cl.Core.BeginTask(ctx, &corev1.BeginTaskRequest{Verb: j.verb})
+	if err != nil {
+		return timedOut(ctx, err)
+	}
+	r := &result{task: begun.GetTask()}
+	err = c.work(ctx, call, cl, j, r)
+	endTask(ctx, cl, r.task, err)
+	return timedOut(ctx, err)
+}
+
+// timedOut lets a context that ended by --timeout say so.
+func timedOut(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		if cause := context.Cause(ctx); errs.CodeOf(cause) == errs.Deadline {
+			return cause
+		}
+	}
+	return err
+}
+
+// endTask tells the core how the task went. The connection's end would end it
+// too, as cancelled.
+func endTask(ctx context.Context, cl *client.Client, task string, err error) {
+	outcome := corev1.Outcome_OUTCOME_OK
+	switch {
+	case ctx.Err() != nil:
+		outcome = corev1.Outcome_OUTCOME_CANCELLED
+	case err != nil:
+		outcome = corev1.Outcome_OUTCOME_FAILED
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limits.TaskEnd)
+	defer cancel()
+	// A core that is gone has ended the task already.
+	_, _ = cl.Core.EndTask(ctx, &corev1.EndTaskRequest{Task: task, Outcome: outcome})
+}
+
+// work gets the grant, runs the job and prints it.
+func (c *cli) work(ctx context.Context, call *call, cl *client.Client, j job, r *result) error {
+	handle, err := c.obtain(ctx, cl, j, r)
+	if err != nil {
+		return err
+	}
+	recv, stop, err := open(ctx, cl, j, handle)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	bar := &progress{out: c.errOut, columns: c.screen.redraw}
+	defer bar.erase()
+	p := c.printer(call, j, placesFor(r.folder))
+	for {
+		e, err := recv()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		switch {
+		case e.GetProgress() != nil:
+			bar.draw(e.GetProgress())
+		case e.GetSkipped() != nil:
+			r.skip(e.GetSkipped())
+		case e.GetSentence() != nil:
+			if len(r.sentences) == limits.SentencesKept {
+				return errs.New(errs.TooLarge, "cli.ask").With("more sentences than were asked for")
+			}
+			r.sentences = append(r.sentences, e.GetSentence())
+			bar.erase()
+			p.sentence(e.GetSentence())
+			if err := c.out.Flush(); err != nil {
+				return outputError(err)
+			}
+		case e.GetDone() != nil:
+			r.done = e.GetDone()
+		}
+	}
+	if r.done == nil {
+		return errs.New(errs.Malformed, "cli.ask").With("the answer has no end")
+	}
+	bar.erase()
+	if c.json {
+		return c.printJSON(r.json())
+	}
+	p.finish(r)
+	return nil
+}
+
+// open starts the stream of the job's method.
+func open(ctx context.Context, cl *client.Client, j job, handle []byte) (recv func() (event, error), stop func() error, err error) {
+	if j.verb == "summarize" {
+		s, err := cl.Index.Summarize(ctx, &indexv1.SummarizeRequest{Grant: handle, MaxSentences: j.most})
+		if err != nil {
+			return nil, nil, err
+		}
+		return func() (event, error) { return s.Recv() }, s.Close, nil
+	}
+	s, err := cl.Index.Ask(ctx, &indexv1.AskRequest{Grant: handle, Question: j.question, MaxSentences: j.most})
+	if err != nil {
+		return nil, nil, err
+	}
+	return func() (event, error) { return s.Recv() }, s.Close, nil
+}
+
+func (c *cli) printer(call *call, j job, at places) printer {
+	switch {
+	case c.json:
+		return silent{}
+	case call.value("format") == "md":
+		return &markdownPrinter{out: c.out, at: at, title: j.title}
+	}
+	return &textPrinter{out: c.out, at: at, columns: c.screen.columns, bold: c.screen.bold}
+}
+
+// folder checks the folder that was named, as far as that needs no grant, and
+// returns its absolute path.
+func folder(dir string) (string, error) {
+	if dir == "" {
+		return "", nil
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", errs.Wrap(errs.FolderMissing, "cli.folder", err).With("the current directory is gone")
+	}
+	if len(abs) > limits.PathBytes {
+		return "", usage("the folder's name is longer than 4096 bytes", "go there and name it .")
+	}
+	info, err := os.Stat(abs)
+	if err != nil {
+		return "", folderError(dir, err)
+	}
+	if !info.IsDir() {
+		return "", errs.New(errs.FolderNotDir, "cli.folder").With(visible.Path(dir))
+	}
+	return abs, nil
+}
+
+func folderError(dir string, err error) error {
+	code := errs.FolderMissing
+	if errors.Is(err, os.ErrPermission) {
+		code = errs.FolderClosed
+	}
+	return errs.Wrap(code, "cli.folder", err).With(visible.Path(dir))
+}
+
+// allowedDirs resolves --allow-read; every one must exist.
+func allowedDirs(dirs []string) ([]string, error) {
+	var out []string
+	for _, d := range dirs {
+		abs, err := folder(d)
+		if err == nil {
+			abs, err = filepath.EvalSymlinks(abs)
+		}
+		if err != nil {
+			return nil, usage("--allow-read "+visible.Path(d)+" is not a folder that can be opened", "name an existing folder")
+		}
+		out = append(out, abs)
+	}
+	return out, nil
+}
+
+// covered reports whether real is one of dirs or lies below one. All are real
+// paths; they are compared as bytes, part by part.
+func covered(real string, dirs []string) bool {
+	for _, d := range dirs {
+		if real == d || strings.HasPrefix(real, slashed(d)) {
+			return true
+		}
+	}
+	return false
+}
+
+// rememberedHere returns the remembered folder that holds the working directory.
+func rememberedHere(ctx context.Context, cl *client.Client) (string, error) {
+	wd, err := os.Getwd()
+	if err != nil {
+		return "", errs.Wrap(errs.FolderMissing, "cli.folder", err).With("the current directory is gone")
+	}
+	found, err := cl.Grant.FindRemembered(ctx, &grantv1.FindRememberedRequest{Path: []byte(wd)})
+	if err != nil {
+		return "", err
+	}
+	if len(found.GetPath()) == 0 {
+		return "", usage("no folder is named, and this directory is in none that is remembered",
+			"name the folder: `bailey ask DIR \"question\"`; --remember keeps it for the next time")
+	}
+	return string(found.GetPath()), nil
+}

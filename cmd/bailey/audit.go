@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/visible"
+	"github.com/bailey-run/bailey/internal/wire/auditv1"
+)
+
+// auditRecord is what the readable form shows of a record; package auditlog
+// specifies all of it. The fields that are not here stand in --json.
+type auditRecord struct {
+	Time, Kind, App, Surface, Task, Verb, Method, Decision, By, Grant, Code string
+
+	Detail map[string]string
+}
+
+func auditShow(ctx context.Context, c *cli, call *call) error {
+	if task := call.value("task"); len(task) > 64 || visible.Name(task) != task {
+		return usage("that is not the id of a task", "`bailey audit show` shows the ids")
+	}
+	cl, err := c.dial(ctx, call, true)
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	stream, err := cl.Audit.Show(ctx, &auditv1.ShowRequest{Last: call.number("last"), Task: call.value("task")})
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	for {
+		r, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if c.json {
+			// One record is one line, whatever came.
+			line := visible.JSON([]byte(strings.ReplaceAll(strings.TrimSpace(string(r.GetJson())), "\n", " ")))
+			_, err = c.out.Write(append(line, '\n'))
+		} else {
+			err = c.printRecord(r.GetJson())
+		}
+		if err != nil {
+			return outputError(err)
+		}
+	}
+}
+
+// printRecord prints when, who, what, the decision and the outcome on one line;
+// columns that grow with their text stand last, so the stream needs no look
+// ahead.
+func (c *cli) printRecord(raw []byte) error {
+	var r auditRecord
+	if err := json.Unmarshal(raw, &r); err != nil {
+		return errs.Wrap(errs.Malformed, "cli.audit", err).With("a record is not JSON")
+	}
+	who := orDash(join("/", r.App, r.Surface))
+	what := join(" ", r.Kind, shortMethod(r.Method))
+	if r.Verb != "" {
+		who += " " + r.Verb
+	}
+	decided := join(" by ", r.Decision, r.By)
+	when := localTime(&r.Time)
+	cells := []string{pad(when, 19), pad(who, 18), pad(what, 24), pad(orDash(decided), 22), pad(orDash(r.Code), 8)}
+	if r.Grant != "" {
+		cells = append(cells, "grant "+r.Grant)
+	}
+	if r.Task != "" {
+		cells = append(cells, "task "+r.Task)
+	}
+	if p := r.Detail["path"]; p != "" {
+		cells = append(cells, p)
+	}
+	for i := range cells {
+		cells[i] = visible.Path(cells[i])
+	}
+	_, err := c.out.WriteString(strings.TrimRight(strings.Join(cells, "  "), " ") + "\n")
+	return err
+}
+
+// shortMethod is the last part of a method's full name: "Ask" of
+// "bailey.index.v1.IndexService/Ask".
+func shortMethod(m string) string { return m[strings.LastIndexByte(m, '/')+1:] }
+
+func join(sep string, parts ...string) string {
+	var out []string
+	for _, p := range parts {
+		if p != "" {
+			out = append(out, p)
+		}
+	}
+	return strings.Join(out, sep)
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func pad(s string, width int) string {
+	if n := width - visible.Width(s); n > 0 {
+		return s + strings.Repeat(" ", n)
+	}
+	return s
+}

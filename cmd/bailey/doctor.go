@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/bailey-run/bailey/internal/client"
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/plat/home"
+	"github.com/bailey-run/bailey/internal/plat/launch"
+	"github.com/bailey-run/bailey/internal/release"
+	"github.com/bailey-run/bailey/internal/visible"
+	"github.com/bailey-run/bailey/internal/wire/corev1"
+)
+
+// doctorJSON is `doctor --json`.
+type doctorJSON struct {
+	OK      bool         `json:"ok"`
+	Version string       `json:"version"`
+	Level   string       `json:"level"`
+	Checks  []checkJSON  `json:"checks"`
+	Workers []workerJSON `json:"workers"`
+}
+
+type checkJSON struct {
+	ID     string `json:"id"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+	Hint   string `json:"hint"`
+}
+
+type workerJSON struct {
+	Kind   string      `json:"kind"`
+	Level  string      `json:"level"`
+	Layers []layerJSON `json:"layers"`
+}
+
+type layerJSON struct {
+	Layer string `json:"layer"`
+	State string `json:"state"`
+	How   string `json:"how"`
+}
+
+// check adds a row; a failure's sentence and hint come from its error.
+func (d *doctorJSON) check(id, detail string, err error) bool {
+	row := checkJSON{ID: id, OK: err == nil, Detail: visible.Path(detail)}
+	if err != nil {
+		e := errs.From(err)
+		row.Detail, row.Hint = visible.Path(e.Message()), visible.Path(e.HintText())
+		d.OK = false
+	}
+	d.Checks = append(d.Checks, row)
+	return err == nil
+}
+
+// doctor checks what this program can see by itself, from the inside out, then
+// asks the core. Each row is there whatever the others say.
+func doctor(ctx context.Context, c *cli, call *call) error {
+	d := &doctorJSON{OK: true, Version: release.Version(), Level: "unknown", Checks: []checkJSON{}, Workers: []workerJSON{}}
+	if t, _ := call.timeout(); t > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, t, errs.New(errs.Deadline, "cli.timeout").With("--timeout "+t.String()))
+		defer cancel()
+	}
+	core := c.doctorFiles(d)
+	h, err := home.Open(c.homeOptions(call))
+	if d.check("home", homeDetail(h), err) {
+		d.check("runtime-directory", h.Runtime, nil)
+		c.doctorCore(ctx, d, h, core)
+	}
+	if ctx.Err() != nil {
+		return timedOut(ctx, errs.Wrap(errs.Cancelled, "cli.doctor", ctx.Err()))
+	}
+	if c.json {
+		if err := c.printJSON(d); err != nil {
+			return err
+		}
+	} else {
+		d.print(c.out)
+	}
+	if !d.OK {
+		return reported{errs.ExitUnavailable}
+	}
+	return nil
+}
+
+func homeDetail(h *home.Home) string {
+	if h == nil {
+		return ""
+	}
+	if h.Dir != "" {
+		return h.Dir
+	}
+	return h.State
+}
+
+// doctorFiles checks that the programs that belong together are together, and
+// returns the core's path.
+func (c *cli) doctorFiles(d *doctorJSON) string {
+	self, err := launch.Self()
+	core := ""
+	if err == nil {
+		core, err = client.FindCore(self)
+	}
+	if !d.check("bailey-core", core, err) {
+		return ""
+	}
+	worker := filepath.Join(filepath.Dir(core), "bailey-worker")
+	err = nil
+	if !launch.Executable(worker) {
+		err = errs.New(errs.CoreUnavailable, "cli.doctor").With("bailey-worker is not beside bailey-core in " + filepath.Dir(core)).
+			WithHint("install Bailey again: bailey, bailey-core and bailey-worker belong together")
+	}
+	d.check("bailey-worker", worker, err)
+	return core
+}
+
+func (c *cli) doctorCore(ctx context.Context, d *doctorJSON, h *home.Home, core string) {
+	cl, err := client.Dial(ctx, h, client.Options{Release: release.Version(), Core: core, Env: c.env.ForCore()})
+	if errors.As(err, new(client.NotRunning)) {
+		err = errs.New(errs.CoreUnavailable, "cli.doctor").With("there is no bailey-core to start")
+	}
+	if !d.check("core", "", err) {
+		return
+	}
+	defer cl.Close()
+	d.Checks[len(d.Checks)-1].Detail = fmt.Sprintf("process %d, release %s", cl.PID, release.Version())
+	r, err := cl.Core.Doctor(ctx, &corev1.DoctorRequest{})
+	if err != nil {
+		d.check("workers", "", err)
+		return
+	}
+	d.OK = d.OK && r.GetOk()
+	d.Level = r.GetLevel()
+	for _, k := range r.GetChecks() {
+		d.Checks = append(d.Checks, checkJSON{k.GetId(), k.GetOk(), visible.Path(k.GetDetail()), visible.Path(k.GetHint())})
+	}
+	for _, w := range r.GetWorkers() {
+		row := workerJSON{w.GetKind(), w.GetLevel(), []layerJSON{}}
+		for _, l := range w.GetLayers() {
+			row.Layers = append(row.Layers, layerJSON{l.GetLayer(), l.GetState(), l.GetHow()})
+		}
+		d.Workers = append(d.Workers, row)
+	}
+}
+
+// print writes one line a check: the word first, so that it can be read by ear
+// and found by grep.
+func (d *doctorJSON) print(out *output) {
+	fmt.Fprintf(out, "bailey %s, sandbox level: %s\n\n", d.Version, visible.Text(d.Level))
+	for _, k := range d.Checks {
+		word := "ok     "
+		if !k.OK {
+			word = "missing"
+		}
+		fmt.Fprintf(out, "%s  %s: %s\n", word, visible.Text(k.ID), k.Detail)
+		if k.Hint != "" {
+			fmt.Fprintf(out, "         to mend it: %s\n", k.Hint)
+		}
+	}
+	for _, w := range d.Workers {
+		fmt.Fprintf(out, "\nworker %s: %s\n", visible.Text(w.Kind), visible.Text(w.Level))
+		t := table{head: []string{"  LAYER", "STATE", "SEEN BY"}}
+		for _, l := range w.Layers {
+			t.add("  "+visible.Text(l.Layer), visible.Text(l.State), visible.Text(l.How))
+		}
+		t.print(out)
+	}
+	if d.OK {
+		fmt.Fprint(out, "\nAll is well.\n")
+	} else {
+		fmt.Fprint(out, "\nNot all is well: see above.\n")
+	}
+}

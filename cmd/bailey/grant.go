@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/capability"
+	"github.com/bailey-run/bailey/internal/visible"
+	"github.com/bailey-run/bailey/internal/wire/grantv1"
+)
+
+// grantJSON is a row of `grant list --json`.
+type grantJSON struct {
+	ID        string  `json:"id"`
+	Kind      string  `json:"kind"`
+	Scope     string  `json:"scope"`
+	Base64    string  `json:"scope_base64,omitempty"`
+	Holder    string  `json:"holder"`
+	Task      string  `json:"task"`
+	Since     *string `json:"since"`
+	Expires   *string `json:"expires"`
+	Used      uint64  `json:"used"`
+	State     string  `json:"state"`
+	DecidedBy string  `json:"decided_by"`
+}
+
+func grantOf(g *grantv1.ListResponse) grantJSON {
+	scope := jsonPath(g.GetScope())
+	return grantJSON{
+		ID: g.GetId(), Kind: capability.Name(g.GetKind()), Scope: scope.Path, Base64: scope.Base64,
+		Holder: g.GetHolder(), Task: g.GetTask(), Since: rfc3339(g.GetSinceMs()), Expires: rfc3339(g.GetExpiresMs()),
+		Used: g.GetUsed(), State: stateName(g.GetState()), DecidedBy: decidedByName(g.GetDecidedBy()),
+	}
+}
+
+// rfc3339 writes a time in UTC; nil for none.
+func rfc3339(ms int64) *string {
+	if ms == 0 {
+		return nil
+	}
+	s := time.UnixMilli(ms).UTC().Format(time.RFC3339Nano)
+	return &s
+}
+
+func stateName(s grantv1.State) string {
+	switch s {
+	case grantv1.State_STATE_LIVE:
+		return "live"
+	case grantv1.State_STATE_REMEMBERED:
+		return "remembered"
+	case grantv1.State_STATE_EXPIRED:
+		return "expired"
+	case grantv1.State_STATE_REVOKED:
+		return "revoked"
+	}
+	return "unknown"
+}
+
+func grantList(ctx context.Context, c *cli, call *call) error {
+	cl, err := c.dial(ctx, call, true)
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	stream, err := cl.Grant.List(ctx, &grantv1.ListRequest{All: call.has("all")})
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	rows := []grantJSON{}
+	for {
+		g, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		rows = append(rows, grantOf(g))
+	}
+	if c.json {
+		return c.printJSON(struct {
+			Grants []grantJSON `json:"grants"`
+		}{rows})
+	}
+	if len(rows) == 0 {
+		c.out.WriteString("Nothing is allowed now.\n")
+		return nil
+	}
+	t := table{head: []string{"ID", "STATE", "KIND", "SINCE", "USED", "SCOPE"}}
+	for _, g := range rows {
+		t.add(g.ID, g.State, g.Kind, localTime(g.Since), fmt.Sprint(g.Used), visible.Path(g.Scope))
+	}
+	t.print(c.out)
+	return nil
+}
+
+// localTime shows a time as a person's clock does.
+func localTime(s *string) string {
+	if s == nil {
+		return "-"
+	}
+	t, err := time.Parse(time.RFC3339Nano, *s)
+	if err != nil {
+		return visible.Text(*s)
+	}
+	return t.Local().Format("2006-01-02 15:04:05")
+}
+
+// revokeJSON is `grant revoke --json`.
+type revokeJSON struct {
+	ID    string `json:"id"`
+	Ended uint32 `json:"ended"`
+}
+
+func grantRevoke(ctx context.Context, c *cli, call *call) error {
+	id, err := grantID(call)
+	if err != nil {
+		return err
+	}
+	cl, err := c.dial(ctx, call, true)
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	r, err := cl.Grant.Revoke(ctx, &grantv1.RevokeRequest{Id: id})
+	if err != nil {
+		return err
+	}
+	if c.json {
+		return c.printJSON(revokeJSON{id, r.GetEnded()})
+	}
+	fmt.Fprintf(c.out, "Revoked %s; %s ended with it.\n", visible.Path(id), count(uint64(r.GetEnded()), "grant"))
+	return nil
+}
+
+// explainJSON is `grant explain --json`.
+type explainJSON struct {
+	Grant grantJSON `json:"grant"`
+	Lines []string  `json:"lines"`
+}
+
+func grantExplain(ctx context.Context, c *cli, call *call) error {
+	id, err := grantID(call)
+	if err != nil {
+		return err
+	}
+	cl, err := c.dial(ctx, call, true)
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	e, err := cl.Grant.Explain(ctx, &grantv1.ExplainRequest{Id: id})
+	if err != nil {
+		return err
+	}
+	if c.json {
+		return c.printJSON(explainJSON{grantOf(e.GetGrant()), append([]string{}, e.GetLines()...)})
+	}
+	for _, l := range e.GetLines() {
+		for _, w := range visible.Wrap(visible.Text(l), c.screen.columns) {
+			c.out.WriteString(w + "\n")
+		}
+	}
+	return nil
+}
+
+// grantID refuses what cannot be an id before the core is asked.
+func grantID(call *call) (string, error) {
+	id := call.args[0]
+	if id == "" || len(id) > 64 || visible.Name(id) != id {
+		return "", usage("that is not the id of a grant", "`bailey grant list` shows the ids")
+	}
+	return id, nil
+}

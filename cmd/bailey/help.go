@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+
+	"github.com/bailey-run/bailey/internal/release"
+	"github.com/bailey-run/bailey/internal/visible"
+)
+
+// helpWidth is what a help text is laid out for: the smallest terminal that is
+// still common. It does not follow the terminal, so that docs/cli.md is the same.
+const helpWidth = 80
+
+func help(_ context.Context, c *cli, call *call) error {
+	if len(call.args) == 0 {
+		return c.printHelp(nil)
+	}
+	name := strings.Join(call.args, " ")
+	all := verbs()
+	if v := verbNamed(all, name); v != nil {
+		return c.printHelp(v)
+	}
+	if subs := groupOf(all, name); len(subs) > 0 {
+		for _, s := range subs {
+			fmt.Fprintf(c.out, "bailey %-15s %s\n", name+" "+s, verbNamed(all, name+" "+s).short)
+		}
+		return nil
+	}
+	_, _, err := findVerb(all, call.args)
+	if err == nil {
+		err = usage("there is no help for "+visible.Name(name), "run `bailey help`")
+	}
+	return err
+}
+
+// printHelp prints the help of one command, or the overview for nil and "help".
+func (c *cli) printHelp(v *verb) error {
+	if v == nil || v.name == "help" {
+		c.out.WriteString(overview())
+	} else {
+		c.out.WriteString(helpOf(v))
+	}
+	return nil
+}
+
+// overview fits one screen of 24 lines by 80 columns.
+func overview() string {
+	var b strings.Builder
+	b.WriteString("Bailey: ask your documents; nothing reads them outside a sandbox, or without you.\n\n")
+	for _, v := range verbs() {
+		line := v.name
+		if v.args != "" {
+			line += " " + v.args
+		}
+		fmt.Fprintf(&b, "  %-24s %s\n", line, visible.Middle(v.short, helpWidth-27))
+	}
+	b.WriteString("\nWith all: --help, --home DIR; with most: --json. To grant: --allow-read DIR.\n")
+	b.WriteString("Exit codes: 0 ok, 1 failed, 2 usage, 3 denied, 4 integrity, 5 unavailable.\n")
+	return b.String()
+}
+
+func helpOf(v *verb) string {
+	var b strings.Builder
+	line := "bailey " + v.name
+	if v.args != "" {
+		line += " " + v.args
+	}
+	if len(v.flags) > 0 {
+		line += " [flags]"
+	}
+	fmt.Fprintf(&b, "%s\n\n%s\n", line, sentence(v.short))
+	for _, p := range v.long {
+		b.WriteByte('\n')
+		for _, l := range visible.Wrap(p, helpWidth) {
+			b.WriteString(l + "\n")
+		}
+	}
+	if len(v.flags) > 0 {
+		b.WriteString("\nFlags\n")
+		for _, f := range v.flags {
+			name := "--" + f.name
+			if f.value != "" {
+				name += " " + f.value
+			}
+			for i, l := range visible.Wrap(f.help+repeats(f), helpWidth-22) {
+				if i > 0 {
+					name = ""
+				}
+				fmt.Fprintf(&b, "  %-19s %s\n", name, l)
+			}
+		}
+	}
+	if len(v.examples) > 0 {
+		b.WriteString("\nExamples\n")
+		for _, e := range v.examples {
+			fmt.Fprintf(&b, "  %s\n      %s\n", e.line, e.what)
+		}
+	}
+	return b.String()
+}
+
+func repeats(f flag) string {
+	if f.repeat {
+		return " (may be repeated)"
+	}
+	return ""
+}
+
+func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] + "." }
+
+func printVersion(_ context.Context, c *cli, _ *call) error {
+	if !c.json {
+		fmt.Fprintln(c.out, release.Version())
+		return nil
+	}
+	return c.printJSON(versionJSON{Version: release.Version(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH})
+}

@@ -1,0 +1,141 @@
+// Command bailey is Bailey's command line. It is a client of the core like any
+// other: it opens no document, starts no worker and grants nothing; it asks the
+// person at the terminal what the core wants to know, and prints what the core
+// streams. Everything it prints that was written by somebody else has been
+// through package visible.
+//
+// docs/cli.md, the help texts and the shell completion are made from the one
+// table in verbs.go.
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/plat/env"
+	"github.com/bailey-run/bailey/internal/plat/tty"
+)
+
+func main() { os.Exit(doMain(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, env.Read())) }
+
+// doMain runs one command and returns its exit code.
+//
+// The first Ctrl-C, SIGTERM or SIGHUP ends the work in order; a second one ends
+// the process by the signal's own action. A command that is stuck where no
+// context reaches it (a pipe that nobody reads) is left behind after
+// [limits.Interrupt]: the process ends, and with its connection the task.
+func doMain(args []string, in, out, errOut *os.File, e env.Env) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	defer context.AfterFunc(ctx, stop)()
+	c := &cli{in: in, out: newOutput(out), errOut: errOut, env: e, screen: screenOf(out, errOut, e)}
+	done := make(chan int, 1)
+	go func() { done <- c.run(ctx, args) }()
+	select {
+	case code := <-done:
+		return code
+	case <-ctx.Done():
+	}
+	t := time.NewTimer(limits.Interrupt)
+	defer t.Stop()
+	select {
+	case code := <-done:
+		return code
+	case <-t.C:
+		return errs.ExitFailed
+	}
+}
+
+// cli is one run of the command.
+type cli struct {
+	in     *os.File
+	out    *output
+	errOut io.Writer
+	env    env.Env
+	screen screen
+	// json is set as soon as --json is seen, so that errors come in that form.
+	json bool
+}
+
+// screen is what is known of the terminal, if there is one.
+type screen struct {
+	// columns is the width to wrap text at; 0 = do not wrap.
+	columns int
+	// bold allows emphasis on standard output.
+	bold bool
+	// redraw allows a progress line on standard error, so many columns wide.
+	redraw int
+	// errFile is standard error, where a question is shown.
+	errFile *os.File
+}
+
+func screenOf(out, errOut *os.File, e env.Env) screen {
+	s := screen{errFile: errOut}
+	if tty.Is(out) {
+		s.columns = limits.LineWidth
+		if c, _, ok := tty.Size(out); ok {
+			s.columns = min(c, limits.LineWidth)
+		}
+		s.bold = !e.NoColor && e.Term != "dumb" && e.Term != ""
+	}
+	if c, _, ok := tty.Size(errOut); ok && e.Term != "dumb" && e.Term != "" {
+		s.redraw = c
+	}
+	return s
+}
+
+// run parses and runs args, prints the error if there is one, and returns the
+// exit code.
+func (c *cli) run(ctx context.Context, args []string) int {
+	call, err := parse(verbs(), args)
+	if call != nil {
+		c.json = call.has("json")
+	}
+	if err == nil {
+		if call.help {
+			err = c.printHelp(call.verb)
+		} else {
+			err = call.verb.run(ctx, c, call)
+		}
+	}
+	if ferr := c.out.Flush(); err == nil && ferr != nil {
+		err = outputError(ferr)
+	}
+	if err == nil {
+		return errs.ExitOK
+	}
+	if ctx.Err() != nil && errs.CodeOf(err) != errs.Cancelled {
+		err = errs.Wrap(errs.Cancelled, "cli", err)
+	}
+	return c.fail(err)
+}
+
+// fail reports err on standard error, or with --json as one object on standard
+// output, and returns its exit code.
+func (c *cli) fail(err error) int {
+	var said reported
+	if errors.As(err, &said) {
+		return said.exit
+	}
+	e := errs.From(err)
+	if c.json {
+		if perr := c.printJSON(errorObject(e)); perr == nil && c.out.Flush() == nil {
+			return e.Exit()
+		}
+	}
+	printError(c.errOut, e)
+	return e.Exit()
+}
+
+// reported is the error of a command whose output says already what is wrong,
+// as `audit verify` and `doctor` do.
+type reported struct{ exit int }
+
+func (reported) Error() string { return "reported" }

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/bailey-run/bailey/internal/visible"
+	"github.com/bailey-run/bailey/internal/wire/indexv1"
+)
+
+// markdownPrinter writes one CommonMark 0.31 document: what documents and file
+// names say is escaped, so that it is shown and never becomes a link, an image
+// or markup. The only links are the citations.
+type markdownPrinter struct {
+	out     *output
+	at      places
+	title   string // plain text
+	section indexv1.Section
+	started bool
+}
+
+func (p *markdownPrinter) begin() {
+	if !p.started {
+		p.out.WriteString("# " + escapeMarkdown(p.title) + "\n\n")
+		p.started = true
+	}
+}
+
+func (p *markdownPrinter) sentence(s *indexv1.Sentence) {
+	p.begin()
+	if s.GetSection() != p.section {
+		p.section = s.GetSection()
+		if title := sectionTitle(p.section); title != "" {
+			p.out.WriteString("## " + title + "\n\n")
+		}
+	}
+	p.out.WriteString(escapeMarkdown(visible.Text(s.GetText())))
+	for _, c := range s.GetCitations() {
+		p.out.WriteString(" " + p.at.link(c.GetPath(), c.GetLine()))
+	}
+	p.out.WriteString("\n\n")
+}
+
+func (p *markdownPrinter) finish(r *result) {
+	p.begin()
+	if len(r.sentences) == 0 {
+		p.out.WriteString("Nothing found.\n\n")
+	}
+	p.out.WriteString("## About this document\n\n")
+	lines := []string{
+		licenceLine(r, func(path []byte) string { return visible.Path(p.at.open(path)) }),
+		engineLine(r.done), skippedLine(r),
+	}
+	for _, g := range r.grants {
+		lines = append(lines, grantLine(g))
+	}
+	for _, l := range lines {
+		if l != "" {
+			p.out.WriteString("- " + escapeMarkdown(l) + "\n")
+		}
+	}
+}
+
+// escapeMarkdown escapes one line of plain text so that CommonMark shows it as
+// it is (CommonMark 0.31, section 2.4: any ASCII punctuation may be escaped).
+func escapeMarkdown(s string) string {
+	var b strings.Builder
+	start := true // nothing but digits so far
+	for i, r := range s {
+		switch {
+		case strings.ContainsRune("\\`*_[]<>&|~!#$", r):
+			b.WriteByte('\\')
+		case start && strings.ContainsRune("+-=.)", r):
+			// At the start of a line: a list, a heading's underline.
+			b.WriteByte('\\')
+		}
+		b.WriteRune(r)
+		if r < '0' || r > '9' || i > 9 {
+			start = false
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/visible"
+)
+
+// call is a parsed command line: a verb, its flags and its arguments.
+type call struct {
+	verb  *verb
+	help  bool
+	flags map[string][]string
+	args  []string
+}
+
+func (c *call) has(flag string) bool { return len(c.flags[flag]) > 0 }
+
+func (c *call) value(flag string) string {
+	if v := c.flags[flag]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+// usage is an error in the words on the command line.
+func usage(detail, hint string) error {
+	return errs.New(errs.Usage, "cli.parse").With(detail).WithHint(hint)
+}
+
+// parse reads a command line. Flags may stand anywhere after the verb, as
+// `--flag value` or `--flag=value`; `--` ends them. On an error it still returns
+// what was read, so that the error can be printed as --json asks.
+func parse(all []*verb, args []string) (*call, error) {
+	c := &call{flags: map[string][]string{}}
+	// --json before an error that follows it must count too.
+	for _, a := range args {
+		if a == "--" {
+			break
+		}
+		if a == "--json" {
+			c.flags["json"] = []string{"true"}
+		}
+	}
+	v, rest, err := findVerb(all, args)
+	if err != nil {
+		return c, err
+	}
+	c.verb = v
+	c.flags = map[string][]string{}
+	hint := "run `bailey " + v.name + " --help`"
+	for len(rest) > 0 {
+		a := rest[0]
+		rest = rest[1:]
+		if a == "--" {
+			c.args = append(c.args, rest...)
+			break
+		}
+		if a == "-h" {
+			a = "--help"
+		}
+		if !strings.HasPrefix(a, "-") || a == "-" {
+			c.args = append(c.args, a)
+			continue
+		}
+		name, value, joined := strings.Cut(strings.TrimPrefix(a, "--"), "=")
+		if name == "help" && !joined {
+			c.help = true
+			continue
+		}
+		f := v.flag(name)
+		switch {
+		case !strings.HasPrefix(a, "--") || f == nil:
+			return c, usage("`bailey "+v.name+"` has no flag "+visible.Name(a), suggestFlag(v, name, hint))
+		case f.value == "" && joined:
+			return c, usage("--"+name+" takes no value", hint)
+		case f.value == "":
+			value = "true"
+		case !joined && len(rest) == 0:
+			return c, usage("--"+name+" needs a value: --"+name+" "+f.value, hint)
+		case !joined:
+			value, rest = rest[0], rest[1:]
+		}
+		if f.value != "" && value == "" {
+			return c, usage("--"+name+" is empty", "give it a value: --"+name+" "+f.value)
+		}
+		if c.has(name) && !f.repeat {
+			return c, usage("--"+name+" is given twice", "give it once")
+		}
+		c.flags[name] = append(c.flags[name], value)
+	}
+	if c.help {
+		return c, nil
+	}
+	return c, c.check(hint)
+}
+
+// check refuses what makes no sense before anything is touched.
+func (c *call) check(hint string) error {
+	v := c.verb
+	for _, a := range c.args {
+		if strings.IndexByte(a, 0) >= 0 {
+			return usage("an argument holds a zero byte", hint)
+		}
+	}
+	switch {
+	case len(c.args) < v.minArgs:
+		return usage("`bailey "+v.name+"` needs "+v.args, hint)
+	case len(c.args) > v.maxArgs:
+		return usage(fmt.Sprintf("`bailey %s` takes %s, and %s is more", v.name, orNothing(v.args), visible.Name(c.args[v.maxArgs])),
+			"quote words that belong together; "+hint)
+	case c.has("json") && c.has("format"):
+		return usage("--json and --format exclude each other", "leave one of them out")
+	case c.has("format") && c.value("format") != "md" && c.value("format") != "text":
+		return usage("--format is md or text", "use --format md or --format text")
+	case len(c.flags["allow-read"]) > limits.AllowDirs:
+		return usage(fmt.Sprintf("more than %d --allow-read", limits.AllowDirs), "allow a folder that holds them all")
+	}
+	if c.has("timeout") {
+		if _, err := c.timeout(); err != nil {
+			return err
+		}
+	}
+	for name, most := range map[string]uint64{"max-sentences": v.maxSentences, "last": 1<<32 - 1} {
+		if c.has(name) {
+			if n, err := strconv.ParseUint(c.value(name), 10, 64); err != nil || n == 0 || n > most {
+				return usage(fmt.Sprintf("--%s is a number from 1 to %d", name, most), "for example --"+name+" 10")
+			}
+		}
+	}
+	return nil
+}
+
+func orNothing(args string) string {
+	if args == "" {
+		return "no arguments"
+	}
+	return args
+}
+
+// number returns the value of a flag that check has looked at; 0 if it is absent.
+func (c *call) number(flag string) uint32 {
+	n, err := strconv.ParseUint(c.value(flag), 10, 32)
+	if err != nil {
+		return 0
+	}
+	return uint32(n)
+}
+
+// timeout returns --timeout; 0 = none. A bare number is seconds.
+func (c *call) timeout() (time.Duration, error) {
+	s := c.value("timeout")
+	if s == "" {
+		return 0, nil
+	}
+	if _, err := strconv.ParseUint(s, 10, 32); err == nil {
+		s += "s"
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d <= 0 || d > limits.TimeoutMax {
+		return 0, usage("--timeout is a time from 1ms to 24h", "for example --timeout 30s or --timeout 5m")
+	}
+	return d, nil
+}
+
+// findVerb reads the verb, which may be two words, and returns what follows.
+func findVerb(all []*verb, args []string) (*verb, []string, error) {
+	if len(args) == 0 {
+		return verbNamed(all, "help"), nil, nil
+	}
+	switch args[0] {
+	case "-h", "--help":
+		return verbNamed(all, "help"), args[1:], nil
+	case "-V", "--version":
+		return verbNamed(all, "version"), args[1:], nil
+	}
+	first := args[0]
+	if strings.HasPrefix(first, "-") {
+		return nil, nil, usage("the command comes first, before "+visible.Name(first), "for example `bailey ask DIR \"question\" --json`")
+	}
+	if v := verbNamed(all, first); v != nil {
+		return v, args[1:], nil
+	}
+	if subs := groupOf(all, first); len(subs) > 0 {
+		hint := "use one of: " + strings.Join(subs, ", ")
+		if len(args) == 1 {
+			return nil, nil, usage("`bailey "+first+"` needs one word more", hint)
+		}
+		if v := verbNamed(all, first+" "+args[1]); v != nil {
+			return v, args[2:], nil
+		}
+		if args[1] == "--help" || args[1] == "-h" {
+			return verbNamed(all, "help"), []string{first}, nil
+		}
+		return nil, nil, usage("there is no `bailey "+first+" "+visible.Name(args[1])+"`", hint)
+	}
+	for _, later := range laterVerbs() {
+		if later == first {
+			return nil, nil, usage("`bailey "+first+"` is not in this release", "what there is: "+strings.Join(topVerbs(all), ", "))
+		}
+	}
+	hint := "run `bailey help`"
+	if near := nearest(first, topVerbs(all)); near != "" {
+		hint = "did you mean `bailey " + near + "`? " + hint
+	}
+	return nil, nil, usage("there is no command "+visible.Name(visible.Middle(first, limits.PromptName)), hint)
+}
+
+func suggestFlag(v *verb, name, hint string) string {
+	var names []string
+	for _, f := range v.flags {
+		names = append(names, f.name)
+	}
+	if near := nearest(strings.TrimLeft(name, "-"), names); near != "" {
+		return "did you mean --" + near + "? " + hint
+	}
+	return hint
+}
+
+// nearest returns the one of names that is at most two edits away from word,
+// the closest first; empty if none is.
+func nearest(word string, names []string) string {
+	best, found := 3, ""
+	for _, n := range names {
+		if d := distance(word, n, best); d < best {
+			best, found = d, n
+		}
+	}
+	return found
+}
+
+// distance is the Levenshtein distance of a and b; anything from most up is not
+// told apart.
+func distance(a, b string, most int) int {
+	if len(a)-len(b) >= most || len(b)-len(a) >= most {
+		return most
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

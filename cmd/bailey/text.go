@@ -1,0 +1,209 @@
+package main
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/capability"
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/visible"
+	"github.com/bailey-run/bailey/internal/wire/indexv1"
+)
+
+// printer prints an answer while it comes in.
+type printer interface {
+	sentence(*indexv1.Sentence)
+	finish(*result)
+}
+
+// silent prints nothing while the answer comes in, for --json.
+type silent struct{}
+
+func (silent) sentence(*indexv1.Sentence) {}
+func (silent) finish(*result)             {}
+
+// textPrinter is the default form: a sentence a paragraph, its places below it.
+type textPrinter struct {
+	out     *output
+	at      places
+	columns int
+	bold    bool
+	section indexv1.Section
+	started bool
+}
+
+func (p *textPrinter) sentence(s *indexv1.Sentence) {
+	if s.GetSection() != p.section {
+		p.section = s.GetSection()
+		if title := sectionTitle(p.section); title != "" {
+			p.gap()
+			p.heading(title)
+		}
+	}
+	p.gap()
+	p.wrapped("", visible.Text(s.GetText()))
+	for _, c := range s.GetCitations() {
+		p.line("  " + p.at.at(c.GetPath(), c.GetLine()))
+	}
+}
+
+func sectionTitle(s indexv1.Section) string {
+	switch s {
+	case indexv1.Section_SECTION_OVERVIEW:
+		return "Overview"
+	case indexv1.Section_SECTION_FILE:
+		return "Files"
+	}
+	return ""
+}
+
+func (p *textPrinter) finish(r *result) {
+	p.gap()
+	if len(r.sentences) == 0 {
+		p.line("Nothing found.")
+		p.gap()
+	}
+	if l := licenceLine(r, func(path []byte) string { return visible.Path(p.at.open(path)) }); l != "" {
+		p.wrapped("", l)
+	}
+	p.wrapped("", engineLine(r.done))
+	if l := skippedLine(r); l != "" {
+		p.wrapped("", l)
+	}
+	for _, g := range r.grants {
+		p.wrapped("", grantLine(g))
+	}
+}
+
+// gap puts an empty line between two blocks.
+func (p *textPrinter) gap() {
+	if p.started {
+		p.out.WriteByte('\n')
+	}
+	p.started = true
+}
+
+func (p *textPrinter) heading(s string) {
+	if p.bold {
+		s = "\x1b[1m" + s + "\x1b[0m"
+	}
+	p.out.WriteString(s + "\n")
+}
+
+func (p *textPrinter) wrapped(indent, s string) {
+	for _, l := range visible.Wrap(s, p.columns-len(indent)) {
+		p.line(indent + l)
+	}
+}
+
+func (p *textPrinter) line(s string) { p.out.WriteString(s + "\n") }
+
+// licenceLine names the licence texts together; they are not summarised.
+func licenceLine(r *result, show func([]byte) string) string {
+	all := r.done.GetLicences()
+	if len(all) == 0 {
+		return ""
+	}
+	var parts []string
+	for _, l := range all {
+		name := visible.Text(l.GetName())
+		if name == "" {
+			name = "not recognised"
+		}
+		parts = append(parts, fmt.Sprintf("%s (%s)", name, show(l.GetPath())))
+	}
+	s := "Licences: " + strings.Join(parts, ", ")
+	if n := r.done.GetLicencesMore(); n > 0 {
+		s += fmt.Sprintf(", and %d more", n)
+	}
+	return s + "."
+}
+
+// engineLine names what wrote the answer and what it read.
+func engineLine(d *indexv1.Done) string {
+	u := d.GetUsage()
+	s := fmt.Sprintf("By %s, in the documents' own words: %s, %s", visible.Text(d.GetEngine()), count(u.GetFiles(), "file"), size(u.GetBytes()))
+	if n := u.GetUnchanged(); n > 0 {
+		s += fmt.Sprintf(" (%d unchanged since last time)", n)
+	}
+	return s + ", " + seconds(time.Duration(u.GetMilliseconds())*time.Millisecond) + "."
+}
+
+// skippedLine counts what was not read by reason and names the first few.
+func skippedLine(r *result) string {
+	total := max(r.counted, r.done.GetUsage().GetSkipped())
+	if total == 0 {
+		return ""
+	}
+	byReason := map[string]int{}
+	for _, s := range r.skipped {
+		byReason[s.GetReason()]++
+	}
+	var reasons []string
+	for reason := range byReason {
+		reasons = append(reasons, reason)
+	}
+	sort.Slice(reasons, func(i, j int) bool {
+		if a, b := byReason[reasons[i]], byReason[reasons[j]]; a != b {
+			return a > b
+		}
+		return reasons[i] < reasons[j]
+	})
+	for i, reason := range reasons {
+		reasons[i] = fmt.Sprintf("%d %s", byReason[reason], visible.Text(reason))
+	}
+	s := "Skipped " + count(total, "file")
+	if len(reasons) > 0 {
+		s += ": " + strings.Join(reasons, ", ")
+	}
+	var names []string
+	for i, k := range r.skipped {
+		if i == limits.SkippedShown {
+			names = append(names, "…")
+			break
+		}
+		names = append(names, visible.Middle(visible.Path(string(k.GetPath())), limits.PromptName))
+	}
+	if len(names) > 0 {
+		s += " (" + strings.Join(names, ", ") + ")"
+	}
+	return s + ". --json lists all of them."
+}
+
+// grantLine says what the task was allowed, by whom and until when.
+func grantLine(g grantRow) string {
+	by := map[string]string{
+		string(capability.ByTerminal):    "at the terminal",
+		string(capability.ByCommandLine): "on the command line",
+		string(capability.ByRemembered):  "earlier, and remembered",
+	}[g.decidedBy]
+	until := "it ended with this task"
+	if g.remember {
+		until = "it stays until `bailey grant revoke " + visible.Text(g.id) + "`"
+	}
+	return fmt.Sprintf("Grant %s: %s %s, given %s; %s.", visible.Text(g.id), capability.Name(g.kind), visible.Path(string(g.scope)), by, until)
+}
+
+func count(n uint64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// size writes bytes in powers of 1000, as disks are sold and `ls --si` prints.
+func size(n uint64) string {
+	units := []string{"B", "kB", "MB", "GB", "TB", "PB", "EB"}
+	f, i := float64(n), 0
+	for f >= 999.5 && i < len(units)-1 {
+		f, i = f/1000, i+1
+	}
+	if i == 0 || f >= 99.5 {
+		return fmt.Sprintf("%.0f %s", f, units[i])
+	}
+	return fmt.Sprintf("%.1f %s", f, units[i])
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strings"
+)
+
+// verb is one command: what it is called, what it takes, and what it does. Help,
+// docs/cli.md and shell completion are made from these rows.
+type verb struct {
+	// name is what is typed, for example "ask" or "grant list".
+	name string
+	// args names the arguments for people, for example "DIR \"question\"".
+	args             string
+	minArgs, maxArgs int
+	// complete says what the first argument is, for the shell: "dir", "file",
+	// "shell", "verb" or nothing.
+	complete string
+	short    string
+	// long is shown by --help, a paragraph an entry.
+	long         []string
+	examples     []example
+	flags        []flag
+	maxSentences uint64
+	run          func(context.Context, *cli, *call) error
+}
+
+type example struct{ line, what string }
+
+// flag is a row of a verb's flags. A flag without a value is a switch.
+type flag struct {
+	name, value, help string
+	repeat            bool
+	// words are the values there are, for the shell.
+	words []string
+}
+
+func (v *verb) flag(name string) *flag {
+	for i := range v.flags {
+		if v.flags[i].name == name {
+			return &v.flags[i]
+		}
+	}
+	return nil
+}
+
+func flagHome() flag {
+	return flag{name: "home", value: "DIR", help: "keep all state under DIR instead of the XDG directories"}
+}
+func flagJSON(what string) flag { return flag{name: "json", help: "print " + what} }
+func flagTimeout() flag {
+	return flag{name: "timeout", value: "TIME", help: "give up after TIME, for example 30s or 5m"}
+}
+
+func taskFlags(most string) []flag {
+	return []flag{
+		{name: "allow-read", value: "DIR", repeat: true, help: "grant reading DIR without a question; the log says that the command line did"},
+		{name: "remember", help: "keep the grant, and the folder's index, for the next time"},
+		{name: "max-sentences", value: "N", help: "print at most N sentences (1 to " + most + ")"},
+		{name: "format", value: "FORMAT", help: "text (the default) or md, a Markdown document", words: []string{"text", "md"}},
+		flagTimeout(),
+		flagJSON("one JSON object (docs/json.md)"),
+		flagHome(),
+	}
+}
+
+// verbs is the table of all that works. The order is that of the help.
+func verbs() []*verb {
+	return []*verb{
+		{
+			name: "summarize", args: "DIR", minArgs: 1, maxArgs: 1, complete: "dir",
+			short: "summarise the documents of a folder, with citations",
+			long: []string{
+				"Reads the readable documents below DIR in a sandboxed worker and prints an overview and a line for each important file. Every sentence is a document's own, cited as path:line.",
+				"Asks at the terminal before anything is read. Without a terminal the answer is no, unless --allow-read covers DIR.",
+			},
+			examples: []example{
+				{"bailey summarize ~/project", "asks, then summarises"},
+				{"bailey summarize . --allow-read . --format md > summary.md", "no question; a Markdown document"},
+			},
+			flags: taskFlags("500"), maxSentences: 500, run: summarize,
+		},
+		{
+			name: "ask", args: "[DIR] \"question\"", minArgs: 1, maxArgs: 2, complete: "dir",
+			short: "answer a question from a folder's documents",
+			long: []string{
+				"Finds the sentences below DIR that answer the question, in a sandboxed worker, and prints them with their places. Where nothing fits it says so and ends with 0.",
+				"Without DIR the folder is the remembered one that holds the current directory.",
+			},
+			examples: []example{
+				{"bailey ask ~/project \"how is a release signed?\"", "asks for the grant first"},
+				{"bailey ask ~/project \"…\" --allow-read ~/project --json", "for scripts"},
+				{"bailey ask ~/notes \"when do we meet?\" --remember", "keeps grant and index"},
+				{"bailey ask \"when do we meet?\"", "inside ~/notes, afterwards"},
+			},
+			flags: taskFlags("50"), maxSentences: 50, run: ask,
+		},
+		{
+			name: "grant list", short: "what is allowed now",
+			long:     []string{"Lists live and remembered grants; with --all also those that have ended, from the log."},
+			examples: []example{{"bailey grant list --all", "the past too"}},
+			flags:    []flag{{name: "all", help: "also grants that have ended"}, flagJSON("one JSON object"), flagHome()},
+			run:      grantList,
+		},
+		{
+			name: "grant revoke", args: "ID", minArgs: 1, maxArgs: 1, short: "withdraw a grant at once, or forget a remembered one",
+			long:     []string{"Ends the grant and all that came of it. Work that uses it is killed; it returns when nothing uses it any more."},
+			examples: []example{{"bailey grant revoke g-7k2m", "the id is from `bailey grant list`"}},
+			flags:    []flag{flagJSON("one JSON object"), flagHome()},
+			run:      grantRevoke,
+		},
+		{
+			name: "grant explain", args: "ID", minArgs: 1, maxArgs: 1, short: "who gave a grant, what it allows, how it ends",
+			examples: []example{{"bailey grant explain g-7k2m", "in sentences"}},
+			flags:    []flag{flagJSON("one JSON object"), flagHome()},
+			run:      grantExplain,
+		},
+		{
+			name: "audit show", short: "what was asked, decided and done",
+			long:     []string{"Prints the records of the audit log, oldest first, with their details opened. With --json a record is one line of JSON."},
+			examples: []example{{"bailey audit show --last 20", "the newest 20"}},
+			flags: []flag{
+				{name: "last", value: "N", help: "only the newest N records"},
+				{name: "task", value: "ID", help: "only records of one task"},
+				flagJSON("JSON Lines, a record each"), flagHome(),
+			},
+			run: auditShow,
+		},
+		{
+			name: "doctor", short: "what holds on this machine, and how to mend what does not",
+			long:     []string{"Starts each kind of worker once in its real sandbox and reports what was seen. It also says why the core does not start, if that is so."},
+			examples: []example{{"bailey doctor", "ends with 0 if all is well"}},
+			flags:    []flag{flagJSON("one JSON object"), flagTimeout(), flagHome()},
+			run:      doctor,
+		},
+		{
+			name: "stop", short: "end all tasks and the core",
+			long:     []string{"Ends every task of this home and the core itself, whatever its release. The next command starts a new one."},
+			examples: []example{{"bailey stop", "also when it is not running"}},
+			flags:    []flag{flagJSON("one JSON object"), flagHome()},
+			run:      stop,
+		},
+		{
+			name: "version", short: "print the release",
+			flags: []flag{flagJSON("one JSON object")},
+			run:   printVersion,
+		},
+		{
+			name: "completion", args: "bash|zsh|fish", minArgs: 1, maxArgs: 1, complete: "shell", short: "print a script that completes commands in a shell",
+			examples: []example{{"source <(bailey completion bash)", "in ~/.bashrc"}},
+			run:      printCompletion,
+		},
+		{
+			name: "help", args: "[COMMAND]", maxArgs: 2, complete: "verb", short: "explain a command",
+			examples: []example{{"bailey help ask", "the same as bailey ask --help"}},
+			run:      help,
+		},
+	}
+}
+
+// laterVerbs are the commands of the whole design that this release does not
+// have, so that typing one says so.
+func laterVerbs() []string {
+	return []string{
+		"studio", "chat", "agent", "transcribe", "exec", "mcp", "serve", "undo", "bench", "report",
+		"model", "app", "tool", "update", "release", "policy", "data", "sandbox",
+	}
+}
+
+func verbNamed(all []*verb, name string) *verb {
+	for _, v := range all {
+		if v.name == name {
+			return v
+		}
+	}
+	return nil
+}
+
+// groupOf returns the second words of a group, for example of "grant".
+func groupOf(all []*verb, group string) []string {
+	var subs []string
+	for _, v := range all {
+		if first, second, ok := strings.Cut(v.name, " "); ok && first == group {
+			subs = append(subs, second)
+		}
+	}
+	return subs
+}
+
+// topVerbs returns the first words, each once.
+func topVerbs(all []*verb) []string {
+	var out []string
+	for _, v := range all {
+		first, _, _ := strings.Cut(v.name, " ")
+		if !slices.Contains(out, first) {
+			out = append(out, first)
+		}
+	}
+	return out
+}
