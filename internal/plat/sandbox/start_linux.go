@@ -41,8 +41,9 @@ type Process struct {
 }
 
 // Start starts a worker and returns once its stub has built the sandbox and
-// executed it; it has not sealed itself by then. The end of ctx kills the
-// worker, at any time of its life. When Start fails nothing is left.
+// executed it; it has not sealed itself by then. The end of ctx ends the start,
+// not the worker that it returned: that lives until it ends or is killed, and
+// at the latest as long as this process. When Start fails nothing is left.
 //
 // Errors: errs.SandboxMissing when a layer that the spec requires cannot be
 // had; errs.FolderChanged when a directory is not where it was, errs.FolderClosed
@@ -77,20 +78,17 @@ func (p *Process) own(ctx context.Context, c Config, started chan<- error) {
 		started <- err
 		return
 	}
-	stop := context.AfterFunc(ctx, func() { p.Kill() })
-	defer stop()
 	defer p.reap()
+	stop := context.AfterFunc(ctx, func() { p.Kill() })
 	err = p.introduce(c, setup)
 	unix.Close(setup)
-	if err != nil {
+	if !stop() || err != nil {
 		p.Kill()
 		if ctx.Err() != nil {
 			err = errs.Wrap(errs.Cancelled, opStart, ctx.Err())
 		}
-		started <- err
-		return
 	}
-	started <- nil
+	started <- err
 }
 
 // clone makes the child, which executes the stub, and returns the core's end
