@@ -60,11 +60,17 @@ type passage struct {
 	Line, End int
 	Text      string
 	Quote     string // the source's own text, where the system gives one
+	also      []passage
 }
 
 // holds says whether the passage is of the right file, overlaps a key's lines
 // and has the answer in its text.
 func (q *question) holds(p passage) bool {
+	for _, x := range p.also {
+		if q.holds(x) {
+			return true
+		}
+	}
 	text := collapse(p.Text)
 	var quote string
 	for i := range q.Keys {

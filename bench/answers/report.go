@@ -133,7 +133,7 @@ func (r *report) print(w io.Writer, o options) {
 			}
 		}
 	}
-	printSummaries(w, r.summaries)
+	printSummaries(w, r.summaries, o.verbose)
 	if o.verbose {
 		r.each(w)
 	}

@@ -21,7 +21,7 @@ type record struct {
 	empty  bool            // it says nothing
 	scores map[string]float64
 	shown  map[string][]passage
-	cited  int // citations that have a quote
+	cited  int // citations that are to be exact
 	wrong  []string
 }
 
@@ -43,13 +43,12 @@ func ask(ctx context.Context, s system, files map[string]*source, qs []*question
 			r.empty = r.empty && len(ps) == 0
 			for _, p := range ps {
 				r.in3[way] = r.in3[way] || q.holds(p)
-				if p.Quote == "" {
-					continue
-				}
-				r.cited++
-				if why := exact(files[p.File], p); why != "" {
-					r.wrong = append(r.wrong, fmt.Sprintf("%s: %s:%d-%d: %s", q.ID, p.File, p.Line, p.End, why))
-				}
+			}
+		}
+		for _, u := range a.cited {
+			r.cited++
+			if why := exact(files[u.File], u); why != "" {
+				r.wrong = append(r.wrong, fmt.Sprintf("%s: %s:%d-%d: %s", q.ID, u.File, u.Line, u.End, why))
 			}
 		}
 		out = append(out, r)

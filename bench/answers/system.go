@@ -27,6 +27,7 @@ type answer struct {
 	units  []passage
 	shown  map[string][]passage
 	scores map[string]float64
+	cited  []passage // every citation, where they are promised to be exact
 }
 
 // windows cuts a paragraph into runs of whole sentences of at most windowMax
