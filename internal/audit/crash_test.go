@@ -1,0 +1,5 @@
+package audit
+
+const crashEnv = "BAILEY_TEST_AUDIT_CRASH"
+
+func crashChild(string) {}
