@@ -104,7 +104,7 @@ func verbs() []*verb {
 			run:      grantList,
 		},
 		{
-			name: "grant revoke", args: "ID", minArgs: 1, maxArgs: 1, short: "withdraw a grant at once, or forget a remembered one",
+			name: "grant revoke", args: "ID", minArgs: 1, maxArgs: 1, short: "withdraw a grant, or forget a remembered one",
 			long:     []string{"Ends the grant and all that came of it. Work that uses it is killed; it returns when nothing uses it any more."},
 			examples: []example{{"bailey grant revoke g-7k2m", "the id is from `bailey grant list`"}},
 			flags:    []flag{flagJSON("one JSON object"), flagHome()},
@@ -128,7 +128,33 @@ func verbs() []*verb {
 			run: auditShow,
 		},
 		{
-			name: "doctor", short: "what holds on this machine, and how to mend what does not",
+			name: "audit verify", args: "[FILE]", maxArgs: 1, complete: "file", short: "check the log, or an export, offline",
+			long: []string{
+				"Checks every record against the log's signed checkpoints, without the core. FILE is an export made by `bailey audit export`, or the folder of a log. A damaged log ends with 4 and the first bad record is named.",
+			},
+			examples: []example{{"bailey audit verify", "this home's log"}, {"bailey audit verify log.jsonl", "an export, anywhere"}},
+			flags: []flag{
+				{name: "anchor", value: "SIZE:ROOT", repeat: true, help: "a checkpoint noted earlier, which the log must contain"},
+				flagJSON("one JSON object"), flagHome(),
+			},
+			run: auditVerify,
+		},
+		{
+			name: "audit export", short: "write the log with its proofs, as JSON Lines",
+			long:     []string{"Writes records, proofs and the signed checkpoint, so that others can verify them without this machine."},
+			examples: []example{{"bailey audit export --out log.jsonl", "a new file; an existing one is not overwritten"}},
+			flags:    []flag{{name: "out", value: "FILE", help: "write to FILE, which must not exist yet"}, flagHome()},
+			run:      auditExport,
+		},
+		{
+			name: "audit set-aside", short: "put a damaged log away, and begin a new one",
+			long:     []string{"Nothing is granted on a damaged log until a person has looked at it. This is the way on afterwards: the old log is kept whole in a folder beside the new one, whose first record names it. No core may run."},
+			examples: []example{{"bailey stop && bailey audit set-aside", "after `bailey audit verify` said what is wrong"}},
+			flags:    []flag{flagHome()},
+			run:      auditSetAside,
+		},
+		{
+			name: "doctor", short: "what holds on this machine, and what to mend",
 			long:     []string{"Starts each kind of worker once in its real sandbox and reports what was seen. It also says why the core does not start, if that is so."},
 			examples: []example{{"bailey doctor", "ends with 0 if all is well"}},
 			flags:    []flag{flagJSON("one JSON object"), flagTimeout(), flagHome()},

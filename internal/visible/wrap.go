@@ -29,7 +29,10 @@ func Wrap(s string, width int) []string {
 		rest, state = tail, next
 		word.WriteString(cluster)
 		wordWidth += boundaries >> uniseg.ShiftWidth
-		if boundaries&uniseg.MaskLine == uniseg.LineDontBreak && rest != "" {
+		// UAX #14 would break a path after a slash. Where letters are ASCII,
+		// words end at blanks.
+		last := cluster[len(cluster)-1]
+		if rest != "" && (boundaries&uniseg.MaskLine == uniseg.LineDontBreak || last < 0x80 && last != ' ') {
 			continue
 		}
 		w := word.String()
