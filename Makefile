@@ -1,0 +1,143 @@
+# Bailey. `make help` lists the targets.
+#
+# What a target needs and the machine lacks it gets itself, from the Go module
+# proxy alone, at the versions that stand here and in go.mod.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := build
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+GO          ?= go
+BUF         := v1.75.0
+STATICCHECK := v0.8.2
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+to      := $(DESTDIR)$(PREFIX)
+
+# The release: the version and the commit. Without git, or in a clone of another
+# owner, it is the version alone.
+COMMIT  := $(shell git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null)
+RELEASE := $(shell cat VERSION)$(if $(COMMIT),+$(COMMIT))
+
+export CGO_ENABLED := 0
+# The release says which commit it is; Go asking git again fails in a clone of
+# another owner.
+export GOFLAGS := -buildvcs=false
+build := $(GO) build -trimpath -ldflags '-s -w -buildid= -X github.com/bailey-run/bailey/internal/release.version=$(RELEASE)'
+
+programs := bailey bailey-core bailey-worker
+tools    := build/tools
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
+
+.PHONY: go
+go:
+	@command -v $(GO) >/dev/null || { echo "make: Go is missing: install Go 1.26 or later from https://go.dev/dl/" >&2; exit 1; }
+
+.PHONY: build
+build: go ## build the programs into bin/
+	@mkdir -p bin
+	$(build) -o bin/ $(addprefix ./cmd/,$(programs))
+
+.PHONY: run
+run: build ## build, then summarise and question this repository's own documents
+	@$(GO) run ./tools/tour
+
+# Tests. What needs root runs when it is root; what does not run says so.
+.PHONY: test
+test: go ## run all tests but the slow ones (15 minutes at most)
+	$(GO) run ./tools/runtests ./...
+
+.PHONY: test-full
+test-full: go ## run all tests, the slow ones too, and again with the race detector
+	$(GO) run ./tools/runtests -full ./...
+	CGO_ENABLED=1 $(GO) run ./tools/runtests -race ./internal/...
+
+.PHONY: hostile
+hostile: go ## attack real workers of every kind
+	$(GO) run ./tools/runtests -full ./test/hostile/... ./internal/plat/...
+
+.PHONY: bench
+bench: build ## measure against the targets and the peers; raw data goes to bench/data
+	cd bench && for b in */; do [ -f "$$b/main.go" ] || continue; echo "bench: $$b"; $(GO) run "./$$b" || exit 1; done
+
+.PHONY: lint
+lint: lint-go lint-schema ## check format, vet, staticcheck, schema and generated code
+
+.PHONY: lint-go
+lint-go: $(tools)/staticcheck-$(STATICCHECK)
+	@bad=$$(gofmt -l cmd internal tools test bench 2>/dev/null); [ -z "$$bad" ] || { echo "gofmt -w these:" >&2; echo "$$bad" >&2; exit 1; }
+	$(GO) vet ./...
+	GOOS=darwin $(GO) vet ./internal/errs ./internal/limits ./internal/clock ./internal/wire/... ./internal/capability ./internal/workerspec ./internal/auditlog
+	$(tools)/staticcheck-$(STATICCHECK) ./...
+
+.PHONY: lint-schema
+lint-schema: $(tools)/buf-$(BUF) generators
+	$(tools)/buf-$(BUF) lint
+	@rm -rf build/generated && mkdir -p build/generated
+	$(tools)/buf-$(BUF) generate -o build/generated
+	@cd build/generated && find . -name '*.go' | while read -r f; do cmp -s "$$f" "../../$$f" || { echo "$$f is not what the schema generates; run make generate" >&2; exit 1; }; done
+	@find internal/wire -name '*.pb.go' | while read -r f; do [ -f "build/generated/$$f" ] || { echo "$$f is generated from nothing; delete it" >&2; exit 1; }; done
+
+# The schema of the commit before this one, or of AGAINST, is what an update
+# must be able to talk to. A repository without a base has nothing to break.
+AGAINST ?= HEAD~1
+.PHONY: breaking
+breaking: $(tools)/buf-$(BUF) ## check that the schema breaks nothing of AGAINST (HEAD~1)
+	@if git cat-file -e '$(AGAINST):schema' 2>/dev/null; then $(tools)/buf-$(BUF) breaking --against '.git#ref=$(AGAINST)'; else echo "breaking: $(AGAINST) has no schema to compare with"; fi
+
+.PHONY: generate
+generate: $(tools)/buf-$(BUF) generators ## write the generated code and documents anew
+	$(tools)/buf-$(BUF) generate
+	$(GO) run ./tools/errorsdoc docs/errors.md
+
+# The plugins run at the versions of go.mod, so they are built each time, which
+# costs nothing when nothing changed.
+.PHONY: generators
+generators: go
+	@mkdir -p $(tools)
+	@$(GO) build -o $(tools)/protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go
+	@$(GO) build -o $(tools)/protoc-gen-bailey ./cmd/protoc-gen-bailey
+
+$(tools)/buf-$(BUF): | go
+	@mkdir -p $(tools)
+	GOBIN=$(CURDIR)/$(tools) $(GO) install github.com/bufbuild/buf/cmd/buf@$(BUF)
+	@mv $(tools)/buf $@
+
+$(tools)/staticcheck-$(STATICCHECK): | go
+	@mkdir -p $(tools)
+	GOBIN=$(CURDIR)/$(tools) $(GO) install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK)
+	@mv $(tools)/staticcheck $@
+
+# Installing. Directories that had to be made are written down, so that
+# uninstall removes those and no others.
+helpers     := $(to)/libexec/bailey
+completions := $(to)/share/bash-completion/completions/bailey $(to)/share/zsh/site-functions/_bailey $(to)/share/fish/vendor_completions.d/bailey.fish
+installed   := $(to)/bin/bailey $(helpers)/bailey-core $(helpers)/bailey-worker $(completions)
+made        := $(helpers)/directories-made
+
+.PHONY: install
+install: ## install programs and shell completion under PREFIX (/usr/local)
+	@[ -x bin/bailey ] && [ -x bin/bailey-core ] && [ -x bin/bailey-worker ] || $(MAKE) build
+	@LC_ALL=C mkdir -pv $(sort $(dir $(installed))) | sed -n "s/^mkdir: created directory '\(.*\)'$$/\1/p" >build/made
+	@cat build/made >>$(made) && rm build/made
+	install -m 755 bin/bailey $(to)/bin/bailey
+	install -m 755 bin/bailey-core bin/bailey-worker $(helpers)/
+	@bin/bailey completion bash >$(word 1,$(completions))
+	@bin/bailey completion zsh >$(word 2,$(completions))
+	@bin/bailey completion fish >$(word 3,$(completions))
+	@chmod 644 $(completions)
+	@echo "installed: $(to)/bin/bailey"
+
+.PHONY: uninstall
+uninstall: ## remove what install put there; your data stays
+	rm -f $(installed)
+	@[ ! -f $(made) ] || { list=$$(sort -r $(made)); rm -f $(made); echo "$$list" | while read -r d; do rmdir "$$d" 2>/dev/null || true; done; }
+
+.PHONY: clean
+clean: ## remove what make built
+	rm -rf bin build
