@@ -19,7 +19,7 @@ func at(path, body string) map[string]string {
 	return map[string]string{path: body}
 }
 
-const m = `"` + module + `/`
+const m = `"` + modulePath
 
 func fixtures() []fixture {
 	lines := "package a\n" + strings.Repeat("// x\n", 600)

@@ -3,6 +3,7 @@ package arch
 import (
 	"go/ast"
 	"go/token"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -283,8 +284,14 @@ func comments(t *tree) []violation {
 		if first[f.dir] == nil {
 			first[f.dir] = f
 		}
-		// A doc comment says "Package name …" or, for a program, "Command name …".
-		if f.Doc != nil && (strings.HasPrefix(f.Doc.Text(), "Package "+f.Name.Name+" ") || f.Name.Name == "main" && strings.HasPrefix(f.Doc.Text(), "Command ")) {
+		// A doc comment begins with "Package name" or, for a program, with
+		// "Command" or the program's own name.
+		begins := []string{"package " + f.Name.Name + " "}
+		if f.Name.Name == "main" {
+			begins = []string{"command ", path.Base(f.dir) + " "}
+		}
+		text := strings.ToLower(f.Doc.Text())
+		if slices.ContainsFunc(begins, func(b string) bool { return strings.HasPrefix(text, b) }) {
 			documented[f.dir] = true
 		}
 	}

@@ -14,7 +14,8 @@ import (
 	"strings"
 )
 
-const module = "github.com/bailey-run/bailey"
+// modulePath begins the import path of every package of the tree.
+const modulePath = "github.com/bailey-run/bailey/"
 
 // source is one parsed file of the tree.
 type source struct {
@@ -119,7 +120,7 @@ type imported struct {
 }
 
 // ours returns the path of an import relative to the root, if it is of this module.
-func (i imported) ours() (string, bool) { return strings.CutPrefix(i.path, module+"/") }
+func (i imported) ours() (string, bool) { return strings.CutPrefix(i.path, modulePath) }
 
 // selector returns the import path and the name of a selector such as os.Exit,
 // if its left side is an import of the file.
