@@ -57,7 +57,8 @@ func (c *cli) verify(ctx context.Context, call *call, anchors []audit.Point) (au
 		if err != nil {
 			return audit.Report{}, err
 		}
-		return audit.Verify(ctx, dir, anchors...)
+		rep, err := audit.Verify(ctx, dir, anchors...)
+		return rep, noLog(dir, err)
 	}
 	name := call.args[0]
 	f, err := os.Open(name)
@@ -76,6 +77,15 @@ func (c *cli) verify(ctx context.Context, call *call, anchors []audit.Point) (au
 		return audit.Report{}, usage("--anchor is for a log, not for an export", "an export ends where its checkpoint does")
 	}
 	return audit.VerifyExport(ctx, f)
+}
+
+// noLog says which log it is that does not exist.
+func noLog(dir string, err error) error {
+	if errs.CodeOf(err) == errs.NotFound {
+		return errs.Wrap(errs.NotFound, "cli.audit", err).With("no audit log in " + visible.Path(dir)).
+			WithHint("the first command that asks for a grant begins it")
+	}
+	return err
 }
 
 // parseAnchors reads SIZE:ROOT, as a verification prints them.
@@ -144,7 +154,7 @@ func auditExport(ctx context.Context, c *cli, call *call) (err error) {
 }
 
 func exportTo(ctx context.Context, dir string, w io.Writer) error {
-	err := audit.Export(ctx, dir, w)
+	err := noLog(dir, audit.Export(ctx, dir, w))
 	if err != nil && errs.CodeOf(err) == errs.Internal {
 		return outputError(err)
 	}
@@ -156,7 +166,7 @@ func auditSetAside(ctx context.Context, c *cli, call *call) error {
 	if err != nil {
 		return err
 	}
-	if err := audit.SetAside(ctx, dir); err != nil {
+	if err := noLog(dir, audit.SetAside(ctx, dir)); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.out, "The log was set aside below %s. The next command begins a new one, which names it.\n", visible.Path(dir))

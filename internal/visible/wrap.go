@@ -36,8 +36,8 @@ func Wrap(s string, width int) []string {
 			continue
 		}
 		w := word.String()
-		if lineWidth > 0 && lineWidth+Width(strings.TrimRight(w, " ")) > width {
-			lines = append(lines, strings.TrimRight(line.String(), " "))
+		if full := strings.TrimRight(line.String(), " "); full != "" && lineWidth+Width(strings.TrimRight(w, " ")) > width {
+			lines = append(lines, full)
 			line.Reset()
 			lineWidth = 0
 		}
