@@ -49,3 +49,10 @@ const (
 	// WorkerGrants bounds the rows that one worker holds.
 	WorkerGrants = 64
 )
+
+// CoreGCPercent keeps the core's heap near its live size, for memory and
+// because a worker's start copies the core's page tables.
+const CoreGCPercent = 50
+
+// CoreLog bounds the core's own log file, in bytes.
+const CoreLog = 1 << 20

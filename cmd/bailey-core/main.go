@@ -1,0 +1,216 @@
+// bailey-core is the one process that acts for the user. The command line
+// starts it on demand, and it ends when nobody needs it.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/bailey-run/bailey/internal/audit"
+	"github.com/bailey-run/bailey/internal/clock"
+	"github.com/bailey-run/bailey/internal/core"
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/grant"
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/plat/datadir"
+	"github.com/bailey-run/bailey/internal/plat/env"
+	"github.com/bailey-run/bailey/internal/plat/home"
+	"github.com/bailey-run/bailey/internal/plat/peer"
+	"github.com/bailey-run/bailey/internal/plat/safefile"
+	"github.com/bailey-run/bailey/internal/release"
+)
+
+func main() { os.Exit(doMain(os.Args[1:], os.Stderr)) }
+
+func doMain(args []string, stderr io.Writer) int {
+	fs := flag.NewFlagSet("bailey-core", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	homeDir := fs.String("home", "", "put all state under this folder")
+	readyFD := fs.Int("ready-fd", -1, "write a line to this descriptor when ready")
+	if err := fs.Parse(args); err != nil {
+		return errs.ExitUsage
+	}
+	if fs.NArg() > 0 {
+		fmt.Fprintln(stderr, "bailey-core takes no arguments; run `bailey help`")
+		return errs.ExitUsage
+	}
+	var ready io.WriteCloser = nopCloser{io.Discard}
+	if *readyFD >= 0 {
+		ready = os.NewFile(uintptr(*readyFD), "ready")
+	}
+	// The starter closes its end of standard error once it has read that we
+	// are ready; nothing that is said later may end the core.
+	signal.Ignore(syscall.SIGPIPE)
+	err := run(*homeDir, ready)
+	if err == nil {
+		return errs.ExitOK
+	}
+	e := errs.From(err)
+	said := map[string]any{"error": map[string]string{"code": string(e.Code), "message": e.Message(), "hint": e.HintText()}}
+	_ = json.NewEncoder(stderr).Encode(said)
+	return e.Exit()
+}
+
+type nopCloser struct{ io.Writer }
+
+func (nopCloser) Close() error { return nil }
+
+// lockName is the file in the state directory whose lock makes a core the only
+// one of its home.
+const lockName = "core.lock"
+
+// policyName is the file of remembered permissions.
+const policyName = "policies.json"
+
+func run(homeDir string, ready io.WriteCloser) (err error) {
+	defer ready.Close()
+	// The core's heap is small; every worker start pays for its page tables.
+	debug.SetGCPercent(limits.CoreGCPercent)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	defer stop()
+	h, err := home.Open(home.Options{Dir: homeDir, Env: env.Read()})
+	if err != nil {
+		return err
+	}
+	state, err := safefile.OpenDir(h.State)
+	if err != nil {
+		return err
+	}
+	defer state.Close()
+	lock, err := state.Lock(lockName)
+	if errors.Is(err, errs.New(errs.CoreBusy, "")) {
+		_, err = fmt.Fprintln(ready, "taken")
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	logFile, err := openLog(state)
+	if err != nil {
+		return err
+	}
+	defer logFile.Close()
+	log := slog.New(slog.NewTextHandler(logFile, nil))
+	worker, err := openWorker()
+	if err != nil {
+		return err
+	}
+	defer worker.Close()
+	alog, err := audit.Open(ctx, audit.Config{Home: state, Clock: clock.System{}, Log: log, Release: release.Version()})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, alog.Close()) }()
+	policies, err := grant.OpenPolicies(policyFile{state})
+	if err != nil {
+		return err
+	}
+	if err := core.CheckPolicies(ctx, policies, alog, log); err != nil {
+		return err
+	}
+	data, err := datadir.Open(filepath.Join(h.Cache, "index"))
+	if err != nil {
+		return err
+	}
+	defer data.Close()
+	l, err := peer.Listen(h.Socket)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	c := core.New(core.Config{
+		Release: release.Version(), Clock: clock.System{}, Log: log, Audit: alog, Policies: policies, Listener: l,
+		Worker: worker, Data: data, StateDir: h.State, Own: own(h),
+	})
+	return c.Run(ctx, func() {
+		_, _ = fmt.Fprintln(ready, "ready")
+		_ = ready.Close()
+	})
+}
+
+// logName is the core's own log, for reports; nothing is proved by it.
+const logName = "core.log"
+
+// logWriter stops writing at a bound.
+type logWriter struct {
+	*safefile.File
+	left int
+}
+
+// openLog opens the log, emptied when the last cores have filled it.
+func openLog(state *safefile.Dir) (*logWriter, error) {
+	f, _, err := state.OpenAppend(logName)
+	if err != nil {
+		return nil, err
+	}
+	size, err := f.Size()
+	if err == nil && size >= limits.CoreLog {
+		size, err = 0, f.Truncate(0)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &logWriter{f, limits.CoreLog - int(size)}, nil
+}
+
+// Write implements io.Writer; slog calls it under its own lock.
+func (w *logWriter) Write(b []byte) (int, error) {
+	if len(b) > w.left {
+		return len(b), nil
+	}
+	w.left -= len(b)
+	return w.File.Write(b)
+}
+
+// own lists Bailey's directories by their real names.
+func own(h *home.Home) []string {
+	var out []string
+	for _, d := range []string{h.State, h.Cache, h.Config, h.Runtime} {
+		if real, err := filepath.EvalSymlinks(d); err == nil {
+			out = append(out, real)
+		}
+	}
+	return out
+}
+
+// openWorker opens the bailey-worker of this installation.
+func openWorker() (*os.File, error) {
+	const op = "core.open-worker"
+	self, err := os.Executable()
+	if err != nil {
+		return nil, errs.Wrap(errs.Internal, op, err)
+	}
+	path := filepath.Join(filepath.Dir(self), "bailey-worker")
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, errs.Wrap(errs.CoreUnavailable, op, err).With("bailey-worker is not beside bailey-core").
+			WithHint("install Bailey again: bailey, bailey-core and bailey-worker belong together")
+	}
+	return f, nil
+}
+
+// policyFile is the store of remembered permissions in the state directory.
+type policyFile struct{ dir *safefile.Dir }
+
+// Load implements grant.File.
+func (p policyFile) Load(max int) ([]byte, error) {
+	b, err := p.dir.Read(policyName, int64(max))
+	if errors.Is(err, errs.New(errs.NotFound, "")) {
+		return nil, nil
+	}
+	return b, err
+}
+
+// Save implements grant.File.
+func (p policyFile) Save(b []byte) error { return p.dir.Publish(policyName, b) }

@@ -1,0 +1,215 @@
+package core
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/audit"
+	"github.com/bailey-run/bailey/internal/auditlog"
+	"github.com/bailey-run/bailey/internal/capability"
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/grant"
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/plat/datadir"
+	"github.com/bailey-run/bailey/internal/plat/folder"
+	"github.com/bailey-run/bailey/internal/plat/sandbox"
+	"github.com/bailey-run/bailey/internal/supervise"
+)
+
+// Where the index worker finds its directories.
+const (
+	grantMount = "/grant"
+	dataMount  = "/db"
+	indexKind  = "index"
+)
+
+// assignment is the worker of one grant. A grant of a directory has a worker
+// of its own, whose only view of the user's files is that directory.
+type assignment struct {
+	core   *Core
+	grant  *grant.Grant
+	folder *folder.Folder
+	data   *datadir.Dir
+	// keep is the policy whose data directory this is, if it is kept.
+	keep capability.ID
+
+	mu      sync.Mutex
+	worker  *supervise.Worker
+	handle  capability.Handle
+	crashes int
+	ended   bool
+}
+
+// assign implements the Assign of service/grant: it starts the grant's worker,
+// so that a sandbox that does not hold shows before the client has a handle.
+func (c *Core) assign(ctx context.Context, g *grant.Grant, f *folder.Folder) error {
+	a := &assignment{core: c, grant: g, folder: f}
+	if err := a.openData(); err != nil {
+		f.Close()
+		return err
+	}
+	c.mu.Lock()
+	c.assigned[g.Row.ID] = a
+	c.mu.Unlock()
+	g.OnEnd(a.end)
+	_, _, err := a.use(ctx)
+	return err
+}
+
+// openData makes the directory that the worker may write. One remembered
+// folder has one directory that is kept; while a task uses it, another task
+// over the same folder gets one of its own.
+func (a *assignment) openData() (err error) {
+	c := a.core
+	p := a.grant.Row.Policy
+	c.mu.Lock()
+	if p != "" && !c.kept[p] {
+		c.kept[p] = true
+		a.keep = p
+	}
+	c.mu.Unlock()
+	name := datadir.TaskPrefix + string(a.grant.Row.ID)
+	if a.keep != "" {
+		name = datadir.KeptPrefix + string(a.keep)
+	}
+	if a.data, err = c.cfg.Data.Make(name); err != nil {
+		a.unkeep()
+	}
+	return err
+}
+
+func (a *assignment) unkeep() {
+	if a.keep != "" {
+		a.core.mu.Lock()
+		delete(a.core.kept, a.keep)
+		a.core.mu.Unlock()
+	}
+}
+
+// use returns the running worker and the grant's handle on its channel,
+// starting it when need be. After a crash it waits a little longer each time,
+// and gives up after limits.WorkerRestarts in a row.
+func (a *assignment) use(ctx context.Context) (*supervise.Worker, capability.Handle, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ended {
+		return nil, a.handle, context.Cause(a.grant.Context())
+	}
+	if a.worker != nil {
+		select {
+		case <-a.worker.Done():
+			a.worker = nil
+		default:
+			return a.worker, a.handle, nil
+		}
+	}
+	if a.crashes >= limits.WorkerRestarts {
+		return nil, a.handle, errs.New(errs.WorkerCrashed, "core.use").With("it crashed " + strconv.Itoa(a.crashes) + " times in a row")
+	}
+	// A grant that ends while its worker starts ends the start.
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(a.grant.Context(), func() { cancel(context.Cause(a.grant.Context())) })()
+	if a.crashes > 0 {
+		t := time.NewTimer(limits.WorkerBackoff << (a.crashes - 1))
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return nil, a.handle, context.Cause(ctx)
+		}
+	}
+	w, err := a.core.workers.Start(ctx, indexKind, []sandbox.Mount{
+		{Target: grantMount, Dir: a.folder.Dir, Path: a.folder.Path},
+		{Target: dataMount, Dir: a.data.Dir, Path: a.data.Path, Write: true},
+	})
+	if err != nil {
+		if cause := context.Cause(a.grant.Context()); cause != nil {
+			err = cause
+		}
+		return nil, a.handle, err
+	}
+	h, err := w.Put(ctx, a.grant.Row, grantMount, a.core.cfg.Clock.Boot())
+	if err == nil {
+		err = a.core.cfg.Audit.Note(audit.Event{
+			Kind: auditlog.WorkerStart, Actor: a.actor(), Grant: string(a.grant.Row.ID), Milliseconds: uint64(w.Ready.Milliseconds()),
+			Detail: map[string]string{"kind": w.Kind, "pid": strconv.Itoa(w.PID())},
+		})
+	}
+	if err != nil {
+		w.Kill()
+		return nil, a.handle, err
+	}
+	a.worker, a.handle = w, h
+	a.core.background.Go(func() { a.watch(w) })
+	return w, h, nil
+}
+
+func (a *assignment) actor() audit.Actor {
+	h := a.grant.Row.Holder
+	return audit.Actor{App: h.App, Task: h.Task}
+}
+
+// watch records a worker's end. A crash is a security event.
+func (a *assignment) watch(w *supervise.Worker) {
+	<-w.Done()
+	ev := audit.Event{Kind: auditlog.WorkerEnd, Actor: a.actor(), Grant: string(a.grant.Row.ID), Detail: map[string]string{"kind": w.Kind, "pid": strconv.Itoa(w.PID())}}
+	if w.Crashed() {
+		e := w.Exit()
+		ev.Kind, ev.Code = auditlog.WorkerCrash, string(errs.WorkerCrashed)
+		ev.Detail["exit"] = strconv.Itoa(e.Code)
+		ev.Detail["signal"] = strconv.Itoa(e.Signal)
+		ev.Detail["forbidden-call"] = strconv.FormatBool(e.Forbidden)
+		a.core.cfg.Log.Warn("worker crashed", "kind", w.Kind, "exit", e.Code, "signal", e.Signal)
+		a.mu.Lock()
+		a.crashes++
+		a.mu.Unlock()
+	}
+	_ = a.core.cfg.Audit.Note(ev)
+}
+
+// worked notes that a call went through, so that crashes are counted in a row.
+func (a *assignment) worked() {
+	a.mu.Lock()
+	a.crashes = 0
+	a.mu.Unlock()
+}
+
+// end kills the worker at once and gives the rest back behind the caller's
+// back: removing an index may take a while, and whoever revokes must not wait
+// for it.
+func (a *assignment) end() {
+	a.mu.Lock()
+	w := a.worker
+	a.ended = true
+	a.mu.Unlock()
+	if w != nil {
+		w.Kill()
+	}
+	a.core.mu.Lock()
+	delete(a.core.assigned, a.grant.Row.ID)
+	a.core.mu.Unlock()
+	a.core.background.Go(func() {
+		a.folder.Close()
+		if a.keep != "" {
+			a.data.Close()
+			a.unkeep()
+			return
+		}
+		if err := a.data.Remove(); err != nil {
+			a.core.cfg.Log.Warn("a data directory could not be removed", "error", err)
+		}
+	})
+}
+
+// forgotten removes the index of a folder that is not remembered any more. The
+// grants that came of it have been ended.
+func (c *Core) forgotten(p capability.ID) {
+	c.background.Go(func() {
+		if err := c.cfg.Data.Remove(datadir.KeptPrefix + string(p)); err != nil {
+			c.cfg.Log.Warn("a data directory could not be removed", "error", err)
+		}
+	})
+}

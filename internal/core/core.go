@@ -1,0 +1,248 @@
+// Package core wires the one process that acts for the user: it answers
+// clients, keeps grants, the log and the workers, and ends when nobody needs
+// it any more. What is decided where:
+//
+//	session     who is connected, which tasks are open
+//	consent     the questions that wait for a person
+//	capability  whether a use is allowed
+//	grant       the table of live grants, and what is remembered
+//	audit       the record
+//	supervise   starting workers, and seeing that they are confined
+//	relay.go    a client's call on its way to the worker that holds the grant
+package core
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/audit"
+	"github.com/bailey-run/bailey/internal/auditlog"
+	"github.com/bailey-run/bailey/internal/capability"
+	"github.com/bailey-run/bailey/internal/clock"
+	"github.com/bailey-run/bailey/internal/consent"
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/grant"
+	"github.com/bailey-run/bailey/internal/ipc"
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/plat/datadir"
+	"github.com/bailey-run/bailey/internal/plat/peer"
+	auditservice "github.com/bailey-run/bailey/internal/service/audit"
+	coreservice "github.com/bailey-run/bailey/internal/service/core"
+	grantservice "github.com/bailey-run/bailey/internal/service/grant"
+	"github.com/bailey-run/bailey/internal/session"
+	"github.com/bailey-run/bailey/internal/supervise"
+	"github.com/bailey-run/bailey/internal/wire/auditv1"
+	"github.com/bailey-run/bailey/internal/wire/corev1"
+	"github.com/bailey-run/bailey/internal/wire/grantv1"
+	"github.com/bailey-run/bailey/internal/wire/policyv1"
+	"github.com/bailey-run/bailey/internal/wire/rpc"
+	"github.com/bailey-run/bailey/internal/wire/table"
+)
+
+// Config is what a core is made of. It owns nothing of it but the listener.
+type Config struct {
+	Release  string
+	Clock    clock.Clock
+	Log      *slog.Logger
+	Audit    *audit.Log
+	Policies *grant.Policies
+	Listener *peer.Listener
+	// Worker is bailey-worker, open.
+	Worker *os.File
+	// Data is where workers' directories are made.
+	Data *datadir.Parent
+	// StateDir is told to clients; Own are all of Bailey's directories.
+	StateDir string
+	Own      []string
+}
+
+// Core is the running core.
+type Core struct {
+	cfg      Config
+	sessions *session.Registry
+	desk     *consent.Desk
+	table    *grant.Table
+	workers  *supervise.Supervisor
+	grants   *grantservice.Service
+	mux      *rpc.Mux
+
+	// changed is signalled when a session or task ended.
+	changed chan struct{}
+	// background counts what has to be done before the core may end.
+	background sync.WaitGroup
+
+	mu sync.Mutex
+	// assigned are the workers of live grants.
+	assigned map[capability.ID]*assignment
+	// kept are the data directories of remembered folders in use.
+	kept map[capability.ID]bool
+}
+
+// New returns a core that runs when Run is called.
+func New(cfg Config) *Core {
+	c := &Core{
+		cfg:      cfg,
+		sessions: session.NewRegistry(cfg.Clock),
+		desk:     consent.NewDesk(cfg.Clock),
+		table:    grant.NewTable(cfg.Clock),
+		workers:  supervise.New(supervise.Config{Binary: cfg.Worker, Release: cfg.Release, Log: cfg.Log}),
+		changed:  make(chan struct{}, 1),
+		assigned: map[capability.ID]*assignment{},
+		kept:     map[capability.ID]bool{},
+	}
+	c.grants = &grantservice.Service{
+		Clock: cfg.Clock, Sessions: c.sessions, Table: c.table, Policies: cfg.Policies, Desk: c.desk, Log: cfg.Audit,
+		Own: cfg.Own, Assign: c.assign, Forgotten: c.forgotten,
+	}
+	c.mux = rpc.NewMux(
+		corev1.CoreServiceRoutes(&coreservice.Service{
+			Release: cfg.Release, PID: os.Getpid(), StateDir: cfg.StateDir, Sessions: c.sessions, Log: cfg.Audit,
+			Began: c.taskBegan, Examine: c.examine,
+		}),
+		grantv1.GrantServiceRoutes(c.grants),
+		auditv1.AuditServiceRoutes(&auditservice.Service{Log: cfg.Audit}),
+		c.relays(),
+	)
+	return c
+}
+
+// relays returns a route to a worker for each method that a client may call
+// on one.
+func (c *Core) relays() []rpc.Route {
+	var out []rpc.Route
+	for _, m := range table.All() {
+		if m.Caller == policyv1.Caller_CALLER_CLIENT_TO_WORKER {
+			out = append(out, rpc.Route{Method: m, Stream: func(ctx context.Context, q []byte, s rpc.Sender) error {
+				return c.relay(ctx, m, q, s)
+			}})
+		}
+	}
+	return out
+}
+
+// Run serves until ctx ends or nobody needs the core any more, and then ends
+// everything that it started. ready is called once clients can connect.
+func (c *Core) Run(ctx context.Context, ready func()) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var conns sync.WaitGroup
+	accepted := make(chan error, 1)
+	go func() { accepted <- c.accept(ctx, &conns) }()
+	ready()
+	err := c.wait(ctx, accepted)
+	cancel()
+	c.cfg.Listener.Close()
+	conns.Wait()
+	c.table.Close()
+	c.background.Wait()
+	return err
+}
+
+// wait returns when the core has to end. A core that has never had a client
+// waits as long as one that has lost its last.
+func (c *Core) wait(ctx context.Context, accepted <-chan error) error {
+	tick := time.NewTicker(limits.ExpiryTick)
+	defer tick.Stop()
+	linger := time.NewTimer(limits.ClientHello)
+	defer linger.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-accepted:
+			return err
+		case <-tick.C:
+			c.expire()
+		case <-c.changed:
+			linger.Reset(limits.CoreLinger)
+		case <-linger.C:
+			if c.sessions.Idle() {
+				return nil
+			}
+		}
+	}
+}
+
+func (c *Core) expire() {
+	for _, e := range c.table.Expire() {
+		a := audit.Actor{App: e.Row.Holder.App, Task: e.Row.Holder.Task}
+		_ = c.cfg.Audit.Note(grantservice.Ended(auditlog.Expire, a, e))
+	}
+}
+
+func (c *Core) accept(ctx context.Context, conns *sync.WaitGroup) error {
+	for {
+		conn, cred, err := c.cfg.Listener.Accept(func(p peer.Credentials) {
+			c.cfg.Log.Warn("a process of another user was refused", "uid", p.UID)
+		})
+		switch {
+		case errors.Is(err, net.ErrClosed) || ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return errs.Wrap(errs.Internal, "core.accept", err)
+		}
+		conns.Go(func() { c.serve(ctx, conn, cred) })
+	}
+}
+
+// The app and surface of the command line, as they stand in the log.
+const (
+	cliApp     = "bailey"
+	cliSurface = "terminal"
+)
+
+// serve answers one client until it goes.
+func (c *Core) serve(ctx context.Context, conn *net.UnixConn, cred peer.Credentials) {
+	defer c.signal()
+	s, err := c.sessions.Open(cliApp, cliSurface, cred.PID)
+	if err != nil {
+		conn.Close()
+		return
+	}
+	base, cancel := context.WithCancel(session.With(ctx, s))
+	defer cancel()
+	ic := ipc.New(conn, ipc.Options{
+		Mux: c.mux, Peer: policyv1.Caller_CALLER_CLIENT, Even: true, Gone: errs.Cancelled, Context: base, Log: c.cfg.Log,
+		OnMalformed: func(reason string) {
+			_ = c.cfg.Audit.Note(audit.Event{Kind: auditlog.MalformedPeer, Actor: audit.Actor{App: s.App, Surface: s.Surface}, Detail: map[string]string{"reason": reason}})
+		},
+	})
+	hello := time.AfterFunc(limits.ClientHello, func() {
+		if !s.Greeted() {
+			ic.Fail("no hello in time")
+		}
+	})
+	defer hello.Stop()
+	select {
+	case <-ic.Done():
+	case <-ctx.Done():
+	}
+	// First the tasks, so that what they run ends; then the handlers.
+	c.sessions.Close(s)
+	ic.Close()
+	c.desk.Drop(s.Channel)
+	c.table.Forget(s.Channel)
+}
+
+func (c *Core) signal() {
+	select {
+	case c.changed <- struct{}{}:
+	default:
+	}
+}
+
+// taskBegan ties grants to the task's end, and records it.
+func (c *Core) taskBegan(t *session.Task) {
+	t.OnEnd(func(o session.Outcome) {
+		c.table.EndTask(t.Session.Channel, t.ID)
+		_ = c.cfg.Audit.Note(audit.Event{
+			Kind: auditlog.TaskEnd, Actor: coreservice.Actor(t), Code: string(o),
+			Milliseconds: uint64(c.cfg.Clock.Wall().Sub(t.Started).Milliseconds()),
+		})
+	})
+}

@@ -1,0 +1,116 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/bailey-run/bailey/internal/capability"
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/grant"
+	"github.com/bailey-run/bailey/internal/plat/datadir"
+	"github.com/bailey-run/bailey/internal/plat/sandbox"
+	"github.com/bailey-run/bailey/internal/supervise"
+	"github.com/bailey-run/bailey/internal/wire/corev1"
+	"github.com/bailey-run/bailey/internal/wire/workerv1"
+	"github.com/bailey-run/bailey/internal/workerspec"
+)
+
+// examine starts each worker kind once over empty directories, and reports
+// what was seen of it from outside and from inside. Nothing here is taken from
+// a table of what ought to hold.
+func (c *Core) examine(ctx context.Context) *corev1.DoctorResponse {
+	out := &corev1.DoctorResponse{Ok: true, Release: c.cfg.Release, Level: "full"}
+	add := func(id string, err error, detail string) {
+		k := &corev1.Check{Id: id, Ok: err == nil, Detail: detail}
+		if err != nil {
+			e := errs.From(err)
+			k.Detail, k.Hint = e.Message(), e.HintText()
+			out.Ok = false
+		}
+		out.Checks = append(out.Checks, k)
+	}
+	st := c.cfg.Audit.Status()
+	anchor := "not anchored outside this account"
+	if st.Anchored {
+		anchor = "anchored in the system journal"
+	}
+	add("audit-log", nil, fmt.Sprintf("%d records, %s", st.Size, anchor))
+	add("keys", nil, st.KeyDetail)
+	add("remembered", nil, fmt.Sprintf("%d permissions", len(c.cfg.Policies.List())))
+	for _, spec := range workerspec.All() {
+		w := &corev1.Worker{Kind: spec.Kind, Level: "full"}
+		layers, took, err := c.try(ctx, spec)
+		if err != nil {
+			w.Level, out.Level = "refused", "refused"
+		}
+		add("worker-"+spec.Kind, err, took)
+		w.Layers = layers
+		out.Workers = append(out.Workers, w)
+	}
+	return out
+}
+
+// try starts one worker of a spec with every mount of its own, empty.
+func (c *Core) try(ctx context.Context, spec workerspec.Spec) ([]*corev1.Layer, string, error) {
+	var mounts []sandbox.Mount
+	for _, m := range spec.Mounts {
+		d, err := c.cfg.Data.Make(datadir.TaskPrefix + string(grant.NewID()))
+		if err != nil {
+			return nil, "", err
+		}
+		defer d.Remove()
+		mounts = append(mounts, sandbox.Mount{Target: m.Target, Dir: d.Dir, Path: d.Path, Write: m.Write})
+	}
+	w, err := c.workers.Start(ctx, spec.Kind, mounts)
+	if err != nil {
+		return nil, "", err
+	}
+	defer w.Kill()
+	if _, err := w.Put(ctx, capability.Row{Kind: 2}, mounts[0].Target, 0); err != nil {
+		return nil, "", err
+	}
+	return layers(w, spec), fmt.Sprintf("confined and ready in %.1f ms", float64(w.Ready.Microseconds())/1000), nil
+}
+
+// layers says of each layer whether it was seen on the live worker, and how.
+// What /proc does not show is told by what the kernel answered inside.
+func layers(w *supervise.Worker, spec workerspec.Spec) []*corev1.Layer {
+	p := w.Posture
+	var out []*corev1.Layer
+	add := func(l workerspec.Layer, on bool, how string, a ...any) {
+		state := "on"
+		if !on {
+			state = "off"
+		}
+		out = append(out, &corev1.Layer{Layer: string(l), State: state, How: fmt.Sprintf(how, a...)})
+	}
+	refused := func(names ...string) bool {
+		for _, n := range names {
+			if !slices.ContainsFunc(w.Attempts, func(a *workerv1.Attempt) bool { return a.Name == n && a.Held && a.Errno != 0 }) {
+				return false
+			}
+		}
+		return true
+	}
+	for _, n := range []struct {
+		layer workerspec.Layer
+		name  string
+	}{
+		{workerspec.UserNamespace, "user"}, {workerspec.MountNamespace, "mnt"}, {workerspec.PIDNamespace, "pid"},
+		{workerspec.NetNamespace, "net"}, {workerspec.IPCNamespace, "ipc"}, {workerspec.UTSNamespace, "uts"},
+	} {
+		add(n.layer, p.Namespaces[n.name] != "" && p.Namespaces[n.name] != p.Ours[n.name], "seen from outside: %s, the core's is %s", p.Namespaces[n.name], p.Ours[n.name])
+	}
+	s := p.Status
+	add(workerspec.EmptyRoot, len(p.Root) == len(spec.Mounts), "seen from outside: %d directories in its root", len(p.Root))
+	add(workerspec.Landlock, refused("open /grant for writing"), "tried inside: writing the granted folder is refused")
+	add(workerspec.NoNewPrivs, s.NoNewPrivs, "seen from outside: NoNewPrivs")
+	add(workerspec.NoCapabilities, s.Inheritable|s.Permitted|s.Effective|s.Bounding|s.Ambient == 0, "seen from outside: all five sets are empty")
+	add(workerspec.ResourceLimits, len(p.Limits) > 0, "seen from outside: /proc/PID/limits is as declared")
+	add(workerspec.SeccompCompat, s.Seccomp == 2, "seen from outside: mode %d, %d filters", s.Seccomp, s.Filters)
+	add(workerspec.SeccompStrict, refused("socket AF_UNIX", "execve", "memfd_create"), "tried inside: sockets, exec and memfd are refused")
+	add(workerspec.ParentDeath, refused("clear parent-death signal"), "tried inside: it cannot be cleared")
+	add(workerspec.NonDumpable, refused("become dumpable"), "tried inside: it cannot be undone")
+	return out
+}

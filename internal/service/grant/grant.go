@@ -1,0 +1,314 @@
+// Package grant answers bailey.grant.v1: it turns what a client wants into a
+// question, an answer into grants, and shows and withdraws them. What may be
+// granted is decided in capability and consent; the table and the log are in
+// grant and audit.
+package grant
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/audit"
+	"github.com/bailey-run/bailey/internal/auditlog"
+	"github.com/bailey-run/bailey/internal/capability"
+	"github.com/bailey-run/bailey/internal/clock"
+	"github.com/bailey-run/bailey/internal/consent"
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/grant"
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/plat/folder"
+	"github.com/bailey-run/bailey/internal/session"
+	"github.com/bailey-run/bailey/internal/wire/grantv1"
+	"github.com/bailey-run/bailey/internal/wire/policyv1"
+)
+
+// Service implements grantv1.GrantServiceServer.
+type Service struct {
+	Clock    clock.Clock
+	Sessions *session.Registry
+	Table    *grant.Table
+	Policies *grant.Policies
+	Desk     *consent.Desk
+	Log      *audit.Log
+	// Own are Bailey's own directories: nothing in them can be granted.
+	Own []string
+	// Assign gives a minted grant its worker, which is told its row before the
+	// client gets the handle. It takes the folder over.
+	Assign func(context.Context, *grant.Grant, *folder.Folder) error
+	// Forgotten is called when a remembered permission is gone.
+	Forgotten func(capability.ID)
+}
+
+func actor(t *session.Task) audit.Actor {
+	return audit.Actor{App: t.Session.App, Surface: t.Session.Surface, Task: t.ID, Verb: t.Verb}
+}
+
+// Propose implements grantv1.GrantServiceServer.
+func (s *Service) Propose(ctx context.Context, in *grantv1.ProposeRequest) (*grantv1.ProposeResponse, error) {
+	const op = "grant.propose"
+	sess := session.From(ctx)
+	task, err := s.Sessions.Task(sess, in.Task)
+	if err != nil {
+		return nil, err
+	}
+	q := &consent.Question{Channel: sess.Channel, Task: task.ID, Verb: task.Verb}
+	out := &grantv1.ProposeResponse{InertMs: uint32(limits.PromptInert.Milliseconds())}
+	for _, w := range in.Wants {
+		row, err := s.resolve(sess, w)
+		if err != nil {
+			q.Close()
+			return nil, s.refused(task, w, err)
+		}
+		q.Rows = append(q.Rows, row)
+		out.Rows = append(out.Rows, &grantv1.Row{
+			Kind: row.Kind, Path: []byte(row.Scope.Path), Renamed: row.Folder.Renamed,
+			TtlSeconds: row.TTLSeconds, Remember: row.Remember, Remembered: row.Policy != "",
+		})
+	}
+	if err := s.Desk.Put(q); err != nil {
+		return nil, s.refused(task, in.Wants[0], err)
+	}
+	out.Proposal, out.ActionHash, out.Ask = q.ID[:], q.Hash[:], q.Ask
+	if err := s.Log.Note(audit.Event{Kind: auditlog.Call, Actor: actor(task), Method: grantv1.GrantServiceProposeMethod().Name}); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// resolve opens what is wanted.
+func (s *Service) resolve(sess *session.Session, w *grantv1.Want) (consent.Row, error) {
+	const op = "grant.resolve"
+	if !capability.Grantable(w.Kind) {
+		return consent.Row{}, errs.New(errs.Denied, op).With(capability.Name(w.Kind) + " cannot be granted in this release").WithHint("only reading a folder can")
+	}
+	f, err := folder.Open(string(w.Path))
+	if err != nil {
+		return consent.Row{}, err
+	}
+	for _, own := range s.Own {
+		if f.Path == own || strings.HasPrefix(f.Path, own+"/") {
+			f.Close()
+			return consent.Row{}, errs.New(errs.Denied, op).With("the folder is Bailey's own").WithHint("its log can be read with `bailey audit show`")
+		}
+	}
+	row := consent.Row{Folder: f, Asked: capability.Asked{
+		Kind: w.Kind, TTLSeconds: w.TtlSeconds, Remember: w.Remember,
+		Scope: capability.Scope{Path: f.Path, Object: f.Object},
+	}}
+	if p, ok := s.Policies.Find(sess.App, capability.Name(w.Kind), f.Object, folder.Same); ok {
+		row.Policy, row.Remember = p.ID, false
+	} else if w.Remember && f.Object.FileHandle == "" {
+		f.Close()
+		return consent.Row{}, errs.New(errs.NotSupported, op).With("a folder of this file system cannot be remembered").WithHint("leave --remember out")
+	}
+	return row, nil
+}
+
+// refused records a refusal and returns its error.
+func (s *Service) refused(t *session.Task, w *grantv1.Want, err error) error {
+	e := errs.From(err)
+	ev := audit.Event{
+		Kind: auditlog.Deny, Actor: actor(t), Method: grantv1.GrantServiceProposeMethod().Name, Decision: "deny", Code: string(e.Code),
+		Detail: map[string]string{"kind": capability.Name(w.Kind), "path": string(w.Path)}, Tagged: string(w.Path),
+	}
+	if lerr := s.Log.Note(ev); lerr != nil {
+		return lerr
+	}
+	return e
+}
+
+// Decide implements grantv1.GrantServiceServer.
+func (s *Service) Decide(ctx context.Context, in *grantv1.DecideRequest) (*grantv1.DecideResponse, error) {
+	const op = "grant.decide"
+	by := capability.ByCommandLine
+	if in.DecidedBy == grantv1.DecidedBy_DECIDED_BY_TERMINAL {
+		by = capability.ByTerminal
+	} else if in.DecidedBy != grantv1.DecidedBy_DECIDED_BY_COMMAND_LINE {
+		return nil, errs.New(errs.Malformed, op)
+	}
+	sess := session.From(ctx)
+	q, err := s.Desk.Take(sess.Channel, in.Proposal, in.ActionHash, by)
+	if err != nil {
+		return nil, err
+	}
+	task, err := s.Sessions.Task(sess, q.Task)
+	if err != nil {
+		q.Close()
+		return nil, err
+	}
+	yes := make([]bool, len(q.Rows))
+	for _, i := range in.Accepted {
+		if int(i) >= len(q.Rows) || yes[i] {
+			q.Close()
+			return nil, errs.New(errs.Malformed, op)
+		}
+		yes[i] = true
+	}
+	out := &grantv1.DecideResponse{}
+	for i, row := range q.Rows {
+		if !yes[i] {
+			row.Folder.Close()
+			if err = s.denied(task, q, row, by); err != nil {
+				break
+			}
+			continue
+		}
+		g, h, merr := s.mint(task, q, row, by)
+		if merr != nil {
+			row.Folder.Close()
+			err = merr
+			break
+		}
+		if err = s.Assign(ctx, g, row.Folder); err != nil {
+			break
+		}
+		out.Grants = append(out.Grants, &grantv1.Granted{Id: string(g.Row.ID), Handle: h[:], Row: uint32(i)})
+	}
+	if err != nil {
+		// All or nothing: what was minted goes with the failure. The folders of
+		// rows that were not reached are closed; closing twice is harmless.
+		q.Close()
+		s.undo(task, out.Grants)
+		return nil, err
+	}
+	return out, nil
+}
+
+// mint records and mints one accepted row, and remembers it when asked to.
+func (s *Service) mint(t *session.Task, q *consent.Question, row consent.Row, by capability.Decision) (*grant.Grant, capability.Handle, error) {
+	if row.Policy != "" {
+		by = capability.ByRemembered
+	}
+	r := capability.Row{
+		Kind: row.Kind, Scope: row.Scope, Policy: row.Policy, ActionHash: q.Hash, By: by,
+		Holder: capability.Holder{App: t.Session.App, Channel: t.Session.Channel, Task: t.ID},
+	}
+	if row.TTLSeconds > 0 {
+		ttl := time.Duration(row.TTLSeconds) * time.Second
+		r.Expiry = capability.Expiry{Wall: s.Clock.Wall().Add(ttl), Boot: s.Clock.Boot() + ttl}
+	}
+	if row.Remember {
+		p, err := s.remember(t, row, by)
+		if err != nil {
+			return nil, capability.Handle{}, err
+		}
+		r.Policy = p
+	}
+	return s.Table.Mint(r, func(r capability.Row) error {
+		detail := map[string]string{
+			"kind": capability.Name(r.Kind), "path": r.Scope.Path, "action": hex.EncodeToString(r.ActionHash[:]),
+		}
+		if row.TTLSeconds > 0 {
+			detail["expires"] = r.Expiry.Wall.UTC().Format(time.RFC3339)
+		}
+		if r.Policy != "" {
+			detail["remembered"] = string(r.Policy)
+		}
+		_, err := s.Log.Append(context.Background(), audit.Event{
+			Kind: auditlog.Grant, Actor: actor(t), Grant: string(r.ID), Decision: "allow", DecidedBy: string(r.By),
+			Detail: detail, Tagged: r.Scope.Path,
+		})
+		return err
+	})
+}
+
+func (s *Service) remember(t *session.Task, row consent.Row, by capability.Decision) (capability.ID, error) {
+	o := row.Scope.Object
+	p := grant.Remembered{
+		ID: grant.NewID(), App: t.Session.App, Kind: capability.Name(row.Kind), Path: row.Scope.Path,
+		FS: hex.EncodeToString(o.FS[:]), Inode: o.Inode, Handle: o.FileHandle,
+		Since: s.Clock.Wall().UTC().Truncate(time.Second), By: string(by),
+	}
+	err := s.Policies.Remember(p, func(digest string) error {
+		_, err := s.Log.Append(context.Background(), audit.Event{
+			Kind: auditlog.Remember, Actor: actor(t), Grant: string(p.ID), Decision: "allow", DecidedBy: string(by),
+			Detail: map[string]string{"kind": p.Kind, "path": p.Path, "policies": digest}, Tagged: p.Path,
+		})
+		return err
+	})
+	return p.ID, err
+}
+
+func (s *Service) denied(t *session.Task, q *consent.Question, row consent.Row, by capability.Decision) error {
+	s.Desk.Deny(q, []consent.Row{row})
+	return s.Log.Note(audit.Event{
+		Kind: auditlog.Deny, Actor: actor(t), Decision: "deny", DecidedBy: string(by), Code: string(errs.Denied),
+		Detail: map[string]string{"kind": capability.Name(row.Kind), "path": row.Scope.Path}, Tagged: row.Scope.Path,
+	})
+}
+
+func (s *Service) undo(t *session.Task, granted []*grantv1.Granted) {
+	for _, g := range granted {
+		if ended, err := s.Table.Revoke(capability.ID(g.Id)); err == nil {
+			s.noteEnded(auditlog.Revoke, actor(t), ended)
+		}
+	}
+}
+
+// noteEnded records the end of grants. It cannot fail the caller: the grants
+// are gone already, and the log's own error shows at the next act.
+func (s *Service) noteEnded(kind auditlog.Kind, a audit.Actor, ended []grant.Ended) {
+	for _, e := range ended {
+		_ = s.Log.Note(Ended(kind, a, e))
+	}
+}
+
+// Ended is the record of a grant that has ended.
+func Ended(kind auditlog.Kind, a audit.Actor, e grant.Ended) audit.Event {
+	return audit.Event{
+		Kind: kind, Actor: a, Grant: string(e.Row.ID),
+		Detail: map[string]string{"kind": capability.Name(e.Row.Kind), "path": e.Row.Scope.Path, "calls": fmt.Sprint(e.Calls)},
+	}
+}
+
+// Revoke implements grantv1.GrantServiceServer. Withdrawing is never held up
+// by a log that cannot be written: it happens first.
+func (s *Service) Revoke(ctx context.Context, in *grantv1.RevokeRequest) (*grantv1.RevokeResponse, error) {
+	sess := session.From(ctx)
+	a := audit.Actor{App: sess.App, Surface: sess.Surface}
+	id := capability.ID(in.Id)
+	if ended, err := s.Table.Revoke(id); err == nil {
+		for _, e := range ended {
+			if _, err := s.Log.Append(ctx, Ended(auditlog.Revoke, a, e)); err != nil {
+				return nil, err
+			}
+		}
+		return &grantv1.RevokeResponse{Ended: uint32(len(ended))}, nil
+	}
+	var n uint32
+	_, err := s.Policies.Forget(id, func(digest string) error {
+		// The live grants that came of it go first.
+		for _, live := range s.Table.List() {
+			if live.Row.Policy != id {
+				continue
+			}
+			if ended, err := s.Table.Revoke(live.Row.ID); err == nil {
+				n += uint32(len(ended))
+				s.noteEnded(auditlog.Revoke, a, ended)
+			}
+		}
+		_, err := s.Log.Append(ctx, audit.Event{
+			Kind: auditlog.Forget, Actor: a, Grant: string(id), Detail: map[string]string{"policies": digest},
+		})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.Forgotten(id)
+	return &grantv1.RevokeResponse{Ended: n + 1}, nil
+}
+
+// FindRemembered implements grantv1.GrantServiceServer.
+func (s *Service) FindRemembered(ctx context.Context, in *grantv1.FindRememberedRequest) (*grantv1.FindRememberedResponse, error) {
+	path := filepath.Clean(string(in.Path))
+	p, ok := s.Policies.Above(session.From(ctx).App, capability.Name(policyv1.Kind_KIND_FILE_READ), path)
+	if !ok {
+		return &grantv1.FindRememberedResponse{}, nil
+	}
+	return &grantv1.FindRememberedResponse{Path: []byte(p.Path)}, nil
+}

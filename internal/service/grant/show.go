@@ -1,0 +1,179 @@
+package grant
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/audit"
+	"github.com/bailey-run/bailey/internal/auditlog"
+	"github.com/bailey-run/bailey/internal/capability"
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/grant"
+	"github.com/bailey-run/bailey/internal/wire/grantv1"
+	"github.com/bailey-run/bailey/internal/wire/policyv1"
+)
+
+// List implements grantv1.GrantServiceServer: live grants, remembered
+// permissions, and with all those that have ended, from the log.
+func (s *Service) List(ctx context.Context, in *grantv1.ListRequest, out *grantv1.GrantServiceListSender) error {
+	rows, err := s.rows(ctx, in.All)
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if err := out.Send(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) rows(ctx context.Context, all bool) ([]*grantv1.ListResponse, error) {
+	var rows []*grantv1.ListResponse
+	if all {
+		ended, err := s.fromLog(ctx)
+		if err != nil {
+			return nil, err
+		}
+		rows = ended
+	}
+	for _, p := range s.Policies.List() {
+		rows = append(rows, remembered(p))
+	}
+	for _, l := range s.Table.List() {
+		rows = append(rows, live(l))
+	}
+	return rows, nil
+}
+
+func live(l grant.Ended) *grantv1.ListResponse {
+	r := &grantv1.ListResponse{
+		Id: string(l.Row.ID), Kind: l.Row.Kind, Scope: []byte(l.Row.Scope.Path), Holder: l.Row.Holder.App, Task: l.Row.Holder.Task,
+		SinceMs: l.Row.Since.UnixMilli(), Used: l.Calls, State: grantv1.State_STATE_LIVE, DecidedBy: decidedBy(l.Row.By),
+	}
+	if !l.Row.Expiry.Wall.IsZero() {
+		r.ExpiresMs = l.Row.Expiry.Wall.UnixMilli()
+	}
+	return r
+}
+
+func remembered(p grant.Remembered) *grantv1.ListResponse {
+	return &grantv1.ListResponse{
+		Id: string(p.ID), Kind: kind(p.Kind), Scope: []byte(p.Path), Holder: p.App,
+		SinceMs: p.Since.UnixMilli(), State: grantv1.State_STATE_REMEMBERED, DecidedBy: decidedBy(capability.Decision(p.By)),
+	}
+}
+
+func kind(name string) policyv1.Kind {
+	for n := range policyv1.Kind_name {
+		if k := policyv1.Kind(n); capability.Name(k) == name {
+			return k
+		}
+	}
+	return policyv1.Kind_KIND_UNSPECIFIED
+}
+
+func decidedBy(d capability.Decision) grantv1.DecidedBy {
+	switch d {
+	case capability.ByTerminal:
+		return grantv1.DecidedBy_DECIDED_BY_TERMINAL
+	case capability.ByCommandLine:
+		return grantv1.DecidedBy_DECIDED_BY_COMMAND_LINE
+	}
+	return grantv1.DecidedBy_DECIDED_BY_UNSPECIFIED
+}
+
+// fromLog pieces the ended grants together: a grant record and, later, what
+// ended it. One whose end was never written went with a core that was killed.
+func (s *Service) fromLog(ctx context.Context) ([]*grantv1.ListResponse, error) {
+	liveNow := map[string]bool{}
+	for _, l := range s.Table.List() {
+		liveNow[string(l.Row.ID)] = true
+	}
+	var order []*grantv1.ListResponse
+	byID := map[string]*grantv1.ListResponse{}
+	err := s.Log.Read(ctx, audit.Filter{}, func(r audit.Record) error {
+		switch r.Kind {
+		case auditlog.Grant:
+			g := &grantv1.ListResponse{
+				Id: r.Grant, Kind: kind(r.Detail["kind"]), Scope: []byte(r.Detail["path"]), Holder: r.App, Task: r.Task,
+				SinceMs: r.Time.UnixMilli(), State: grantv1.State_STATE_EXPIRED, DecidedBy: decidedBy(capability.Decision(r.By)),
+			}
+			if t, err := time.Parse(time.RFC3339, r.Detail["expires"]); err == nil {
+				g.ExpiresMs = t.UnixMilli()
+			}
+			order = append(order, g)
+			byID[r.Grant] = g
+		case auditlog.Revoke:
+			if g := byID[r.Grant]; g != nil {
+				g.State = grantv1.State_STATE_REVOKED
+				_, _ = fmt.Sscan(r.Detail["calls"], &g.Used)
+			}
+		case auditlog.Expire:
+			if g := byID[r.Grant]; g != nil {
+				_, _ = fmt.Sscan(r.Detail["calls"], &g.Used)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := order[:0]
+	for _, g := range order {
+		if !liveNow[g.Id] {
+			out = append(out, g)
+		}
+	}
+	return out, nil
+}
+
+// Explain implements grantv1.GrantServiceServer.
+func (s *Service) Explain(ctx context.Context, in *grantv1.ExplainRequest) (*grantv1.ExplainResponse, error) {
+	rows, err := s.rows(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rows {
+		if r.Id == in.Id {
+			return &grantv1.ExplainResponse{Grant: r, Lines: explain(r)}, nil
+		}
+	}
+	return nil, errs.New(errs.NotFound, "grant.explain").With("no grant has that id").WithHint("`bailey grant list --all` shows them")
+}
+
+// explain says in sentences what a grant is. The scope is not in them: the
+// client shows it from its field, made visible.
+func explain(r *grantv1.ListResponse) []string {
+	who := map[grantv1.DecidedBy]string{
+		grantv1.DecidedBy_DECIDED_BY_TERMINAL:     "A person said yes on the terminal.",
+		grantv1.DecidedBy_DECIDED_BY_COMMAND_LINE: "It was given on the command line.",
+	}[r.DecidedBy]
+	if who == "" {
+		who = "It was remembered from an earlier yes."
+	}
+	lines := []string{who}
+	switch r.Kind {
+	case policyv1.Kind_KIND_FILE_READ:
+		lines = append(lines,
+			"It allows reading the files in that folder and below it.",
+			"It does not allow changing anything, reading anything outside, or any network; links that lead out of the folder lead nowhere.",
+			"The reading is done by a process that sees nothing but that folder.")
+	}
+	switch r.State {
+	case grantv1.State_STATE_LIVE:
+		end := "It ends with its task, or when you revoke it."
+		if r.ExpiresMs != 0 {
+			end = "It ends with its task, at its time, or when you revoke it, whichever comes first."
+		}
+		lines = append(lines, end, fmt.Sprintf("It was used for %d calls so far.", r.Used))
+	case grantv1.State_STATE_REMEMBERED:
+		lines = append(lines, "It is remembered: a new task gets it without a question, and each time is on the record. It ends when you revoke it, or when the folder is not the same any more.")
+	case grantv1.State_STATE_REVOKED:
+		lines = append(lines, "It was revoked.")
+	case grantv1.State_STATE_EXPIRED:
+		lines = append(lines, "It is over: its task ended or its time did.")
+	}
+	return lines
+}

@@ -1,0 +1,256 @@
+// Package supervise starts workers, sees from outside that they are confined
+// before they get work, and ends them. A worker whose posture is not what its
+// spec demands is killed before it is told anything.
+//
+// It decides nothing: which worker, with which directories and rows, is the
+// caller's business. Only the core links it.
+package supervise
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/capability"
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/ipc"
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/plat/sandbox"
+	"github.com/bailey-run/bailey/internal/wire/workerv1"
+	"github.com/bailey-run/bailey/internal/workerspec"
+)
+
+// Config is what every start needs.
+type Config struct {
+	// Binary is bailey-worker, opened once by the core, so that a later change
+	// of the file on disk changes nothing.
+	Binary  *os.File
+	Release string
+	Log     *slog.Logger
+}
+
+// Supervisor starts workers. It has no state but its configuration; each
+// [Worker] is owned by who started it.
+type Supervisor struct{ cfg Config }
+
+// New returns a Supervisor.
+func New(cfg Config) *Supervisor { return &Supervisor{cfg: cfg} }
+
+// Worker is one confined process.
+type Worker struct {
+	Kind string
+	// Conn calls the worker; the worker may call nothing.
+	Conn *ipc.Conn
+	// Posture and Attempts are what was seen before the first work.
+	Posture  sandbox.Posture
+	Attempts []*workerv1.Attempt
+	// Ready is the time from the start to the seal.
+	Ready time.Duration
+
+	spec    workerspec.Spec
+	proc    *sandbox.Process
+	stderr  *ring
+	stopped atomic.Bool
+	done    chan struct{}
+	exit    sandbox.Exit
+}
+
+// Start starts a worker of a kind over mounts and returns it sealed, or ends it
+// and fails: errs.SandboxMissing, errs.PostureFailed, errs.FolderClosed,
+// errs.FolderChanged, errs.WorkerCrashed, or the end of ctx.
+func (s *Supervisor) Start(ctx context.Context, kind string, mounts []sandbox.Mount) (*Worker, error) {
+	const op = "supervise.start"
+	begin := time.Now()
+	spec, ok := workerspec.For(kind)
+	if !ok {
+		return nil, errs.New(errs.NotSupported, op).With("no worker of kind " + kind)
+	}
+	conn, child, err := ipc.Pair()
+	if err != nil {
+		return nil, errs.Wrap(errs.Internal, op, err)
+	}
+	defer child.Close()
+	words, wordsW, err := os.Pipe()
+	if err != nil {
+		conn.Close()
+		return nil, errs.Wrap(errs.Internal, op, err)
+	}
+	defer wordsW.Close()
+	proc, err := sandbox.Start(ctx, sandbox.Config{
+		Spec: spec, Worker: s.cfg.Binary, Conn: child, Stderr: wordsW, Mounts: mounts,
+	})
+	if err != nil {
+		conn.Close()
+		words.Close()
+		return nil, err
+	}
+	w := &Worker{Kind: kind, spec: spec, proc: proc, stderr: &ring{max: limits.WorkerStderr}, done: make(chan struct{})}
+	// The child's ends have to be closed here too, or its end would not show.
+	child.Close()
+	wordsW.Close()
+	w.Conn = ipc.New(conn, ipc.Options{Gone: errs.WorkerCrashed, Log: s.cfg.Log, OnMalformed: func(reason string) {
+		s.cfg.Log.Warn("worker broke the protocol", "kind", kind, "reason", reason)
+	}})
+	go w.watch(words)
+	ready, cancel := context.WithTimeout(ctx, limits.WorkerReady)
+	defer cancel()
+	if err := w.check(ready, s.cfg.Release); err != nil {
+		w.Kill()
+		return nil, w.explain(op, err)
+	}
+	w.Ready = time.Since(begin)
+	return w, nil
+}
+
+// check goes from the first word to the seal.
+func (w *Worker) check(ctx context.Context, release string) error {
+	const op = "supervise.check"
+	c := workerv1.NewWorkerServiceClient(w.Conn)
+	nonce := make([]byte, 16)
+	_, _ = rand.Read(nonce)
+	hello, err := c.Hello(ctx, &workerv1.HelloRequest{Release: release, Kind: w.Kind, Nonce: nonce})
+	if err != nil {
+		return err
+	}
+	if hello.Release != release || !bytes.Equal(hello.Nonce, nonce) {
+		return errs.New(errs.ReleaseMismatch, op)
+	}
+	if w.Posture, err = w.proc.Posture(); err != nil {
+		return errs.Wrap(errs.PostureFailed, op, err)
+	}
+	if err := sandbox.Check(w.Posture, w.spec); err != nil {
+		return err
+	}
+	probe, err := c.Probe(ctx, &workerv1.ProbeRequest{})
+	if err != nil {
+		return err
+	}
+	w.Attempts = probe.Attempts
+	if err := held(w.spec, probe.Attempts); err != nil {
+		return err
+	}
+	if _, err := c.Seal(ctx, &workerv1.SealRequest{}); err != nil {
+		return err
+	}
+	return w.proc.SealedFromOutside()
+}
+
+// held checks that every probe of the spec was made and gave what it must: a
+// worker that leaves one out has not passed it.
+func held(spec workerspec.Spec, attempts []*workerv1.Attempt) error {
+	got := map[string]*workerv1.Attempt{}
+	for _, a := range attempts {
+		got[a.Name] = a
+	}
+	for _, p := range spec.Probes {
+		a := got[p.Name]
+		if a == nil || !a.Held || a.Errno == 0 {
+			return errs.New(errs.PostureFailed, "supervise.probe").With(p.Name + " was not refused as it must be")
+		}
+	}
+	return nil
+}
+
+// explain prefers what is known of the worker's end over the error that a
+// broken connection gave.
+func (w *Worker) explain(op string, err error) error {
+	if errs.CodeOf(err) != errs.WorkerCrashed {
+		return err
+	}
+	return errs.Wrap(errs.WorkerCrashed, op, fmt.Errorf("%w: exit %d, signal %d, said %q", err, w.exit.Code, w.exit.Signal, w.stderr.String()))
+}
+
+// watch collects the worker's last words and its end.
+func (w *Worker) watch(words *os.File) {
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		buf := make([]byte, 4096)
+		for {
+			n, err := words.Read(buf)
+			w.stderr.write(buf[:n])
+			if err != nil {
+				return
+			}
+		}
+	})
+	<-w.proc.Done()
+	w.exit, _ = w.proc.Wait(context.Background())
+	wg.Wait()
+	words.Close()
+	w.Conn.Close()
+	close(w.done)
+}
+
+// Put tells the worker a row and returns the handle for it on this channel.
+func (w *Worker) Put(ctx context.Context, row capability.Row, mount string, boot time.Duration) (capability.Handle, error) {
+	var h capability.Handle
+	_, _ = rand.Read(h[:])
+	q := &workerv1.PutGrantRequest{Handle: h[:], Kind: row.Kind, Mount: mount, MaxCalls: row.MaxCalls}
+	if row.Expiry != (capability.Expiry{}) {
+		left := row.Expiry.Boot - boot
+		if left <= 0 {
+			return h, errs.New(errs.GrantExpired, "supervise.put")
+		}
+		q.ExpiresWallMs = row.Expiry.Wall.UnixMilli()
+		q.ExpiresInMs = max(1, left.Milliseconds())
+	}
+	_, err := workerv1.NewWorkerServiceClient(w.Conn).PutGrant(ctx, q)
+	return h, err
+}
+
+// May reports whether the core may route a method to the worker.
+func (w *Worker) May(method uint32) bool { return w.spec.May(method) }
+
+// Done is closed when the process is gone and all its pipes are.
+func (w *Worker) Done() <-chan struct{} { return w.done }
+
+// Crashed reports, after Done, whether the worker ended without being told to.
+func (w *Worker) Crashed() bool { return !w.stopped.Load() }
+
+// Exit is how it ended; valid after Done.
+func (w *Worker) Exit() sandbox.Exit { return w.exit }
+
+// PID is the worker's process, as the core sees it.
+func (w *Worker) PID() int { return w.proc.PID() }
+
+// Words returns the last that the worker wrote to standard error, for reports.
+func (w *Worker) Words() string { return w.stderr.String() }
+
+// Kill ends the worker at once, with everything in its pid namespace, and
+// returns when it is gone. Idempotent.
+func (w *Worker) Kill() {
+	w.stopped.Store(true)
+	if err := w.proc.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		panic("BUG: a worker cannot be killed: " + err.Error())
+	}
+	<-w.done
+}
+
+// ring keeps the last max bytes.
+type ring struct {
+	max int
+	mu  sync.Mutex
+	b   []byte
+}
+
+func (r *ring) write(p []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.b = append(r.b, p...)
+	if over := len(r.b) - r.max; over > 0 {
+		r.b = append(r.b[:0], r.b[over:]...)
+	}
+}
+
+func (r *ring) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return string(r.b)
+}
