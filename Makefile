@@ -12,9 +12,12 @@ GO          ?= go
 BUF         := v1.75.0
 STATICCHECK := v0.8.2
 
+# Where build puts the programs, and install the installation. A shell may pass
+# a tilde on as it is.
+BIN     ?= bin
 PREFIX  ?= /usr/local
 DESTDIR ?=
-to      := $(DESTDIR)$(PREFIX)
+to      := $(DESTDIR)$(abspath $(patsubst ~/%,$(HOME)/%,$(PREFIX)))
 
 # The release: the version and the commit. Without git, or in a clone of another
 # owner, it is the version alone.
@@ -40,8 +43,8 @@ go:
 
 .PHONY: build
 build: go ## build the programs into bin/
-	@mkdir -p bin
-	$(build) -o bin/ $(addprefix ./cmd/,$(programs))
+	@mkdir -p $(BIN)
+	$(build) -o $(BIN)/ $(addprefix ./cmd/,$(programs))
 
 .PHONY: run
 run: build ## build, then summarise and question this repository's own documents
@@ -122,14 +125,13 @@ made        := $(helpers)/directories-made
 
 .PHONY: install
 install: ## install programs and shell completion under PREFIX (/usr/local)
-	@[ -x bin/bailey ] && [ -x bin/bailey-core ] && [ -x bin/bailey-worker ] || $(MAKE) build
-	@LC_ALL=C mkdir -pv $(sort $(dir $(installed))) | sed -n "s/^mkdir: created directory '\(.*\)'$$/\1/p" >build/made
-	@cat build/made >>$(made) && rm build/made
-	install -m 755 bin/bailey $(to)/bin/bailey
-	install -m 755 bin/bailey-core bin/bailey-worker $(helpers)/
-	@bin/bailey completion bash >$(word 1,$(completions))
-	@bin/bailey completion zsh >$(word 2,$(completions))
-	@bin/bailey completion fish >$(word 3,$(completions))
+	@for p in $(programs); do [ -x $(BIN)/$$p ] || exec $(MAKE) build; done
+	@list=$$(LC_ALL=C mkdir -pv $(sort $(dir $(installed)))) && echo "$$list" | sed -n "s/^mkdir: created directory '\(.*\)'$$/\1/p" >>$(made)
+	install -m 755 $(BIN)/bailey $(to)/bin/bailey
+	install -m 755 $(BIN)/bailey-core $(BIN)/bailey-worker $(helpers)/
+	@$(BIN)/bailey completion bash >$(word 1,$(completions))
+	@$(BIN)/bailey completion zsh >$(word 2,$(completions))
+	@$(BIN)/bailey completion fish >$(word 3,$(completions))
 	@chmod 644 $(completions)
 	@echo "installed: $(to)/bin/bailey"
 
