@@ -112,6 +112,10 @@ func (b *builder) put(s string, at, end int) {
 	if s == "" {
 		return
 	}
+	if len(s) > end-at {
+		b.each(s, at, end)
+		return
+	}
 	b.flushGap()
 	opening := len(b.buf) == 0 || b.buf[len(b.buf)-1] == ' '
 	if len(s) == 1 && !opening && end > at {
@@ -127,6 +131,17 @@ func (b *builder) put(s string, at, end int) {
 		b.mark(max(end-1, at))
 	}
 	b.buf = append(b.buf, s[last])
+	b.end = max(b.end, end)
+}
+
+// each adds s, all of whose bytes stand for source[at:end], which is shorter.
+func (b *builder) each(s string, at, end int) {
+	b.flushGap()
+	for i := 0; i < len(s); i++ {
+		b.mark(at)
+		b.buf = append(b.buf, s[i])
+	}
+	b.changed = true
 	b.end = max(b.end, end)
 }
 

@@ -10,8 +10,6 @@
 package extract
 
 import (
-	"strings"
-
 	"github.com/bailey-run/bailey/internal/worker/index/doc"
 )
 
@@ -28,27 +26,6 @@ func Extract(name, source string) *doc.Document {
 	return d
 }
 
-// kind is a format with its scanner.
-type kind struct {
-	format  doc.Format
-	scan    func(*builder, string)
-	variant string
-}
-
-func kindOf(name, source string) kind {
-	base := name[strings.LastIndexByte(name, '/')+1:]
-	lower := strings.ToLower(base)
-	ext := ""
-	if i := strings.LastIndexByte(lower, '.'); i > 0 {
-		ext = lower[i+1:]
-	}
-	switch ext {
-	case "md", "markdown", "mdown", "mkd", "mkdn", "mdx", "qmd", "rmd":
-		return kind{doc.Markdown, scanMarkdown, ext}
-	}
-	return kind{doc.Plain, scanPlain, ext}
-}
-
 func finish(b *builder, name string) {
 	d := b.doc
 	if d.Title == "" {
@@ -60,4 +37,8 @@ func finish(b *builder, name string) {
 		}
 	}
 	d.Title = clip(d.Title)
+	if d.Licence = licenceText(name, d.Source); d.Licence != "" {
+		markLicence(d)
+	}
+	d.Language = language(d)
 }
