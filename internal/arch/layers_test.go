@@ -55,8 +55,8 @@ func place(dir string) (at int, group string) {
 	return -1, ""
 }
 
-// arrows: rule 1. Tests may import test packages; the arrows hold for them too,
-// but for tests of a package from outside (package x_test), which may look up.
+// arrows: rule 1. Tests are free: one that goes through several layers has to
+// import them, and nothing is built from it.
 func arrows(t *tree) []violation {
 	all := layers()
 	return t.each(func(f *source) bool { return true }, func(f *source, report func(ast.Node, string, ...any)) {

@@ -46,7 +46,7 @@ func system(t *tree) []violation {
 	// Pure helpers that live under these names.
 	pure := []string{"net/netip", "net/url", "net/mail", "net/textproto"}
 	return t.each(code, func(f *source, report func(ast.Node, string, ...any)) {
-		if under(f.dir, "internal/plat", "internal/ipc", "cmd", "tools", "internal/testkit", "test") {
+		if under(f.dir, "internal/plat", "internal/ipc", "cmd", "tools") {
 			return
 		}
 		for _, im := range f.imports() {
@@ -173,7 +173,7 @@ func numbers(t *tree) []violation {
 				if n.Op == token.MUL && (x && unit(n.Y) || isLiteral && unit(n.X)) {
 					report(n, "a duration without a name")
 				}
-				if n.Op == token.SHL && x && isLiteral && y >= limits.BareShift {
+				if n.Op == token.SHL && x && isLiteral && y >= limits.BareShift && y < limits.RangeShift {
 					report(n, "a size without a name")
 				}
 			case *ast.CallExpr:

@@ -75,7 +75,9 @@ func load(fsys fs.FS) (*tree, error) {
 		}
 		t.files = append(t.files, &source{
 			path: p, dir: path.Dir(p), File: f, lines: bytes.Count(b, []byte("\n")),
-			generated: ast.IsGenerated(f), test: strings.HasSuffix(p, "_test.go"),
+			generated: ast.IsGenerated(f),
+			// What exists for tests alone is judged as they are.
+			test: strings.HasSuffix(p, "_test.go") || under(p, "test", "internal/testkit"),
 		})
 		return nil
 	})

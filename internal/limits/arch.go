@@ -13,4 +13,8 @@ const (
 	// BareShift is the smallest shift of a literal that needs a name: from 1 KiB
 	// on it is a size, below it is a bit.
 	BareShift = 10
+
+	// RangeShift is the smallest shift that is no size but the range of a type:
+	// nothing here holds 2 GiB.
+	RangeShift = 31
 )
