@@ -40,8 +40,11 @@ type Syscall struct {
 // every architecture that Bailey supports; a test in package sandbox compares
 // them with x/sys.
 const (
-	cloneThread = 0x50f00 // CLONE_VM|FS|FILES|SIGHAND|SYSVSEM|THREAD: what the Go runtime passes, exactly
-	protExec    = 0x4
+	// CLONE_VM|FS|FILES|SIGHAND|SYSVSEM|THREAD is what the Go runtime passes,
+	// exactly; on amd64 with CLONE_SETTLS.
+	cloneThread    = 0x50f00
+	cloneThreadTLS = 0xd0f00
+	protExec       = 0x4
 
 	prGetDumpable = 3
 	prSetDumpable = 4
@@ -95,7 +98,7 @@ func goRuntime() []Syscall {
 	),
 		when("mmap", "EACCES", []Cond{{2, NoBits, protExec}}),
 		when("mprotect", "EACCES", []Cond{{2, NoBits, protExec}}),
-		when("clone", "EPERM", []Cond{{0, Equal, cloneThread}}),
+		when("clone", "EPERM", []Cond{{0, Equal, cloneThread}}, []Cond{{0, Equal, cloneThreadTLS}}),
 		when("tgkill", "EPERM", []Cond{{0, Self, 0}}),
 		// Reading a limit of its own; setting one, or another's, is refused.
 		when("prlimit64", "EPERM", []Cond{{0, Equal32, 0}, {2, Equal, 0}}),
@@ -127,6 +130,8 @@ func readFiles() []Syscall {
 	return append(allow("pread64", "lseek", "fstat", "newfstatat", "statx", "lstat", "stat", "getdents64",
 		"faccessat", "faccessat2", "access", "readlinkat", "readlink", "getcwd", "fadvise64"),
 		when("openat", "EPERM", []Cond{{2, NoBits, oPath}}),
+		// SQLite's own way.
+		when("open", "EPERM", []Cond{{1, NoBits, oPath}}),
 	)
 }
 

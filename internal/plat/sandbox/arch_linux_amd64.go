@@ -93,6 +93,7 @@ func native() arch {
 		"nanosleep":         unix.SYS_NANOSLEEP,
 		"newfstatat":        unix.SYS_NEWFSTATAT,
 		"nfsservctl":        unix.SYS_NFSSERVCTL,
+		"open":              unix.SYS_OPEN,
 		"open_by_handle_at": unix.SYS_OPEN_BY_HANDLE_AT,
 		"open_tree":         unix.SYS_OPEN_TREE,
 		"openat":            unix.SYS_OPENAT,

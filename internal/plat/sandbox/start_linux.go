@@ -139,6 +139,7 @@ func (p *Process) clone(c Config) (int, error) {
 		},
 	}
 	p.ids.apply(attr.Sys)
+	c.seam.clone(attr.Sys)
 	pid, err := syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(binaryFD), []string{stubName}, attr)
 	if err != nil {
 		unix.Close(mine)

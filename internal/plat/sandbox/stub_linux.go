@@ -62,6 +62,7 @@ func Stub(args []string) (isStub bool, err error) {
 }
 
 func build() error {
+	// The clone asked for it already; what lies between could have cleared it.
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
 		return step(stepSetup, err)
 	}
@@ -83,11 +84,18 @@ func build() error {
 	if err := step(stepSetup, unix.CloseRange(firstForeignFD, ^uint(0), unix.CLOSE_RANGE_CLOEXEC)); err != nil {
 		return err
 	}
-	if err := step(stepLimits, setLimits(spec.Limits)); err != nil {
-		return err
+	if m.omits(workerspec.ParentDeath) {
+		unix.Prctl(unix.PR_SET_PDEATHSIG, 0, 0, 0, 0)
 	}
-	if err := step(stepDrop, dropPrivileges()); err != nil {
-		return err
+	if !m.omits(workerspec.ResourceLimits) {
+		if err := step(stepLimits, setLimits(spec.Limits)); err != nil {
+			return err
+		}
+	}
+	if !m.omits(workerspec.NoCapabilities) {
+		if err := step(stepDrop, dropPrivileges()); err != nil {
+			return err
+		}
 	}
 	rules, err := fileRules(spec)
 	if err != nil {

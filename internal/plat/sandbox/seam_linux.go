@@ -1,8 +1,12 @@
-//go:build !bailey_hostile
+//go:build linux && !bailey_hostile
 
 package sandbox
 
-import "github.com/bailey-run/bailey/internal/workerspec"
+import (
+	"syscall"
+
+	"github.com/bailey-run/bailey/internal/workerspec"
+)
 
 // seam has no fields: a shipped stub cannot be told to leave out a layer. Only
 // test binaries, built with the tag bailey_hostile for the control runs of
@@ -10,3 +14,5 @@ import "github.com/bailey-run/bailey/internal/workerspec"
 type seam struct{}
 
 func (seam) omits(workerspec.Layer) bool { return false }
+
+func (seam) clone(*syscall.SysProcAttr) {}
