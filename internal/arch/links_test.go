@@ -56,7 +56,6 @@ func forbiddenLinks() []forbidden {
 		{"bailey-worker", "internal/session", mint},
 		{"bailey-worker", "internal/supervise", "a worker starts nothing"},
 		{"bailey-worker", "net/http", "no worker so far has a network"},
-		{"bailey-worker", "os/exec", "a worker starts nothing"},
 		{"bailey-worker", "buf.build/go/protovalidate", "as for the core"},
 		{"bailey", "internal/core", "the command is a client with no authority of its own"},
 		{"bailey", "internal/worker/*", "documents are parsed in workers"},
