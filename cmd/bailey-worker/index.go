@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
 	"log/slog"
-	"os"
 
 	"github.com/bailey-run/bailey/internal/clock"
 	"github.com/bailey-run/bailey/internal/plat/dirfd"
@@ -14,13 +12,10 @@ import (
 )
 
 // indexService serves the one folder of the worker's root.
-func indexService() ([]rpc.Route, func(), error) {
-	x, err := index.Open(context.Background(), index.Config{
+func indexService(log *slog.Logger) ([]rpc.Route, func(), error) {
+	s := serve.New(index.Config{
 		Root: func() (*dirfd.Dir, error) { return dirfd.Open("/grant") }, DB: "/db", Remembered: true,
-		Clock: clock.System{}, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		Clock: clock.System{}, Log: log,
 	})
-	if err != nil {
-		return nil, nil, err
-	}
-	return indexv1.IndexServiceRoutes(serve.New(x)), func() { _ = x.Close() }, nil
+	return indexv1.IndexServiceRoutes(s), func() { _ = s.Close() }, nil
 }

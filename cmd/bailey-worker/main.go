@@ -4,8 +4,8 @@
 package main
 
 import (
-	"context"
 	"fmt"
+	"log/slog"
 	"os"
 
 	"github.com/bailey-run/bailey/internal/clock"
@@ -47,11 +47,12 @@ func run(kind string) error {
 	if !ok || service == nil {
 		return errs.New(errs.NotSupported, op)
 	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	conn, err := ipc.FromFD(connFD)
 	if err != nil {
 		return err
 	}
-	routes, stop, err := service()
+	routes, stop, err := service(log)
 	if err != nil {
 		return err
 	}
@@ -60,7 +61,7 @@ func run(kind string) error {
 		return err
 	}
 	kit := workerkit.New(workerkit.Config{
-		Kind: kind, Release: release.Version(), Clock: clock.System{}, Seal: sandbox.MakeUndumpable,
+		Kind: kind, Release: release.Version(), Clock: clock.System{}, Log: log, Seal: sandbox.MakeUndumpable,
 		Probe: func() []*workerv1.Attempt {
 			var out []*workerv1.Attempt
 			for _, a := range sandbox.Probe(spec) {
@@ -69,7 +70,7 @@ func run(kind string) error {
 			return out
 		},
 	})
-	c := ipc.New(conn, ipc.Options{Mux: kit.Mux(routes), Peer: policyv1.Caller_CALLER_CORE, Even: true, Gone: errs.CoreUnavailable, Context: context.Background()})
+	c := ipc.New(conn, ipc.Options{Mux: kit.Mux(routes), Peer: policyv1.Caller_CALLER_CORE, Even: true, Gone: errs.CoreUnavailable, Log: log})
 	// The core's end of the socket is its life: when it is gone, so are we.
 	<-c.Done()
 	return c.Close()

@@ -155,6 +155,9 @@ func (a *assignment) actor() audit.Actor {
 // watch records a worker's end. A crash is a security event.
 func (a *assignment) watch(w *supervise.Worker) {
 	<-w.Done()
+	if words := w.Words(); words != "" {
+		a.core.cfg.Log.Info("worker said", "kind", w.Kind, "words", words)
+	}
 	ev := audit.Event{Kind: auditlog.WorkerEnd, Actor: a.actor(), Grant: string(a.grant.Row.ID), Detail: map[string]string{"kind": w.Kind, "pid": strconv.Itoa(w.PID())}}
 	if w.Crashed() {
 		e := w.Exit()

@@ -34,15 +34,21 @@ func Pair() (*net.UnixConn, *os.File, error) {
 }
 
 // FromFD takes over a descriptor, which has to be a unix stream socket. It is
-// closed in any case.
+// closed in any case. In a process that does nothing else at the time, the
+// connection keeps the number if it was the lowest free one: net.FileConn makes
+// a copy, and the original is moved out of the copy's way first. A worker's
+// descriptors are declared by number.
 func FromFD(fd uintptr) (*net.UnixConn, error) {
 	const op = "ipc.from-fd"
-	f := os.NewFile(fd, "peer")
-	if f == nil {
-		return nil, errs.Wrap(errs.Internal, op, unix.EBADF)
+	away, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, limits.IPCAwayFD)
+	if err != nil {
+		unix.Close(int(fd))
+		return nil, errs.Wrap(errs.Internal, op, err)
 	}
+	unix.Close(int(fd))
+	f := os.NewFile(uintptr(away), "peer")
 	defer f.Close()
-	typ, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TYPE)
+	typ, err := unix.GetsockoptInt(away, unix.SOL_SOCKET, unix.SO_TYPE)
 	if err != nil {
 		return nil, errs.Wrap(errs.Internal, op, err)
 	}

@@ -56,3 +56,6 @@ const CoreGCPercent = 50
 
 // CoreLog bounds the core's own log file, in bytes.
 const CoreLog = 1 << 20
+
+// IPCAwayFD is above every descriptor that a process is born with.
+const IPCAwayFD = 32

@@ -8,6 +8,7 @@ package workerkit
 
 import (
 	"context"
+	"log/slog"
 	"sync/atomic"
 
 	"google.golang.org/protobuf/proto"
@@ -26,6 +27,8 @@ type Config struct {
 	Clock   clock.Clock
 	// Probe tries what the sandbox must refuse.
 	Probe func() []*workerv1.Attempt
+	// Log gets why a call failed: the cause does not cross to the core.
+	Log *slog.Logger
 	// Seal is the last step before work: the process becomes non-dumpable.
 	Seal func() error
 }
@@ -70,7 +73,9 @@ func (k *Kit) guard(r rpc.Route) rpc.Route {
 				return nil, err
 			}
 			defer done()
-			return r.Unary(ctx, request)
+			b, err := r.Unary(ctx, request)
+			k.failed(r.Method, err)
+			return b, err
 		}
 		return out
 	}
@@ -80,9 +85,17 @@ func (k *Kit) guard(r rpc.Route) rpc.Route {
 			return err
 		}
 		defer done()
-		return r.Stream(ctx, request, s)
+		err = r.Stream(ctx, request, s)
+		k.failed(r.Method, err)
+		return err
 	}
 	return out
+}
+
+func (k *Kit) failed(m *rpc.Method, err error) {
+	if err != nil {
+		k.cfg.Log.Info("call failed", "method", m.Name, "error", err)
+	}
 }
 
 // admit checks a call and ties its context to the grant.

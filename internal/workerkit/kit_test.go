@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -60,7 +61,7 @@ func kit(t *testing.T, s *service, seal bool) (*Kit, *rpc.Mux, *fakeClock) {
 	t.Helper()
 	c := &fakeClock{}
 	c.wall.Store(1_000_000)
-	k := New(Config{Kind: "index", Release: "r1", Clock: c, Seal: func() error { return nil },
+	k := New(Config{Kind: "index", Release: "r1", Clock: c, Log: slog.New(slog.DiscardHandler), Seal: func() error { return nil },
 		Probe: func() []*workerv1.Attempt { return []*workerv1.Attempt{{Name: "x", Held: true}} }})
 	mux := k.Mux(indexv1.IndexServiceRoutes(s))
 	if seal {

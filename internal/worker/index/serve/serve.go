@@ -8,6 +8,7 @@ package serve
 import (
 	"context"
 	"strings"
+	"sync"
 
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
@@ -18,16 +19,52 @@ import (
 )
 
 // Service implements indexv1.IndexServiceServer on one index.
-type Service struct{ x *index.Index }
+type Service struct {
+	cfg index.Config
+
+	mu sync.Mutex
+	x  *index.Index
+}
 
 var _ indexv1.IndexServiceServer = (*Service)(nil)
 
-// New returns the service of x, which it does not close.
-func New(x *index.Index) *Service { return &Service{x} }
+// New returns the service of the index that cfg describes. It is opened by the
+// first call, so that a worker has no more open before it is sealed than its
+// spec declares.
+func New(cfg index.Config) *Service { return &Service{cfg: cfg} }
+
+func (s *Service) index(ctx context.Context) (*index.Index, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.x == nil {
+		x, err := index.Open(ctx, s.cfg)
+		if err != nil {
+			return nil, err
+		}
+		s.x = x
+	}
+	return s.x, nil
+}
+
+// Close closes the index, if a call has opened it.
+func (s *Service) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.x == nil {
+		return nil
+	}
+	x := s.x
+	s.x = nil
+	return x.Close()
+}
 
 // Ask brings the index up to date and streams the answer.
 func (s *Service) Ask(ctx context.Context, in *indexv1.AskRequest, out *indexv1.IndexServiceAskSender) error {
-	usage, err := s.update(ctx, func(m message) error {
+	x, err := s.index(ctx)
+	if err != nil {
+		return err
+	}
+	usage, err := s.update(ctx, x, func(m message) error {
 		r := &indexv1.AskResponse{}
 		if m.progress != nil {
 			r.Event = &indexv1.AskResponse_Progress{Progress: m.progress}
@@ -39,7 +76,7 @@ func (s *Service) Ask(ctx context.Context, in *indexv1.AskRequest, out *indexv1.
 	if err != nil {
 		return err
 	}
-	a, err := s.x.Ask(ctx, in.GetQuestion(), int(in.GetMaxSentences()))
+	a, err := x.Ask(ctx, in.GetQuestion(), int(in.GetMaxSentences()))
 	if err != nil {
 		return err
 	}
@@ -57,7 +94,11 @@ func (s *Service) Ask(ctx context.Context, in *indexv1.AskRequest, out *indexv1.
 
 // Summarize brings the index up to date and streams a summary.
 func (s *Service) Summarize(ctx context.Context, in *indexv1.SummarizeRequest, out *indexv1.IndexServiceSummarizeSender) error {
-	usage, err := s.update(ctx, func(m message) error {
+	x, err := s.index(ctx)
+	if err != nil {
+		return err
+	}
+	usage, err := s.update(ctx, x, func(m message) error {
 		r := &indexv1.SummarizeResponse{}
 		if m.progress != nil {
 			r.Event = &indexv1.SummarizeResponse_Progress{Progress: m.progress}
@@ -69,7 +110,7 @@ func (s *Service) Summarize(ctx context.Context, in *indexv1.SummarizeRequest, o
 	if err != nil {
 		return err
 	}
-	sum, err := s.x.Summarize(ctx, int(in.GetMaxSentences()))
+	sum, err := x.Summarize(ctx, int(in.GetMaxSentences()))
 	if err != nil {
 		return err
 	}
@@ -105,7 +146,7 @@ type message struct {
 	skipped  *indexv1.SkippedBatch
 }
 
-func (s *Service) update(ctx context.Context, send func(message) error) (*indexv1.Usage, error) {
+func (s *Service) update(ctx context.Context, x *index.Index, send func(message) error) (*indexv1.Usage, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	try := func(m message) {
@@ -113,7 +154,7 @@ func (s *Service) update(ctx context.Context, send func(message) error) (*indexv
 			cancel(err) // the client is gone: no need to read on
 		}
 	}
-	usage, err := s.x.Update(ctx, func(p index.Progress) {
+	usage, err := x.Update(ctx, func(p index.Progress) {
 		try(message{progress: &indexv1.Progress{Files: uint64(p.Files), FilesTotal: uint64(p.Total), Bytes: uint64(p.Bytes), Stage: "reading"}})
 	}, func(list []doc.Skipped) {
 		for len(list) > 0 {
