@@ -19,6 +19,8 @@ type call struct {
 	id   uint64
 	in   *receiver   // set for a streaming method
 	done chan result // has room for the one result of a unary call
+	// reads is set when the caller has the turn to read (turn.go).
+	reads bool
 }
 
 type result struct {
@@ -51,6 +53,9 @@ func (c *Conn) Invoke(ctx context.Context, m *rpc.Method, request []byte) ([]byt
 	k := &call{m: m, done: make(chan result, 1)}
 	if err := c.start(ctx, k, request); err != nil {
 		return nil, err
+	}
+	if k.reads {
+		c.readFor(ctx, k)
 	}
 	select {
 	case r := <-k.done:
@@ -141,6 +146,7 @@ func (c *Conn) register(k *call) error {
 	k.id = c.nextID
 	c.nextID += 2
 	c.calls[k.id] = k
+	c.takeTurn(k)
 	return nil
 }
 

@@ -3,12 +3,13 @@ package ipc
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/wire/policyv1"
 	"github.com/bailey-run/bailey/internal/wire/rpc"
 )
 
@@ -21,7 +22,9 @@ type Conn struct {
 	base   context.Context // parent of handlers' contexts, ends with the connection
 	cancel context.CancelCauseFunc
 	done   chan struct{}
-	all    sync.WaitGroup // reader, writer, handlers
+	all    sync.WaitGroup // goroutines of this connection's
+	r      *reader        // belongs to who has the turn
+	serves bool           // the peer may call
 
 	mu     sync.Mutex
 	ended  bool
@@ -29,7 +32,14 @@ type Conn struct {
 	nextID uint64
 	calls  map[uint64]*call   // ours, from request to end
 	served map[uint64]*served // the peer's
-	lastID uint64             // the peer's newest
+	lastID uint64             // the peer's newest; written by who has the turn
+
+	// See turn.go.
+	turn    turn
+	uses    uint64 // calls that took or lent the turn, or could have
+	seen    uint64 // uses when the timer was set
+	tick    *time.Timer
+	ticking bool
 }
 
 var _ rpc.Caller = (*Conn)(nil)
@@ -49,11 +59,15 @@ func New(conn *net.UnixConn, o Options) *Conn {
 	c := &Conn{
 		o:      o.withDefaults(),
 		conn:   conn,
+		r:      newReader(conn),
 		done:   make(chan struct{}),
 		nextID: 1,
 		calls:  map[uint64]*call{},
 		served: map[uint64]*served{},
 	}
+	c.tick = time.AfterFunc(limits.IPCTick, c.onTick)
+	c.tick.Stop()
+	c.serves = o.Peer == policyv1.Caller_CALLER_CLIENT || o.Peer == policyv1.Caller_CALLER_CORE
 	if o.Even {
 		c.nextID = 2
 	}
@@ -74,10 +88,7 @@ func New(conn *net.UnixConn, o Options) *Conn {
 			c.end(err)
 		}
 	}()
-	go func() {
-		defer c.all.Done()
-		c.end(c.read())
-	}()
+	go c.loop()
 	return c
 }
 
@@ -128,6 +139,7 @@ func (c *Conn) end(cause error) {
 	c.ended, c.err = true, err
 	calls := c.calls
 	c.calls = nil
+	c.tick.Stop()
 	c.mu.Unlock()
 
 	if isBad {
@@ -142,142 +154,32 @@ func (c *Conn) end(cause error) {
 	close(c.done)
 }
 
-// read handles frames until the peer is gone or breaks the format.
-func (c *Conn) read() error {
-	r := newReader(c.conn)
-	defer r.close()
-	for {
-		h, err := r.header()
-		if err != nil {
-			return err
-		}
-		switch h.kind {
-		case kindRequest:
-			err = c.readRequest(r, h)
-		case kindMessage:
-			err = c.readMessage(r, h)
-		case kindEnd:
-			err = c.readEnd(r, h)
-		case kindCancel:
-			err = c.readCancel(r, h)
-		case kindCredit:
-			err = c.readCredit(r, h)
-		default:
-			panic("BUG: a kind of frame that the decoder lets through has no reader")
-		}
-		if err != nil {
-			return err
-		}
+// check refuses a frame by its header and the connection's state, before its
+// body is read.
+func (c *Conn) check(h header) error {
+	switch h.kind {
+	case kindRequest:
+		return c.checkRequest(h)
+	case kindMessage, kindEnd:
+		return c.checkAnswer(h)
 	}
-}
-
-// openCall returns the call of ours that a message or end belongs to.
-func (c *Conn) openCall(h header) (*call, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended {
-		return nil, io.EOF
+	if !c.peers(h.stream) || h.stream > c.lastID {
+		return malformed("no such stream was ever open")
 	}
-	k := c.calls[h.stream]
-	if k == nil {
-		return nil, malformed("no such stream is open")
-	}
-	return k, nil
-}
-
-func (c *Conn) readMessage(r *reader, h header) error {
-	k, err := c.openCall(h)
-	switch {
-	case err != nil:
-		return err
-	case k.in == nil:
-		return malformed("message on a unary call")
-	case int64(h.length) > int64(k.m.MaxResponse):
-		return malformed("message is longer than its method allows")
-	case !k.in.admit(int(h.length)):
-		return malformed("message outside the window")
-	}
-	b, err := r.body(h.length)
-	if err != nil {
-		return err
-	}
-	k.in.push(b)
-	return nil
-}
-
-func (c *Conn) readEnd(r *reader, h header) error {
-	k, err := c.openCall(h)
-	if err != nil {
-		return err
-	}
-	if h.flags&flagError == 0 {
-		if k.in != nil && h.length != 0 {
-			return malformed("body where none belongs")
-		}
-		if int64(h.length) > int64(k.m.MaxResponse) {
-			return malformed("message is longer than its method allows")
-		}
-	}
-	b, err := r.body(h.length)
-	if err != nil {
-		return err
-	}
-	var remote error
-	if h.flags&flagError != 0 {
-		if remote, err = decodeError(b); err != nil {
-			return err
-		}
-		b = nil
-	}
-	c.mu.Lock()
-	delete(c.calls, h.stream)
-	c.mu.Unlock()
-	k.finish(b, remote)
 	return nil
 }
 
 // peers reports whether a stream number is one of the peer's.
 func (c *Conn) peers(stream uint64) bool { return stream&1 == 1 == c.o.Even }
 
-// openServed returns the peer's call that a cancel or credit belongs to; nil
-// when it has ended.
-func (c *Conn) openServed(h header) (*served, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.peers(h.stream) || h.stream > c.lastID {
-		return nil, malformed("no such stream was ever open")
-	}
-	return c.served[h.stream], nil
-}
-
-func (c *Conn) readCancel(r *reader, h header) error {
-	s, err := c.openServed(h)
-	if err != nil {
-		return err
-	}
-	if s != nil && !s.cancelOnce(errs.New(errs.Cancelled, "ipc")) {
-		return malformed("second cancel")
-	}
-	return r.settled()
-}
-
-func (c *Conn) readCredit(r *reader, h header) error {
-	s, err := c.openServed(h)
-	if err != nil {
-		return err
-	}
-	if s != nil && !s.addCredit(h.value) {
-		return malformed("credit beyond what was taken")
-	}
-	return r.settled()
-}
-
-func (c *Conn) readRequest(r *reader, h header) error {
+func (c *Conn) checkRequest(h header) error {
 	route, ok := c.o.Mux.Find(h.method)
 	switch {
 	case !c.peers(h.stream):
 		return malformed("stream number of the wrong side")
-	case h.stream <= c.lastID: // written by this goroutine alone
+	case h.stream <= c.lastID: // written by who reads, alone
 		return malformed("stream number does not grow")
 	case !ok:
 		return malformed("unknown method")
@@ -288,14 +190,67 @@ func (c *Conn) readRequest(r *reader, h header) error {
 	case int(h.descriptors) > min(c.o.Descriptors(route.Method), limits.IPCDescriptors):
 		return malformed("descriptors where none belong")
 	}
-	fds, err := r.take(h.descriptors)
-	if err != nil {
-		return err
+	return nil
+}
+
+func (c *Conn) checkAnswer(h header) error {
+	c.mu.Lock()
+	k := c.calls[h.stream]
+	c.mu.Unlock()
+	isError := h.kind == kindEnd && h.flags == flagError
+	switch {
+	case k == nil:
+		return malformed("no such stream is open")
+	case !isError && int64(h.length) > int64(k.m.MaxResponse):
+		return malformed("message is longer than its method allows")
+	case h.kind == kindEnd && !isError && k.in != nil && h.length > 0:
+		return malformed("body where none belongs")
+	case h.kind == kindMessage && k.in == nil:
+		return malformed("message on a unary call")
+	case h.kind == kindMessage && !k.in.admit(int(h.length)):
+		return malformed("message outside the window")
 	}
-	b, err := r.body(h.length)
-	if err != nil {
-		closeAll(fds)
-		return err
+	return nil
+}
+
+// answered handles a message or an end.
+func (c *Conn) answered(f frame) error {
+	c.mu.Lock()
+	k := c.calls[f.stream]
+	if f.kind == kindEnd {
+		delete(c.calls, f.stream)
 	}
-	return c.serve(route, h, b, fds)
+	c.mu.Unlock()
+	switch {
+	case k == nil:
+		return net.ErrClosed // the connection ended since the check
+	case f.kind == kindMessage:
+		k.in.push(f.body)
+	case f.flags == flagError:
+		remote, err := decodeError(f.body)
+		if err != nil {
+			k.finish(nil, errs.New(errs.Malformed, "ipc"))
+			return err
+		}
+		k.finish(nil, remote)
+	default:
+		k.finish(f.body, nil)
+	}
+	return nil
+}
+
+// controlled handles a cancel or credit. Of a stream that has ended it crossed
+// the end on its way.
+func (c *Conn) controlled(f frame) error {
+	c.mu.Lock()
+	s := c.served[f.stream]
+	c.mu.Unlock()
+	switch {
+	case s == nil:
+	case f.kind == kindCancel && !s.cancelOnce(errs.New(errs.Cancelled, "ipc")):
+		return malformed("second cancel")
+	case f.kind == kindCredit && !s.addCredit(f.value):
+		return malformed("credit beyond what was taken")
+	}
+	return nil
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/bailey-run/bailey/internal/limits"
 )
 
-// reader takes frames from a socket. It is used by one goroutine.
+// reader takes frames from a socket, for one goroutine at a time.
 //
 // The kernel hands a batch of descriptors out together with the first byte
 // that was sent with it, and ends that read behind that batch's bytes
@@ -17,8 +17,20 @@ import (
 type reader struct {
 	conn *net.UnixConn
 	buf  []byte
-	r, w int
+	r, w int // what of buf is not yet taken
 	oob  []byte
+	fds  []int // not yet taken, oldest first
+
+	// The frame whose body is being read.
+	inside bool
+	f      frame
+	have   int
+}
+
+// frame is a frame as received.
+type frame struct {
+	header
+	body []byte
 	fds  []int
 }
 
@@ -30,6 +42,69 @@ func newReader(conn *net.UnixConn) *reader {
 func (r *reader) close() {
 	closeAll(r.fds)
 	r.fds = nil
+}
+
+// empty reports whether nothing of a further frame was read.
+func (r *reader) empty() bool { return r.r == r.w && !r.inside }
+
+// next returns the next frame, whose body is in memory of its own. check is
+// asked about each header before memory is spent on its body. The error is
+// io.EOF between frames and io.ErrUnexpectedEOF inside one. After a timeout of
+// the socket next may be called again and goes on where it was.
+func (r *reader) next(check func(header) error) (frame, error) {
+	if !r.inside {
+		h, err := r.header()
+		if err != nil {
+			return frame{}, err
+		}
+		if err := check(h); err != nil {
+			return frame{}, err
+		}
+		r.inside, r.have, r.f = true, 0, frame{header: h}
+		if h.length > 0 {
+			r.f.body = make([]byte, h.length)
+			r.have = copy(r.f.body, r.buf[r.r:r.w])
+			r.r += r.have
+		}
+	}
+	for r.have < len(r.f.body) {
+		before := len(r.fds)
+		n, err := r.receive(r.f.body[r.have:])
+		r.have += n
+		switch {
+		case len(r.fds) > before:
+			return frame{}, malformed("descriptors inside a frame")
+		case err == io.EOF:
+			return frame{}, io.ErrUnexpectedEOF
+		case err != nil:
+			return frame{}, err
+		}
+	}
+	f := r.f
+	r.inside, r.f = false, frame{}
+	err := r.take(&f)
+	return f, err
+}
+
+// header returns the next frame's header.
+func (r *reader) header() (header, error) {
+	for r.w-r.r < headerSize {
+		if r.r > 0 {
+			r.w = copy(r.buf, r.buf[r.r:r.w])
+			r.r = 0
+		}
+		n, err := r.receive(r.buf[r.w:])
+		r.w += n
+		switch {
+		case err == io.EOF && r.w > 0:
+			return header{}, io.ErrUnexpectedEOF
+		case err != nil:
+			return header{}, err
+		}
+	}
+	h, err := decodeHeader(r.buf[r.r:r.w])
+	r.r += headerSize
+	return h, err
 }
 
 // receive is one recvmsg into p.
@@ -50,70 +125,18 @@ func (r *reader) receive(p []byte) (int, error) {
 	return n, err
 }
 
-// header returns the next frame's header, or io.EOF between frames.
-func (r *reader) header() (header, error) {
-	for r.w-r.r < headerSize {
-		if r.r > 0 {
-			r.w = copy(r.buf, r.buf[r.r:r.w])
-			r.r = 0
-		}
-		n, err := r.receive(r.buf[r.w:])
-		if err != nil {
-			if err == io.EOF && r.w > 0 {
-				err = io.ErrUnexpectedEOF
-			}
-			return header{}, err
-		}
-		r.w += n
+// take gives f its descriptors. Others may be left only if they can belong to a
+// frame of which something is in the buffer.
+func (r *reader) take(f *frame) error {
+	n := int(f.descriptors)
+	if len(r.fds) < n {
+		return malformed("descriptors are missing")
 	}
-	h, err := decodeHeader(r.buf[r.r:r.w])
-	r.r += headerSize
-	return h, err
-}
-
-// body returns the n bytes behind a header in memory of their own.
-func (r *reader) body(n uint32) ([]byte, error) {
-	if n == 0 {
-		return nil, r.settled()
-	}
-	b := make([]byte, n)
-	have := copy(b, r.buf[r.r:r.w])
-	r.r += have
-	for have < len(b) {
-		before := len(r.fds)
-		m, err := r.receive(b[have:])
-		if len(r.fds) > before {
-			return nil, malformed("descriptors inside a frame")
-		}
-		if err != nil {
-			if err == io.EOF {
-				err = io.ErrUnexpectedEOF
-			}
-			return nil, err
-		}
-		have += m
-	}
-	return b, r.settled()
-}
-
-// take returns the n descriptors of the frame whose header was just read.
-func (r *reader) take(n uint8) ([]int, error) {
-	if n == 0 {
-		return nil, nil
-	}
-	if len(r.fds) < int(n) {
-		return nil, malformed("descriptors are missing")
-	}
-	fds := r.fds[:n:n]
-	r.fds = r.fds[n:]
-	return fds, nil
-}
-
-// settled reports descriptors that came with a frame that did not name them;
-// what is left may belong to a frame of which something is in the buffer.
-func (r *reader) settled() error {
-	if r.r == r.w && len(r.fds) > 0 {
+	if len(r.fds) > n && r.empty() {
 		return malformed("descriptors that no frame named")
+	}
+	if n > 0 {
+		f.fds, r.fds = r.fds[:n:n], r.fds[n:]
 	}
 	return nil
 }

@@ -22,7 +22,8 @@ type served struct {
 	m      *rpc.Method
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	over   bool // the end was sent; guarded by the writer's lock
+	use    uint64 // Conn.uses when the turn was lent for it
+	over   bool   // the end was sent; guarded by the writer's lock
 
 	mu        sync.Mutex
 	cancelled bool
@@ -65,49 +66,51 @@ func TakeFiles(ctx context.Context) []*os.File {
 	return nil
 }
 
-// serve starts the handler of one request in a goroutine of its own. A pool
-// would save nothing: the runtime keeps the goroutines that have ended, and the
-// one started last runs next on the same processor once the reader waits.
-func (c *Conn) serve(route rpc.Route, h header, request []byte, fds []int) error {
-	s := &served{c: c, id: h.stream, m: route.Method}
+// accept registers the call of a request; nil when the connection has ended.
+// With inline set, the turn to read is given up for as long as run lasts.
+func (c *Conn) accept(f frame, route rpc.Route, inline bool) (*served, error) {
+	s := &served{c: c, id: f.stream, m: route.Method}
 	if route.Stream != nil {
 		s.window, s.opened = limits.IPCWindow, make(chan struct{}, 1)
 	}
 	s.ctx, s.cancel = context.WithCancelCause(c.base)
 
 	c.mu.Lock()
-	c.lastID = h.stream
-	full, ended := len(c.served) >= limits.IPCStreams, c.ended
-	if !full && !ended {
-		c.served[h.stream] = s
+	defer c.mu.Unlock()
+	c.lastID = f.stream
+	switch {
+	case c.ended:
+		s.cancel(nil)
+		return nil, nil
+	case len(c.served) >= limits.IPCStreams:
+		s.cancel(nil)
+		return nil, malformed("one stream too many")
+	}
+	c.served[f.stream] = s
+	if inline {
+		c.lendTurn(s)
+	} else {
 		c.all.Add(1)
 	}
-	c.mu.Unlock()
-	if full || ended {
-		s.cancel(nil)
-		closeAll(fds)
-		if full {
-			return malformed("one stream too many")
-		}
-		return nil // the next read finds the socket closed
-	}
+	return s, nil
+}
 
-	go func() {
-		defer c.all.Done()
-		ctx, stop := s.ctx, context.CancelFunc(func() {})
-		if h.value != 0 {
-			ctx, stop = context.WithTimeout(ctx, time.Duration(h.value)*time.Millisecond)
-			s.ctx = ctx
-		}
-		if len(fds) > 0 {
-			ctx = withReceived(ctx, fds)
-			defer func() { closeFiles(TakeFiles(ctx)) }()
-		}
-		response, err := s.call(ctx, route, request)
-		stop()
-		s.end(response, err)
-	}()
-	return nil
+// run is the whole of a call.
+func (s *served) run(route rpc.Route, f frame) {
+	ctx, stop := s.ctx, context.CancelFunc(func() {})
+	if f.value != 0 {
+		ctx, stop = context.WithTimeout(ctx, time.Duration(f.value)*time.Millisecond)
+		s.ctx = ctx
+	}
+	if len(f.fds) > 0 {
+		ctx = withReceived(ctx, f.fds)
+	}
+	response, err := s.call(ctx, route, f.body)
+	stop()
+	if len(f.fds) > 0 {
+		closeFiles(TakeFiles(ctx))
+	}
+	s.end(response, err)
 }
 
 func withReceived(ctx context.Context, fds []int) context.Context {
