@@ -1,0 +1,378 @@
+//go:build bailey_hostile
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/plat/proc"
+	"github.com/bailey-run/bailey/internal/plat/sandbox"
+	"github.com/bailey-run/bailey/internal/workerspec"
+)
+
+// Run is one line of the launcher's input, Result one of its output.
+type Run struct {
+	Attack string `json:"attack"`
+	Kind   string `json:"kind"`
+	// Mode is "full", "bare", or "without:" and the layers left out.
+	Mode string `json:"mode"`
+}
+
+type Result struct {
+	Run
+	answer
+	// Killed is the signal that ended the worker; Forbidden that it was for a
+	// call no worker may make.
+	Killed    int  `json:"killed,omitempty"`
+	Forbidden bool `json:"forbidden,omitempty"`
+	// Outlived says that some process of the worker's was there a second after
+	// its end.
+	Outlived bool `json:"outlived,omitempty"`
+	// Posture is what Check said of the sealed worker.
+	Posture string `json:"posture,omitempty"`
+	// Failed is a failure of the launcher's own.
+	Failed string `json:"failed,omitempty"`
+	// Stderr is what the worker said.
+	Stderr string `json:"stderr,omitempty"`
+}
+
+func launch(args []string) error {
+	if len(args) == 0 {
+		return errors.New("usage: attacker runs | hold MODE | race SWAPS")
+	}
+	switch args[0] {
+	case "runs":
+		return runs()
+	case "hold":
+		return hold(args[1])
+	case "race":
+		return race(args[1])
+	}
+	return fmt.Errorf("no command %q", args[0])
+}
+
+// runs reads Runs and writes a Result for each.
+func runs() error {
+	// A careless core: a directory descriptor that every child inherits.
+	leak, err := unix.Open("/", unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(leak)
+	_ = unix.Prctl(unix.PR_SET_PTRACER, ^uintptr(0), 0, 0, 0)
+	in, out := json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)
+	for {
+		var r Run
+		if err := in.Decode(&r); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		res, err := r.do()
+		if err != nil {
+			res.Failed = err.Error()
+		}
+		if err := out.Encode(res); err != nil {
+			return err
+		}
+	}
+}
+
+// scene is what an attack finds on the host.
+type scene struct {
+	order
+	base string
+	// opened, in a race, are the directories as the core opened them before.
+	opened  map[string]*os.File
+	closers []io.Closer
+}
+
+func (s *scene) Close() {
+	for _, c := range s.closers {
+		c.Close()
+	}
+	os.RemoveAll(s.base)
+}
+
+func newScene(attack string) (*scene, error) {
+	base, err := os.MkdirTemp("", "hostile")
+	if err != nil {
+		return nil, err
+	}
+	if base, err = filepath.EvalSymlinks(base); err != nil {
+		return nil, err
+	}
+	s := &scene{base: base, order: order{
+		Attack: attack, Grant: base + "/grant", Data: base + "/data", Host: base + "/host",
+		Core: os.Getpid(), Abstract: "bailey-hostile-" + filepath.Base(base),
+	}}
+	for _, d := range []string{s.Grant, s.Data, s.Host} {
+		if err := os.Mkdir(d, 0o700); err != nil {
+			return s, err
+		}
+	}
+	for name, text := range map[string]string{
+		s.Host + "/secret": "secret", s.Host + "/victim": "victim", s.Grant + "/note": "note", s.Data + "/mine": "mine",
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			return s, err
+		}
+	}
+	if err := os.Symlink(s.Host+"/secret", s.Grant+"/link"); err != nil {
+		return s, err
+	}
+	tcp, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return s, err
+	}
+	s.Port = tcp.Addr().(*net.TCPAddr).Port
+	s.closers = append(s.closers, tcp)
+	for _, name := range []string{"@" + s.Abstract, s.Host + "/sock", s.Grant + "/sock"} {
+		l, err := net.Listen("unix", name)
+		if err != nil {
+			return s, err
+		}
+		s.closers = append(s.closers, l)
+	}
+	return s, nil
+}
+
+// worker is a hostile worker, in whatever mode.
+type hostile struct {
+	pid    int
+	proc   *sandbox.Process // nil when bare
+	conn   *os.File
+	in     *bufio.Reader
+	stderr *os.File
+	spec   workerspec.Spec
+}
+
+// start starts a hostile worker and tells it what to do; it has sealed itself
+// when start returns.
+func (r Run) start(s *scene) (*hostile, error) {
+	spec, ok := workerspec.For(r.Kind)
+	if !ok {
+		return nil, fmt.Errorf("no kind %q", r.Kind)
+	}
+	self, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return nil, err
+	}
+	defer self.Close()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	conn, theirs := os.NewFile(uintptr(pair[0]), "core"), os.NewFile(uintptr(pair[1]), "worker")
+	defer theirs.Close()
+	stderr, w, err := stderrFor(r.Attack)
+	if err != nil {
+		return nil, err
+	}
+	defer w.Close()
+	h := &hostile{conn: conn, in: bufio.NewReader(conn), stderr: stderr, spec: spec}
+	without, partial := strings.CutPrefix(r.Mode, "without:")
+	o := s.order
+	if r.Mode == "bare" {
+		attr := &syscall.ProcAttr{
+			Env:   os.Environ(),
+			Files: []uintptr{0, 0, w.Fd(), theirs.Fd()},
+			Sys:   &syscall.SysProcAttr{Setsid: true, Setctty: r.Attack == terminalAttack, Ctty: 2},
+		}
+		if os.Geteuid() == 0 {
+			// An attack that succeeds must not change the machine that the
+			// tests run on.
+			attr.Sys.Unshareflags = unix.CLONE_NEWNS | unix.CLONE_NEWUTS
+		}
+		if h.pid, err = syscall.ForkExec("/proc/self/exe", []string{workerName, r.Kind}, attr); err != nil {
+			return nil, err
+		}
+	} else {
+		c := sandbox.Config{Spec: spec, Worker: self, Conn: theirs, Stderr: w}
+		for _, m := range spec.Mounts {
+			path := s.Grant
+			if m.Write {
+				path = s.Data
+			}
+			d := s.opened[m.Target]
+			if d == nil {
+				if d, err = openPath(path); err != nil {
+					return nil, err
+				}
+				defer d.Close()
+			}
+			c.Mounts = append(c.Mounts, sandbox.Mount{Target: m.Target, Dir: d, Path: path, Write: m.Write})
+		}
+		o.Grant, o.Data, o.Seal = "/grant", "/db", true
+		if partial {
+			var layers []workerspec.Layer
+			for _, l := range strings.Split(without, ",") {
+				layers = append(layers, workerspec.Layer(l))
+				o.Seal = o.Seal && workerspec.Layer(l) != workerspec.SeccompStrict
+			}
+			c = c.Without(layers...)
+		}
+		if h.proc, err = sandbox.Start(context.Background(), c); err != nil {
+			return nil, err
+		}
+		h.pid = h.proc.PID()
+	}
+	theirs.Close()
+	w.Close()
+	if err := json.NewEncoder(conn).Encode(o); err != nil {
+		return h, err
+	}
+	a, err := h.receive()
+	if err != nil || !a.Sealed {
+		return h, fmt.Errorf("the worker did not get ready: %w", err)
+	}
+	return h, nil
+}
+
+func openPath(path string) (*os.File, error) {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+const terminalAttack = "push terminal input"
+
+// stderrFor returns a pipe, or a terminal for the attack that needs one.
+func stderrFor(attack string) (r, w *os.File, err error) {
+	if attack != terminalAttack {
+		return os.Pipe()
+	}
+	if r, err = os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0); err != nil {
+		return nil, nil, err
+	}
+	if err := unix.IoctlSetPointerInt(int(r.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		return nil, nil, err
+	}
+	n, err := unix.IoctlGetInt(int(r.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		return nil, nil, err
+	}
+	w, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	return r, w, err
+}
+
+func (h *hostile) receive() (answer, error) {
+	h.conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	var a answer
+	line, err := h.in.ReadBytes('\n')
+	if err != nil {
+		return a, err
+	}
+	return a, json.Unmarshal(line, &a)
+}
+
+// do makes one run.
+func (r Run) do() (res Result, err error) {
+	res.Run = r
+	s, err := newScene(r.Attack)
+	if s != nil {
+		defer s.Close()
+	}
+	if err != nil {
+		return res, err
+	}
+	h, err := r.start(s)
+	if h != nil {
+		defer h.conn.Close()
+		defer h.stderr.Close()
+	}
+	if err != nil {
+		if h != nil {
+			h.kill()
+			h.wait(&res)
+			res.Stderr, _ = h.said()
+		}
+		return res, err
+	}
+	if r.Mode == "full" {
+		p, err := h.proc.Posture()
+		if err == nil {
+			err = sandbox.Check(p, h.spec)
+		}
+		if err != nil {
+			res.Posture = err.Error()
+		}
+	}
+	if err := json.NewEncoder(h.conn).Encode(order{}); err != nil {
+		return res, err
+	}
+	a, answered := h.receive()
+	res.answer = a
+	h.conn.Close()
+	time.AfterFunc(10*time.Second, h.kill)
+	h.wait(&res)
+	res.Stderr, res.Outlived = h.said()
+	if answered != nil && res.Killed == 0 {
+		return res, fmt.Errorf("no answer: %w", answered)
+	}
+	return res, nil
+}
+
+func (h *hostile) kill() {
+	if h.proc != nil {
+		h.proc.Kill()
+	} else {
+		unix.Kill(h.pid, unix.SIGKILL)
+	}
+}
+
+func (h *hostile) wait(res *Result) {
+	if h.proc != nil {
+		e, _ := h.proc.Wait(context.Background())
+		res.Killed, res.Forbidden = e.Signal, e.Forbidden
+		return
+	}
+	var ws syscall.WaitStatus
+	if _, err := syscall.Wait4(h.pid, &ws, 0, nil); err == nil && ws.Signaled() {
+		res.Killed = int(ws.Signal())
+	}
+}
+
+// said returns what the worker wrote, and whether something still holds the
+// writing end after a second.
+func (h *hostile) said() (text string, outlived bool) {
+	h.stderr.SetReadDeadline(time.Now().Add(time.Second))
+	b, err := io.ReadAll(io.LimitReader(h.stderr, 64<<10))
+	return string(b), errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// hold starts a worker that ignores its connection, says its process id, and
+// waits to be killed.
+func hold(mode string) error {
+	s, err := newScene("spin")
+	if err != nil {
+		return err
+	}
+	h, err := Run{Attack: "spin", Kind: "index", Mode: mode}.start(s)
+	if err != nil {
+		return err
+	}
+	if err := json.NewEncoder(h.conn).Encode(order{}); err != nil {
+		return err
+	}
+	if !proc.Alive(h.pid) {
+		return errors.New("the worker ended")
+	}
+	fmt.Println(h.pid, s.base)
+	select {}
+}

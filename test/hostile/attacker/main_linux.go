@@ -1,0 +1,105 @@
+//go:build bailey_hostile
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"runtime/debug"
+
+	"github.com/bailey-run/bailey/internal/plat/sandbox"
+	"github.com/bailey-run/bailey/internal/workerspec"
+)
+
+func main() { os.Exit(doMain(os.Args)) }
+
+func doMain(args []string) int {
+	if stub, err := sandbox.Stub(args); stub {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	if args[0] == workerName {
+		return worker(args)
+	}
+	if err := launch(args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "attacker:", err)
+		return 1
+	}
+	return 0
+}
+
+// workerName is argv[0] of a worker, in the sandbox and in a bare control run.
+const workerName = "bailey-worker"
+
+// order is what the launcher tells the hostile worker.
+type order struct {
+	Attack string `json:"attack"`
+	// Grant and Data are where the two directories of the index worker stand;
+	// in a bare run their real paths.
+	Grant string `json:"grant"`
+	Data  string `json:"data"`
+	// Host is a directory of the same user outside the grant, with a file
+	// "secret".
+	Host string `json:"host"`
+	// Core is the launcher's process id on the host.
+	Core int `json:"core"`
+	// Port is a TCP and UDP port on the host's loopback, Abstract a listening
+	// abstract socket, Vsock and so on need no name.
+	Port     int    `json:"port"`
+	Abstract string `json:"abstract"`
+	// Seal says whether the strict filter goes on.
+	Seal bool `json:"seal"`
+}
+
+// answer is what came of an attack: errno 0 is success.
+type answer struct {
+	Errno  int    `json:"errno"`
+	Got    string `json:"got,omitempty"`
+	Sealed bool   `json:"sealed,omitempty"`
+}
+
+const connFD = 3
+
+// worker is the hostile worker: it prepares what an attacker would have ready,
+// seals itself as an honest one does, and attacks.
+func worker(args []string) int {
+	debug.SetGCPercent(-1)
+	conn := os.NewFile(connFD, "conn")
+	var o order
+	in := json.NewDecoder(conn)
+	if err := in.Decode(&o); err != nil {
+		fmt.Fprintln(os.Stderr, "order:", err)
+		return 2
+	}
+	make, ok := attacks()[o.Attack]
+	if !ok {
+		fmt.Fprintln(os.Stderr, "no attack called", o.Attack)
+		return 2
+	}
+	act := make(o)
+	if o.Seal {
+		spec, ok := workerspec.For(args[1])
+		if !ok {
+			return 2
+		}
+		if err := sandbox.Seal(spec); err != nil {
+			fmt.Fprintln(os.Stderr, "seal:", err)
+			return 2
+		}
+	}
+	out := json.NewEncoder(conn)
+	// The launcher looks at a sealed worker before it lets it attack.
+	if err := out.Encode(answer{Sealed: true}); err != nil {
+		return 2
+	}
+	var start order
+	if err := in.Decode(&start); err != nil {
+		return 2
+	}
+	a := act()
+	if err := out.Encode(a); err != nil {
+		return 2
+	}
+	return 0
+}

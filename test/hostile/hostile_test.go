@@ -1,0 +1,385 @@
+//go:build linux
+
+package hostile
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/plat/proc"
+	"github.com/bailey-run/bailey/internal/workerspec"
+)
+
+// ordinaryID is the user that the tests become when they are root: none that
+// exists.
+const ordinaryID = 20001
+
+// launchTime bounds one run of the launcher.
+const launchTime = 3 * time.Minute
+
+// user is someone whose workers are attacked.
+type user struct {
+	name string
+	// become switches a command to the user; nil where the tests run as it.
+	become *syscall.Credential
+	root   bool
+	tmp    string
+}
+
+// users lists who the tests can be: root and an ordinary user, or the latter.
+func users(t *testing.T) []user {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		return []user{{name: "ordinary", tmp: t.TempDir()}}
+	}
+	// Not t.TempDir, whose parents only root may pass.
+	tmp, err := os.MkdirTemp("", "bailey-ordinary")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(tmp) })
+	if err := os.Chown(tmp, ordinaryID, ordinaryID); err != nil {
+		t.Fatal(err)
+	}
+	return []user{
+		{name: "root", root: true, tmp: t.TempDir()},
+		{name: "ordinary", become: &syscall.Credential{Uid: ordinaryID, Gid: ordinaryID}, tmp: tmp},
+	}
+}
+
+// attacker builds the hostile binary where every user can execute it.
+func attacker(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "bailey-attacker")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	bin := filepath.Join(dir, "attacker")
+	// The test cache knows only what this process reads itself: without this a
+	// changed sandbox would pass by an old result.
+	for _, src := range []string{"attacker", "../../internal/plat/sandbox"} {
+		names, err := filepath.Glob(src + "/*")
+		if err != nil || len(names) == 0 {
+			t.Fatalf("%s: %d files, %v", src, len(names), err)
+		}
+		for _, n := range names {
+			if _, err := os.ReadFile(n); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-tags", "bailey_hostile", "-o", bin, "./attacker")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return bin
+}
+
+func (u user) command(ctx context.Context, bin string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, bin, args...)
+	cmd.Dir = u.tmp
+	cmd.Env = []string{"TMPDIR=" + u.tmp, "HOSTILE_SECRET=1", "GODEBUG=madvdontneed=0"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: u.become}
+	return cmd
+}
+
+// result is what the launcher prints; see Result of the attacker.
+type result struct {
+	Attack, Kind, Mode, Got, Posture, Failed, Stderr string
+	Errno, Killed                                    int
+	Forbidden, Outlived                              bool
+}
+
+// name says what the attack was answered: OK, an errno, or a signal.
+func (r result) name() string {
+	switch {
+	case r.Failed != "":
+		return "failed: " + r.Failed + " " + r.Stderr
+	case r.Killed != 0:
+		return unix.SignalName(syscall.Signal(r.Killed))
+	case r.Errno == 0:
+		return "OK"
+	}
+	return unix.ErrnoName(syscall.Errno(r.Errno))
+}
+
+type run struct {
+	Attack string `json:"attack"`
+	Kind   string `json:"kind"`
+	Mode   string `json:"mode"`
+}
+
+// launch has the attacker make the runs.
+func launch(t *testing.T, u user, bin string, runs []run) map[run]result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), launchTime)
+	defer cancel()
+	var in, stdout, stderr bytes.Buffer
+	for _, r := range runs {
+		if err := json.NewEncoder(&in).Encode(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := u.command(ctx, bin, "runs")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = &in, &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("attacker: %v\n%s", err, stderr.String())
+	}
+	results := map[run]result{}
+	for dec := json.NewDecoder(&stdout); ; {
+		var r result
+		if err := dec.Decode(&r); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		results[run{r.Attack, r.Kind, r.Mode}] = r
+	}
+	return results
+}
+
+// controlMode is the mode of a row's control run.
+func (r row) controlMode() string {
+	if r.control == "" {
+		return "bare"
+	}
+	return r.control
+}
+
+// kinds are the kinds of worker that the table holds for as it stands.
+func kinds(t *testing.T) []string {
+	t.Helper()
+	var ks []string
+	for _, s := range workerspec.All() {
+		if s.Class != workerspec.Plain {
+			t.Errorf("the table has no answers for %s, which is %s", s.Kind, s.Class)
+		}
+		ks = append(ks, s.Kind)
+	}
+	return ks
+}
+
+func TestEscapes(t *testing.T) {
+	bin := attacker(t)
+	for _, u := range users(t) {
+		t.Run(u.name, func(t *testing.T) {
+			t.Parallel()
+			for _, kind := range kinds(t) {
+				var runs []run
+				for _, r := range rows() {
+					runs = append(runs, run{r.attack, kind, "full"})
+					if u.root || !r.rootControl {
+						runs = append(runs, run{r.attack, kind, r.controlMode()})
+					}
+				}
+				results := launch(t, u, bin, runs)
+				for _, r := range rows() {
+					t.Run(kind+"/"+r.id+" "+r.attack, func(t *testing.T) {
+						r.judge(t, results[run{r.attack, kind, "full"}])
+						if u.root || !r.rootControl {
+							r.judgeControl(t, results[run{r.attack, kind, r.controlMode()}])
+						}
+					})
+				}
+			}
+		})
+	}
+}
+
+// judge holds the whole sandbox against the row.
+func (r row) judge(t *testing.T, got result) {
+	if !slices.Contains(r.want, got.name()) {
+		t.Errorf("answered %s %q, want %v", got.name(), got.Got, r.want)
+	}
+	if got.name() == killed && !got.Forbidden {
+		t.Error("the core does not see that the worker was killed for a forbidden call")
+	}
+	if got.Posture != "" && !r.oddDescriptors {
+		t.Errorf("posture: %s", got.Posture)
+	}
+	if got.Outlived {
+		t.Error("something outlived the worker")
+	}
+}
+
+// judgeControl wants the attack to work without the protection.
+func (r row) judgeControl(t *testing.T, got result) {
+	want := "OK"
+	if r.reaches != "" {
+		want = r.reaches
+	}
+	if got.name() != want || !strings.Contains(got.Got, r.got) {
+		t.Errorf("control run (%s): %s %q, want %s with %q", r.controlMode(), got.name(), got.Got, want, r.got)
+	}
+}
+
+// TestHonestWork shows that the sandbox lets a worker do its work.
+func TestHonestWork(t *testing.T) {
+	bin := attacker(t)
+	for _, u := range users(t) {
+		for _, kind := range kinds(t) {
+			r := run{"honest work", kind, "full"}
+			if got := launch(t, u, bin, []run{r})[r]; got.name() != "OK" {
+				t.Errorf("%s, %s: %s %s", u.name, kind, got.name(), got.Got)
+			}
+		}
+	}
+}
+
+// TestCensus (rows 12, 74, 75; CVE-2024-21626, CVE-2021-21261) has the worker
+// itself list its descriptors, environment and working directory.
+func TestCensus(t *testing.T) {
+	bin := attacker(t)
+	for _, u := range users(t) {
+		for _, kind := range kinds(t) {
+			full, bare := run{"census", kind, "full"}, run{"census", kind, "bare"}
+			got := launch(t, u, bin, []run{full, bare})
+			if want := "fds=0,1,2,3 env= cwd=/"; got[full].Got != want || got[full].name() != "OK" {
+				t.Errorf("%s, %s: %s %q, want %q", u.name, kind, got[full].name(), got[full].Got, want)
+			}
+			if !strings.Contains(got[bare].Got, "HOSTILE_SECRET") || strings.Contains(got[bare].Got, "fds=0,1,2,3 ") {
+				t.Errorf("%s: control run %q has no secret and no leaked descriptor", u.name, got[bare].Got)
+			}
+		}
+	}
+}
+
+// TestDaemon (row 73) has a worker that may fork leave a process in a session
+// of its own: the pid namespace ends it with the worker.
+func TestDaemon(t *testing.T) {
+	bin := attacker(t)
+	for _, u := range users(t) {
+		for _, kind := range kinds(t) {
+			confined := run{"daemon", kind, "without:" + string(workerspec.SeccompStrict)}
+			bare := run{"daemon", kind, "bare"}
+			got := launch(t, u, bin, []run{confined, bare})
+			if r := got[confined]; r.name() != "OK" || r.Outlived {
+				t.Errorf("%s, %s: %s, outlived %v", u.name, kind, r.name(), r.Outlived)
+			}
+			if r := got[bare]; r.name() != "OK" || !r.Outlived {
+				t.Errorf("%s: control run: %s, outlived %v", u.name, r.name(), r.Outlived)
+			}
+		}
+	}
+}
+
+// gone is how long a worker may outlive its core: ten times what is promised.
+const gone = time.Second
+
+// TestCoreKilled (row 72, R26) kills the core of a worker that never looks at
+// its connection.
+func TestCoreKilled(t *testing.T) {
+	bin := attacker(t)
+	for _, u := range users(t) {
+		t.Run(u.name, func(t *testing.T) {
+			if pid := killCore(t, u, bin, "full"); !await(gone, func() bool { return !proc.Alive(pid) }) {
+				unix.Kill(pid, unix.SIGKILL)
+				t.Error("the worker outlived its core")
+			}
+			pid := killCore(t, u, bin, "without:"+string(workerspec.ParentDeath))
+			if await(gone/2, func() bool { return !proc.Alive(pid) }) {
+				t.Error("control run: the worker died without the parent-death signal too")
+			}
+			if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// killCore starts a core with a worker, kills the core, and returns the
+// worker's process id.
+func killCore(t *testing.T, u user, bin, mode string) int {
+	t.Helper()
+	cmd := u.command(t.Context(), bin, "hold", mode)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		cmd.Process.Kill()
+		cmd.Wait()
+		t.Fatalf("%v: %s", err, stderr.String())
+	}
+	number, base, _ := strings.Cut(strings.TrimSpace(line), " ")
+	pid, err := strconv.Atoi(number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !proc.Alive(pid) {
+		t.Fatal("the worker is not alive before its core is killed")
+	}
+	cmd.Process.Kill()
+	cmd.Wait()
+	os.RemoveAll(base)
+	return pid
+}
+
+// await polls a state of the system.
+func await(limit time.Duration, ok func() bool) bool {
+	for until := time.Now().Add(limit); time.Now().Before(until); time.Sleep(time.Millisecond) {
+		if ok() {
+			return true
+		}
+	}
+	return ok()
+}
+
+// swaps is how often the race exchanges the granted directories at least.
+const swaps = 100_000
+
+// TestSwapRace (row 80, K5, R15) swaps the directories that are being granted
+// for others and for links, while workers start.
+func TestSwapRace(t *testing.T) {
+	bin := attacker(t)
+	for _, u := range users(t) {
+		t.Run(u.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), launchTime)
+			defer cancel()
+			var stdout, stderr bytes.Buffer
+			cmd := u.command(ctx, bin, "race", fmt.Sprint(swaps))
+			cmd.Stdout, cmd.Stderr = &stdout, &stderr
+			if err := cmd.Run(); err != nil {
+				t.Fatalf("%v: %s", err, stderr.String())
+			}
+			var r struct{ Swaps, Starts, Refused, Escapes, Control int }
+			if err := json.Unmarshal(stdout.Bytes(), &r); err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%+v", r)
+			if r.Escapes != 0 || r.Swaps < swaps || r.Starts == 0 {
+				t.Errorf("%d of %d workers saw another directory, in %d swaps", r.Escapes, r.Starts, r.Swaps)
+			}
+			if r.Control == 0 {
+				t.Error("control run: checking a name and then opening it was never fooled")
+			}
+		})
+	}
+}

@@ -1,0 +1,144 @@
+//go:build linux
+
+package hostile
+
+import "github.com/bailey-run/bailey/internal/workerspec"
+
+// A row is one escape attempt, with what the whole sandbox must answer and the
+// control run that shows that the attack works where the sandbox does not stop
+// it.
+type row struct {
+	// id is the row of the table of escape attempts, or K6, or X for the known
+	// escapes.
+	id     string
+	attack string
+	// want lists the accepted answers: errno names, or SIGSYS for a worker
+	// that is killed for the call.
+	want []string
+	// control is the mode of the control run: bare when empty.
+	control string
+	// reaches is the errno that the control run gets instead of success, for
+	// calls that this kernel or this caller cannot complete: it shows that the
+	// call got through to the kernel.
+	reaches string
+	// rootControl says that only root can show the attack.
+	rootControl bool
+	// got is the evidence that the control run must bring back.
+	got string
+	// oddDescriptors says that the attack needs descriptors that differ from
+	// the declared ones, so that the posture is not judged.
+	oddDescriptors bool
+}
+
+const killed = "SIGSYS"
+
+// inside leaves everything away but the namespaces, so that an attack which
+// would change the machine succeeds in a world of its own.
+const inside = "without:" + string(workerspec.Landlock) + "," + string(workerspec.NoCapabilities) + "," +
+	string(workerspec.SeccompCompat) + "," + string(workerspec.SeccompStrict)
+
+func one(s string) []string { return []string{s} }
+
+func rows() []row {
+	return []row{
+		{id: "1", attack: "read /etc/passwd", want: one("ENOENT"), got: "root:"},
+		{id: "1", attack: "read secret", want: one("ENOENT"), got: "secret"},
+		{id: "2", attack: "truncate outside", want: one("EPERM")},
+		// By path the file is not there; a filter that let no stat pass would
+		// say EPERM, and SQLite would not work.
+		{id: "3", attack: "stat outside", want: one("ENOENT")},
+		{id: "4", attack: "chmod outside", want: one("EPERM")},
+		{id: "5", attack: "utimensat outside", want: one("EPERM")},
+		{id: "6", attack: "create outside", want: one("ENOENT")},
+		{id: "7", attack: "symlink out", want: one("ENOENT"), got: "secret"},
+		// The worker opens the directory itself, inside its root: above it is
+		// nothing. A descriptor from outside would lead to the host.
+		{id: "8", attack: "dotdot by dirfd", want: []string{"ENOENT", "EACCES"}},
+		{id: "8", attack: "dotdot by path", want: one("ENOENT"), got: "secret"},
+		{id: "11", attack: "dotdot by fchdir", want: one("EPERM")},
+		{id: "12", attack: "leaked descriptor", want: one("EBADF")},
+		{id: "13", attack: "hard link into", want: one("EPERM")},
+		{id: "14", attack: "rename out", want: []string{"ENOENT", "EPERM"}},
+		{id: "15", attack: "mknod", want: one(killed)},
+		{id: "16", attack: "mkfifo", want: one(killed)},
+		{id: "17", attack: "set-id bit", want: one("EPERM")},
+		{id: "18", attack: "open by handle", want: one(killed), reaches: "ESTALE", rootControl: true},
+		{id: "19", attack: "mount", want: one(killed), control: inside},
+		{id: "20", attack: "umount", want: one(killed), control: inside},
+		{id: "21", attack: "chroot", want: one(killed), control: inside, rootControl: true},
+		{id: "21", attack: "open_tree", want: one(killed), control: inside},
+		{id: "22", attack: "new user namespace", want: one("EPERM")},
+		{id: "23", attack: "clone3", want: one("ENOSYS"), reaches: "EINVAL"},
+		{id: "24", attack: "fork", want: one("EPERM")},
+		{id: "25", attack: "unshare", want: one(killed), control: inside},
+		{id: "25", attack: "setns", want: one(killed), reaches: "EINVAL"},
+		{id: "26", attack: "execve", want: one("EPERM"), got: "owned", oddDescriptors: true},
+		{id: "27", attack: "memfd exec", want: one("EPERM"), got: "owned", control: "without:" + string(workerspec.SeccompStrict)},
+		{id: "28", attack: "writable to executable", want: one("EACCES")},
+		{id: "28", attack: "map executable", want: one("EACCES")},
+		{id: "30", attack: "personality", want: one("EPERM")},
+		{id: "31", attack: "int80", want: one(killed)},
+		{id: "32", attack: "x32", want: one(killed), reaches: "ENOSYS"},
+		{id: "33", attack: "unknown call", want: one("ENOSYS"), reaches: "ENOSYS"},
+		{id: "34", attack: "kill core", want: one("EPERM")},
+		{id: "34", attack: "tgkill core", want: one("EPERM")},
+		{id: "35", attack: "ptrace core", want: one(killed)},
+		{id: "35", attack: "read core's memory", want: one(killed)},
+		{id: "36", attack: "pidfd_open core", want: one("EPERM")},
+		{id: "37", attack: "prlimit core", want: one("EPERM")},
+		{id: "38", attack: "core's mem", want: one("ENOENT")},
+		{id: "38", attack: "core's environ", want: one("ENOENT"), got: "HOSTILE_SECRET"},
+		{id: "38", attack: "core's root", want: one("ENOENT"), got: "root:"},
+		{id: "39", attack: "own binary", want: one("ENOENT")},
+		{id: "40", attack: "oom score", want: one("ENOENT")},
+		{id: "41", attack: "tcp connect", want: one("EPERM")},
+		{id: "42", attack: "mptcp connect", want: one("EPERM")},
+		{id: "43", attack: "udp connect", want: one("EPERM")},
+		{id: "44", attack: "tcp listen", want: one("EPERM")},
+		{id: "45", attack: "listen without bind", want: one("EPERM")},
+		{id: "46", attack: "tcp fast open", want: one("EPERM")},
+		{id: "47", attack: "raw icmp", want: one("EPERM"), rootControl: true},
+		{id: "47", attack: "packet", want: one("EPERM"), rootControl: true},
+		{id: "48", attack: "netlink", want: one("EPERM")},
+		{id: "48", attack: "uevent", want: one("EPERM")},
+		{id: "49", attack: "vsock", want: one("EPERM")},
+		{id: "50", attack: "alg", want: one("EPERM"), reaches: "EAFNOSUPPORT"},
+		{id: "51", attack: "abstract unix", want: one("EPERM")},
+		{id: "52", attack: "unix outside", want: one("EPERM")},
+		{id: "53", attack: "unix inside", want: one("EPERM")},
+		{id: "54", attack: "io_uring", want: one("ENOSYS")},
+		{id: "55", attack: "userfaultfd", want: one(killed)},
+		{id: "56", attack: "bpf", want: one(killed), reaches: "EINVAL", rootControl: true},
+		{id: "56", attack: "perf_event_open", want: one(killed), reaches: "EFAULT"},
+		{id: "57", attack: "add_key", want: one(killed)},
+		{id: "57", attack: "keyctl", want: one(killed)},
+		{id: "58", attack: "shmget", want: one("EPERM")},
+		{id: "59", attack: "kernel log", want: one(killed), rootControl: true},
+		{id: "60", attack: "fanotify", want: one(killed)},
+		{id: "61", attack: "inotify", want: one("EPERM")},
+		{id: "62", attack: "clear pdeathsig", want: one("EPERM")},
+		{id: "62", attack: "become dumpable", want: one("EPERM")},
+		{id: "63", attack: "setuid", want: one("EPERM")},
+		{id: "63", attack: "set capabilities", want: one("EPERM")},
+		{id: "64", attack: "push terminal input", want: one("EPERM"), oddDescriptors: true},
+		{id: "65", attack: "seccomp listener", want: one("EPERM")},
+		{id: "66", attack: "many descriptors", want: one("EMFILE")},
+		{id: "67", attack: "huge file", want: one("EFBIG"), control: "without:" + string(workerspec.ResourceLimits)},
+		{id: "68", attack: "host name", want: one(killed), control: inside},
+		{id: "69", attack: "memory bomb", want: one("ENOMEM"), control: "without:" + string(workerspec.ResourceLimits)},
+		{id: "88", attack: "thread before seal", want: one("EPERM")},
+		{id: "K6", attack: "k6 reopen", want: one("ENOENT")},
+		{id: "K6", attack: "k6 open for writing", want: one("EROFS")},
+		{id: "K6", attack: "k6 fchmod", want: one("EPERM")},
+		{id: "K6", attack: "k6 futimens", want: one("EPERM")},
+		{id: "K6", attack: "k6 utimensat", want: one("EPERM")},
+		{id: "K6", attack: "k6 fsetxattr", want: one("EPERM")},
+		// On a descriptor that was opened for reading the kernel itself refuses
+		// these; the control run has one for writing.
+		{id: "K6", attack: "k6 ftruncate", want: []string{"EINVAL", "EBADF"}},
+		{id: "K6", attack: "k6 fallocate", want: one("EBADF")},
+		{id: "K6", attack: "k6 shared map", want: one("EACCES")},
+		{id: "K6", attack: "k6 linkat", want: one("EPERM")},
+		{id: "K6", attack: "k6 unlink", want: []string{"EROFS", "EACCES"}},
+	}
+}
