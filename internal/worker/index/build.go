@@ -78,11 +78,12 @@ func (c *chunker) document(d *doc.Document, line int) {
 		}
 	}
 	for s := range sentences(d) {
-		if s.Block != block {
+		begins := s.Block != block
+		if begins {
 			text(s.Block)
 			block = s.Block
 		}
-		c.sentence(&d.Blocks[s.Block], s)
+		c.sentence(&d.Blocks[s.Block], s, begins)
 	}
 	text(len(d.Blocks))
 	c.flush()
@@ -92,12 +93,12 @@ func sentences(d *doc.Document) func(func(doc.Sentence) bool) {
 	return func(yield func(doc.Sentence) bool) { sentence.Each(d, yield) }
 }
 
-func (c *chunker) sentence(b *doc.Block, s doc.Sentence) {
+func (c *chunker) sentence(b *doc.Block, s doc.Sentence, begins bool) {
 	role := store.Prose
 	if c.d.Licence != "" {
 		role = store.Licence
 	}
-	c.add(b, role, store.Sentence{Text: s.Text, Start: s.Start, End: s.End})
+	c.add(b, role, store.Sentence{Text: s.Text, Start: s.Start, End: s.End, Begins: begins})
 	if role == store.Prose && len(c.leads) < limits.IndexLeads {
 		c.lead(b, s)
 	}
@@ -122,7 +123,7 @@ func (c *chunker) lines(b *doc.Block) {
 			at := from + strings.Index(b.Text[from:to], line)
 			start, end := b.SourceRange(at, at+len(line))
 			if end > start && end <= len(c.d.Source) {
-				c.add(b, role, store.Sentence{Text: line, Start: start, End: end})
+				c.add(b, role, store.Sentence{Text: line, Start: start, End: end, Begins: from == 0})
 			}
 		}
 		from = to + 1
@@ -146,7 +147,7 @@ func (c *chunker) add(b *doc.Block, role store.Role, s store.Sentence) {
 	}
 	c.end = s.End
 	c.size += len(s.Text) + 1
-	c.chunk.Sentences = append(c.chunk.Sentences, store.Sentence{Text: s.Text, Start: s.Start - c.start, End: s.End - c.start})
+	c.chunk.Sentences = append(c.chunk.Sentences, store.Sentence{Text: s.Text, Start: s.Start - c.start, End: s.End - c.start, Begins: s.Begins})
 }
 
 // whole widens a range to whole characters: what an entity such as &eacute;

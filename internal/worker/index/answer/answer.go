@@ -62,7 +62,7 @@ func find(ctx context.Context, src Source, question string, max int, p params) (
 		max = limits.AnswerSentences
 	}
 	f := fold.New()
-	q, err := analyse(ctx, src, f, question)
+	q, err := analyse(ctx, src, f, question, p)
 	if err != nil || len(q.terms) == 0 {
 		return Answer{}, err
 	}

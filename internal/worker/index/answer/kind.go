@@ -23,7 +23,7 @@ const (
 
 // kindOf reads the question words of a question.
 func kindOf(lang, question string) kind {
-	w := words(question)
+	w := plainWords(question)
 	has := func(phrases ...string) bool {
 		for _, p := range phrases {
 			if strings.Contains(w, " "+p+" ") {
@@ -64,9 +64,9 @@ func kindOf(lang, question string) kind {
 	return anything
 }
 
-// words returns the words of s in lower case without accents of the common
+// plainWords returns the words of s in lower case without accents of the common
 // kind, one space around each.
-func words(s string) string {
+func plainWords(s string) string {
 	var b strings.Builder
 	b.WriteByte(' ')
 	space := true

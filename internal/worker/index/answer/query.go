@@ -38,6 +38,10 @@ type term struct {
 	// their own: it adds to a score, but need not be there.
 	whole   bool
 	capital bool
+	first   bool // the question's first word
+	// known and common are what the table of English says of the word.
+	known  bool
+	common int
 }
 
 // match says that a token stands for a term, fully (1) or by meaning (less).
@@ -62,7 +66,7 @@ func (q *query) tokens(related bool) []string {
 
 // analyse finds the question's informative words and asks the source how
 // common each is.
-func analyse(ctx context.Context, src Source, f *fold.Folder, question string) (*query, error) {
+func analyse(ctx context.Context, src Source, f *fold.Folder, question string, p params) (*query, error) {
 	if len(question) > limits.AnswerQuestion {
 		question = strings.ToValidUTF8(question[:limits.AnswerQuestion], "")
 	}
@@ -78,7 +82,7 @@ func analyse(ctx context.Context, src Source, f *fold.Folder, question string) (
 	q.kind = kindOf(q.lang, question)
 	stems := stemLanguages(q.lang, langs)
 	seen := map[string]bool{}
-	for _, t := range f.Tokens(question, q.lang) {
+	for i, t := range f.Tokens(question, q.lang) {
 		if t.Stop || seen[t.Text] || frame(q.lang, t.Form) {
 			continue
 		}
@@ -86,7 +90,7 @@ func analyse(ctx context.Context, src Source, f *fold.Folder, question string) (
 			break
 		}
 		seen[t.Text] = true
-		tm := term{form: t.Form, whole: t.Kind == fold.Whole, capital: t.Capital}
+		tm := term{form: t.Form, whole: t.Kind == fold.Whole, capital: t.Capital, first: i == 0}
 		for _, l := range stems {
 			s := t.Text
 			if t.Kind != fold.Number && t.Kind != fold.Pair {
@@ -110,11 +114,11 @@ func analyse(ctx context.Context, src Source, f *fold.Folder, question string) (
 		if t.whole {
 			continue
 		}
-		for _, r := range related(t.form) {
-			for _, l := range stems {
-				if tok := f.Stem(r.form, l); !q.matches(tok, i) {
-					q.byToken[tok] = append(q.byToken[tok], match{i, r.weight})
-				}
+		lex := lookup(f.Stem(t.form, "en"))
+		q.terms[i].known, q.terms[i].common = lex.known, lex.common
+		for _, r := range lex.related {
+			if w := r.weight * p.related; w >= p.least && !q.matches(r.stem, i) {
+				q.byToken[r.stem] = append(q.byToken[r.stem], match{i, w})
 			}
 		}
 	}

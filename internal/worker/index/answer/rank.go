@@ -23,11 +23,18 @@ type params struct {
 	kind    float64 // looks like an answer of the kind
 	code    float64 // factor for code and tables
 	licence float64 // factor for licence texts
+	related float64 // factor for words that mean the same
+	least   float64 // below this weight a related word is left out
+	longer  float64 // lost for each further sentence
+	across  float64 // lost for each further paragraph
+	extend  bool
+	named   float64 // what a name counts for evidence
+	common  float64 // what a common word counts for evidence
 	silence float64 // evidence below which nothing is said
 }
 
 func standard() params {
-	return params{cover: 1, head: 0.6, name: 0.4, rest: 0.5, near: 0.1, bm25: 0.5, kind: 0.1, code: 0.85, licence: 0.5, silence: 0.42}
+	return params{cover: 1, head: 0.6, name: 0.4, rest: 0.5, near: 0.1, bm25: 0.5, kind: 0.1, code: 0.85, licence: 0.5, related: 0.8, least: 0.2, longer: 0.02, across: 0.03, extend: true, named: 1.6, common: 0.6, silence: 0}
 }
 
 type candidate struct {
@@ -39,11 +46,11 @@ type candidate struct {
 type window struct {
 	passage     *store.Passage
 	first, last int
-	text        string
 	score       float64
 	cover       float64 // weight of the words in the window, of the question's
 	all         float64 // the same with headings, name and the rest
 	terms       []float64
+	reach       []float64
 }
 
 type ranker struct {
@@ -57,7 +64,8 @@ type seen struct {
 	terms []float64
 	at    []int // token positions of matches, with which below
 	which []int
-	n     int // tokens in all
+	n     int     // tokens in all
+	fits  float64 // looks like an answer of the kind
 }
 
 func (r *ranker) look(text, lang string) seen {
@@ -99,6 +107,7 @@ func (r *ranker) windows(c *candidate, top float64) []window {
 	whole := seen{terms: make([]float64, len(r.q.terms))}
 	for i, s := range c.Sentences {
 		sentences[i] = r.look(s.Text, lang)
+		sentences[i].fits = r.q.kind.fits(s.Text)
 		merge(whole.terms, sentences[i].terms)
 	}
 	var ws []window
@@ -140,22 +149,33 @@ func (r *ranker) windows(c *candidate, top float64) []window {
 
 func (r *ranker) score(w *window, c *candidate, sentences []seen, head, name, whole seen, top float64, size int) {
 	own, all := 0.0, 0.0
+	w.reach = make([]float64, len(r.q.terms))
 	for i, t := range r.q.terms {
 		in := w.terms[i]
 		out := math.Max(in, math.Max(r.p.head*head.terms[i], math.Max(r.p.name*name.terms[i], r.p.rest*whole.terms[i])))
+		w.reach[i] = out
 		own += t.weight * in
 		all += t.weight * out
 	}
 	w.cover = math.Min(1, own/r.q.total)
 	w.all = math.Min(1, all/r.q.total)
-	w.text = join(c.Sentences[w.first : w.last+1])
 	s := r.p.cover*w.all + r.p.near*r.near(sentences)
 	if top > 0 {
 		s += r.p.bm25 * c.bm25 / top
 	}
-	s += r.p.kind * r.q.kind.fits(w.text)
-	// A longer window holds more by chance.
-	s -= 0.02 * float64(w.last-w.first)
+	fits := 0.0
+	for _, x := range sentences {
+		fits = math.Max(fits, x.fits)
+	}
+	s += r.p.kind * fits
+	// A longer window holds more by chance, one over several paragraphs
+	// belongs together less.
+	s -= r.p.longer * float64(w.last-w.first)
+	for i := w.first + 1; i <= w.last; i++ {
+		if c.Sentences[i].Begins {
+			s -= r.p.across
+		}
+	}
 	switch c.Role {
 	case store.Code:
 		s *= r.p.code
@@ -185,14 +205,31 @@ func (r *ranker) near(sentences []seen) float64 {
 	return math.Min(1, 2*got/pairs)
 }
 
-// evidence is what is held against the threshold of silence.
+// evidence is what is held against the threshold of silence: how much of the
+// question the best windows cover. A word that English does not know, or a name,
+// must be there; a common word may well be said in other words.
 func (r *ranker) evidence(ws []window) float64 {
 	best := 0.0
 	for i := range ws {
-		if i >= limits.AnswerSentences {
+		if i >= 3 {
 			break
 		}
-		best = math.Max(best, ws[i].all)
+		got, of := 0.0, 0.0
+		for j, t := range r.q.terms {
+			if t.whole {
+				continue
+			}
+			w := t.weight
+			switch {
+			case t.capital && !t.first || !t.known:
+				w *= r.p.named
+			case t.common >= 5:
+				w *= r.p.common
+			}
+			of += w
+			got += w * ws[i].reach[j]
+		}
+		best = math.Max(best, got/of)
 	}
 	return best
 }
@@ -223,12 +260,17 @@ func join(ss []store.Sentence) string {
 func pick(ws []window, max int, p params) []Sentence {
 	var out []Sentence
 	var taken []map[string]bool
+	var used []*window
 	for i := range ws {
 		if len(out) >= max {
 			break
 		}
 		w := &ws[i]
-		set := shingles(w.text)
+		if p.extend {
+			w.extend()
+		}
+		text := join(w.passage.Sentences[w.first : w.last+1])
+		set := shingles(text)
 		repeat := false
 		for _, t := range taken {
 			if overlap(set, t) > limits.AnswerSame {
@@ -236,17 +278,43 @@ func pick(ws []window, max int, p params) []Sentence {
 				break
 			}
 		}
+		for _, o := range used {
+			repeat = repeat || o.passage.ID == w.passage.ID && w.first <= o.last && o.first <= w.last
+		}
 		if repeat {
 			continue
 		}
+		used = append(used, w)
 		taken = append(taken, set)
-		out = append(out, w.sentence())
+		out = append(out, w.sentence(text))
 	}
 	return out
 }
 
-func (w *window) sentence() Sentence {
-	s := Sentence{Text: clip(w.text), Score: w.score}
+// extend widens a window within its paragraph while it stays short enough to
+// read: what follows first, since that is where explanations stand.
+func (w *window) extend() {
+	ss := w.passage.Sentences
+	size := 0
+	for _, s := range ss[w.first : w.last+1] {
+		size += utf8.RuneCountInString(s.Text) + 1
+	}
+	for w.last+1 < len(ss) && !ss[w.last+1].Begins {
+		if size += utf8.RuneCountInString(ss[w.last+1].Text) + 1; size > limits.AnswerText+1 {
+			return
+		}
+		w.last++
+	}
+	for w.first > 0 && !ss[w.first].Begins {
+		if size += utf8.RuneCountInString(ss[w.first-1].Text) + 1; size > limits.AnswerText+1 {
+			return
+		}
+		w.first--
+	}
+}
+
+func (w *window) sentence(text string) Sentence {
+	s := Sentence{Text: clip(text), Score: w.score}
 	cite := func(first, last int) {
 		quote, line, end := w.passage.Quote(first, last)
 		s.Citations = append(s.Citations, Citation{Path: w.passage.File.Path, Line: line, End: end, Quote: quote})

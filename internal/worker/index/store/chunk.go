@@ -33,6 +33,8 @@ const (
 type Sentence struct {
 	Text       string
 	Start, End int
+	// Begins is set for the first sentence of a paragraph or list item.
+	Begins bool
 }
 
 // Quote returns the source of the sentences from first to last, and the lines
@@ -58,7 +60,11 @@ func (c *Chunk) encode(dst []byte) []byte {
 	prev := 0
 	for _, s := range c.Sentences {
 		dst = binary.AppendVarint(dst, int64(s.Start-prev))
-		dst = binary.AppendUvarint(dst, uint64(s.End-s.Start))
+		size := uint64(s.End-s.Start) << 1
+		if s.Begins {
+			size |= 1
+		}
+		dst = binary.AppendUvarint(dst, size)
 		text := s.Text
 		if text == squeeze(c.Source[s.Start:s.End]) {
 			text = ""
@@ -88,7 +94,8 @@ func decode(data []byte) (*Chunk, error) {
 	prev := 0
 	for range n {
 		s := Sentence{Start: prev + int(r.int())}
-		s.End = s.Start + int(r.uint())
+		size := r.uint()
+		s.End, s.Begins = s.Start+int(size>>1), size&1 == 1
 		if r.bad || s.Start < 0 || s.End < s.Start || s.End > len(c.Source) {
 			return nil, ErrDamaged
 		}

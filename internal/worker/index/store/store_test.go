@@ -225,7 +225,7 @@ func TestDamageIsFound(t *testing.T) {
 }
 
 func FuzzChunk(f *testing.F) {
-	c := &Chunk{Head: "h", Line: 3, Role: Code, Source: "One  line.\nTwo.", Sentences: []Sentence{{"One line.", 0, 10}, {"2", 11, 15}}}
+	c := &Chunk{Head: "h", Line: 3, Role: Code, Source: "One  line.\nTwo.", Sentences: []Sentence{{"One line.", 0, 10, true}, {"2", 11, 15, false}}}
 	f.Add(c.encode(nil))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, data []byte) {
