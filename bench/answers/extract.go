@@ -96,6 +96,7 @@ func (e *extraction) end() {
 var (
 	manName   = regexp.MustCompile(`\.[1-8](\.gz)?$`)
 	manBreak  = regexp.MustCompile(`^[.']\s*(Pp|It|Sh|Ss|SH|SS|PP|LP|P|TP|IP|Bd|Ed|Bl|El|sp|D1|Dl|nf|fi|RS|RE)\b`)
+	manHead   = regexp.MustCompile(`^[.']\s*(Sh|Ss|SH|SS)\b`)
 	manMacro  = regexp.MustCompile(`^[.']\s*[A-Za-z]{1,3}\b`)
 	manInline = regexp.MustCompile(`\b(Cm|Fl|Ar|Pa|Dq|Sq|Ql|Xr|Sx|Em|Sy|Li|Ic|Nm|Ev|Dv|Va|Oo|Oc|Ns|Op|Ta)( |$)`)
 	manEscape = regexp.MustCompile(`\\f[BIRP]|\\&|\\/`)
@@ -137,7 +138,7 @@ func (e *extraction) man(source string) {
 			e.end()
 			continue
 		case t[0] == '.' || t[0] == '\'':
-			heading := strings.HasPrefix(t, ".S")
+			heading := manHead.MatchString(t)
 			if manBreak.MatchString(t) {
 				e.end()
 			}

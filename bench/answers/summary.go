@@ -88,9 +88,15 @@ func summarise(ctx context.Context, o options, name, dir string, files []*source
 			return nil, fmt.Errorf("%s, %s: %w", s.name, name, err)
 		}
 		r := summaryResult{Collection: name, System: s.name, Topics: len(topics[name]), Sentences: len(ps), Missed: []string{}, Junk: []string{}}
-		for _, p := range ps {
+		bad := make([]bool, len(ps))
+		for i, p := range ps {
 			r.Text = append(r.Text, fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text))
-			if why := j.why(p.Text); why != "" {
+			line := ""
+			if f := byName[p.File]; f != nil && p.Line >= 1 && p.Line <= len(f.lines) {
+				line = f.lines[p.Line-1]
+			}
+			if why := j.why(p.Text, p.File, line); why != "" {
+				bad[i] = true
 				r.Junk = append(r.Junk, why+": "+p.Text)
 			}
 			if p.Quote != "" {
@@ -101,10 +107,10 @@ func summarise(ctx context.Context, o options, name, dir string, files []*source
 		}
 		for _, t := range topics[name] {
 			covered, well := false, false
-			for _, p := range ps {
+			for i, p := range ps {
 				if t.re.MatchString(p.Text) {
 					covered = true
-					well = well || j.why(p.Text) == ""
+					well = well || !bad[i]
 				}
 			}
 			if covered {
@@ -201,7 +207,8 @@ func firstSentences(files []*source, max int) []passage {
 }
 
 // The constants of TextRank as its authors give them, and a bound on the graph:
-// words in more than one of commonIn sentences link everything to everything.
+// words in more than one of commonIn sentences are left out, with which it covers
+// more topics here than with the frequent ones.
 const (
 	damping  = 0.85
 	rounds   = 30
