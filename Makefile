@@ -64,6 +64,13 @@ test-full: go ## run all tests, the slow ones too, and again with the race detec
 hostile: go ## attack real workers of every kind
 	$(GO) run ./tools/runtests -full ./test/hostile/... ./internal/plat/...
 
+# Every fuzz target for FUZZTIME each; with none of them at work the seeds alone
+# run, in make test.
+FUZZTIME ?= 5m
+.PHONY: soak
+soak: go ## fuzz every parser and boundary, FUZZTIME (5m) each
+	@grep -rE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' cmd internal | sed -E 's|^(.*)/[^/]*:func (Fuzz[A-Za-z0-9_]+).*|\1 \2|' | while read -r d f; do echo "soak: $$d $$f"; $(GO) test "./$$d" -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) || exit 1; done
+
 .PHONY: bench
 bench: build ## measure against the targets and the peers; raw data goes to bench/data
 	cd bench && for b in */; do [ -f "$$b/main.go" ] || continue; echo "bench: $$b"; $(GO) run "./$$b" || exit 1; done
@@ -75,7 +82,7 @@ lint: lint-go lint-schema ## check format, vet, staticcheck, schema and generate
 lint-go: $(tools)/staticcheck-$(STATICCHECK)
 	@bad=$$(gofmt -l cmd internal tools test bench 2>/dev/null); [ -z "$$bad" ] || { echo "gofmt -w these:" >&2; echo "$$bad" >&2; exit 1; }
 	$(GO) vet ./...
-	GOOS=darwin $(GO) vet ./internal/errs ./internal/limits ./internal/clock ./internal/wire/... ./internal/capability ./internal/workerspec ./internal/auditlog
+	GOOS=darwin $(GO) vet ./internal/...
 	$(tools)/staticcheck-$(STATICCHECK) ./...
 
 .PHONY: lint-schema
