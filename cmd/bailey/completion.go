@@ -46,27 +46,27 @@ func groups(all []*verb) []string {
 
 func bashCompletion(all []*verb) string {
 	var b strings.Builder
-	b.WriteString("# bash completion for bailey\n_bailey() {\n\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]}\n")
-	fmt.Fprintf(&b, "\tif [ \"$COMP_CWORD\" -eq 1 ]; then\n\t\tCOMPREPLY=($(compgen -W %q -- \"$cur\"))\n\t\treturn\n\tfi\n", strings.Join(topVerbs(all), " "))
-	b.WriteString("\tcase $prev in\n\t--home|--allow-read)\n\t\tcompopt -o filenames\n\t\tCOMPREPLY=($(compgen -d -- \"$cur\"))\n\t\treturn ;;\n")
-	b.WriteString("\t--out)\n\t\tcompopt -o filenames\n\t\tCOMPREPLY=($(compgen -f -- \"$cur\"))\n\t\treturn ;;\n")
-	b.WriteString("\t--format)\n\t\tCOMPREPLY=($(compgen -W \"text md\" -- \"$cur\"))\n\t\treturn ;;\n\tesac\n")
+	b.WriteString("# bash completion for bailey\n_bailey() {\n\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]}\n\tlocal IFS=$' \\t\\n'\n")
+	fmt.Fprintf(&b, "\tif [ \"$COMP_CWORD\" -eq 1 ]; then\n\t\tmapfile -t COMPREPLY < <(compgen -W %q -- \"$cur\")\n\t\treturn\n\tfi\n", strings.Join(topVerbs(all), " "))
+	b.WriteString("\tcase $prev in\n\t--home|--allow-read)\n\t\tcompopt -o filenames\n\t\tmapfile -t COMPREPLY < <(compgen -d -- \"$cur\")\n\t\treturn ;;\n")
+	b.WriteString("\t--out)\n\t\tcompopt -o filenames\n\t\tmapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n\t\treturn ;;\n")
+	b.WriteString("\t--format)\n\t\tmapfile -t COMPREPLY < <(compgen -W \"text md\" -- \"$cur\")\n\t\treturn ;;\n\tesac\n")
 	fmt.Fprintf(&b, "\tcase $verb in\n\t%s)\n\t\tverb=\"$verb ${COMP_WORDS[2]}\" ;;\n\tesac\n", strings.Join(groups(all), "|"))
 	for _, g := range groups(all) {
-		fmt.Fprintf(&b, "\tif [ \"$COMP_CWORD\" -eq 2 ] && [ \"${COMP_WORDS[1]}\" = %s ]; then\n\t\tCOMPREPLY=($(compgen -W %q -- \"$cur\"))\n\t\treturn\n\tfi\n", g, strings.Join(groupOf(all, g), " "))
+		fmt.Fprintf(&b, "\tif [ \"$COMP_CWORD\" -eq 2 ] && [ \"${COMP_WORDS[1]}\" = %s ]; then\n\t\tmapfile -t COMPREPLY < <(compgen -W %q -- \"$cur\")\n\t\treturn\n\tfi\n", g, strings.Join(groupOf(all, g), " "))
 	}
 	b.WriteString("\tcase $verb in\n")
 	for _, v := range all {
-		fmt.Fprintf(&b, "\t%q)\n\t\tcase $cur in\n\t\t-*) COMPREPLY=($(compgen -W %q -- \"$cur\")) ;;\n", v.name, flagWords(v))
+		fmt.Fprintf(&b, "\t%q)\n\t\tcase $cur in\n\t\t-*) mapfile -t COMPREPLY < <(compgen -W %q -- \"$cur\") ;;\n", v.name, flagWords(v))
 		switch v.complete {
 		case "dir":
-			b.WriteString("\t\t*) compopt -o filenames; COMPREPLY=($(compgen -d -- \"$cur\")) ;;\n")
+			b.WriteString("\t\t*) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- \"$cur\") ;;\n")
 		case "file":
-			b.WriteString("\t\t*) compopt -o filenames; COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n")
+			b.WriteString("\t\t*) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- \"$cur\") ;;\n")
 		case "shell":
-			b.WriteString("\t\t*) COMPREPLY=($(compgen -W \"bash zsh fish\" -- \"$cur\")) ;;\n")
+			b.WriteString("\t\t*) mapfile -t COMPREPLY < <(compgen -W \"bash zsh fish\" -- \"$cur\") ;;\n")
 		case "verb":
-			fmt.Fprintf(&b, "\t\t*) COMPREPLY=($(compgen -W %q -- \"$cur\")) ;;\n", strings.Join(topVerbs(all), " "))
+			fmt.Fprintf(&b, "\t\t*) mapfile -t COMPREPLY < <(compgen -W %q -- \"$cur\") ;;\n", strings.Join(topVerbs(all), " "))
 		}
 		b.WriteString("\t\tesac ;;\n")
 	}

@@ -15,6 +15,10 @@ import (
 const helpWidth = 80
 
 func help(_ context.Context, c *cli, call *call) error {
+	if call.value("format") == "md" {
+		c.out.WriteString(reference())
+		return nil
+	}
 	if len(call.args) == 0 {
 		return c.printHelp(nil)
 	}
@@ -49,7 +53,7 @@ func (c *cli) printHelp(v *verb) error {
 // overview fits one screen of 24 lines by 80 columns.
 func overview() string {
 	var b strings.Builder
-	b.WriteString("Bailey: ask your documents; nothing reads them outside a sandbox, or without you.\n\n")
+	b.WriteString("Bailey: ask your documents. Nothing reads them unasked, or outside a sandbox.\n\n")
 	for _, v := range verbs() {
 		line := v.name
 		if v.args != "" {
@@ -97,6 +101,44 @@ func helpOf(v *verb) string {
 		b.WriteString("\nExamples\n")
 		for _, e := range v.examples {
 			fmt.Fprintf(&b, "  %s\n      %s\n", e.line, e.what)
+		}
+	}
+	return b.String()
+}
+
+// reference is docs/cli.md: what --help says of every command, as Markdown.
+func reference() string {
+	var b strings.Builder
+	b.WriteString("# The command line\n\n")
+	b.WriteString("Written by `bailey help --format md`; do not edit. What the output means to programs is in [json.md](json.md), where state lies in [directories.md](directories.md), what each error means in [errors.md](errors.md).\n\n")
+	b.WriteString("Flags may stand anywhere after the command, as `--flag value` or `--flag=value`; `--` ends them. `--help` explains a command.\n\n")
+	b.WriteString("```\n" + overview() + "```\n")
+	for _, v := range verbs() {
+		fmt.Fprintf(&b, "\n## bailey %s\n\n", v.name)
+		text := sentence(v.short)
+		if v.args != "" {
+			text = "`bailey " + v.name + " " + v.args + "`: " + v.short + "."
+		}
+		b.WriteString(text + "\n")
+		for _, p := range v.long {
+			b.WriteString("\n" + p + "\n")
+		}
+		if len(v.flags) > 0 {
+			b.WriteString("\n| flag | |\n|---|---|\n")
+			for _, f := range v.flags {
+				name := "--" + f.name
+				if f.value != "" {
+					name += " " + f.value
+				}
+				fmt.Fprintf(&b, "| `%s` | %s%s |\n", name, f.help, repeats(f))
+			}
+		}
+		if len(v.examples) > 0 {
+			b.WriteString("\n```sh\n")
+			for _, e := range v.examples {
+				fmt.Fprintf(&b, "%s   # %s\n", e.line, e.what)
+			}
+			b.WriteString("```\n")
 		}
 	}
 	return b.String()

@@ -38,7 +38,11 @@ func usage(detail, hint string) error {
 // what was read, so that the error can be printed as --json asks.
 func parse(all []*verb, args []string) (*call, error) {
 	c := &call{flags: map[string][]string{}}
-	// --json before an error that follows it must count too.
+	err := c.read(all, args)
+	if err == nil {
+		return c, nil
+	}
+	// A --json that stands behind the error counts too.
 	for _, a := range args {
 		if a == "--" {
 			break
@@ -47,12 +51,15 @@ func parse(all []*verb, args []string) (*call, error) {
 			c.flags["json"] = []string{"true"}
 		}
 	}
+	return c, err
+}
+
+func (c *call) read(all []*verb, args []string) error {
 	v, rest, err := findVerb(all, args)
 	if err != nil {
-		return c, err
+		return err
 	}
 	c.verb = v
-	c.flags = map[string][]string{}
 	hint := "run `bailey " + v.name + " --help`"
 	for len(rest) > 0 {
 		a := rest[0]
@@ -76,28 +83,28 @@ func parse(all []*verb, args []string) (*call, error) {
 		f := v.flag(name)
 		switch {
 		case !strings.HasPrefix(a, "--") || f == nil:
-			return c, usage("`bailey "+v.name+"` has no flag "+visible.Name(a), suggestFlag(v, name, hint))
+			return usage("`bailey "+v.name+"` has no flag "+visible.Name(a), suggestFlag(v, name, hint))
 		case f.value == "" && joined:
-			return c, usage("--"+name+" takes no value", hint)
+			return usage("--"+name+" takes no value", hint)
 		case f.value == "":
 			value = "true"
 		case !joined && len(rest) == 0:
-			return c, usage("--"+name+" needs a value: --"+name+" "+f.value, hint)
+			return usage("--"+name+" needs a value: --"+name+" "+f.value, hint)
 		case !joined:
 			value, rest = rest[0], rest[1:]
 		}
 		if f.value != "" && value == "" {
-			return c, usage("--"+name+" is empty", "give it a value: --"+name+" "+f.value)
+			return usage("--"+name+" is empty", "give it a value: --"+name+" "+f.value)
 		}
 		if c.has(name) && !f.repeat {
-			return c, usage("--"+name+" is given twice", "give it once")
+			return usage("--"+name+" is given twice", "give it once")
 		}
 		c.flags[name] = append(c.flags[name], value)
 	}
 	if c.help {
-		return c, nil
+		return nil
 	}
-	return c, c.check(hint)
+	return c.check(hint)
 }
 
 // check refuses what makes no sense before anything is touched.

@@ -180,6 +180,7 @@ func verbs() []*verb {
 		{
 			name: "help", args: "[COMMAND]", maxArgs: 2, complete: "verb", short: "explain a command",
 			examples: []example{{"bailey help ask", "the same as bailey ask --help"}},
+			flags:    []flag{{name: "format", value: "FORMAT", help: "md: all of it, as docs/cli.md", words: []string{"text", "md"}}},
 			run:      help,
 		},
 	}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/consent/prompt"
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/wire/policyv1"
+)
+
+// paper is a terminal whose person answers by a list.
+type paper struct {
+	shown         strings.Builder
+	answers       []string
+	columns, rows int
+	held          []time.Duration
+	fails         error
+}
+
+func (p *paper) Write(b []byte) (int, error) { return p.shown.Write(b) }
+func (p *paper) Size() (int, int)            { return p.columns, p.rows }
+func (p *paper) Hold(ctx context.Context, d time.Duration) error {
+	p.held = append(p.held, d)
+	return ctx.Err()
+}
+func (p *paper) ReadLine(context.Context) (string, error) {
+	if p.fails != nil {
+		return "", p.fails
+	}
+	a := p.answers[0]
+	p.answers = p.answers[1:]
+	return a, nil
+}
+
+func question(paths ...string) prompt.Question {
+	q := prompt.Question{Actor: "bailey ask"}
+	for _, p := range paths {
+		q.Rows = append(q.Rows, prompt.Row{Kind: policyv1.Kind_KIND_FILE_READ, Path: []byte(p), Ticked: true})
+	}
+	return q
+}
+
+func TestAskAt(t *testing.T) {
+	for _, c := range []struct {
+		answers  []string
+		accepted []uint32
+	}{
+		{[]string{"read"}, []uint32{0, 1}},
+		{[]string{"2", "read"}, []uint32{0}},
+		{[]string{"1", "2", "1", "read"}, []uint32{0}},
+		{[]string{"1", "2", "read"}, nil},
+		{[]string{""}, nil},
+		{[]string{"yes"}, nil},
+	} {
+		p := &paper{answers: c.answers, columns: 80, rows: 24}
+		got, err := askAt(t.Context(), p, question("/a", "/b"), time.Second)
+		if !slices.Equal(got, c.accepted) || (err == nil) != (c.accepted != nil) || err != nil && errs.CodeOf(err) != errs.Denied {
+			t.Errorf("%q: %v %v", c.answers, got, err)
+		}
+		// The inert time starts anew whenever the question is shown.
+		if len(p.held) != len(c.answers) || slices.Max(p.held) != time.Second || slices.Min(p.held) != time.Second {
+			t.Errorf("%q: held %v", c.answers, p.held)
+		}
+		if len(p.answers) != 0 {
+			t.Errorf("%q: it stopped asking", c.answers)
+		}
+	}
+}
+
+func TestAskAtFailures(t *testing.T) {
+	// Not all of it can be seen.
+	p := &paper{columns: 80, rows: 5}
+	if _, err := askAt(t.Context(), p, question("/a"), 0); errs.CodeOf(err) != errs.Denied || p.shown.Len() != 0 {
+		t.Errorf("too small: %v, %q", err, p.shown.String())
+	}
+	// Ctrl-C is not an answer.
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	p = &paper{columns: 80, rows: 24}
+	if _, err := askAt(ctx, p, question("/a"), 0); !errors.Is(err, context.Canceled) {
+		t.Errorf("Ctrl-C: %v", err)
+	}
+	// The terminal goes away.
+	p = &paper{columns: 80, rows: 24, fails: errs.New(errs.Cancelled, "")}
+	if got, err := askAt(t.Context(), p, question("/a"), 0); err == nil || got != nil {
+		t.Errorf("gone: %v %v", got, err)
+	}
+}
+
+// After a minute the answer is no, and says so.
+func TestUnanswered(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errs.New(errs.Denied, "").With("nobody answered within a minute"))
+	err := unanswered(ctx, errs.New(errs.Cancelled, ""))
+	if errs.CodeOf(err) != errs.Denied {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestCovered(t *testing.T) {
+	for _, c := range []struct {
+		real string
+		dirs []string
+		want bool
+	}{
+		{"/a/b", []string{"/a/b"}, true}, {"/a/b", []string{"/a"}, true}, {"/a/b", []string{"/"}, true}, {"/a/b", []string{"/x", "/a"}, true},
+		{"/a/b", []string{"/a/b/c"}, false}, {"/a/bc", []string{"/a/b"}, false}, {"/a", nil, false}, {"/A", []string{"/a"}, false}, {"", []string{"/a"}, false},
+	} {
+		if got := covered(c.real, c.dirs); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}
+
+// The hint can be copied: a shell reads back the very path, or it is not offered.
+func FuzzShellWord(f *testing.F) {
+	for _, s := range []string{"/home/u/x", "/a b", "/it's", "/$(touch x)", "/`id`", "/a\nb", "/a;rm", "/ü", "~", "-rf", "/\\"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		w := shellWord(s)
+		if w == "DIR" || s == "" {
+			return
+		}
+		out, err := exec.Command("sh", "-c", "printf %s "+w).Output()
+		if err != nil || string(out) != s {
+			t.Fatalf("%q is written %s and read %q (%v)", s, w, out, err)
+		}
+	})
+}
