@@ -104,6 +104,7 @@ breaking: $(tools)/buf-$(BUF) ## check that the schema breaks nothing of AGAINST
 generate: $(tools)/buf-$(BUF) generators ## write the generated code and documents anew
 	$(tools)/buf-$(BUF) generate
 	$(GO) run ./tools/errorsdoc docs/errors.md
+	$(GO) run ./cmd/bailey help --format md >docs/cli.md
 
 # The plugins run at the versions of go.mod, so they are built each time, which
 # costs nothing when nothing changed.
