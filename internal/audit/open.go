@@ -292,7 +292,7 @@ func (l *Log) replay(key note.Verifier, h *halves) (tail, error) {
 	if size < at {
 		return t, broken("the log was cut: its last checkpoint stood at %d records, %d bytes, and %d bytes are left", h.tree.Size(), at, size)
 	}
-	if t.lastKind, err = l.checkAnchorLine(h); err != nil {
+	if t.lastKind, err = l.checkLastBatch(h); err != nil {
 		return t, err
 	}
 	c := auditlog.ResumeChecker(key, h.best, h.tree)
@@ -330,9 +330,9 @@ func (l *Log) replay(key note.Verifier, h *halves) (tail, error) {
 	return t, nil
 }
 
-// checkAnchorLine checks that the checkpoint of the checkpoint file stands in
-// the log where it says, behind the record that it covers last.
-func (l *Log) checkAnchorLine(h *halves) (last auditlog.Kind, err error) {
+// checkLastBatch checks that the checkpoint of the checkpoint file stands in
+// the log where it says, behind the records that it covers.
+func (l *Log) checkLastBatch(h *halves) (last auditlog.Kind, err error) {
 	at := int64(h.best.Offset)
 	if h.tree.Size() == 0 {
 		if at != 0 {
@@ -340,7 +340,7 @@ func (l *Log) checkAnchorLine(h *halves) (last auditlog.Kind, err error) {
 		}
 		return "", nil
 	}
-	from := max(0, at-2*limits.AuditLine)
+	from := max(0, at-4*limits.AuditLine)
 	b := make([]byte, at-from)
 	if _, err := l.file.ReadAt(b, from); err != nil {
 		return "", err
@@ -358,10 +358,25 @@ func (l *Log) checkAnchorLine(h *halves) (last auditlog.Kind, err error) {
 		return wrong()
 	}
 	body = body[:i]
-	line := body[bytes.LastIndexByte(body, '\n')+1:]
-	rec, err := auditlog.ParseRecord(line)
-	if err != nil || auditlog.LeafHash(line) != leaves[len(leaves)-1] {
-		return "", broken("record %d is not what was signed", h.tree.Size()-1)
+	// As much of the batch as was read; with four of the largest lines, most often
+	// all of it.
+	for n := len(leaves) - 1; n >= 0; n-- {
+		i := bytes.LastIndexByte(body, '\n')
+		if i < 0 && from > 0 {
+			break
+		}
+		line := body[i+1:]
+		seq := h.tree.Size() - uint64(len(leaves)-n)
+		rec, err := auditlog.ParseRecord(line)
+		if err != nil || rec.Seq != seq || auditlog.LeafHash(line) != leaves[n] {
+			return "", broken("record %d is not what was signed", seq)
+		}
+		if last == "" {
+			last = rec.Kind
+		}
+		if body = body[:max(i, 0)]; i < 0 && n > 0 {
+			return wrong()
+		}
 	}
-	return rec.Kind, nil
+	return last, nil
 }

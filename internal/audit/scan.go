@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 
@@ -30,9 +31,10 @@ func (h *halves) why() string {
 }
 
 // readHalves reads the checkpoint file. A writer may be at work: a half that
-// does not parse is read again some times.
+// does not parse is read again until it does or stays the same.
 func readHalves(dir *safefile.Dir, key note.Verifier) (*halves, error) {
 	var h *halves
+	var before []byte
 	for range limits.AuditSlotReads {
 		b, err := dir.Read(auditlog.CheckpointFile, 2*limits.AuditSlot)
 		switch errs.CodeOf(err) {
@@ -44,9 +46,13 @@ func readHalves(dir *safefile.Dir, key note.Verifier) (*halves, error) {
 		if err != nil {
 			return nil, err
 		}
+		if h != nil && bytes.Equal(b, before) {
+			return h, nil
+		}
 		if h = parseHalves(b, key); h.damaged == 0 {
 			return h, nil
 		}
+		before = b
 	}
 	return h, nil
 }
