@@ -124,6 +124,13 @@ func run(homeDir string, ready io.WriteCloser) (err error) {
 		return err
 	}
 	defer data.Close()
+	kept := map[string]bool{}
+	for _, r := range policies.List() {
+		kept[datadir.KeptPrefix+string(r.ID)] = true
+	}
+	if err := data.Sweep(func(name string) bool { return kept[name] }); err != nil {
+		return err
+	}
 	l, err := peer.Listen(h.Socket)
 	if err != nil {
 		return err

@@ -7,7 +7,6 @@ package grant
 import (
 	"context"
 	"encoding/hex"
-	"fmt"
 	"path/filepath"
 	"strings"
 	"time"
@@ -166,7 +165,7 @@ func (s *Service) Decide(ctx context.Context, in *grantv1.DecideRequest) (*grant
 		if err = s.Assign(ctx, g, row.Folder); err != nil {
 			break
 		}
-		out.Grants = append(out.Grants, &grantv1.Granted{Id: string(g.Row.ID), Handle: h[:], Row: uint32(i)})
+		out.Grants = append(out.Grants, &grantv1.Granted{Id: string(g.Row.ID), Handle: h[:], Row: uint32(i), Remembered: string(g.Row.Policy)})
 	}
 	if err != nil {
 		// All or nothing: what was minted goes with the failure. The folders of
@@ -261,7 +260,7 @@ func (s *Service) noteEnded(kind auditlog.Kind, a audit.Actor, ended []grant.End
 func Ended(kind auditlog.Kind, a audit.Actor, e grant.Ended) audit.Event {
 	return audit.Event{
 		Kind: kind, Actor: a, Grant: string(e.Row.ID),
-		Detail: map[string]string{"kind": capability.Name(e.Row.Kind), "path": e.Row.Scope.Path, "calls": fmt.Sprint(e.Calls)},
+		Detail: map[string]string{"kind": capability.Name(e.Row.Kind), "path": e.Row.Scope.Path},
 	}
 }
 

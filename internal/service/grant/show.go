@@ -105,14 +105,13 @@ func (s *Service) fromLog(ctx context.Context) ([]*grantv1.ListResponse, error) 
 			}
 			order = append(order, g)
 			byID[r.Grant] = g
+		case auditlog.Call:
+			if g := byID[r.Grant]; g != nil {
+				g.Used++
+			}
 		case auditlog.Revoke:
 			if g := byID[r.Grant]; g != nil {
 				g.State = grantv1.State_STATE_REVOKED
-				_, _ = fmt.Sscan(r.Detail["calls"], &g.Used)
-			}
-		case auditlog.Expire:
-			if g := byID[r.Grant]; g != nil {
-				_, _ = fmt.Sscan(r.Detail["calls"], &g.Used)
 			}
 		}
 		return nil
