@@ -494,8 +494,10 @@ type Granted struct {
 	// What a person uses to name the grant.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// What the client uses to call with it; worthless on another connection.
-	Handle        []byte `protobuf:"bytes,2,opt,name=handle,proto3" json:"handle,omitempty"`
-	Row           uint32 `protobuf:"varint,3,opt,name=row,proto3" json:"row,omitempty"`
+	Handle []byte `protobuf:"bytes,2,opt,name=handle,proto3" json:"handle,omitempty"`
+	Row    uint32 `protobuf:"varint,3,opt,name=row,proto3" json:"row,omitempty"`
+	// The remembered permission that it came of or became; empty = none.
+	Remembered    string `protobuf:"bytes,4,opt,name=remembered,proto3" json:"remembered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -549,6 +551,13 @@ func (x *Granted) GetRow() uint32 {
 		return x.Row
 	}
 	return 0
+}
+
+func (x *Granted) GetRemembered() string {
+	if x != nil {
+		return x.Remembered
+	}
+	return ""
 }
 
 type DecideResponse struct {
@@ -1073,11 +1082,14 @@ const file_bailey_grant_v1_grant_proto_rawDesc = "" +
 	"actionHash\x12C\n" +
 	"\n" +
 	"decided_by\x18\x03 \x01(\x0e2\x1a.bailey.grant.v1.DecidedByB\b\xbaH\x05\x82\x01\x02\x10\x01R\tdecidedBy\x12$\n" +
-	"\baccepted\x18\x04 \x03(\rB\b\xbaH\x05\x92\x01\x02\x10\x10R\baccepted\"W\n" +
+	"\baccepted\x18\x04 \x03(\rB\b\xbaH\x05\x92\x01\x02\x10\x10R\baccepted\"\x80\x01\n" +
 	"\aGranted\x12\x19\n" +
 	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1f\n" +
 	"\x06handle\x18\x02 \x01(\fB\a\xbaH\x04z\x02h\x10R\x06handle\x12\x10\n" +
-	"\x03row\x18\x03 \x01(\rR\x03row\"L\n" +
+	"\x03row\x18\x03 \x01(\rR\x03row\x12'\n" +
+	"\n" +
+	"remembered\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\n" +
+	"remembered\"L\n" +
 	"\x0eDecideResponse\x12:\n" +
 	"\x06grants\x18\x01 \x03(\v2\x18.bailey.grant.v1.GrantedB\b\xbaH\x05\x92\x01\x02\x10\x10R\x06grants\"\x1f\n" +
 	"\vListRequest\x12\x10\n" +

@@ -192,6 +192,9 @@ func (x *Granted) validate() *rule.Violation {
 	if len(x.Handle) != 16 {
 		return rule.Broken("handle", "bytes.len")
 	}
+	if len(x.Remembered) > 64 && utf8.RuneCountInString(x.Remembered) > 64 {
+		return rule.Broken("remembered", "string.max_len")
+	}
 	return nil
 }
 
