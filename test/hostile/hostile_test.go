@@ -293,12 +293,12 @@ func TestCoreKilled(t *testing.T) {
 	bin := attacker(t)
 	for _, u := range users(t) {
 		t.Run(u.name, func(t *testing.T) {
-			if pid := killCore(t, u, bin, "full"); !await(gone, func() bool { return !proc.Alive(pid) }) {
+			if pid := killCore(t, u, bin, "full"); !died(t, pid, gone) {
 				unix.Kill(pid, unix.SIGKILL)
 				t.Error("the worker outlived its core")
 			}
 			pid := killCore(t, u, bin, "without:"+string(workerspec.ParentDeath))
-			if await(gone/2, func() bool { return !proc.Alive(pid) }) {
+			if died(t, pid, gone/2) {
 				t.Error("control run: the worker died without the parent-death signal too")
 			}
 			if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
@@ -342,14 +342,27 @@ func killCore(t *testing.T, u user, bin, mode string) int {
 	return pid
 }
 
-// await polls a state of the system.
-func await(limit time.Duration, ok func() bool) bool {
-	for until := time.Now().Add(limit); time.Now().Before(until); time.Sleep(time.Millisecond) {
-		if ok() {
-			return true
-		}
+// died waits for a process that is not our child to end.
+func died(t *testing.T, pid int, limit time.Duration) bool {
+	t.Helper()
+	fd, err := unix.PidfdOpen(pid, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return true
 	}
-	return ok()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	for until := time.Now().Add(limit); ; {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(max(0, time.Until(until).Milliseconds())))
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n > 0
+	}
 }
 
 // swaps is how often the race exchanges the granted directories at least.
