@@ -185,7 +185,7 @@ func explain(path string, err error) error {
 // before if it is still good, else a new choice, which is written down.
 func runtimeDir(h *Home, o Options) (string, error) {
 	file := filepath.Join(h.State, choiceName)
-	if chosen, ok := readChoice(file); ok && usable(chosen, o, h) {
+	if chosen, ok := readChoice(file); ok && usable(chosen, h) {
 		return chosen, nil
 	}
 	dir, err := chooseRuntime(h, o)
@@ -199,58 +199,58 @@ func runtimeDir(h *Home, o Options) (string, error) {
 }
 
 // usable reports whether a directory chosen earlier can go on being used. Its
-// name must be one that chooseRuntime could have given: the file is a memory,
+// name must be one that chooseRuntime gives for this home: the file is a memory,
 // not a setting.
-func usable(dir string, o Options, h *Home) bool {
-	if !filepath.IsAbs(dir) || len(dir)+1+len(socketName) > limits.SocketName {
+func usable(dir string, h *Home) bool {
+	if !filepath.IsAbs(dir) || !fits(dir) {
 		return false
 	}
-	base := filepath.Base(dir)
-	if dir != filepath.Join(h.Dir, "run") && base != appName && base != tempName() && !strings.HasPrefix(base, appName+"-") {
+	if filepath.Base(dir) != key(h) && (h.Dir == "" || dir != filepath.Join(h.Dir, "run")) {
 		return false
 	}
 	return private0700(dir) == nil && above(dir) == nil
 }
 
+func fits(dir string) bool { return len(dir)+1+len(socketName) <= limits.SocketName }
+
+// key names a home in a directory that other homes of the user share: HOME and
+// XDG_STATE_HOME may change while XDG_RUNTIME_DIR stays.
+func key(h *Home) string {
+	real, err := filepath.EvalSymlinks(h.State)
+	if err != nil {
+		real = h.State
+	}
+	sum := sha256.Sum256([]byte(real))
+	return hex.EncodeToString(sum[:8])
+}
+
 func chooseRuntime(h *Home, o Options) (string, error) {
-	suffix := appName
 	if h.Dir != "" {
-		dir := filepath.Join(h.Dir, "run")
-		if len(dir)+1+len(socketName) <= limits.SocketName {
+		if dir := filepath.Join(h.Dir, "run"); fits(dir) {
 			return dir, ensurePrivate(dir)
 		}
-		// The home's name does not fit: a short name that follows from it.
-		sum := sha256.Sum256([]byte(h.Dir))
-		suffix = appName + "-" + hex.EncodeToString(sum[:8])
 	}
 	uid := strconv.Itoa(os.Geteuid())
 	for _, base := range []string{o.Env.RuntimeDir, filepath.Join(o.RunUser, uid)} {
-		dir := filepath.Join(base, suffix)
-		if base == "" || len(dir)+1+len(socketName) > limits.SocketName {
+		dir := filepath.Join(base, appName, key(h))
+		if base == "" || !fits(dir) {
 			continue
 		}
 		// A base that is missing, or left over from `su`, is passed over, as the
 		// specification advises; one that is right but cannot be used is too.
-		if private0700(base) == nil && ensurePrivate(dir) == nil {
+		if private0700(base) == nil && ensurePrivate(filepath.Dir(dir)) == nil && ensurePrivate(dir) == nil {
 			return dir, nil
 		}
 	}
 	// /tmp, never TMPDIR: two shells of one user must meet.
-	dir := filepath.Join(o.Temp, tempName())
-	if err := makeInTemp(dir); err != nil {
-		return "", err
+	dir := filepath.Join(o.Temp, appName+"-"+uid)
+	for _, d := range []string{dir, filepath.Join(dir, key(h))} {
+		if err := makeInTemp(d); err != nil {
+			return "", err
+		}
 	}
-	if h.Dir == "" {
-		return dir, nil
-	}
-	dir = filepath.Join(dir, suffix)
-	if err := makeInTemp(dir); err != nil {
-		return "", err
-	}
-	return dir, nil
+	return filepath.Join(dir, key(h)), nil
 }
-
-func tempName() string { return appName + "-" + strconv.Itoa(os.Geteuid()) }
 
 // makeInTemp makes a directory where others could have put something first:
 // what stands there must be a directory of ours and no link.

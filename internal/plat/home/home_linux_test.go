@@ -78,9 +78,10 @@ func TestXDG(t *testing.T) {
 	h := mustOpen(t, w.o)
 	want := home.Home{
 		State: w.home + "/.local/state/bailey", Cache: w.home + "/.cache/bailey", Config: w.home + "/.config/bailey",
-		Runtime: w.run + "/" + uid() + "/bailey", Socket: w.run + "/" + uid() + "/bailey/core.sock",
 	}
-	if *h != want {
+	want.Runtime = w.run + "/" + uid() + "/bailey/" + filepath.Base(h.Runtime)
+	want.Socket = want.Runtime + "/core.sock"
+	if *h != want || len(filepath.Base(h.Runtime)) != 16 {
 		t.Errorf("got %+v, want %+v", *h, want)
 	}
 	w = newWorld(t)
@@ -88,6 +89,11 @@ func TestXDG(t *testing.T) {
 	h = mustOpen(t, w.o)
 	if h.State != w.dir+"/s/bailey" || h.Cache != w.dir+"/c/bailey" || h.Config != w.dir+"/o/bailey" {
 		t.Errorf("got %+v", *h)
+	}
+	// Another state is another home with another core, in the same session.
+	w.o.Env.StateHome = w.dir + "/s2"
+	if other := mustOpen(t, w.o); other.Socket == h.Socket {
+		t.Errorf("two homes share %s", h.Socket)
 	}
 }
 
@@ -119,11 +125,11 @@ func TestLongHome(t *testing.T) {
 		a := mustOpen(t, w.o)
 		w.o.Dir = w.dir + "/" + strings.Repeat("long/", 26)
 		b := mustOpen(t, w.o)
-		base := w.run + "/" + uid()
+		base := w.run + "/" + uid() + "/bailey"
 		if bare {
 			base = w.temp + "/bailey-" + uid()
 		}
-		if !strings.HasPrefix(a.Runtime, base+"/bailey-") || a.Runtime == b.Runtime {
+		if filepath.Dir(a.Runtime) != base || a.Runtime == b.Runtime {
 			t.Errorf("runtime directories %s and %s", a.Runtime, b.Runtime)
 		}
 		w.o.Dir = w.dir + "/" + strings.Repeat("long/", 25)
@@ -136,19 +142,19 @@ func TestLongHome(t *testing.T) {
 func TestNoRuntimeDir(t *testing.T) {
 	w := newWorld(t)
 	w.o.Env.RuntimeDir = ""
-	if h := mustOpen(t, w.o); h.Runtime != w.run+"/"+uid()+"/bailey" {
+	if h := mustOpen(t, w.o); filepath.Dir(h.Runtime) != w.run+"/"+uid()+"/bailey" {
 		t.Errorf("with /run/user: %s", h.Runtime)
 	}
 	w = newWorld(t)
 	w.o.Env.RuntimeDir, w.o.RunUser = "", w.dir+"/none"
-	if h := mustOpen(t, w.o); h.Runtime != w.temp+"/bailey-"+uid() {
+	if h := mustOpen(t, w.o); filepath.Dir(h.Runtime) != w.temp+"/bailey-"+uid() {
 		t.Errorf("without: %s", h.Runtime)
 	}
 	// A directory that others may enter is passed over, as after `su`.
 	w = newWorld(t)
 	w.o.RunUser = w.dir + "/none"
 	mkdir(t, w.o.Env.RuntimeDir, 0o755)
-	if h := mustOpen(t, w.o); h.Runtime != w.temp+"/bailey-"+uid() {
+	if h := mustOpen(t, w.o); filepath.Dir(h.Runtime) != w.temp+"/bailey-"+uid() {
 		t.Errorf("with an open one: %s", h.Runtime)
 	}
 	// One so long that no socket fits.
@@ -156,7 +162,7 @@ func TestNoRuntimeDir(t *testing.T) {
 	w.o.RunUser = w.dir + "/none"
 	w.o.Env.RuntimeDir = w.dir + strings.Repeat("/long", 25)
 	mkdir(t, w.o.Env.RuntimeDir, 0o700)
-	if h := mustOpen(t, w.o); h.Runtime != w.temp+"/bailey-"+uid() {
+	if h := mustOpen(t, w.o); filepath.Dir(h.Runtime) != w.temp+"/bailey-"+uid() {
 		t.Errorf("with a long one: %s", h.Runtime)
 	}
 }
@@ -173,7 +179,7 @@ func TestOneRuntimeDirPerHome(t *testing.T) {
 	if err := os.RemoveAll(first.Runtime); err != nil {
 		t.Fatal(err)
 	}
-	if h := mustOpen(t, w.o); h.Runtime != w.temp+"/bailey-"+uid() {
+	if h := mustOpen(t, w.o); filepath.Dir(h.Runtime) != w.temp+"/bailey-"+uid() {
 		t.Errorf("after it is gone: %s", h.Runtime)
 	}
 	mkdir(t, w.dir+"/else", 0o700)
@@ -181,7 +187,7 @@ func TestOneRuntimeDirPerHome(t *testing.T) {
 		if err := os.WriteFile(first.State+"/runtime-dir", []byte(bad), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if h := mustOpen(t, w.o); h.Runtime != w.temp+"/bailey-"+uid() {
+		if h := mustOpen(t, w.o); filepath.Dir(h.Runtime) != w.temp+"/bailey-"+uid() {
 			t.Errorf("after %q: %s", bad, h.Runtime)
 		}
 	}
