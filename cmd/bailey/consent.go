@@ -49,7 +49,7 @@ func (c *cli) obtain(ctx context.Context, cl *client.Client, j job, r *result) (
 		by = grantv1.DecidedBy_DECIDED_BY_UNSPECIFIED
 	}
 	r.folder = row.GetPath()
-	r.grants = []grantRow{{g.GetId(), row.GetKind(), row.GetPath(), decidedByName(by), row.GetRemember() || row.GetRemembered()}}
+	r.grants = []grantRow{{g.GetId(), row.GetKind(), row.GetPath(), decidedByName(by), g.GetRemembered()}}
 	return g.GetHandle(), nil
 }
 

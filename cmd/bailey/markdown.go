@@ -16,6 +16,7 @@ type markdownPrinter struct {
 	title   string // plain text
 	section indexv1.Section
 	started bool
+	listed  bool // the last lines are a list
 }
 
 func (p *markdownPrinter) begin() {
@@ -33,15 +34,24 @@ func (p *markdownPrinter) sentence(s *indexv1.Sentence) {
 			p.out.WriteString("## " + title + "\n\n")
 		}
 	}
+	end := "\n\n"
+	if p.section == indexv1.Section_SECTION_FILE {
+		p.out.WriteString("- ")
+		end = "\n"
+		p.listed = true
+	}
 	p.out.WriteString(escapeMarkdown(visible.Text(s.GetText())))
 	for _, c := range s.GetCitations() {
 		p.out.WriteString(" " + p.at.link(c.GetPath(), c.GetLine()))
 	}
-	p.out.WriteString("\n\n")
+	p.out.WriteString(end)
 }
 
 func (p *markdownPrinter) finish(r *result) {
 	p.begin()
+	if p.listed {
+		p.out.WriteString("\n")
+	}
 	if len(r.sentences) == 0 {
 		p.out.WriteString("Nothing found.\n\n")
 	}

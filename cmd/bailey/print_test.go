@@ -75,8 +75,7 @@ Bailey confines all code.
 
 Files
 
-Keys are *offline*.
-  project/docs/a b.md:12
+project/docs/a b.md:12: Keys are *offline*.
 
 Licences: Apache-2.0 (project/LICENSE), not recognised (project/COPYING), and 1 more.
 By bailey-extract/1, in the documents' own words: 2 files, 2.0 kB (1 unchanged since last time), 1.2 s.
@@ -150,7 +149,7 @@ func TestJSONShape(t *testing.T) {
 		`{"text":"Keys are *offline*.","section":"file","citations":[{"path":"docs/a b.md","line":12,"end_line":12,"quote":"Keys are *offline*."}]}],` +
 		`"licences":[{"path":"LICENSE","name":"Apache-2.0"},{"path":"COPYING","name":""}],` +
 		`"skipped":[{"path":"x\\xff.bin","path_base64":"eP8uYmlu","reason":"binary"},{"path":"y.bin","reason":"binary"},{"path":"z","reason":"unreadable","hint":"check its mode"}],` +
-		`"grants":[{"id":"g1","kind":"file.read","scope":"/home/u/project","decided_by":"command-line","remember":false}],` +
+		`"grants":[{"id":"g1","kind":"file.read","scope":"/home/u/project","decided_by":"command-line"}],` +
 		`"usage":{"files":2,"bytes":2048,"chunks":3,"skipped":3,"unchanged":1,"seconds":1.25}}`
 	if string(b) != want {
 		t.Errorf("got\n%s\nwant\n%s", b, want)

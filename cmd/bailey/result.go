@@ -31,7 +31,9 @@ type grantRow struct {
 	kind      policyv1.Kind
 	scope     []byte
 	decidedBy string
-	remember  bool
+	// remembered is the id of the remembered permission, empty when it ends with
+	// the task.
+	remembered string
 }
 
 func (r *result) skip(batch *indexv1.SkippedBatch) {
@@ -92,7 +94,8 @@ type grantUseJSON struct {
 	Kind      string `json:"kind"`
 	Scope     string `json:"scope"`
 	DecidedBy string `json:"decided_by"`
-	Remember  bool   `json:"remember"`
+	// Remembered is the id that `grant revoke` takes to forget it.
+	Remembered string `json:"remembered,omitempty"`
 }
 
 type usageJSON struct {
@@ -127,7 +130,7 @@ func (r *result) json() answerJSON {
 		a.Skipped = append(a.Skipped, skippedJSON{jsonPath(s.GetPath()), s.GetReason(), s.GetHint()})
 	}
 	for _, g := range r.grants {
-		a.Grants = append(a.Grants, grantUseJSON{g.id, capability.Name(g.kind), jsonPath(g.scope).Path, g.decidedBy, g.remember})
+		a.Grants = append(a.Grants, grantUseJSON{g.id, capability.Name(g.kind), jsonPath(g.scope).Path, g.decidedBy, g.remembered})
 	}
 	u := r.done.GetUsage()
 	a.Usage = usageJSON{

@@ -32,6 +32,7 @@ type textPrinter struct {
 	bold    bool
 	section indexv1.Section
 	started bool
+	listed  bool // the list of files has begun
 }
 
 func (p *textPrinter) sentence(s *indexv1.Sentence) {
@@ -42,9 +43,32 @@ func (p *textPrinter) sentence(s *indexv1.Sentence) {
 			p.heading(title)
 		}
 	}
+	text, cited := visible.Text(s.GetText()), s.GetCitations()
+	if p.section == indexv1.Section_SECTION_FILE {
+		p.fileLine(text, cited)
+		return
+	}
 	p.gap()
-	p.wrapped("", visible.Text(s.GetText()))
-	for _, c := range s.GetCitations() {
+	p.wrapped("", text)
+	for _, c := range cited {
+		p.line("  " + p.at.at(c.GetPath(), c.GetLine()))
+	}
+}
+
+// fileLine is a line of the list of files, in the form of grep and compilers,
+// which editors step through.
+func (p *textPrinter) fileLine(text string, cited []*indexv1.Citation) {
+	if !p.listed {
+		p.gap()
+		p.listed = true
+	}
+	for i, l := range visible.Wrap(p.at.at(cited[0].GetPath(), cited[0].GetLine())+": "+text, p.columns-2) {
+		if i > 0 {
+			l = "  " + l
+		}
+		p.line(l)
+	}
+	for _, c := range cited[1:] {
 		p.line("  " + p.at.at(c.GetPath(), c.GetLine()))
 	}
 }
@@ -180,8 +204,8 @@ func grantLine(g grantRow) string {
 		string(capability.ByRemembered):  "earlier, and remembered",
 	}[g.decidedBy]
 	until := "it ended with this task"
-	if g.remember {
-		until = "it stays until `bailey grant revoke " + visible.Text(g.id) + "`"
+	if g.remembered != "" {
+		until = "it stays until `bailey grant revoke " + visible.Text(g.remembered) + "`"
 	}
 	return fmt.Sprintf("Grant %s: %s %s, given %s; %s.", visible.Text(g.id), capability.Name(g.kind), visible.Path(string(g.scope)), by, until)
 }
