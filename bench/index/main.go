@@ -113,6 +113,7 @@ type result struct {
 	Chunks  int64   `json:"chunks,omitempty"`
 	Skipped int64   `json:"skipped"`
 	Seconds float64 `json:"seconds"`
+	CPU     float64 `json:"cpu_seconds"`             // of the whole process, both runs
 	Again   float64 `json:"again_seconds,omitempty"` // a second run, nothing changed
 	Peak    int64   `json:"peak_bytes"`              // resident memory, at most
 	Stored  int64   `json:"stored_bytes"`            // size of the database
@@ -245,13 +246,18 @@ func (b *bench) engine(ctx context.Context, name, dir string) (result, error) {
 	if err := json.Unmarshal(out, &r); err != nil {
 		return result{}, err
 	}
+	r.CPU = cpu(cmd)
 	b.keep(r)
 	return r, nil
 }
 
+func cpu(cmd *exec.Cmd) float64 {
+	return (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
+}
+
 func (b *bench) keep(r result) {
 	b.runs = append(b.runs, r)
-	fmt.Fprintf(b.log, "%s, %s: %d files, %.1f MB in %.2f s, at most %d MiB\n", r.Folder, r.System, r.Files, float64(r.Bytes)/1e6, r.Seconds, r.Peak>>20)
+	fmt.Fprintf(b.log, "%s, %s: %d files, %.1f MB in %.2f s (%.2f of CPU), at most %d MiB\n", r.Folder, r.System, r.Files, float64(r.Bytes)/1e6, r.Seconds, r.CPU, r.Peak>>20)
 }
 
 // sqlite lets the shell read the same files whole into one full-text table.
@@ -275,7 +281,7 @@ SELECT count(*) FROM t;
 	if err != nil {
 		return result{}, fmt.Errorf("sqlite3: %w", err)
 	}
-	r := result{Folder: name, System: "sqlite3", Bytes: size, Seconds: time.Since(start).Seconds(), Stored: folderSize(db)}
+	r := result{Folder: name, System: "sqlite3", Bytes: size, Seconds: time.Since(start).Seconds(), CPU: cpu(cmd), Stored: folderSize(db)}
 	if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		r.Peak = u.Maxrss << 10
 	}
