@@ -2,6 +2,7 @@ package main
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/bailey-run/bailey/internal/visible"
 	"github.com/bailey-run/bailey/internal/wire/indexv1"
@@ -72,21 +73,43 @@ func (p *markdownPrinter) finish(r *result) {
 
 // escapeMarkdown escapes one line of plain text so that CommonMark shows it as
 // it is (CommonMark 0.31, section 2.4: any ASCII punctuation may be escaped).
+// What cannot mean anything where it stands is left alone, for those who read
+// the source.
 func escapeMarkdown(s string) string {
 	var b strings.Builder
 	start := true // nothing but digits so far
+	before := ' '
 	for i, r := range s {
-		switch {
-		case strings.ContainsRune("\\`*_[]<>&|~!#$", r):
-			b.WriteByte('\\')
-		case start && strings.ContainsRune("+-=.)", r):
-			// At the start of a line: a list, a heading's underline.
+		rest := s[i+utf8.RuneLen(r):]
+		escape := false
+		switch r {
+		case '\\', '`', '*', '[', ']', '<', '>', '|', '~', '$':
+			escape = true
+		case '_':
+			// Inside a word it is a letter (section 6.2).
+			next, _ := utf8.DecodeRuneInString(rest)
+			escape = !letter(before) || rest == "" || !letter(next)
+		case '&':
+			escape = rest != "" && (rest[0] == '#' || letter(rune(rest[0])))
+		case '#':
+			// A heading, or the end of one.
+			escape = start || strings.Trim(rest, "# ") == ""
+		case '+', '-', '=', '.', ')':
+			// A list, or the line below a heading.
+			escape = start
+		}
+		if escape {
 			b.WriteByte('\\')
 		}
 		b.WriteRune(r)
-		if r < '0' || r > '9' || i > 9 {
+		if r < '0' || r > '9' {
 			start = false
 		}
+		before = r
 	}
 	return b.String()
+}
+
+func letter(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 }

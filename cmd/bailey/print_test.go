@@ -77,7 +77,7 @@ Files
 
 project/docs/a b.md:12: Keys are *offline*.
 
-Licences: Apache-2.0 (project/LICENSE), not recognised (project/COPYING), and 1 more.
+Licences: Apache-2.0 (project/LICENSE), not recognised (project/COPYING), and 1 file more.
 By bailey-extract/1, in the documents' own words: 2 files, 2.0 kB (1 unchanged since last time), 1.2 s.
 Skipped 3 files: 2 binary, 1 unreadable (x\xff.bin, y.bin, z). --json lists all of them.
 Grant g1: file.read /home/u/project, given on the command line; it ended with this task.
@@ -213,7 +213,7 @@ func TestMarkdown(t *testing.T) {
 // is ours and opens the very file.
 func FuzzMarkdown(f *testing.F) {
 	for _, s := range []string{
-		"plain", "![x](http://evil/?q=1)", "[a]: http://x", "<script>", "<http://x>", "# h", "- a", "+ a", "1. a", "1) a", "12345678901. a", "> q", "a\\*b*", "`c`", "~~~", "***",
+		"plain", "![x](http://evil/?q=1)", "a #", "a # b ##", "#5", "a_b _c_", "_a_b_", "é_x_", "&copy;", "AT&T", "&#35;", "! [x]", "[a]: http://x", "<script>", "<http://x>", "# h", "- a", "+ a", "1. a", "1) a", "12345678901. a", "> q", "a\\*b*", "`c`", "~~~", "***",
 		"a | b", "&amp;", "=== ", "---", "\\", "[x](y) <b>*c*</b>", "    code", "a  ", "$x$", "==",
 	} {
 		f.Add(s, s)

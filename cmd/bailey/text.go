@@ -124,23 +124,36 @@ func (p *textPrinter) wrapped(indent, s string) {
 
 func (p *textPrinter) line(s string) { p.out.WriteString(s + "\n") }
 
-// licenceLine names the licence texts together; they are not summarised.
+// licenceLine names the licence texts together, each licence once with the
+// first file that holds it; they are not summarised.
 func licenceLine(r *result, show func([]byte) string) string {
 	all := r.done.GetLicences()
 	if len(all) == 0 {
 		return ""
 	}
-	var parts []string
+	var names []string
+	files := map[string][]string{}
 	for _, l := range all {
 		name := visible.Text(l.GetName())
 		if name == "" {
 			name = "not recognised"
 		}
-		parts = append(parts, fmt.Sprintf("%s (%s)", name, show(l.GetPath())))
+		if files[name] == nil {
+			names = append(names, name)
+		}
+		files[name] = append(files[name], show(l.GetPath()))
 	}
-	s := "Licences: " + strings.Join(parts, ", ")
+	for i, name := range names {
+		in := files[name]
+		names[i] = name + " (" + in[0]
+		if len(in) > 1 {
+			names[i] += fmt.Sprintf(" and %d more", len(in)-1)
+		}
+		names[i] += ")"
+	}
+	s := "Licences: " + strings.Join(names, ", ")
 	if n := r.done.GetLicencesMore(); n > 0 {
-		s += fmt.Sprintf(", and %d more", n)
+		s += ", and " + count(uint64(n), "file") + " more"
 	}
 	return s + "."
 }
