@@ -100,15 +100,45 @@ func New(cfg Config) *Core {
 		Own: cfg.Own, Assign: c.assign, Forgotten: c.forgotten,
 	}
 	c.mux = rpc.NewMux(
-		corev1.CoreServiceRoutes(&coreservice.Service{
+		greeted(corev1.CoreServiceRoutes(&coreservice.Service{
 			Release: cfg.Release, PID: os.Getpid(), StateDir: cfg.StateDir, Sessions: c.sessions, Log: cfg.Audit,
 			Began: c.taskBegan, Examine: c.examine,
-		}),
-		grantv1.GrantServiceRoutes(c.grants),
-		auditv1.AuditServiceRoutes(&auditservice.Service{Log: cfg.Audit}),
-		c.relays(),
+		})),
+		greeted(grantv1.GrantServiceRoutes(c.grants)),
+		greeted(auditv1.AuditServiceRoutes(&auditservice.Service{Log: cfg.Audit})),
+		greeted(c.relays()),
 	)
 	return c
+}
+
+// greeted lets nothing but Hello through before a client has said who it is; a
+// client that tries breaks the protocol.
+func greeted(routes []rpc.Route) []rpc.Route {
+	refuse := func(ctx context.Context, m *rpc.Method) error {
+		if m == corev1.CoreServiceHelloMethod() || session.From(ctx).Greeted() {
+			return nil
+		}
+		ipc.FromContext(ctx).Fail("a call before the hello")
+		return errs.New(errs.Malformed, "core.greeted")
+	}
+	for i, r := range routes {
+		if r.Unary != nil {
+			routes[i].Unary = func(ctx context.Context, q []byte) ([]byte, error) {
+				if err := refuse(ctx, r.Method); err != nil {
+					return nil, err
+				}
+				return r.Unary(ctx, q)
+			}
+			continue
+		}
+		routes[i].Stream = func(ctx context.Context, q []byte, s rpc.Sender) error {
+			if err := refuse(ctx, r.Method); err != nil {
+				return err
+			}
+			return r.Stream(ctx, q, s)
+		}
+	}
+	return routes
 }
 
 // relays returns a route to a worker for each method that a client may call

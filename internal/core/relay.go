@@ -24,7 +24,7 @@ import (
 func (c *Core) relay(ctx context.Context, m *rpc.Method, request []byte, out rpc.Sender) error {
 	sess := session.From(ctx)
 	q := m.NewRequest().(rpc.Granted)
-	if err := decode(request, q); err != nil {
+	if err := rpc.Decode(request, q, m.MaxRequest); err != nil {
 		return err
 	}
 	g, err := c.table.Use(m.Kind, sess.Channel, q.GetGrant())
@@ -40,13 +40,6 @@ func (c *Core) relay(ctx context.Context, m *rpc.Method, request []byte, out rpc
 		err = lerr
 	}
 	return err
-}
-
-func decode(b []byte, m rpc.Message) error {
-	if err := proto.Unmarshal(b, m); err != nil {
-		return errs.Wrap(errs.Malformed, "core.decode", err)
-	}
-	return m.Validate()
 }
 
 // refuse records a call without a grant; denials are on the record too.
@@ -136,7 +129,7 @@ func (r *call) run(ctx context.Context, q rpc.Granted, out rpc.Sender) error {
 			return r.why(ctx, err)
 		}
 		silence.Reset(limits.WorkerSilence)
-		if err := decode(msg, r.method.NewResponse()); err != nil {
+		if err := rpc.Decode(msg, r.method.NewResponse(), r.method.MaxResponse); err != nil {
 			// A worker that breaks the schema is not asked again.
 			w.Conn.Fail("a response broke the schema")
 			return err

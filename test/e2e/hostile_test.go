@@ -1,0 +1,250 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/plat/env"
+	"github.com/bailey-run/bailey/internal/plat/home"
+	"github.com/bailey-run/bailey/internal/plat/proc"
+)
+
+// K7: whatever bytes come in on the core's socket, the connection that sent
+// them ends, the core lives, and broken frames are on the record.
+func TestRandomBytesIntoTheCore(t *testing.T) {
+	p := newPlace(t)
+	c := p.connect()
+	h, err := home.Open(home.Options{Dir: p.home, Env: env.Read()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(7, 7))
+	for i := range 200 {
+		conn, err := net.Dial("unix", h.Socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := make([]byte, 1+rng.IntN(4096))
+		for j := range b {
+			b[j] = byte(rng.Uint32())
+		}
+		switch i % 4 {
+		case 1: // a header of the right shape for a method that needs a hello
+			clear(b[:min(24, len(b))])
+			if len(b) >= 24 {
+				b[4] = 1
+				b[8] = 1
+				binary.LittleEndian.PutUint16(b[16:], 401)
+			}
+		case 2: // a length of 4 GiB
+			copy(b, []byte{0xff, 0xff, 0xff, 0xff})
+		case 3: // nothing but zeros
+			clear(b)
+		}
+		_, _ = conn.Write(b)
+		_ = conn.SetReadDeadline(time.Now().Add(wait))
+		if i%2 == 0 {
+			if _, err := conn.(*net.UnixConn).File(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		conn.Close()
+	}
+	if !proc.Alive(c.PID) {
+		t.Fatal("the core died")
+	}
+	p.mustAnswer()
+	out, _, _ := p.bailey("audit", "show", "--json")
+	if !strings.Contains(out, `"malformed-peer"`) {
+		t.Error("no broken frame is on the record")
+	}
+	p.verified()
+}
+
+// A call before the hello ends the connection: no client goes unnamed.
+func TestNoCallBeforeHello(t *testing.T) {
+	p := newPlace(t)
+	p.connect()
+	h, err := home.Open(home.Options{Dir: p.home, Env: env.Read()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("unix", h.Socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	frame := make([]byte, 24)
+	frame[4], frame[8] = 1, 1
+	binary.LittleEndian.PutUint32(frame[16:], 104) // ListTasks
+	if _, err := conn.Write(frame); err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(wait))
+	var got bytes.Buffer
+	_, err = got.ReadFrom(conn)
+	if err != nil {
+		t.Fatalf("the connection stayed open: %v", err)
+	}
+	if got.Len() != 0 {
+		t.Errorf("it was answered: %q", got.Bytes())
+	}
+	out, _, _ := p.bailey("audit", "show", "--json")
+	if !strings.Contains(out, "a call before the hello") {
+		t.Error("it is not on the record")
+	}
+}
+
+// A link that leads out of the folder, and a folder that is one, give the
+// worker nothing. The control run reads the same secret without the sandbox.
+func TestLinksLeadNowhere(t *testing.T) {
+	p := newPlace(t)
+	secret := filepath.Join(filepath.Dir(p.folder), "secret")
+	if err := os.MkdirAll(secret, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	const word = "The password of the vault is swordfish."
+	if err := os.WriteFile(secret+"/vault.txt", []byte(word+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, to := range map[string]string{
+		"link.txt": secret + "/vault.txt", "up.txt": "../secret/vault.txt", "dir": secret, "updir": "../secret", "root": "/",
+	} {
+		if err := os.Symlink(to, filepath.Join(p.folder, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Control: without the sandbox each link does lead there.
+	for _, n := range []string{"link.txt", "up.txt", "dir/vault.txt", "updir/vault.txt", "root" + secret + "/vault.txt"} {
+		b, err := os.ReadFile(filepath.Join(p.folder, n))
+		if err != nil || !strings.Contains(string(b), "swordfish") {
+			t.Fatalf("control: %s gave %q, %v", n, b, err)
+		}
+	}
+	out, errs, code := p.bailey("ask", p.folder, "what is the password of the vault?", "--allow-read", p.folder, "--json")
+	if code != 0 || strings.Contains(out, "swordfish") {
+		t.Fatalf("gave %d: %s%s", code, out, errs)
+	}
+	if strings.Count(out, `"reason":"link"`)+strings.Count(out, `"reason": "link"`) != 5 {
+		t.Errorf("the links are not listed as skipped: %s", out)
+	}
+	// Control: the question is answered where the folder itself is granted.
+	out, _, _ = p.bailey("ask", secret, "what is the password of the vault?", "--allow-read", secret, "--json")
+	if !strings.Contains(out, "swordfish") {
+		t.Errorf("control: the granted folder does not answer: %s", out)
+	}
+}
+
+// Two cores of one home: the second one gives way.
+func TestSecondCore(t *testing.T) {
+	p := newPlace(t)
+	c := p.connect()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	cmd := exec.Command(bins.path("bailey-core"), "--home", p.home, "--ready-fd", "3")
+	cmd.ExtraFiles = []*os.File{w}
+	err = cmd.Run()
+	w.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	if _, err := said.ReadFrom(r); err != nil || said.String() != "taken\n" {
+		t.Fatalf("said %q, %v", said.String(), err)
+	}
+	if !proc.Alive(c.PID) {
+		t.Fatal("the first core died")
+	}
+	p.mustAnswer()
+}
+
+// As root: the folder is 0700 with files of 0600, which no other user could
+// read; the worker does, and is not root.
+func TestPrivateFolder(t *testing.T) {
+	p := newPlace(t)
+	p.mustAnswer() // newPlace makes 0700 and 0600
+}
+
+// Where the file system cannot be id-mapped, a root core's worker reads as its
+// unprivileged id: what it may not read is skipped with the reason, and a
+// folder that it may not open is refused by name.
+func TestOverlay(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Log("mounting an overlay needs root; run as root by the same test")
+		return
+	}
+	p := newPlace(t)
+	base := filepath.Dir(p.folder)
+	for _, d := range []string{"up", "work", "merged"} {
+		if err := os.Mkdir(base+"/"+d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(p.folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	p.write("open.md", "The spare key lies under the green flowerpot.\n")
+	if err := os.Chmod(p.folder+"/open.md", 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("mount", "-t", "overlay", "overlay", "-o", fmt.Sprintf("lowerdir=%s,upperdir=%s/up,workdir=%s/work", p.folder, base, base), base+"/merged").CombinedOutput()
+	if err != nil {
+		t.Fatalf("mount: %v %s", err, out)
+	}
+	t.Cleanup(func() { _ = exec.Command("umount", "-l", base+"/merged").Run() })
+	merged := base + "/merged"
+	stdout, stderr, code := p.bailey("ask", merged, "where is the spare key?", "--allow-read", merged, "--json")
+	if code != 0 || !strings.Contains(stdout, "flowerpot") {
+		t.Fatalf("gave %d: %s%s", code, stdout, stderr)
+	}
+	if !strings.Contains(stdout, "unreadable") || !strings.Contains(stdout, "release.md") {
+		t.Errorf("the files of 0600 are not named as unreadable: %s", stdout)
+	}
+	if err := os.Chmod(merged, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr, code = p.bailey("ask", merged, "where is the spare key?", "--allow-read", merged)
+	if code == 0 || !strings.Contains(stderr, merged) {
+		t.Errorf("a folder that the worker may not open gave %d: %s%s", code, stdout, stderr)
+	}
+}
+
+// No space: the command says so, nothing hangs, and the next run works.
+func TestNoSpace(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Log("mounting a small file system needs root; run as root by the same test")
+		return
+	}
+	p := newPlace(t)
+	p.many(300)
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=2m,mode=0700", "tmpfs", p.home).CombinedOutput(); err != nil {
+		t.Fatalf("mount: %v %s", err, out)
+	}
+	t.Cleanup(func() { _ = exec.Command("umount", "-l", p.home).Run() })
+	stdout, stderr, code := p.bailey("summarize", p.folder, "--allow-read", p.folder)
+	if code != 5 || !strings.Contains(stderr, "disk is full") {
+		t.Fatalf("gave %d: %s%s", code, stdout, stderr)
+	}
+	p.gone(wait)
+	if out, err := exec.Command("mount", "-o", "remount,size=64m", p.home).CombinedOutput(); err != nil {
+		t.Fatalf("remount: %v %s", err, out)
+	}
+	p.mustAnswer()
+	p.verified()
+	left, err := os.ReadDir(p.home + "/cache/index")
+	if err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+}
