@@ -118,6 +118,9 @@ func TestRules(t *testing.T) {
 		{"message", field("MESSAGE", "OPTIONAL", "required: true", `type_name: ".t.v1.N"`) + messageN, `rule.Broken("f", "required")`},
 		{"repeated", many("UINT32", "repeated { min_items: 1 max_items: 3 }"), "len(x.F) > 3"},
 		{"repeated required", many("UINT32", "required: true repeated { max_items: 3 }"), "len(x.F) == 0"},
+		{"shape of a field", one("STRING", "string { max_len: 9 }"), `{Number: 1, Name: "f", Type: protowire.BytesType, Most: 1},`},
+		{"shape of a list", many("UINT32", "repeated { max_items: 3 }"), `{Number: 1, Name: "f", Type: protowire.VarintType, Most: 3, List: true},`},
+		{"shape of a message", field("MESSAGE", "REPEATED", "repeated { max_items: 3 }", `type_name: ".t.v1.N"`) + messageN, `Most: 3, List: true, Inner: new(N).Shape()},`},
 		{"items string", many("STRING", "repeated { max_items: 3 items { string { max_len: 4 } } }"), `rule.Broken("", "string.max_len").At("f", i)`},
 		{"items bytes", many("BYTES", "repeated { max_items: 3 items { bytes { len: 4 } } }"), "len(item) != 4"},
 		{"items int", many("INT64", "repeated { max_items: 3 items { int64 { lte: 4 } } }"), "item > 4"},
@@ -125,6 +128,7 @@ func TestRules(t *testing.T) {
 		{"items message", field("MESSAGE", "REPEATED", "repeated { max_items: 3 }", `type_name: ".t.v1.N"`) + messageN, `err.At("f", i)`},
 		{"message inside a message", `message_type { name: "M" nested_type { name: "I" field { name: "g" number: 1 type: TYPE_BYTES label: LABEL_OPTIONAL options { [buf.validate.field] { bytes { len: 1 } } } } } }`, "func (x *M_I) Validate() error"},
 		{"oneof", `message_type { name: "M" oneof_decl { name: "o" options { [buf.validate.oneof] { required: true } } } field { name: "f" number: 1 type: TYPE_MESSAGE label: LABEL_OPTIONAL type_name: ".t.v1.N" oneof_index: 0 } }` + messageN, `rule.Broken("o", "required")`},
+		{"shape of a oneof", `message_type { name: "M" oneof_decl { name: "p" } oneof_decl { name: "o" } field { name: "e" number: 1 type: TYPE_MESSAGE label: LABEL_OPTIONAL type_name: ".t.v1.N" oneof_index: 0 } field { name: "f" number: 2 type: TYPE_MESSAGE label: LABEL_OPTIONAL type_name: ".t.v1.N" oneof_index: 1 } }` + messageN, `{Number: 2, Name: "f", Type: protowire.BytesType, Most: 1, Oneof: 2, Inner: new(N).Shape()},`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			out, err := run(t, c.schema)

@@ -45,8 +45,10 @@ func (g *generator) message(out *protogen.GeneratedFile, m *protogen.Message) {
 	out.P("if len(x.unknownFields) != 0 {")
 	out.P("return ", rulePackage.Ident("Broken"), `("", "unknown field")`)
 	out.P("}")
+	var read []*rules
 	for _, f := range m.Fields {
 		r := g.fieldRules(f)
+		read = append(read, r)
 		if f.Oneof == nil {
 			emitField(out, f, r)
 		}
@@ -57,6 +59,7 @@ func (g *generator) message(out *protogen.GeneratedFile, m *protogen.Message) {
 	out.P("return nil")
 	out.P("}")
 	out.P()
+	emitShape(out, m, read)
 	for _, n := range m.Messages {
 		if !n.Desc.IsMapEntry() {
 			g.message(out, n)

@@ -11,8 +11,6 @@ import (
 	"log/slog"
 	"sync/atomic"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/bailey-run/bailey/internal/capability"
 	"github.com/bailey-run/bailey/internal/clock"
 	"github.com/bailey-run/bailey/internal/errs"
@@ -105,8 +103,8 @@ func (k *Kit) admit(ctx context.Context, m *rpc.Method, request []byte) (context
 		return nil, nil, errs.New(errs.Malformed, op).With("work before the seal")
 	}
 	q := m.NewRequest().(rpc.Granted)
-	if err := proto.Unmarshal(request, q); err != nil {
-		return nil, nil, errs.Wrap(errs.Malformed, op, err)
+	if err := rpc.Decode(request, q, m.MaxRequest); err != nil {
+		return nil, nil, err
 	}
 	g, err := k.rows.use(m.Kind, q.GetGrant())
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	policyv1 "github.com/bailey-run/bailey/internal/wire/policyv1"
 	rpc "github.com/bailey-run/bailey/internal/wire/rpc"
 	rule "github.com/bailey-run/bailey/internal/wire/rule"
+	protowire "google.golang.org/protobuf/encoding/protowire"
 	utf8 "unicode/utf8"
 )
 
@@ -31,6 +32,14 @@ func (x *ShowRequest) validate() *rule.Violation {
 	return nil
 }
 
+// Shape implements rpc.Message.
+func (*ShowRequest) Shape() rule.Shape { return showRequestShape }
+
+var showRequestShape = rule.Shape{
+	{Number: 1, Name: "last", Type: protowire.VarintType, Most: 1},
+	{Number: 2, Name: "task", Type: protowire.BytesType, Most: 1},
+}
+
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *ShowResponse) Validate() error {
 	if x == nil {
@@ -50,6 +59,15 @@ func (x *ShowResponse) validate() *rule.Violation {
 		return rule.Broken("json", "bytes.max_len")
 	}
 	return nil
+}
+
+// Shape implements rpc.Message.
+func (*ShowResponse) Shape() rule.Shape { return showResponseShape }
+
+var showResponseShape = rule.Shape{
+	{Number: 1, Name: "seq", Type: protowire.VarintType, Most: 1},
+	{Number: 2, Name: "time_ms", Type: protowire.VarintType, Most: 1},
+	{Number: 3, Name: "json", Type: protowire.BytesType, Most: 1},
 }
 
 var (

@@ -7,6 +7,7 @@ import (
 	policyv1 "github.com/bailey-run/bailey/internal/wire/policyv1"
 	rpc "github.com/bailey-run/bailey/internal/wire/rpc"
 	rule "github.com/bailey-run/bailey/internal/wire/rule"
+	protowire "google.golang.org/protobuf/encoding/protowire"
 	utf8 "unicode/utf8"
 )
 
@@ -32,6 +33,13 @@ func (x *HelloRequest) validate() *rule.Violation {
 		return rule.Broken("release", "string.max_len")
 	}
 	return nil
+}
+
+// Shape implements rpc.Message.
+func (*HelloRequest) Shape() rule.Shape { return helloRequestShape }
+
+var helloRequestShape = rule.Shape{
+	{Number: 1, Name: "release", Type: protowire.BytesType, Most: 1},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
@@ -61,6 +69,15 @@ func (x *HelloResponse) validate() *rule.Violation {
 	return nil
 }
 
+// Shape implements rpc.Message.
+func (*HelloResponse) Shape() rule.Shape { return helloResponseShape }
+
+var helloResponseShape = rule.Shape{
+	{Number: 1, Name: "release", Type: protowire.BytesType, Most: 1},
+	{Number: 2, Name: "pid", Type: protowire.VarintType, Most: 1},
+	{Number: 3, Name: "state_dir", Type: protowire.BytesType, Most: 1},
+}
+
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *BeginTaskRequest) Validate() error {
 	if x == nil {
@@ -85,6 +102,13 @@ func (x *BeginTaskRequest) validate() *rule.Violation {
 	return nil
 }
 
+// Shape implements rpc.Message.
+func (*BeginTaskRequest) Shape() rule.Shape { return beginTaskRequestShape }
+
+var beginTaskRequestShape = rule.Shape{
+	{Number: 1, Name: "verb", Type: protowire.BytesType, Most: 1},
+}
+
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *BeginTaskResponse) Validate() error {
 	if x == nil {
@@ -107,6 +131,13 @@ func (x *BeginTaskResponse) validate() *rule.Violation {
 		return rule.Broken("task", "string.max_len")
 	}
 	return nil
+}
+
+// Shape implements rpc.Message.
+func (*BeginTaskResponse) Shape() rule.Shape { return beginTaskResponseShape }
+
+var beginTaskResponseShape = rule.Shape{
+	{Number: 1, Name: "task", Type: protowire.BytesType, Most: 1},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
@@ -138,6 +169,14 @@ func (x *EndTaskRequest) validate() *rule.Violation {
 	return nil
 }
 
+// Shape implements rpc.Message.
+func (*EndTaskRequest) Shape() rule.Shape { return endTaskRequestShape }
+
+var endTaskRequestShape = rule.Shape{
+	{Number: 1, Name: "task", Type: protowire.BytesType, Most: 1},
+	{Number: 2, Name: "outcome", Type: protowire.VarintType, Most: 1},
+}
+
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *EndTaskResponse) Validate() error {
 	if x == nil {
@@ -156,6 +195,11 @@ func (x *EndTaskResponse) validate() *rule.Violation {
 	return nil
 }
 
+// Shape implements rpc.Message.
+func (*EndTaskResponse) Shape() rule.Shape { return endTaskResponseShape }
+
+var endTaskResponseShape = rule.Shape{}
+
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *ListTasksRequest) Validate() error {
 	if x == nil {
@@ -173,6 +217,11 @@ func (x *ListTasksRequest) validate() *rule.Violation {
 	}
 	return nil
 }
+
+// Shape implements rpc.Message.
+func (*ListTasksRequest) Shape() rule.Shape { return listTasksRequestShape }
+
+var listTasksRequestShape = rule.Shape{}
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *Task) Validate() error {
@@ -204,6 +253,15 @@ func (x *Task) validate() *rule.Violation {
 	return nil
 }
 
+// Shape implements rpc.Message.
+func (*Task) Shape() rule.Shape { return taskShape }
+
+var taskShape = rule.Shape{
+	{Number: 1, Name: "id", Type: protowire.BytesType, Most: 1},
+	{Number: 2, Name: "verb", Type: protowire.BytesType, Most: 1},
+	{Number: 3, Name: "started_ms", Type: protowire.VarintType, Most: 1},
+}
+
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *ListTasksResponse) Validate() error {
 	if x == nil {
@@ -233,6 +291,13 @@ func (x *ListTasksResponse) validate() *rule.Violation {
 	return nil
 }
 
+// Shape implements rpc.Message.
+func (*ListTasksResponse) Shape() rule.Shape { return listTasksResponseShape }
+
+var listTasksResponseShape = rule.Shape{
+	{Number: 1, Name: "tasks", Type: protowire.BytesType, Most: 1024, List: true, Inner: new(Task).Shape()},
+}
+
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *StopTaskRequest) Validate() error {
 	if x == nil {
@@ -254,6 +319,13 @@ func (x *StopTaskRequest) validate() *rule.Violation {
 	return nil
 }
 
+// Shape implements rpc.Message.
+func (*StopTaskRequest) Shape() rule.Shape { return stopTaskRequestShape }
+
+var stopTaskRequestShape = rule.Shape{
+	{Number: 1, Name: "task", Type: protowire.BytesType, Most: 1},
+}
+
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *StopTaskResponse) Validate() error {
 	if x == nil {
@@ -270,6 +342,13 @@ func (x *StopTaskResponse) validate() *rule.Violation {
 		return rule.Broken("", "unknown field")
 	}
 	return nil
+}
+
+// Shape implements rpc.Message.
+func (*StopTaskResponse) Shape() rule.Shape { return stopTaskResponseShape }
+
+var stopTaskResponseShape = rule.Shape{
+	{Number: 1, Name: "stopped", Type: protowire.VarintType, Most: 1},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
@@ -289,6 +368,11 @@ func (x *DoctorRequest) validate() *rule.Violation {
 	}
 	return nil
 }
+
+// Shape implements rpc.Message.
+func (*DoctorRequest) Shape() rule.Shape { return doctorRequestShape }
+
+var doctorRequestShape = rule.Shape{}
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *Check) Validate() error {
@@ -318,6 +402,16 @@ func (x *Check) validate() *rule.Violation {
 		return rule.Broken("hint", "string.max_len")
 	}
 	return nil
+}
+
+// Shape implements rpc.Message.
+func (*Check) Shape() rule.Shape { return checkShape }
+
+var checkShape = rule.Shape{
+	{Number: 1, Name: "id", Type: protowire.BytesType, Most: 1},
+	{Number: 2, Name: "ok", Type: protowire.VarintType, Most: 1},
+	{Number: 3, Name: "detail", Type: protowire.BytesType, Most: 1},
+	{Number: 4, Name: "hint", Type: protowire.BytesType, Most: 1},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
@@ -351,6 +445,15 @@ func (x *Layer) validate() *rule.Violation {
 		return rule.Broken("how", "string.max_len")
 	}
 	return nil
+}
+
+// Shape implements rpc.Message.
+func (*Layer) Shape() rule.Shape { return layerShape }
+
+var layerShape = rule.Shape{
+	{Number: 1, Name: "layer", Type: protowire.BytesType, Most: 1},
+	{Number: 2, Name: "state", Type: protowire.BytesType, Most: 1},
+	{Number: 3, Name: "how", Type: protowire.BytesType, Most: 1},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
@@ -392,6 +495,15 @@ func (x *Worker) validate() *rule.Violation {
 		}
 	}
 	return nil
+}
+
+// Shape implements rpc.Message.
+func (*Worker) Shape() rule.Shape { return workerShape }
+
+var workerShape = rule.Shape{
+	{Number: 1, Name: "kind", Type: protowire.BytesType, Most: 1},
+	{Number: 2, Name: "level", Type: protowire.BytesType, Most: 1},
+	{Number: 3, Name: "layers", Type: protowire.BytesType, Most: 64, List: true, Inner: new(Layer).Shape()},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
@@ -438,6 +550,17 @@ func (x *DoctorResponse) validate() *rule.Violation {
 		}
 	}
 	return nil
+}
+
+// Shape implements rpc.Message.
+func (*DoctorResponse) Shape() rule.Shape { return doctorResponseShape }
+
+var doctorResponseShape = rule.Shape{
+	{Number: 1, Name: "ok", Type: protowire.VarintType, Most: 1},
+	{Number: 2, Name: "release", Type: protowire.BytesType, Most: 1},
+	{Number: 3, Name: "level", Type: protowire.BytesType, Most: 1},
+	{Number: 4, Name: "checks", Type: protowire.BytesType, Most: 64, List: true, Inner: new(Check).Shape()},
+	{Number: 5, Name: "workers", Type: protowire.BytesType, Most: 32, List: true, Inner: new(Worker).Shape()},
 }
 
 var (

@@ -4,6 +4,7 @@ package errorsv1
 
 import (
 	rule "github.com/bailey-run/bailey/internal/wire/rule"
+	protowire "google.golang.org/protobuf/encoding/protowire"
 	utf8 "unicode/utf8"
 )
 
@@ -32,4 +33,13 @@ func (x *Error) validate() *rule.Violation {
 		return rule.Broken("hint", "string.max_len")
 	}
 	return nil
+}
+
+// Shape implements rpc.Message.
+func (*Error) Shape() rule.Shape { return errorShape }
+
+var errorShape = rule.Shape{
+	{Number: 1, Name: "code", Type: protowire.BytesType, Most: 1},
+	{Number: 2, Name: "message", Type: protowire.BytesType, Most: 1},
+	{Number: 3, Name: "hint", Type: protowire.BytesType, Most: 1},
 }

@@ -7,6 +7,7 @@ import (
 	policyv1 "github.com/bailey-run/bailey/internal/wire/policyv1"
 	rpc "github.com/bailey-run/bailey/internal/wire/rpc"
 	rule "github.com/bailey-run/bailey/internal/wire/rule"
+	protowire "google.golang.org/protobuf/encoding/protowire"
 	utf8 "unicode/utf8"
 )
 
@@ -40,6 +41,16 @@ func (x *Want) validate() *rule.Violation {
 		return rule.Broken("ttl_seconds", "uint32.lte")
 	}
 	return nil
+}
+
+// Shape implements rpc.Message.
+func (*Want) Shape() rule.Shape { return wantShape }
+
+var wantShape = rule.Shape{
+	{Number: 1, Name: "kind", Type: protowire.VarintType, Most: 1},
+	{Number: 2, Name: "path", Type: protowire.BytesType, Most: 1},
+	{Number: 3, Name: "ttl_seconds", Type: protowire.VarintType, Most: 1},
+	{Number: 4, Name: "remember", Type: protowire.VarintType, Most: 1},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
@@ -80,6 +91,14 @@ func (x *ProposeRequest) validate() *rule.Violation {
 	return nil
 }
 
+// Shape implements rpc.Message.
+func (*ProposeRequest) Shape() rule.Shape { return proposeRequestShape }
+
+var proposeRequestShape = rule.Shape{
+	{Number: 1, Name: "task", Type: protowire.BytesType, Most: 1},
+	{Number: 2, Name: "wants", Type: protowire.BytesType, Most: 16, List: true, Inner: new(Want).Shape()},
+}
+
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *Row) Validate() error {
 	if x == nil {
@@ -99,6 +118,18 @@ func (x *Row) validate() *rule.Violation {
 		return rule.Broken("path", "bytes.max_len")
 	}
 	return nil
+}
+
+// Shape implements rpc.Message.
+func (*Row) Shape() rule.Shape { return rowShape }
+
+var rowShape = rule.Shape{
+	{Number: 1, Name: "kind", Type: protowire.VarintType, Most: 1},
+	{Number: 2, Name: "path", Type: protowire.BytesType, Most: 1},
+	{Number: 3, Name: "renamed", Type: protowire.VarintType, Most: 1},
+	{Number: 4, Name: "ttl_seconds", Type: protowire.VarintType, Most: 1},
+	{Number: 5, Name: "remember", Type: protowire.VarintType, Most: 1},
+	{Number: 6, Name: "remembered", Type: protowire.VarintType, Most: 1},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
@@ -136,6 +167,17 @@ func (x *ProposeResponse) validate() *rule.Violation {
 	return nil
 }
 
+// Shape implements rpc.Message.
+func (*ProposeResponse) Shape() rule.Shape { return proposeResponseShape }
+
+var proposeResponseShape = rule.Shape{
+	{Number: 1, Name: "proposal", Type: protowire.BytesType, Most: 1},
+	{Number: 2, Name: "action_hash", Type: protowire.BytesType, Most: 1},
+	{Number: 3, Name: "rows", Type: protowire.BytesType, Most: 16, List: true, Inner: new(Row).Shape()},
+	{Number: 4, Name: "inert_ms", Type: protowire.VarintType, Most: 1},
+	{Number: 5, Name: "ask", Type: protowire.VarintType, Most: 1},
+}
+
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *DecideRequest) Validate() error {
 	if x == nil {
@@ -168,6 +210,16 @@ func (x *DecideRequest) validate() *rule.Violation {
 	return nil
 }
 
+// Shape implements rpc.Message.
+func (*DecideRequest) Shape() rule.Shape { return decideRequestShape }
+
+var decideRequestShape = rule.Shape{
+	{Number: 1, Name: "proposal", Type: protowire.BytesType, Most: 1},
+	{Number: 2, Name: "action_hash", Type: protowire.BytesType, Most: 1},
+	{Number: 3, Name: "decided_by", Type: protowire.VarintType, Most: 1},
+	{Number: 4, Name: "accepted", Type: protowire.VarintType, Most: 16, List: true},
+}
+
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *Granted) Validate() error {
 	if x == nil {
@@ -196,6 +248,16 @@ func (x *Granted) validate() *rule.Violation {
 		return rule.Broken("remembered", "string.max_len")
 	}
 	return nil
+}
+
+// Shape implements rpc.Message.
+func (*Granted) Shape() rule.Shape { return grantedShape }
+
+var grantedShape = rule.Shape{
+	{Number: 1, Name: "id", Type: protowire.BytesType, Most: 1},
+	{Number: 2, Name: "handle", Type: protowire.BytesType, Most: 1},
+	{Number: 3, Name: "row", Type: protowire.VarintType, Most: 1},
+	{Number: 4, Name: "remembered", Type: protowire.BytesType, Most: 1},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
@@ -227,6 +289,13 @@ func (x *DecideResponse) validate() *rule.Violation {
 	return nil
 }
 
+// Shape implements rpc.Message.
+func (*DecideResponse) Shape() rule.Shape { return decideResponseShape }
+
+var decideResponseShape = rule.Shape{
+	{Number: 1, Name: "grants", Type: protowire.BytesType, Most: 16, List: true, Inner: new(Granted).Shape()},
+}
+
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *ListRequest) Validate() error {
 	if x == nil {
@@ -243,6 +312,13 @@ func (x *ListRequest) validate() *rule.Violation {
 		return rule.Broken("", "unknown field")
 	}
 	return nil
+}
+
+// Shape implements rpc.Message.
+func (*ListRequest) Shape() rule.Shape { return listRequestShape }
+
+var listRequestShape = rule.Shape{
+	{Number: 1, Name: "all", Type: protowire.VarintType, Most: 1},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
@@ -278,6 +354,22 @@ func (x *ListResponse) validate() *rule.Violation {
 	return nil
 }
 
+// Shape implements rpc.Message.
+func (*ListResponse) Shape() rule.Shape { return listResponseShape }
+
+var listResponseShape = rule.Shape{
+	{Number: 1, Name: "id", Type: protowire.BytesType, Most: 1},
+	{Number: 2, Name: "kind", Type: protowire.VarintType, Most: 1},
+	{Number: 3, Name: "scope", Type: protowire.BytesType, Most: 1},
+	{Number: 4, Name: "holder", Type: protowire.BytesType, Most: 1},
+	{Number: 5, Name: "task", Type: protowire.BytesType, Most: 1},
+	{Number: 6, Name: "since_ms", Type: protowire.VarintType, Most: 1},
+	{Number: 7, Name: "expires_ms", Type: protowire.VarintType, Most: 1},
+	{Number: 8, Name: "used", Type: protowire.VarintType, Most: 1},
+	{Number: 9, Name: "state", Type: protowire.VarintType, Most: 1},
+	{Number: 10, Name: "decided_by", Type: protowire.VarintType, Most: 1},
+}
+
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *RevokeRequest) Validate() error {
 	if x == nil {
@@ -302,6 +394,13 @@ func (x *RevokeRequest) validate() *rule.Violation {
 	return nil
 }
 
+// Shape implements rpc.Message.
+func (*RevokeRequest) Shape() rule.Shape { return revokeRequestShape }
+
+var revokeRequestShape = rule.Shape{
+	{Number: 1, Name: "id", Type: protowire.BytesType, Most: 1},
+}
+
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *RevokeResponse) Validate() error {
 	if x == nil {
@@ -318,6 +417,13 @@ func (x *RevokeResponse) validate() *rule.Violation {
 		return rule.Broken("", "unknown field")
 	}
 	return nil
+}
+
+// Shape implements rpc.Message.
+func (*RevokeResponse) Shape() rule.Shape { return revokeResponseShape }
+
+var revokeResponseShape = rule.Shape{
+	{Number: 1, Name: "ended", Type: protowire.VarintType, Most: 1},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
@@ -342,6 +448,13 @@ func (x *ExplainRequest) validate() *rule.Violation {
 		return rule.Broken("id", "string.max_len")
 	}
 	return nil
+}
+
+// Shape implements rpc.Message.
+func (*ExplainRequest) Shape() rule.Shape { return explainRequestShape }
+
+var explainRequestShape = rule.Shape{
+	{Number: 1, Name: "id", Type: protowire.BytesType, Most: 1},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
@@ -375,6 +488,14 @@ func (x *ExplainResponse) validate() *rule.Violation {
 	return nil
 }
 
+// Shape implements rpc.Message.
+func (*ExplainResponse) Shape() rule.Shape { return explainResponseShape }
+
+var explainResponseShape = rule.Shape{
+	{Number: 1, Name: "grant", Type: protowire.BytesType, Most: 1, Inner: new(ListResponse).Shape()},
+	{Number: 2, Name: "lines", Type: protowire.BytesType, Most: 32, List: true},
+}
+
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *FindRememberedRequest) Validate() error {
 	if x == nil {
@@ -399,6 +520,13 @@ func (x *FindRememberedRequest) validate() *rule.Violation {
 	return nil
 }
 
+// Shape implements rpc.Message.
+func (*FindRememberedRequest) Shape() rule.Shape { return findRememberedRequestShape }
+
+var findRememberedRequestShape = rule.Shape{
+	{Number: 1, Name: "path", Type: protowire.BytesType, Most: 1},
+}
+
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *FindRememberedResponse) Validate() error {
 	if x == nil {
@@ -418,6 +546,13 @@ func (x *FindRememberedResponse) validate() *rule.Violation {
 		return rule.Broken("path", "bytes.max_len")
 	}
 	return nil
+}
+
+// Shape implements rpc.Message.
+func (*FindRememberedResponse) Shape() rule.Shape { return findRememberedResponseShape }
+
+var findRememberedResponseShape = rule.Shape{
+	{Number: 1, Name: "path", Type: protowire.BytesType, Most: 1},
 }
 
 var (

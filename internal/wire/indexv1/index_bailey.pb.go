@@ -7,6 +7,7 @@ import (
 	policyv1 "github.com/bailey-run/bailey/internal/wire/policyv1"
 	rpc "github.com/bailey-run/bailey/internal/wire/rpc"
 	rule "github.com/bailey-run/bailey/internal/wire/rule"
+	protowire "google.golang.org/protobuf/encoding/protowire"
 	utf8 "unicode/utf8"
 )
 
@@ -40,6 +41,15 @@ func (x *AskRequest) validate() *rule.Violation {
 	return nil
 }
 
+// Shape implements rpc.Message.
+func (*AskRequest) Shape() rule.Shape { return askRequestShape }
+
+var askRequestShape = rule.Shape{
+	{Number: 1, Name: "grant", Type: protowire.BytesType, Most: 1},
+	{Number: 2, Name: "question", Type: protowire.BytesType, Most: 1},
+	{Number: 3, Name: "max_sentences", Type: protowire.VarintType, Most: 1},
+}
+
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *SummarizeRequest) Validate() error {
 	if x == nil {
@@ -64,6 +74,14 @@ func (x *SummarizeRequest) validate() *rule.Violation {
 	return nil
 }
 
+// Shape implements rpc.Message.
+func (*SummarizeRequest) Shape() rule.Shape { return summarizeRequestShape }
+
+var summarizeRequestShape = rule.Shape{
+	{Number: 1, Name: "grant", Type: protowire.BytesType, Most: 1},
+	{Number: 2, Name: "max_sentences", Type: protowire.VarintType, Most: 1},
+}
+
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *Progress) Validate() error {
 	if x == nil {
@@ -83,6 +101,16 @@ func (x *Progress) validate() *rule.Violation {
 		return rule.Broken("stage", "string.max_len")
 	}
 	return nil
+}
+
+// Shape implements rpc.Message.
+func (*Progress) Shape() rule.Shape { return progressShape }
+
+var progressShape = rule.Shape{
+	{Number: 1, Name: "files", Type: protowire.VarintType, Most: 1},
+	{Number: 2, Name: "files_total", Type: protowire.VarintType, Most: 1},
+	{Number: 3, Name: "bytes", Type: protowire.VarintType, Most: 1},
+	{Number: 4, Name: "stage", Type: protowire.BytesType, Most: 1},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
@@ -118,6 +146,15 @@ func (x *Skipped) validate() *rule.Violation {
 	return nil
 }
 
+// Shape implements rpc.Message.
+func (*Skipped) Shape() rule.Shape { return skippedShape }
+
+var skippedShape = rule.Shape{
+	{Number: 1, Name: "path", Type: protowire.BytesType, Most: 1},
+	{Number: 2, Name: "reason", Type: protowire.BytesType, Most: 1},
+	{Number: 3, Name: "hint", Type: protowire.BytesType, Most: 1},
+}
+
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *SkippedBatch) Validate() error {
 	if x == nil {
@@ -148,6 +185,13 @@ func (x *SkippedBatch) validate() *rule.Violation {
 		}
 	}
 	return nil
+}
+
+// Shape implements rpc.Message.
+func (*SkippedBatch) Shape() rule.Shape { return skippedBatchShape }
+
+var skippedBatchShape = rule.Shape{
+	{Number: 1, Name: "skipped", Type: protowire.BytesType, Most: 32, List: true, Inner: new(Skipped).Shape()},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
@@ -184,6 +228,16 @@ func (x *Citation) validate() *rule.Violation {
 		return rule.Broken("quote", "string.max_len")
 	}
 	return nil
+}
+
+// Shape implements rpc.Message.
+func (*Citation) Shape() rule.Shape { return citationShape }
+
+var citationShape = rule.Shape{
+	{Number: 1, Name: "path", Type: protowire.BytesType, Most: 1},
+	{Number: 2, Name: "line", Type: protowire.VarintType, Most: 1},
+	{Number: 3, Name: "end_line", Type: protowire.VarintType, Most: 1},
+	{Number: 4, Name: "quote", Type: protowire.BytesType, Most: 1},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
@@ -229,6 +283,15 @@ func (x *Sentence) validate() *rule.Violation {
 	return nil
 }
 
+// Shape implements rpc.Message.
+func (*Sentence) Shape() rule.Shape { return sentenceShape }
+
+var sentenceShape = rule.Shape{
+	{Number: 1, Name: "text", Type: protowire.BytesType, Most: 1},
+	{Number: 2, Name: "citations", Type: protowire.BytesType, Most: 8, List: true, Inner: new(Citation).Shape()},
+	{Number: 3, Name: "section", Type: protowire.VarintType, Most: 1},
+}
+
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *Licence) Validate() error {
 	if x == nil {
@@ -256,6 +319,14 @@ func (x *Licence) validate() *rule.Violation {
 	return nil
 }
 
+// Shape implements rpc.Message.
+func (*Licence) Shape() rule.Shape { return licenceShape }
+
+var licenceShape = rule.Shape{
+	{Number: 1, Name: "path", Type: protowire.BytesType, Most: 1},
+	{Number: 2, Name: "name", Type: protowire.BytesType, Most: 1},
+}
+
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *Usage) Validate() error {
 	if x == nil {
@@ -272,6 +343,18 @@ func (x *Usage) validate() *rule.Violation {
 		return rule.Broken("", "unknown field")
 	}
 	return nil
+}
+
+// Shape implements rpc.Message.
+func (*Usage) Shape() rule.Shape { return usageShape }
+
+var usageShape = rule.Shape{
+	{Number: 1, Name: "files", Type: protowire.VarintType, Most: 1},
+	{Number: 2, Name: "bytes", Type: protowire.VarintType, Most: 1},
+	{Number: 3, Name: "chunks", Type: protowire.VarintType, Most: 1},
+	{Number: 4, Name: "skipped", Type: protowire.VarintType, Most: 1},
+	{Number: 5, Name: "unchanged", Type: protowire.VarintType, Most: 1},
+	{Number: 6, Name: "milliseconds", Type: protowire.VarintType, Most: 1},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
@@ -315,6 +398,16 @@ func (x *Done) validate() *rule.Violation {
 		}
 	}
 	return nil
+}
+
+// Shape implements rpc.Message.
+func (*Done) Shape() rule.Shape { return doneShape }
+
+var doneShape = rule.Shape{
+	{Number: 1, Name: "engine", Type: protowire.BytesType, Most: 1},
+	{Number: 2, Name: "usage", Type: protowire.BytesType, Most: 1, Inner: new(Usage).Shape()},
+	{Number: 3, Name: "licences", Type: protowire.BytesType, Most: 32, List: true, Inner: new(Licence).Shape()},
+	{Number: 4, Name: "licences_more", Type: protowire.VarintType, Most: 1},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
@@ -367,6 +460,16 @@ func (x *AskResponse) validate() *rule.Violation {
 	return nil
 }
 
+// Shape implements rpc.Message.
+func (*AskResponse) Shape() rule.Shape { return askResponseShape }
+
+var askResponseShape = rule.Shape{
+	{Number: 1, Name: "progress", Type: protowire.BytesType, Most: 1, Oneof: 1, Inner: new(Progress).Shape()},
+	{Number: 2, Name: "skipped", Type: protowire.BytesType, Most: 1, Oneof: 1, Inner: new(SkippedBatch).Shape()},
+	{Number: 3, Name: "sentence", Type: protowire.BytesType, Most: 1, Oneof: 1, Inner: new(Sentence).Shape()},
+	{Number: 4, Name: "done", Type: protowire.BytesType, Most: 1, Oneof: 1, Inner: new(Done).Shape()},
+}
+
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *SummarizeResponse) Validate() error {
 	if x == nil {
@@ -415,6 +518,16 @@ func (x *SummarizeResponse) validate() *rule.Violation {
 		}
 	}
 	return nil
+}
+
+// Shape implements rpc.Message.
+func (*SummarizeResponse) Shape() rule.Shape { return summarizeResponseShape }
+
+var summarizeResponseShape = rule.Shape{
+	{Number: 1, Name: "progress", Type: protowire.BytesType, Most: 1, Oneof: 1, Inner: new(Progress).Shape()},
+	{Number: 2, Name: "skipped", Type: protowire.BytesType, Most: 1, Oneof: 1, Inner: new(SkippedBatch).Shape()},
+	{Number: 3, Name: "sentence", Type: protowire.BytesType, Most: 1, Oneof: 1, Inner: new(Sentence).Shape()},
+	{Number: 4, Name: "done", Type: protowire.BytesType, Most: 1, Oneof: 1, Inner: new(Done).Shape()},
 }
 
 var (

@@ -4,6 +4,7 @@ package policyv1
 
 import (
 	rule "github.com/bailey-run/bailey/internal/wire/rule"
+	protowire "google.golang.org/protobuf/encoding/protowire"
 )
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
@@ -22,4 +23,16 @@ func (x *Policy) validate() *rule.Violation {
 		return rule.Broken("", "unknown field")
 	}
 	return nil
+}
+
+// Shape implements rpc.Message.
+func (*Policy) Shape() rule.Shape { return policyShape }
+
+var policyShape = rule.Shape{
+	{Number: 1, Name: "number", Type: protowire.VarintType, Most: 1},
+	{Number: 2, Name: "kind", Type: protowire.VarintType, Most: 1},
+	{Number: 3, Name: "caller", Type: protowire.VarintType, Most: 1},
+	{Number: 4, Name: "audit", Type: protowire.VarintType, Most: 1},
+	{Number: 5, Name: "max_request_bytes", Type: protowire.VarintType, Most: 1},
+	{Number: 6, Name: "max_response_bytes", Type: protowire.VarintType, Most: 1},
 }

@@ -24,13 +24,17 @@ func Encode(m Message, limit int) ([]byte, error) {
 }
 
 // Decode fills the empty message m and validates it. It fails with
-// errs.TooLarge over limit bytes, before anything is decoded, and with
-// errs.Malformed for bytes that are no message, for text that is not UTF-8, for
-// a message that breaks a rule, and for a field that the schema does not know:
-// both sides are of one release, so such a field is a fault or an attempt.
+// errs.TooLarge over limit bytes, and with errs.Malformed for bytes whose shape
+// is not that of the message (see [rule.Shape]), both before anything is
+// decoded; then with errs.Malformed for text that is not UTF-8 and for a message
+// that breaks a rule. A field that the schema does not know is refused: both
+// sides are of one release, so it is a fault or an attempt.
 func Decode(b []byte, m Message, limit int) error {
 	if len(b) > limit {
 		return errs.New(errs.TooLarge, "wire.decode").With(name(m))
+	}
+	if err := m.Shape().Check(name(m), b); err != nil {
+		return err
 	}
 	if err := proto.Unmarshal(b, m); err != nil {
 		return errs.Wrap(errs.Malformed, "wire.decode", err).With(name(m))

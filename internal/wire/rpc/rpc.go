@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/bailey-run/bailey/internal/wire/policyv1"
+	"github.com/bailey-run/bailey/internal/wire/rule"
 )
 
 // Method is one row of the generated policy table.
@@ -34,6 +35,8 @@ type Message interface {
 	// Validate returns nil, or an error that names the field and the rule. It
 	// never quotes the value.
 	Validate() error
+	// Shape is what its encoding may hold; [Decode] checks it first.
+	Shape() rule.Shape
 }
 
 // Granted is a request that names a grant: its schema has the field

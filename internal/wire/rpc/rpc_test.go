@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -264,6 +265,46 @@ func TestServerSendsNothingBad(t *testing.T) {
 			t.Errorf("%v: %v", m, err)
 		}
 	}
+}
+
+// TestDecodeMakesNoMemoryForASender: 256 KiB that name 131,072 empty items are
+// refused before any item is made; what protobuf alone makes of them is the
+// control.
+func TestDecodeMakesNoMemoryForASender(t *testing.T) {
+	items := bytes.Repeat([]byte{0x0a, 0}, 131072)
+	nested := protowire.AppendBytes(protowire.AppendTag(nil, 3, protowire.BytesType), bytes.Repeat([]byte{0x12, 0}, 131072))
+	merged := bytes.Repeat([]byte{0x1a, 2, 0x12, 0}, 65536)
+	for name, c := range map[string]struct {
+		b []byte
+		m rpc.Message
+	}{
+		"list":             {items, &corev1.ListTasksResponse{}},
+		"list in a oneof":  {nested, &indexv1.AskResponse{}},
+		"a oneof, in bits": {merged, &indexv1.AskResponse{}},
+	} {
+		control := made(func() {
+			if err := proto.Unmarshal(c.b, c.m.ProtoReflect().New().Interface()); err != nil {
+				t.Fatal(err)
+			}
+		})
+		ours := made(func() {
+			if err := rpc.Decode(c.b, c.m, len(c.b)); errs.CodeOf(err) != errs.Malformed {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+		if control < 4<<20 || ours > 64<<10 {
+			t.Errorf("%s: Decode made %d bytes, protobuf alone %d", name, ours, control)
+		}
+	}
+}
+
+// made returns how many bytes f allocates.
+func made(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
 }
 
 func TestMuxRefusesWhatDoesNotFit(t *testing.T) {

@@ -64,6 +64,14 @@ func same(tb testing.TB, reference protovalidate.Validator, m proto.Message) (va
 		tb.Fatalf("%s: generated says %v, protovalidate says %v", name, ours, theirs)
 	}
 	if ours == nil {
+		// What is valid has the shape that is demanded before decoding.
+		b, err := proto.Marshal(m)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if err := m.(rpc.Message).Shape().Check(name, b); err != nil {
+			tb.Fatalf("a valid message is refused by its shape: %v", err)
+		}
 		return true
 	}
 	e := errs.From(ours)
@@ -269,7 +277,9 @@ func FuzzValidateDecoded(f *testing.F) {
 			}
 			return
 		}
-		same(t, reference, plain)
+		if same(t, reference, plain); err == nil && plain.Validate() != nil {
+			t.Fatal("an invalid message was accepted")
+		}
 	})
 }
 

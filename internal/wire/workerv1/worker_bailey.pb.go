@@ -7,6 +7,7 @@ import (
 	policyv1 "github.com/bailey-run/bailey/internal/wire/policyv1"
 	rpc "github.com/bailey-run/bailey/internal/wire/rpc"
 	rule "github.com/bailey-run/bailey/internal/wire/rule"
+	protowire "google.golang.org/protobuf/encoding/protowire"
 	utf8 "unicode/utf8"
 )
 
@@ -43,6 +44,15 @@ func (x *HelloRequest) validate() *rule.Violation {
 	return nil
 }
 
+// Shape implements rpc.Message.
+func (*HelloRequest) Shape() rule.Shape { return helloRequestShape }
+
+var helloRequestShape = rule.Shape{
+	{Number: 1, Name: "release", Type: protowire.BytesType, Most: 1},
+	{Number: 2, Name: "kind", Type: protowire.BytesType, Most: 1},
+	{Number: 3, Name: "nonce", Type: protowire.BytesType, Most: 1},
+}
+
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *HelloResponse) Validate() error {
 	if x == nil {
@@ -70,6 +80,14 @@ func (x *HelloResponse) validate() *rule.Violation {
 	return nil
 }
 
+// Shape implements rpc.Message.
+func (*HelloResponse) Shape() rule.Shape { return helloResponseShape }
+
+var helloResponseShape = rule.Shape{
+	{Number: 1, Name: "release", Type: protowire.BytesType, Most: 1},
+	{Number: 2, Name: "nonce", Type: protowire.BytesType, Most: 1},
+}
+
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *ProbeRequest) Validate() error {
 	if x == nil {
@@ -87,6 +105,11 @@ func (x *ProbeRequest) validate() *rule.Violation {
 	}
 	return nil
 }
+
+// Shape implements rpc.Message.
+func (*ProbeRequest) Shape() rule.Shape { return probeRequestShape }
+
+var probeRequestShape = rule.Shape{}
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *Attempt) Validate() error {
@@ -110,6 +133,15 @@ func (x *Attempt) validate() *rule.Violation {
 		return rule.Broken("name", "string.max_len")
 	}
 	return nil
+}
+
+// Shape implements rpc.Message.
+func (*Attempt) Shape() rule.Shape { return attemptShape }
+
+var attemptShape = rule.Shape{
+	{Number: 1, Name: "name", Type: protowire.BytesType, Most: 1},
+	{Number: 2, Name: "errno", Type: protowire.VarintType, Most: 1},
+	{Number: 3, Name: "held", Type: protowire.VarintType, Most: 1},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
@@ -141,6 +173,13 @@ func (x *ProbeResponse) validate() *rule.Violation {
 	return nil
 }
 
+// Shape implements rpc.Message.
+func (*ProbeResponse) Shape() rule.Shape { return probeResponseShape }
+
+var probeResponseShape = rule.Shape{
+	{Number: 1, Name: "attempts", Type: protowire.BytesType, Most: 64, List: true, Inner: new(Attempt).Shape()},
+}
+
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *SealRequest) Validate() error {
 	if x == nil {
@@ -159,6 +198,11 @@ func (x *SealRequest) validate() *rule.Violation {
 	return nil
 }
 
+// Shape implements rpc.Message.
+func (*SealRequest) Shape() rule.Shape { return sealRequestShape }
+
+var sealRequestShape = rule.Shape{}
+
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *SealResponse) Validate() error {
 	if x == nil {
@@ -176,6 +220,11 @@ func (x *SealResponse) validate() *rule.Violation {
 	}
 	return nil
 }
+
+// Shape implements rpc.Message.
+func (*SealResponse) Shape() rule.Shape { return sealResponseShape }
+
+var sealResponseShape = rule.Shape{}
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *PutGrantRequest) Validate() error {
@@ -212,6 +261,18 @@ func (x *PutGrantRequest) validate() *rule.Violation {
 	return nil
 }
 
+// Shape implements rpc.Message.
+func (*PutGrantRequest) Shape() rule.Shape { return putGrantRequestShape }
+
+var putGrantRequestShape = rule.Shape{
+	{Number: 1, Name: "handle", Type: protowire.BytesType, Most: 1},
+	{Number: 2, Name: "kind", Type: protowire.VarintType, Most: 1},
+	{Number: 3, Name: "mount", Type: protowire.BytesType, Most: 1},
+	{Number: 4, Name: "expires_wall_ms", Type: protowire.VarintType, Most: 1},
+	{Number: 5, Name: "expires_in_ms", Type: protowire.VarintType, Most: 1},
+	{Number: 6, Name: "max_calls", Type: protowire.VarintType, Most: 1},
+}
+
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *PutGrantResponse) Validate() error {
 	if x == nil {
@@ -229,6 +290,11 @@ func (x *PutGrantResponse) validate() *rule.Violation {
 	}
 	return nil
 }
+
+// Shape implements rpc.Message.
+func (*PutGrantResponse) Shape() rule.Shape { return putGrantResponseShape }
+
+var putGrantResponseShape = rule.Shape{}
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *DropGrantRequest) Validate() error {
@@ -251,6 +317,13 @@ func (x *DropGrantRequest) validate() *rule.Violation {
 	return nil
 }
 
+// Shape implements rpc.Message.
+func (*DropGrantRequest) Shape() rule.Shape { return dropGrantRequestShape }
+
+var dropGrantRequestShape = rule.Shape{
+	{Number: 1, Name: "handle", Type: protowire.BytesType, Most: 1},
+}
+
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *DropGrantResponse) Validate() error {
 	if x == nil {
@@ -268,6 +341,11 @@ func (x *DropGrantResponse) validate() *rule.Violation {
 	}
 	return nil
 }
+
+// Shape implements rpc.Message.
+func (*DropGrantResponse) Shape() rule.Shape { return dropGrantResponseShape }
+
+var dropGrantResponseShape = rule.Shape{}
 
 var (
 	workerServiceHelloMethod = &rpc.Method{
