@@ -20,7 +20,8 @@ type Options struct {
 	Hidden bool
 }
 
-// Entry is a file to be read. It is open while visit runs and not after.
+// Entry is a file to be read. It is open, and its fields hold, while visit runs
+// and not after.
 type Entry struct {
 	// Path is relative to the root with slashes between; its bytes are those
 	// of the file system and need not be UTF-8.

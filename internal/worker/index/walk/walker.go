@@ -2,7 +2,7 @@ package walk
 
 import (
 	"context"
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/bailey-run/bailey/internal/errs"
@@ -45,7 +45,7 @@ func (w *walker) root(root *dirfd.Dir) error {
 // dir reads the directory at path ("" or ending in a slash).
 func (w *walker) dir(d *dirfd.Dir, path string, names []dirfd.Name, depth int, above *rules) error {
 	w.count.Dirs++
-	sort.Slice(names, func(i, j int) bool { return names[i].Name < names[j].Name })
+	slices.SortFunc(names, func(a, b dirfd.Name) int { return strings.Compare(a.Name, b.Name) })
 	here := w.rules(d, path, names, above)
 	var dirs []dirfd.Name
 	for _, n := range names {
@@ -159,7 +159,7 @@ func (w *walker) judgeFile(full string, n dirfd.Name, here *rules) doc.Reason {
 	case exclude:
 		return doc.Ignored
 	case include:
-		return doc.Read
+		return doc.Read // even hidden, or with a name that says binary
 	}
 	switch {
 	case strings.HasPrefix(n.Name, ".") && !w.opt.Hidden:
@@ -172,7 +172,8 @@ func (w *walker) judgeFile(full string, n dirfd.Name, here *rules) doc.Reason {
 
 func (w *walker) sub(d *dirfd.Dir, path string, n dirfd.Name, siblings []dirfd.Name, depth int, here *rules) error {
 	full := path + n.Name
-	if r := w.judgeDir(full, n.Name, d, depth, here); r != doc.Read {
+	r, wanted := w.judgeDir(full, n.Name, siblings, depth, here)
+	if r != doc.Read {
 		w.skip(full, r)
 		return nil
 	}
@@ -187,34 +188,40 @@ func (w *walker) sub(d *dirfd.Dir, path string, n dirfd.Name, siblings []dirfd.N
 		w.skip(full, reasonOf(err))
 		return nil
 	}
+	if !wanted && generatedBy(names) {
+		w.skip(full, doc.Generated)
+		return nil
+	}
 	if more {
 		w.skip(full, doc.TooMany)
 	}
 	return w.dir(sub, full+"/", names, depth+1, here)
 }
 
-func (w *walker) judgeDir(full, name string, d *dirfd.Dir, depth int, here *rules) doc.Reason {
+// judgeDir decides by name before the directory is opened; wanted says that an
+// ignore file asks for it.
+func (w *walker) judgeDir(full, name string, siblings []dirfd.Name, depth int, here *rules) (r doc.Reason, wanted bool) {
 	switch {
 	case depth >= limits.WalkDepth || len(full) >= limits.WalkPath:
-		return doc.TooDeep
+		return doc.TooDeep, false
 	case secretDir(name):
-		return doc.Secret
+		return doc.Secret, false
+	case name == ".git":
+		return doc.Hidden, false
 	}
 	switch here.match(full, true) {
 	case exclude:
-		return doc.Ignored
+		return doc.Ignored, false
 	case include:
-		return doc.Read
+		return doc.Read, true
 	}
 	switch {
-	case name == ".git":
-		return doc.Hidden
 	case strings.HasPrefix(name, ".") && !w.opt.Hidden:
-		return doc.Hidden
-	case name == "node_modules":
-		return doc.Generated
+		return doc.Hidden, false
+	case generatedDir(name, siblings):
+		return doc.Generated, false
 	}
-	return doc.Read
+	return doc.Read, false
 }
 
 func reasonOf(err error) doc.Reason {
