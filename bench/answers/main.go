@@ -68,6 +68,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	rep.print(stdout, o)
+	if !o.peersOnly {
+		if err := languages(ctx, o, stdout); err != nil {
+			return err
+		}
+	}
 	if o.out != "" {
 		return rep.write(o.out)
 	}

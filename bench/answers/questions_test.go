@@ -137,3 +137,17 @@ func TestQuestionSet(t *testing.T) {
 }
 
 func hash(id string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(id))) }
+
+// The smoke questions' answers stand in their files.
+func TestSmokeQuestions(t *testing.T) {
+	all, err := loadSmoke(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all {
+		text, err := readSource(filepath.Join("collections", "languages", s.File))
+		if err != nil || !strings.Contains(text, s.Match) {
+			t.Errorf("%s: %q is not there, %v", s.File, s.Match, err)
+		}
+	}
+}
