@@ -2,10 +2,14 @@ package sandbox
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"testing"
 
+	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
 	"github.com/bailey-run/bailey/internal/workerspec"
@@ -21,7 +25,10 @@ func TestMain(m *testing.M) {
 	if os.Args[0] == "bailey-worker" {
 		os.Exit(workerMain(os.Args[1:]))
 	}
-	os.Exit(m.Run())
+	if os.Args[0] == overlayName {
+		os.Exit(onOverlay(os.Args[1]))
+	}
+	goleak.VerifyTestMain(m)
 }
 
 // workerMain reads one-letter orders from the connection and answers each.
@@ -53,6 +60,16 @@ func workerMain(args []string) int {
 			answer, err = list("/grant")
 		case 'a':
 			answer = args
+		case 'r':
+			var text []byte
+			text, err = os.ReadFile("/grant/note.txt")
+			answer = string(text)
+		case 'w':
+			err = os.WriteFile("/db/made", []byte("x"), 0o600)
+		case 'L':
+			answer, err = list(path(conn))
+		case 'R':
+			answer = readText(path(conn))
 		case 'm':
 			unix.Unmount("/", 0)
 		case 'x':
@@ -74,4 +91,25 @@ func list(dir string) ([]string, error) {
 		names = append(names, e.Name())
 	}
 	return names, err
+}
+
+// path reads the argument of an order.
+func path(conn *os.File) string {
+	b := make([]byte, 1)
+	if _, err := io.ReadFull(conn, b); err != nil {
+		return ""
+	}
+	b = make([]byte, b[0])
+	io.ReadFull(conn, b)
+	return string(b)
+}
+
+// readText returns a file, or why it cannot be read.
+func readText(path string) string {
+	b, err := os.ReadFile(path)
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err.Error()
+	}
+	return string(b)
 }

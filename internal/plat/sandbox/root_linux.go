@@ -32,7 +32,7 @@ func enterRoot(spec workerspec.Spec, m setup, detached []int) error {
 		}
 		trees[i], detached = fd, rest
 	}
-	return step(stepRoot, pivot(spec, trees))
+	return pivot(spec, trees)
 }
 
 // take returns the mount as a detached tree.
@@ -108,23 +108,37 @@ func confine(fd int, write bool) error {
 func pivot(spec workerspec.Spec, trees []int) error {
 	root, err := emptyRoot()
 	if err != nil {
-		return err
+		return step(stepRoot, err)
 	}
+	defer unix.Close(root)
 	// On top of the old root, and out of its reach by name; the descriptor
 	// still leads to it.
 	if err := unix.MoveMount(root, "", unix.AT_FDCWD, "/", unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
-		return fmt.Errorf("move_mount: %w", err)
+		return step(stepRoot, fmt.Errorf("move_mount: %w", err))
 	}
 	for i, m := range spec.Mounts {
-		name := strings.TrimPrefix(m.Target, "/")
-		if err := unix.Mkdirat(root, name, 0o700); err != nil {
-			return fmt.Errorf("mkdir: %w", err)
+		if err := attach(root, m, trees[i]); err != nil {
+			return &stepError{stepTake, m.Target, err}
 		}
-		if err := unix.MoveMount(trees[i], "", root, name, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
-			return fmt.Errorf("move_mount %s: %w", m.Target, err)
-		}
-		unix.Close(trees[i])
 	}
+	return step(stepRoot, leave(root))
+}
+
+// attach mounts a tree at its target.
+func attach(root int, m workerspec.Mount, tree int) error {
+	defer unix.Close(tree)
+	name := strings.TrimPrefix(m.Target, "/")
+	if err := unix.Mkdirat(root, name, 0o700); err != nil {
+		return fmt.Errorf("mkdir: %w", err)
+	}
+	if err := unix.MoveMount(tree, "", root, name, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return fmt.Errorf("move_mount: %w", err)
+	}
+	return nil
+}
+
+// leave makes root the root and drops the host's tree.
+func leave(root int) error {
 	if err := unix.Fchdir(root); err != nil {
 		return err
 	}
@@ -142,7 +156,6 @@ func pivot(spec workerspec.Spec, trees []int) error {
 	if err := unix.MountSetattr(root, "", unix.AT_EMPTY_PATH, &attr); err != nil {
 		return fmt.Errorf("mount_setattr: %w", err)
 	}
-	unix.Close(root)
 	// The host's name is nobody's business.
 	return unix.Sethostname([]byte("bailey"))
 }

@@ -248,6 +248,13 @@ func (c Config) check() error {
 		if m.Dir == nil {
 			return bad("no directory for %s", m.Target)
 		}
+		var st unix.Stat_t
+		if err := unix.Fstat(int(m.Dir.Fd()), &st); err != nil {
+			return folderError(m, err)
+		}
+		if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+			return folderError(m, unix.ENOTDIR)
+		}
 	}
 	return nil
 }

@@ -1,0 +1,124 @@
+package sandbox
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/plat/proc"
+	"github.com/bailey-run/bailey/internal/workerspec"
+)
+
+// goodPosture is what an index worker looks like.
+func goodPosture(spec workerspec.Spec) Posture {
+	l := func(v uint64) proc.Limit { return proc.Limit{Soft: v, Hard: v} }
+	p := Posture{
+		Status:     proc.Status{Seccomp: 2, Filters: 2, NoNewPrivs: true, UID: proc.IDs{7, 7, 7, 7}, GID: proc.IDs{8, 8, 8, 8}, Inner: 1},
+		Namespaces: map[string]string{}, Ours: map[string]string{},
+		Descriptors: []proc.Descriptor{
+			{Number: 0, Target: "/dev/null"}, {Number: 1, Target: "/dev/null"}, {Number: 2, Target: "pipe:[1]"}, {Number: 3, Target: "socket:[2]"},
+			{Number: 4, Target: "anon_inode:[eventpoll]"}, {Number: 5, Target: "anon_inode:[eventfd]"},
+		},
+		Cwd:  "/",
+		Root: []string{"db", "grant"},
+		Mounts: []proc.Mountpoint{
+			{Point: "/", Type: "tmpfs", Options: []string{"ro", "nosuid", "nodev", "noexec"}},
+			{Point: "/grant", Type: "ext4", Options: []string{"ro", "nosuid", "nodev", "noexec"}},
+			{Point: "/db", Type: "ext4", Options: []string{"rw", "nosuid", "nodev", "noexec"}},
+		},
+		Limits: map[string]proc.Limit{
+			"Max open files": l(spec.Limits.OpenFiles), "Max file size": l(spec.Limits.FileSize), "Max processes": l(spec.Limits.Processes),
+			"Max data size": l(spec.Limits.Data), "Max core file size": l(0), "Max locked memory": l(0), "Max msgqueue size": l(0),
+		},
+	}
+	for _, n := range []string{"user", "mnt", "pid", "net", "ipc", "uts"} {
+		p.Namespaces[n], p.Ours[n] = n+":[2]", n+":[1]"
+	}
+	return p
+}
+
+// TestCheck: every single deviation is found.
+func TestCheck(t *testing.T) {
+	spec, _ := workerspec.For("index")
+	if err := Check(goodPosture(spec), spec); err != nil {
+		t.Fatal(err)
+	}
+	older := goodPosture(spec)
+	older.Status.Filters = -1
+	if err := Check(older, spec); err != nil {
+		t.Errorf("a kernel that does not count filters: %v", err)
+	}
+	nested := goodPosture(spec)
+	nested.Mounts = append(nested.Mounts, proc.Mountpoint{Point: "/grant/inner", Options: nested.Mounts[1].Options})
+	if err := Check(nested, spec); err != nil {
+		t.Errorf("a mount inside the grant: %v", err)
+	}
+	for what, change := range map[string]func(*Posture){
+		"no seccomp":            func(p *Posture) { p.Status.Seccomp = 0 },
+		"strict mode":           func(p *Posture) { p.Status.Seccomp = 1 },
+		"one filter":            func(p *Posture) { p.Status.Filters = 1 },
+		"a third filter":        func(p *Posture) { p.Status.Filters = 3 },
+		"new privileges":        func(p *Posture) { p.Status.NoNewPrivs = false },
+		"inheritable":           func(p *Posture) { p.Status.Inheritable = 1 },
+		"permitted":             func(p *Posture) { p.Status.Permitted = 1 << 21 },
+		"effective":             func(p *Posture) { p.Status.Effective = 1 },
+		"bounding":              func(p *Posture) { p.Status.Bounding = 1 << 40 },
+		"ambient":               func(p *Posture) { p.Status.Ambient = 1 },
+		"root":                  func(p *Posture) { p.Status.UID = proc.IDs{} },
+		"saved root":            func(p *Posture) { p.Status.UID[2] = 0 },
+		"group root":            func(p *Posture) { p.Status.GID[3] = 0 },
+		"another effective id":  func(p *Posture) { p.Status.UID[1] = 9 },
+		"not the first":         func(p *Posture) { p.Status.Inner = 2 },
+		"user namespace":        func(p *Posture) { p.Namespaces["user"] = p.Ours["user"] },
+		"mount namespace":       func(p *Posture) { p.Namespaces["mnt"] = p.Ours["mnt"] },
+		"pid namespace":         func(p *Posture) { p.Namespaces["pid"] = p.Ours["pid"] },
+		"net namespace":         func(p *Posture) { p.Namespaces["net"] = p.Ours["net"] },
+		"ipc namespace":         func(p *Posture) { p.Namespaces["ipc"] = p.Ours["ipc"] },
+		"uts namespace":         func(p *Posture) { p.Namespaces["uts"] = p.Ours["uts"] },
+		"unknown namespaces":    func(p *Posture) { p.Namespaces = nil },
+		"own unknown":           func(p *Posture) { p.Ours = nil },
+		"working directory":     func(p *Posture) { p.Cwd = "/grant" },
+		"environment":           func(p *Posture) { p.Environ = []string{"HOME=/root"} },
+		"a child":               func(p *Posture) { p.Children = []int{4} },
+		"a name in the root":    func(p *Posture) { p.Root = []string{"db", "etc", "grant"} },
+		"a name missing":        func(p *Posture) { p.Root = p.Root[:1] },
+		"writable root":         func(p *Posture) { p.Mounts[0].Options = []string{"rw"} },
+		"root of a disk":        func(p *Posture) { p.Mounts[0].Type = "ext4" },
+		"no root":               func(p *Posture) { p.Mounts = p.Mounts[1:] },
+		"writable grant":        func(p *Posture) { p.Mounts[1].Options = []string{"rw", "nosuid", "nodev", "noexec"} },
+		"set-id grant":          func(p *Posture) { p.Mounts[1].Options = []string{"ro", "nodev", "noexec"} },
+		"devices in the db":     func(p *Posture) { p.Mounts[2].Options = []string{"rw", "nosuid", "noexec"} },
+		"programs in the db":    func(p *Posture) { p.Mounts[2].Options = []string{"rw", "nosuid", "nodev"} },
+		"no grant":              func(p *Posture) { p.Mounts = append(p.Mounts[:1], p.Mounts[2]) },
+		"a mount of proc":       func(p *Posture) { p.Mounts = append(p.Mounts, proc.Mountpoint{Point: "/proc", Type: "proc"}) },
+		"a similar mount":       func(p *Posture) { p.Mounts = append(p.Mounts, proc.Mountpoint{Point: "/grants"}) },
+		"writable inside":       func(p *Posture) { p.Mounts = append(p.Mounts, proc.Mountpoint{Point: "/grant/x", Options: []string{"rw"}}) },
+		"a descriptor more":     func(p *Posture) { p.Descriptors = append(p.Descriptors, proc.Descriptor{Number: 6, Target: "/etc/passwd"}) },
+		"a directory leaked":    func(p *Posture) { p.Descriptors = append(p.Descriptors, proc.Descriptor{Number: 9, Target: "/"}) },
+		"a second poller":       func(p *Posture) { p.Descriptors = append(p.Descriptors, p.Descriptors[4]) },
+		"a socket for a pipe":   func(p *Posture) { p.Descriptors[2].Target = "socket:[9]" },
+		"a terminal for a pipe": func(p *Posture) { p.Descriptors[2].Target = "/dev/pts/1" },
+		"no connection":         func(p *Posture) { p.Descriptors = append(p.Descriptors[:3], p.Descriptors[4:]...) },
+		"no limits":             func(p *Posture) { p.Limits = nil },
+		"soft limit alone":      func(p *Posture) { p.Limits["Max open files"] = proc.Limit{Soft: spec.Limits.OpenFiles, Hard: 4096} },
+		"core dumps":            func(p *Posture) { p.Limits["Max core file size"] = proc.Limit{Soft: proc.Unlimited, Hard: proc.Unlimited} },
+	} {
+		p := goodPosture(spec)
+		change(&p)
+		if err := Check(p, spec); errs.CodeOf(err) != errs.PostureFailed || err == nil {
+			t.Errorf("%s passes: %v", what, err)
+		}
+	}
+}
+
+// TestPostureIsClassified fails on a field that Check was not taught.
+func TestPostureIsClassified(t *testing.T) {
+	judged := map[string]bool{"Status": true, "Namespaces": true, "Descriptors": true, "Environ": true, "Cwd": true, "Root": true,
+		"Mounts": true, "Limits": true, "Children": true, "Ours": true}
+	typ := reflect.TypeFor[Posture]()
+	for i := range typ.NumField() {
+		if !judged[typ.Field(i).Name] {
+			t.Errorf("Check does not know the field %s", typ.Field(i).Name)
+		}
+	}
+}

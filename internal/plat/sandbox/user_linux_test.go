@@ -1,0 +1,37 @@
+package sandbox
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+)
+
+// ordinaryID is the user that these tests become when they are root.
+const ordinaryID = 20001
+
+// TestAsOrdinaryUser runs the other tests again without root's powers, which
+// take another way through the start.
+func TestAsOrdinaryUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		return // they run so anyway
+	}
+	tmp, err := os.MkdirTemp("", "bailey-sandbox")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(tmp)
+	if err := os.Chown(tmp, ordinaryID, ordinaryID); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^Test", "-test.timeout=2m")
+	cmd.Dir = tmp
+	cmd.Env = []string{"TMPDIR=" + tmp}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ordinaryID, Gid: ordinaryID}}
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}
