@@ -92,6 +92,8 @@ const (
 	AnswerTerms = 48
 	// AnswerLanguages is in how many languages they are stemmed.
 	AnswerLanguages = 4
+	// AnswerPhrase is how many words a phrase of the thesaurus may have.
+	AnswerPhrase = 4
 	// AnswerSame is the part of its word pairs above which a sentence repeats
 	// another.
 	AnswerSame = 0.6

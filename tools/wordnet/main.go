@@ -4,7 +4,7 @@
 //	go run ./tools/wordnet /usr/share/wordnet > internal/worker/index/answer/words.txt
 //
 // A line is a stemmed word, how common it is in running text (0 to 9, the
-// logarithm of WordNet's tag counts), and up to twelve related words with a
+// logarithm of WordNet's tag counts), and up to five related words with a
 // weight from 1 to 9: words of its senses, weighted by how often the word has
 // that sense, what it is a kind of, and what it is derived from.
 package main
@@ -23,12 +23,12 @@ import (
 )
 
 const (
-	maxRelated = 12
+	maxRelated = 5
 	synonym    = 0.9
 	similar    = 0.6
 	kindOf     = 0.45
 	derived    = 0.9
-	minWeight  = 0.08
+	minWeight  = 0.25
 	minCount   = 1
 )
 

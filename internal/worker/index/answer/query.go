@@ -48,6 +48,7 @@ type term struct {
 type match struct {
 	term   int
 	weight float64
+	sure   bool
 }
 
 func (q *query) tokens(related bool) []string {
@@ -82,7 +83,22 @@ func analyse(ctx context.Context, src Source, f *fold.Folder, question string, p
 	q.kind = kindOf(q.lang, question)
 	stems := stemLanguages(q.lang, langs)
 	seen := map[string]bool{}
-	for i, t := range f.Tokens(question, q.lang) {
+	tokens := f.Tokens(question, q.lang)
+	th := newThesaurus(f)
+	var phrases map[int][]string
+	if q.lang == "en" {
+		phrases = th.said(tokens, f)
+	}
+	extra := map[int][]string{} // what phrases add to terms
+	for i, t := range tokens {
+		if to := phrases[i]; to != nil && len(q.terms) > 0 {
+			// The phrase's informative word stands before its particle.
+			at := len(q.terms) - 1
+			if !t.Stop && !frame(q.lang, t.Form) && !seen[t.Text] {
+				at++
+			}
+			extra[at] = append(extra[at], to...)
+		}
 		if t.Stop || seen[t.Text] || frame(q.lang, t.Form) {
 			continue
 		}
@@ -107,18 +123,25 @@ func analyse(ctx context.Context, src Source, f *fold.Folder, question string, p
 	}
 	for i, t := range q.terms {
 		for _, tok := range t.tokens {
-			q.byToken[tok] = append(q.byToken[tok], match{i, 1})
+			q.byToken[tok] = append(q.byToken[tok], match{i, 1, true})
 		}
 	}
 	for i, t := range q.terms {
 		if t.whole {
 			continue
 		}
+		if q.lang == "en" {
+			for _, to := range append(th.words[f.Stem(t.form, "en")], extra[i]...) {
+				if !q.matches(to, i) {
+					q.byToken[to] = append(q.byToken[to], match{i, p.everyday, true})
+				}
+			}
+		}
 		lex := lookup(f.Stem(t.form, "en"))
 		q.terms[i].known, q.terms[i].common = lex.known, lex.common
 		for _, r := range lex.related {
 			if w := r.weight * p.related; w >= p.least && !q.matches(r.stem, i) {
-				q.byToken[r.stem] = append(q.byToken[r.stem], match{i, w})
+				q.byToken[r.stem] = append(q.byToken[r.stem], match{i, w, false})
 			}
 		}
 	}

@@ -14,27 +14,28 @@ import (
 // params weigh what speaks for a window. They were set by measurement on two
 // thirds of bench/answers.
 type params struct {
-	cover   float64 // the question's words in the window itself
-	head    float64 // how much a word counts that only the headings have
-	name    float64 // … that only the file's name or title has
-	rest    float64 // … that only the rest of the passage has
-	near    float64 // words close together
-	bm25    float64 // the passage's own score
-	kind    float64 // looks like an answer of the kind
-	code    float64 // factor for code and tables
-	licence float64 // factor for licence texts
-	related float64 // factor for words that mean the same
-	least   float64 // below this weight a related word is left out
-	longer  float64 // lost for each further sentence
-	across  float64 // lost for each further paragraph
-	extend  bool
-	named   float64 // what a name counts for evidence
-	common  float64 // what a common word counts for evidence
-	silence float64 // evidence below which nothing is said
+	cover    float64 // the question's words in the window itself
+	head     float64 // how much a word counts that only the headings have
+	name     float64 // … that only the file's name or title has
+	rest     float64 // … that only the rest of the passage has
+	near     float64 // words close together
+	bm25     float64 // the passage's own score
+	kind     float64 // looks like an answer of the kind
+	code     float64 // factor for code and tables
+	licence  float64 // factor for licence texts
+	everyday float64 // what a word of the thesaurus counts
+	related  float64 // factor for words that mean the same
+	least    float64 // below this weight a related word is left out
+	longer   float64 // lost for each further sentence
+	across   float64 // lost for each further paragraph
+	extend   bool
+	named    float64 // what a name counts for evidence
+	common   float64 // what a common word counts for evidence
+	silence  float64 // evidence below which nothing is said
 }
 
 func standard() params {
-	return params{cover: 1, head: 0.6, name: 0.4, rest: 0.5, near: 0.1, bm25: 0.5, kind: 0.1, code: 0.85, licence: 0.5, related: 0.8, least: 0.2, longer: 0.02, across: 0.03, extend: true, named: 1.6, common: 0.6, silence: 0}
+	return params{cover: 1, head: 0.6, name: 0.4, rest: 0.5, near: 0.1, bm25: 0.5, kind: 0.1, code: 0.85, licence: 0.5, everyday: 0.8, related: 0.5, least: 0.1, longer: 0.02, across: 0.03, extend: true, named: 1.6, common: 0.6, silence: 0.62}
 }
 
 type candidate struct {
@@ -50,7 +51,9 @@ type window struct {
 	cover       float64 // weight of the words in the window, of the question's
 	all         float64 // the same with headings, name and the rest
 	terms       []float64
-	reach       []float64
+	// reach is how well each term is met, in the window, its headings, its
+	// file's name and its passage, by words that surely mean the same.
+	reach []float64
 }
 
 type ranker struct {
@@ -62,18 +65,22 @@ type ranker struct {
 // seen holds for one text how strongly each term is there, and where.
 type seen struct {
 	terms []float64
-	at    []int // token positions of matches, with which below
+	sure  []float64 // the same without WordNet's words
+	at    []int     // token positions of matches, with which below
 	which []int
 	n     int     // tokens in all
 	fits  float64 // looks like an answer of the kind
 }
 
 func (r *ranker) look(text, lang string) seen {
-	s := seen{terms: make([]float64, len(r.q.terms))}
+	s := seen{terms: make([]float64, len(r.q.terms)), sure: make([]float64, len(r.q.terms))}
 	r.fold.Each(text, lang, func(token string, _ fold.Kind, _ bool) {
 		for _, m := range r.q.byToken[token] {
 			if m.weight > s.terms[m.term] {
 				s.terms[m.term] = m.weight
+			}
+			if m.sure && m.weight > s.sure[m.term] {
+				s.sure[m.term] = m.weight
 			}
 			s.at = append(s.at, s.n)
 			s.which = append(s.which, m.term)
@@ -104,16 +111,17 @@ func (r *ranker) windows(c *candidate, top float64) []window {
 	head := r.look(c.Head, lang)
 	name := r.look(c.File.Path+" "+c.File.Title, "")
 	sentences := make([]seen, len(c.Sentences))
-	whole := seen{terms: make([]float64, len(r.q.terms))}
+	whole := seen{terms: make([]float64, len(r.q.terms)), sure: make([]float64, len(r.q.terms))}
 	for i, s := range c.Sentences {
 		sentences[i] = r.look(s.Text, lang)
 		sentences[i].fits = r.q.kind.fits(s.Text)
 		merge(whole.terms, sentences[i].terms)
+		merge(whole.sure, sentences[i].sure)
 	}
 	var ws []window
 	for first := range c.Sentences {
 		size := 0
-		terms := make([]float64, len(r.q.terms))
+		terms, sure := make([]float64, len(r.q.terms)), make([]float64, len(r.q.terms))
 		for last := first; last < len(c.Sentences) && last-first < limits.AnswerWindow; last++ {
 			size += utf8.RuneCountInString(c.Sentences[last].Text)
 			if last > first {
@@ -123,7 +131,8 @@ func (r *ranker) windows(c *candidate, top float64) []window {
 				break
 			}
 			merge(terms, sentences[last].terms)
-			w := window{passage: &c.Passage, first: first, last: last, terms: append([]float64(nil), terms...)}
+			merge(sure, sentences[last].sure)
+			w := window{passage: &c.Passage, first: first, last: last, terms: append([]float64(nil), terms...), reach: append([]float64(nil), sure...)}
 			r.score(&w, c, sentences[first:last+1], head, name, whole, top, size)
 			if w.cover > 0 {
 				ws = append(ws, w)
@@ -149,11 +158,10 @@ func (r *ranker) windows(c *candidate, top float64) []window {
 
 func (r *ranker) score(w *window, c *candidate, sentences []seen, head, name, whole seen, top float64, size int) {
 	own, all := 0.0, 0.0
-	w.reach = make([]float64, len(r.q.terms))
 	for i, t := range r.q.terms {
 		in := w.terms[i]
 		out := math.Max(in, math.Max(r.p.head*head.terms[i], math.Max(r.p.name*name.terms[i], r.p.rest*whole.terms[i])))
-		w.reach[i] = out
+		w.reach[i] = math.Max(w.reach[i], math.Max(r.p.head*head.sure[i], math.Max(r.p.name*name.sure[i], r.p.rest*whole.sure[i])))
 		own += t.weight * in
 		all += t.weight * out
 	}
