@@ -88,10 +88,10 @@ lint-go: $(tools)/staticcheck-$(STATICCHECK)
 .PHONY: lint-schema
 lint-schema: $(tools)/buf-$(BUF) generators
 	$(tools)/buf-$(BUF) lint
-	@rm -rf build/generated && mkdir -p build/generated
-	$(tools)/buf-$(BUF) generate -o build/generated
-	@cd build/generated && find . -name '*.go' | while read -r f; do cmp -s "$$f" "../../$$f" || { echo "$$f is not what the schema generates; run make generate" >&2; exit 1; }; done
-	@find internal/wire -name '*.pb.go' | while read -r f; do [ -f "build/generated/$$f" ] || { echo "$$f is generated from nothing; delete it" >&2; exit 1; }; done
+	@rm -rf build/.generated && mkdir -p build/.generated
+	$(tools)/buf-$(BUF) generate -o build/.generated
+	@cd build/.generated && find . -name '*.go' | while read -r f; do cmp -s "$$f" "../../$$f" || { echo "$$f is not what the schema generates; run make generate" >&2; exit 1; }; done
+	@find internal/wire -name '*.pb.go' | while read -r f; do [ -f "build/.generated/$$f" ] || { echo "$$f is generated from nothing; delete it" >&2; exit 1; }; done
 
 # The schema of the commit before this one, or of AGAINST, is what an update
 # must be able to talk to. A repository without a base has nothing to break.
