@@ -18,6 +18,6 @@ func Limits(int) (map[string]Limit, error)      { return nil, refuse() }
 func Children(int) ([]int, error)               { return nil, refuse() }
 func Descendants(int) ([]int, error)            { return nil, refuse() }
 func Alive(int) bool                            { return false }
-func Readable(int) (bool, error)                    { return false, refuse() }
+func Readable(int) (bool, error)                { return false, refuse() }
 func Maps(string, int) (bool, error)            { return false, refuse() }
 func Listeners(int) ([]Listener, error)         { return nil, refuse() }
