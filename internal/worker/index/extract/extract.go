@@ -11,6 +11,7 @@ package extract
 
 import (
 	"github.com/bailey-run/bailey/internal/worker/index/doc"
+	"github.com/bailey-run/bailey/internal/worker/index/language"
 )
 
 // Extract reads source, the UTF-8 text of the file called name (its base name
@@ -29,16 +30,44 @@ func Extract(name, source string) *doc.Document {
 func finish(b *builder, name string) {
 	d := b.doc
 	if d.Title == "" {
-		for i := range d.Blocks {
-			if d.Blocks[i].Role == doc.Heading {
-				d.Title = d.Blocks[i].Text
+		// A heading further down is one of many.
+		for i := range d.Blocks[:min(len(d.Blocks), 6)] {
+			if blk := &d.Blocks[i]; blk.Role == doc.Heading && blk.Level < 4 && letters(blk.Text) > 2 {
+				d.Title = blk.Text
 				break
 			}
 		}
 	}
 	d.Title = clip(d.Title)
-	if d.Licence = licenceText(name, d.Source); d.Licence != "" {
+	if d.Licence = licenceText(name, d); d.Licence != "" {
 		markLicence(d)
+		d.Title = ""
+	} else {
+		markNotices(d)
 	}
-	d.Language = language(d)
+	d.Language = guess(d)
+}
+
+// guess guesses the language of the document's prose.
+func guess(d *doc.Document) string {
+	var g language.Guesser
+	for i := range d.Blocks {
+		switch b := &d.Blocks[i]; b.Role {
+		case doc.Prose, doc.ListItem, doc.Comment, doc.FrontMatter, doc.LicenceText:
+			if !g.Add(b.Text) {
+				return g.Language()
+			}
+		}
+	}
+	return g.Language()
+}
+
+func letters(s string) int {
+	n := 0
+	for i := 0; i < len(s); i++ {
+		if word(s[i]) && !digit(s[i]) {
+			n++
+		}
+	}
+	return n
 }

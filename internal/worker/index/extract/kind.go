@@ -111,6 +111,9 @@ func plainKind(lower, source string) kind {
 	if marks >= 2 {
 		return kind{doc.Markdown, scanMarkdown, ""}
 	}
+	if strings.Contains(head, "\n.. ") && strings.Contains(head, "``") || strings.Count(head, "`_") > 2 {
+		return kind{doc.Markup, scanMarkup, "rst"}
+	}
 	if len(head) > 1000 && strings.Count(head, " ") < len(head)/200 && asciiOnly(head) {
 		return kind{doc.Data, scanGenerated, ""}
 	}

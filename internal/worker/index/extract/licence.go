@@ -10,11 +10,15 @@ import (
 // words: an SPDX id, "other", or "" when it is not one. The GNU licences get
 // the id of their text, without saying "only" or "or later", which the text
 // alone does not.
-func licenceText(name, source string) string {
+func licenceText(name string, d *doc.Document) string {
+	source := d.Source
 	base := strings.ToLower(name[strings.LastIndexByte(name, '/')+1:])
 	base = strings.TrimSuffix(strings.TrimSuffix(base, ".txt"), ".md")
 	if base == "copyright" {
 		return debianCopyright(source)
+	}
+	if f := d.Format; f == doc.Source || f == doc.Data {
+		return ""
 	}
 	named := false
 	for _, p := range []string{"license", "licence", "copying", "unlicense", "lgpl", "gpl", "fdl", "mpl-", "apache-2", "artistic"} {
@@ -23,6 +27,9 @@ func licenceText(name, source string) string {
 		}
 	}
 	if !named && len(source) > 64<<10 {
+		return ""
+	}
+	if !named && !licenceHead(normal(source, 500)) {
 		return ""
 	}
 	words := normal(source, 12<<10)
@@ -47,6 +54,17 @@ func licenceText(name, source string) string {
 		return ""
 	}
 	return id
+}
+
+// licenceHead reports whether normal text may be the head of a licence: most
+// files are not one, and trying all would take longer than reading them.
+func licenceHead(s string) bool {
+	for _, p := range []string{"licen", "permission", "redistribution", "public domain", "cc0", "attribution"} {
+		if strings.Contains(s, p) {
+			return true
+		}
+	}
+	return false
 }
 
 // normal lowers s and makes one space of what is not a letter or digit, up to
@@ -218,4 +236,27 @@ func markLicence(d *doc.Document) {
 		d.Blocks[i].Role = doc.LicenceText
 		d.Blocks[i].Level = 0
 	}
+}
+
+// markNotices gives paragraphs that are a licence's notice, at the ends of a
+// document, the role that says so.
+func markNotices(d *doc.Document) {
+	const ends = 20
+	for i := range d.Blocks {
+		if i >= ends && i < len(d.Blocks)-ends {
+			continue
+		}
+		if b := &d.Blocks[i]; (b.Role == doc.Prose || b.Role == doc.ListItem) && len(b.Text) < 3000 && notice(b.Text) {
+			b.Role = doc.LicenceText
+		}
+	}
+}
+
+func notice(s string) bool {
+	for _, p := range []string{"WITHOUT ANY WARRANTY", "General Public License", "ll rights reserved", "Permission is hereby granted", "Permission is granted to", "Redistribution and use in", "Licensed under the", "licensed under the", "Copyright (C)", "Copyright (c)", "Copyright ©"} {
+		if strings.Contains(s, p) {
+			return true
+		}
+	}
+	return false
 }

@@ -19,7 +19,7 @@ type manual struct {
 	literal  bool // between .nf and .fi
 	from     int  // where the literal text began
 	head     int  // level of a heading whose words stand on the next line
-	quotes   []string
+	sections int  // seen so far
 	lists    int
 	made     int  // bytes of text that macros made, not the source
 	last     bool // the last condition's value, for .el
@@ -92,11 +92,14 @@ func (m *manual) heading(level int) {
 		return
 	}
 	m.role, m.synopsis = doc.Prose, false
-	switch strings.ToUpper(title) {
-	case "SYNOPSIS", "LIBRARY":
-		m.role, m.synopsis = doc.Code, true
-	case "NAME":
+	if m.sections++; m.sections == 1 {
+		// The first section is NAME, in whatever language.
 		m.role = doc.FrontMatter
+		return
+	}
+	switch strings.ToUpper(title) {
+	case "SYNOPSIS", "LIBRARY", "ÜBERSICHT", "SINOPSIS", "SINOPSE", "SINTASSI", "SINTASSIS", "SAMENVATTING", "SKŁADNIA", "SYNTAX", "ОБЗОР", "СИНТАКСИС", "КОРОТКИЙ ОПИС", "書式", "概要", "概述", "总览", "摘要", "요약":
+		m.role, m.synopsis = doc.Code, true
 	case "SEE ALSO", "COLOPHON":
 		m.role = doc.Boilerplate
 	case "COPYRIGHT", "LICENSE", "LICENCE", "COPYING":
@@ -183,7 +186,16 @@ func (m *manual) request(req string, at, args, end, next int) int {
 		m.tag, m.lists = true, 1
 	case "HP":
 		m.flush()
-	case "br", "RS", "RE", "ti", "in":
+	case "RS":
+		// A short line before an indented block is the tag of an item, as in
+		// pages made from DocBook.
+		if n := len(m.buf); n > 0 && n < 80 && !m.synopsis && strings.IndexByte(".:;", m.buf[n-1]) < 0 {
+			m.lists = 1
+			m.space(at)
+		} else {
+			m.flush()
+		}
+	case "br", "RE", "ti", "in":
 		if m.synopsis || req != "br" && len(m.buf) > 0 && !m.tag {
 			m.flush()
 		}
@@ -408,11 +420,8 @@ func (m *manual) args(at, end int) []arg {
 // join adds the arguments with or without a space between them.
 func (m *manual) join(at, end int, spaces bool) {
 	for i, a := range m.args(at, end) {
-		if i > 0 {
-			m.gap = m.gap && spaces
-			if spaces && a.from > 0 {
-				m.space(a.from - 1)
-			}
+		if i > 0 && spaces {
+			m.space(a.from - 1)
 		}
 		m.roff(a.from, a.to)
 	}

@@ -55,7 +55,7 @@ func (p *plain) restructured(s string, from, at, next int) int {
 			p.pieces(doc.Table, next, body)
 		}
 		return body
-	case strings.HasPrefix(t, ":") && col > 0 && strings.Index(t[1:], ":") > 0 && len(t) < 100 && !strings.Contains(t, "`"):
+	case strings.HasPrefix(t, ":") && (col > 0 || len(p.doc.Blocks) == 0 && at == from) && strings.Index(t[1:], ":") > 0 && len(t) < 100 && !strings.Contains(t, "`"):
 		p.all(from, at) // an option of a directive
 		return next
 	case strings.HasSuffix(strings.TrimRight(t, " \t\r"), "::"):
@@ -176,13 +176,13 @@ func (p *plain) markup(from, to int) {
 				continue
 			}
 			i = skip(i, n)
-			if i < to && src[i] == '_' && c == '`' {
+			if i < to && src[i] == '_' && c == '`' { // a reference
 				i = skip(i, 1)
 				if i < to && src[i] == '_' {
 					i = skip(i, 1)
 				}
 			}
-		case c == ':' && p.style == "rst" && i+2 < to && letter(src[i+1]):
+		case c == ':' && p.style == "rst" && i+3 < to && letter(src[i+1]):
 			j := i + 1
 			for j < to && (letter(src[j]) || src[j] == '-' || src[j] == ':' && j+1 < to && letter(src[j+1])) {
 				j++
@@ -205,6 +205,13 @@ func (p *plain) markup(from, to int) {
 			} else {
 				i++
 			}
+		case c == '_' && p.style == "rst" && i > from && word(src[i-1]) && (i+1 == to || !word(src[i+1]) && src[i+1] != '_'):
+			i = skip(i, 1)
+		case c == ':' && p.style == "rst" && i+2 == to && src[i+1] == ':':
+			i++
+			p.words(start, i)
+			start = to
+			i = to
 		case c == '+' && p.style == "adoc" && i > from && i+1 < to && (src[i-1] <= ' ') != (src[i+1] <= ' '):
 			i = skip(i, 1)
 		case c == '[' && p.style == "adoc" && i > from && strings.IndexByte(src[from:i], ':') >= 0:

@@ -50,7 +50,7 @@ func (m *manual) mdocLine(req string, at, args, end int) bool {
 			m.made++
 			m.space(at)
 			m.put("-", at, args)
-			m.space(end - 1)
+			m.space(args - 1)
 		}
 		m.mdoc(args, end)
 		m.lineEnd(end)
@@ -92,6 +92,11 @@ func (m *manual) mdoc(from, to int) {
 	for i := 0; i < len(list); i++ {
 		a := list[i]
 		s := src[a.from:a.to]
+		if len(closers) > 0 && m.closingRest(list[i:]) {
+			// Punctuation at a line's end stands outside what is enclosed.
+			m.closeAll(closers, a.from)
+			closers = nil
+		}
 		if a.quoted || !mdocMacro(s) {
 			word(a)
 			continue
@@ -166,11 +171,25 @@ func (m *manual) mdoc(from, to int) {
 			m.name = plainArg(src[list[i+1].from:list[i+1].to])
 		}
 	}
-	// Punctuation at a line's end stands outside what is enclosed.
+	m.closeAll(closers, to)
+}
+
+// closeAll adds what closes the enclosures, the innermost first.
+func (m *manual) closeAll(closers []string, at int) {
 	for i := len(closers) - 1; i >= 0; i-- {
 		m.gap = false
-		m.add(closers[i], to, to)
+		m.add(closers[i], at, at)
 	}
+}
+
+// closingRest reports whether only closing punctuation is left.
+func (m *manual) closingRest(list []arg) bool {
+	for _, a := range list {
+		if a.quoted || !closingArg(m.src[a.from:a.to]) {
+			return false
+		}
+	}
+	return true
 }
 
 func closingArg(s string) bool { return len(s) == 1 && strings.IndexByte(".,:;)]?!", s[0]) >= 0 }

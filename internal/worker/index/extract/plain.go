@@ -116,6 +116,11 @@ func (p *plain) group(rows []row) {
 			rows = rows[n:]
 			continue
 		}
+		if s := p.text(rows[0]); len(s) > 4 && s[0] == '[' && s[1] == ' ' && strings.HasSuffix(s, " ]") {
+			p.lines(doc.Boilerplate, rows[:1]) // whose changes follow
+			rows = rows[1:]
+			continue
+		}
 		if divider(p.text(rows[0])) {
 			rows = rows[1:]
 			p.first = first
@@ -155,7 +160,7 @@ func (p *plain) headings(rows []row, first bool) int {
 		p.heading(rows[1], p.markLevel(s[0]))
 		return 3
 	}
-	if len(s) > 100 || divider(s) {
+	if len(s) > 100 || divider(s) || strings.Contains(s, "; urgency=") {
 		return 0
 	}
 	if len(rows) > 1 {
@@ -170,7 +175,11 @@ func (p *plain) headings(rows []row, first bool) int {
 	case p.mail && first:
 		return 0
 	case capitals(s) && (alone || rows[1].col > rows[0].col) && rows[0].col <= p.base+2:
-		p.heading(rows[0], 2)
+		if first {
+			p.heading(rows[0], 1)
+		} else {
+			p.heading(rows[0], 2)
+		}
 	case alone && numbered(s) > 0 && rows[0].col <= p.base+2:
 		p.heading(rows[0], numbered(s))
 	case alone && first && len(s) <= 80 && letter(s[0]) && strings.IndexByte(".,;:{", s[len(s)-1]) < 0 && !codeLine(s):
@@ -375,9 +384,13 @@ func bullet(s string) (int, bool) {
 // paragraph closes rows as text, with the items of lists apart.
 func (p *plain) paragraph(rows []row) {
 	role := doc.Prose
+	loose := p.ragged(rows)
 	for i, r := range rows {
 		from := r.from
 		s := p.text(r)
+		if loose && i > 0 && role == doc.Prose && !lower(s[0]) {
+			p.finish(role)
+		}
 		if n, ok := bullet(s); ok && (i == 0 || role == doc.ListItem || s[0] == '-' || s[0] == '*' || r.col != rows[i-1].col) {
 			p.finish(role)
 			role = doc.ListItem
@@ -394,6 +407,32 @@ func (p *plain) paragraph(rows []row) {
 	}
 	p.finish(role)
 }
+
+// ragged reports lines that were not broken for lack of room: most of the time
+// the next line's first word would have fit. Such lines are names, commands or
+// verses, and make no sentence together.
+func (p *plain) ragged(rows []row) bool {
+	if len(rows) < 3 {
+		return false
+	}
+	width := 40
+	for _, r := range rows {
+		width = max(width, r.col+r.to-r.from)
+	}
+	fit := 0
+	for i, r := range rows[:len(rows)-1] {
+		next := p.text(rows[i+1])
+		if n := strings.IndexByte(next, ' '); n >= 0 {
+			next = next[:n]
+		}
+		if r.col+r.to-r.from+1+len(next) <= width {
+			fit++
+		}
+	}
+	return fit*10 >= (len(rows)-1)*7
+}
+
+func lower(c byte) bool { return c >= 'a' && c <= 'z' }
 
 // finish closes the open block; what has no word worth the name is kept apart.
 func (p *plain) finish(role doc.Role) {

@@ -56,11 +56,12 @@ func syntaxOf(ext string) (syntax, bool) {
 // code in pieces.
 type code struct {
 	*builder
-	syn   syntax
-	from  int  // source behind the last block
-	seen  int  // groups of comments so far
-	made  bool // by a program
-	lines []row
+	syn    syntax
+	from   int  // source behind the last block
+	seen   int  // groups of comments so far
+	made   bool // by a program
+	lines  []row
+	quoted bool // the comment is a string, whose indentation says little
 }
 
 func scanSource(b *builder, ext string) {
@@ -256,7 +257,9 @@ func (c *code) docString(at, i, end int) int {
 			c.lines[k].col = max(0, c.lines[k].col-max(base, 0))
 		}
 	}
+	c.quoted = true
 	c.comment()
+	c.quoted = false
 	c.from = next
 	return next
 }
@@ -274,6 +277,11 @@ func (c *code) comment() {
 		for j < len(c.lines) && c.lines[j].from < c.lines[j].to {
 			j++
 		}
+		if first := c.lines[i : i+1]; directive(c.src[first[0].from:first[0].to]) {
+			c.paragraph(doc.Boilerplate, first)
+			i++
+			continue
+		}
 		group := c.lines[i:j]
 		text := c.src[group[0].from:group[len(group)-1].to]
 		i = j
@@ -281,8 +289,6 @@ func (c *code) comment() {
 		case licence || c.seen < 4 && licencePhrase(text):
 			licence = true
 			c.paragraph(doc.LicenceText, group)
-		case directive(text):
-			c.paragraph(doc.Boilerplate, group)
 		default:
 			c.prose(group)
 		}
@@ -302,11 +308,11 @@ func (c *code) prose(rows []row) {
 	src := c.src
 	machine := 0
 	for _, r := range rows {
-		if codeLine(src[r.from:r.to]) || r.col >= 5 && r.col > rows[0].col && len(rows) == 1 {
+		if codeLine(src[r.from:r.to]) {
 			machine++
 		}
 	}
-	if machine*2 >= len(rows) && machine > 0 {
+	if !c.quoted && deepRows(rows) && !proseLike(src[rows[0].from:rows[len(rows)-1].to]) || machine*2 >= len(rows) && machine > 0 {
 		c.raw(doc.Code, rows[0].from, rows[len(rows)-1].to)
 		return
 	}
@@ -328,9 +334,19 @@ func (c *code) prose(rows []row) {
 	c.close(doc.Comment, 0)
 }
 
+// deepRows reports lines that are all indented as examples are.
+func deepRows(rows []row) bool {
+	for _, r := range rows {
+		if r.col < 4 {
+			return false
+		}
+	}
+	return true
+}
+
 // directive reports a comment that is for a program.
 func directive(s string) bool {
-	for _, p := range []string{"go:", "+build", "nolint", "eslint", "prettier-", "vim:", "ex:", "-*-", "!", "pylint", "noqa", "type:", "istanbul", "@ts-", "clang-format", "SPDX-", "region", "endregion", "cSpell", "coding:", "shellcheck", "export ", "pragma", "line ", "include", "define", "endif", "NOLINT", "jshint", "global ", "rubocop", "frozen_string_literal", "syntax="} {
+	for _, p := range []string{"/usr/bin/", "/bin/", "go:", "+build", "nolint", "eslint", "prettier-", "vim:", "ex:", "-*-", "pylint", "noqa", "type:", "istanbul", "@ts-", "clang-format", "SPDX-", "region", "endregion", "cSpell", "coding:", "shellcheck", "export ", "pragma", "line ", "include", "define", "endif", "NOLINT", "jshint", "global ", "rubocop", "frozen_string_literal", "syntax="} {
 		if strings.HasPrefix(s, p) {
 			return true
 		}

@@ -2,11 +2,16 @@
 // hold for many languages, and tells what only looks like one.
 //
 // It takes prose, list items, comments and descriptions, never code or tables.
-// It does no I/O and keeps nothing. The index worker calls it.
+// A full stop ends a sentence when white space follows and neither the word
+// before it is an abbreviation, an initial or a number that it belongs to, nor
+// the word after it begins small; other scripts' stops end one wherever they
+// stand. Rules and a few words instead of UAX #29, whose sentences end at every
+// "e.g. The". It does no I/O and keeps nothing. The index worker calls it.
 package sentence
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/bailey-run/bailey/internal/worker/index/doc"
 )
@@ -22,7 +27,8 @@ func Split(d *doc.Document) []doc.Sentence {
 	return out
 }
 
-// Each calls yield for each sentence of d until it returns false.
+// Each calls yield for each sentence of d, in order, until it returns false. It
+// needs no memory of its own.
 func Each(d *doc.Document, yield func(doc.Sentence) bool) {
 	c := counter{src: d.Source, line: 1}
 	for i := range d.Blocks {
@@ -31,11 +37,11 @@ func Each(d *doc.Document, yield func(doc.Sentence) bool) {
 			continue
 		}
 		for from := 0; from < len(b.Text); {
-			to := from + next(b.Text[from:])
-			text := strings.TrimRight(b.Text[from:to], " ")
-			if text != "" {
+			to := from + Next(b.Text[from:], d.Language)
+			if text := strings.TrimRight(b.Text[from:to], " "); text != "" {
 				s := doc.Sentence{Text: text, Block: i}
 				s.Start, s.End = b.SourceRange(from, from+len(text))
+				s.Start, s.End = whole(d.Source, s.Start, s.End)
 				s.Line = c.at(s.Start)
 				s.Last = c.at(max(s.Start, s.End-1))
 				if !yield(s) {
@@ -52,8 +58,20 @@ func speaks(r doc.Role) bool {
 	return r == doc.Prose || r == doc.ListItem || r == doc.Comment || r == doc.FrontMatter
 }
 
-// counter counts lines forward: sentences come in the order of the source, so
-// no table of all lines is needed.
+// whole widens a range so that it cuts no character in two: what a macro or a
+// character reference stands for may map to the middle of one.
+func whole(s string, from, to int) (int, int) {
+	for from > 0 && from < len(s) && !utf8.RuneStart(s[from]) {
+		from--
+	}
+	for to < len(s) && to > 0 && !utf8.RuneStart(s[to]) {
+		to++
+	}
+	return from, to
+}
+
+// counter counts lines: sentences come in the order of the source, so no table
+// of all lines is needed.
 type counter struct {
 	src  string
 	pos  int
@@ -69,15 +87,3 @@ func (c *counter) at(offset int) int {
 	c.pos = offset
 	return c.line
 }
-
-func next(s string) int {
-	for i := 0; i+1 < len(s); i++ {
-		if (s[i] == '.' || s[i] == '!' || s[i] == '?') && s[i+1] == ' ' {
-			return i + 1
-		}
-	}
-	return len(s)
-}
-
-// Junk reports whether text is not worth quoting as a sentence.
-func Junk(text string) bool { return len(text) < 20 }
