@@ -56,9 +56,10 @@ test: go ## run all tests but the slow ones (15 minutes at most)
 	$(GO) run ./tools/runtests ./...
 
 .PHONY: test-full
-test-full: go ## run all tests, the slow ones too, and again with the race detector
+test-full: go ## run all tests, the slow ones too, again with the race detector, and those of bench
 	$(GO) run ./tools/runtests -full ./...
 	CGO_ENABLED=1 $(GO) run ./tools/runtests -race ./internal/...
+	cd bench && $(GO) run github.com/bailey-run/bailey/tools/runtests -full ./...
 
 .PHONY: hostile
 hostile: go ## attack real workers of every kind
@@ -71,9 +72,14 @@ FUZZTIME ?= 5m
 soak: go ## fuzz every parser and boundary, FUZZTIME (5m) each
 	@grep -rE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' cmd internal | sed -E 's|^(.*)/[^/]*:func (Fuzz[A-Za-z0-9_]+).*|\1 \2|' | while read -r d f; do echo "soak: $$d $$f"; $(GO) test "./$$d" -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) || exit 1; done
 
+# bench is a module of its own, so that no peer stands in Bailey's go.mod.
+DAY = $(shell date +%F)
 .PHONY: bench
 bench: build ## measure against the targets and the peers; raw data goes to bench/data
-	cd bench && for b in */; do [ -f "$$b/main.go" ] || continue; echo "bench: $$b"; $(GO) run "./$$b" || exit 1; done
+	@mkdir -p bench/data
+	cd bench/wire && $(GO) run . -out ../data/wire-$(DAY).json
+	cd bench/index && $(GO) run . -o ../data/index-$(DAY).json
+	cd bench/answers && $(GO) run . -bailey ../../bin/bailey -o ../data/answers-$(DAY).json
 
 .PHONY: lint
 lint: lint-go lint-schema ## check format, vet, staticcheck, schema and generated code
