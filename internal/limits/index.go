@@ -70,7 +70,11 @@ const (
 	// IndexHead is the longest line of headings above a passage in bytes.
 	IndexHead = 300
 	// IndexLeads is how many sentences of a file a summary chooses from.
-	IndexLeads = 6
+	IndexLeads = 12
+	// IndexLeadsSeen is how many are found before they are thinned out.
+	IndexLeadsSeen = 60
+	// IndexIntro is how many of them may come from a file's beginning.
+	IndexIntro = 3
 	// IndexQuote is the longest quote in bytes, and the schema's limit.
 	IndexQuote = 2000
 )
@@ -105,4 +109,23 @@ const (
 	ServeCitations = 8
 	// ServeLicences is how many licence texts are named.
 	ServeLicences = 32
+)
+
+// Limits of summaries.
+const (
+	// SummarySentences is how many sentences a summary has unless asked for
+	// another number: two screens.
+	SummarySentences = 30
+	// SummaryOverview is how many of them speak of the whole folder.
+	SummaryOverview = 5
+	// SummaryFiles is how many files a summary is chosen from; of more, those
+	// that matter most by name, place and size, and an even sample of the rest.
+	SummaryFiles = 6000
+	// SummaryTerms is how many different words are weighed.
+	SummaryTerms = 200_000
+	// SummaryText is the longest sentence of a summary in characters.
+	SummaryText = 320
+	// SummarySame is the part of its words above which a sentence repeats
+	// another.
+	SummarySame = 0.55
 )

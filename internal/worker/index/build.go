@@ -10,6 +10,7 @@ import (
 	"github.com/bailey-run/bailey/internal/worker/index/fold"
 	"github.com/bailey-run/bailey/internal/worker/index/sentence"
 	"github.com/bailey-run/bailey/internal/worker/index/store"
+	"github.com/bailey-run/bailey/internal/worker/index/summary"
 )
 
 // builder turns texts into entries; one goroutine has one.
@@ -44,7 +45,7 @@ func (b *builder) build(e *store.Entry, name, source string) {
 		}
 		c.document(d, line)
 		if first {
-			e.Lead = store.EncodeLeads(c.leads)
+			e.Lead = store.EncodeLeads(thin(c.leads))
 		}
 		line += strings.Count(piece, "\n")
 	}
@@ -57,7 +58,9 @@ type chunker struct {
 	entry *store.Entry
 	name  []byte
 	leads []store.Lead
-	prose int
+	// where the last lead was looked for, and how many were found there
+	section             string
+	depth, taken, intro int
 
 	d     *doc.Document
 	line  int // of the document's first line
@@ -99,7 +102,7 @@ func (c *chunker) sentence(b *doc.Block, s doc.Sentence, begins bool) {
 		role = store.Licence
 	}
 	c.add(b, role, store.Sentence{Text: s.Text, Start: s.Start, End: s.End, Begins: begins})
-	if role == store.Prose && len(c.leads) < limits.IndexLeads {
+	if role == store.Prose && len(c.leads) < limits.IndexLeadsSeen {
 		c.lead(b, s)
 	}
 }
@@ -208,22 +211,48 @@ func (c *chunker) flush() {
 	})
 }
 
-// lead keeps s if it may stand for the file in a summary.
+// lead keeps s if it may stand for the file in a summary: the document's own
+// description, its first sentences, and the first good one below each heading.
 func (c *chunker) lead(b *doc.Block, s doc.Sentence) {
-	if b.Role == doc.ListItem && c.prose == 0 && b.Level == 0 && len(c.leads) > 0 {
-		return
+	section := ""
+	if n := len(b.Path); n > 0 {
+		section = b.Path[n-1]
 	}
-	if sentence.Junk(s.Text) || s.End-s.Start > limits.IndexQuote || len(s.Text) > limits.SentenceText {
-		return
+	if len(b.Path) != c.depth || section != c.section {
+		c.depth, c.section, c.taken = len(b.Path), section, 0
 	}
-	level := 1
-	if b.Role == doc.FrontMatter {
+	level, want := 2, 1
+	switch {
+	case b.Role == doc.FrontMatter:
 		level = 0
-	} else if len(b.Path) > 1 {
-		level = 2
+	case len(b.Path) <= 1 && c.intro < limits.IndexIntro:
+		level, want = 1, limits.IndexIntro
+	case len(b.Path) > 3:
+		return
+	}
+	if c.taken >= want || s.End-s.Start > limits.IndexQuote || !summary.Fit(s.Text, section) {
+		return
+	}
+	c.taken++
+	if level == 1 {
+		c.intro++
 	}
 	start, end := whole(c.d.Source, s.Start, s.End)
 	line := c.lineAt(start)
 	quote := c.d.Source[start:end]
-	c.leads = append(c.leads, store.Lead{Text: s.Text, Quote: quote, Line: line, End: line + strings.Count(quote, "\n"), Level: level})
+	c.leads = append(c.leads, store.Lead{Text: s.Text, Head: section, Quote: quote, Line: line, End: line + strings.Count(quote, "\n"), Level: level})
+}
+
+// thin keeps the beginning and an even part of the rest.
+func thin(leads []store.Lead) []store.Lead {
+	if len(leads) <= limits.IndexLeads {
+		return leads
+	}
+	out := append([]store.Lead(nil), leads[:limits.IndexIntro]...)
+	rest := leads[limits.IndexIntro:]
+	n := limits.IndexLeads - limits.IndexIntro
+	for i := range n {
+		out = append(out, rest[i*len(rest)/n])
+	}
+	return out
 }

@@ -9,6 +9,8 @@ import (
 type Lead struct {
 	Text, Quote string
 	Line, End   int
+	// Head is the nearest heading above; may be empty.
+	Head string
 	// Level says where the sentence stands: 0 is the document's own
 	// description, 1 its first prose, 2 the first prose below a heading.
 	Level int
@@ -21,6 +23,7 @@ func EncodeLeads(leads []Lead) []byte {
 		dst = binary.AppendUvarint(dst, uint64(l.Level))
 		dst = binary.AppendUvarint(dst, uint64(l.Line))
 		dst = binary.AppendUvarint(dst, uint64(l.End))
+		dst = appendString(dst, l.Head)
 		dst = appendString(dst, l.Quote)
 		text := l.Text
 		if text == squeeze(l.Quote) {
@@ -43,7 +46,7 @@ func DecodeLeads(data []byte) ([]Lead, error) {
 	r := reader{data: data[4:]}
 	var out []Lead
 	for len(r.data) > 0 {
-		l := Lead{Level: int(r.uint()), Line: int(r.uint()), End: int(r.uint()), Quote: r.string()}
+		l := Lead{Level: int(r.uint()), Line: int(r.uint()), End: int(r.uint()), Head: r.string(), Quote: r.string()}
 		if l.Text = r.string(); l.Text == "" {
 			l.Text = squeeze(l.Quote)
 		}

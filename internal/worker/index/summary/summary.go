@@ -1,9 +1,28 @@
-// Package summary says in a few sentences what a folder holds.
+// Package summary says in some sentences what a folder holds: an overview, then
+// a line for each of the files that matter most, and licence texts by name
+// together.
+//
+// Candidates are the sentences that were kept of each file when it was read:
+// its own description, its first ones, the first below each heading, no notices,
+// licences, tables or code. They are chosen greedily for how much of what the
+// folder speaks of they cover that was not covered yet (a submodular cover of
+// weighted words: Lin and Bilmes, ACL 2011), for how important their file is,
+// and for standing well alone. Words that title, name or head many files weigh
+// most. Sentences that repeat others are left out.
+//
+// The words are the documents' own. Memory and time are bounded: of a large
+// folder the files that matter most by name, place and size are weighed, and an
+// even sample of the rest. Package index calls it.
 package summary
 
 import (
 	"context"
+	"math"
+	"sort"
+	"strings"
 
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/worker/index/fold"
 	"github.com/bailey-run/bailey/internal/worker/index/store"
 )
 
@@ -29,30 +48,270 @@ type Licence struct{ Path, Name string }
 // Summary is what a folder holds.
 type Summary struct {
 	Sentences []Sentence
-	// Licences holds the first limits.ServeLicences licence texts, one a name
-	// first; LicencesTotal counts all.
+	// Licences holds some licence texts, different ones first; LicencesTotal
+	// counts all.
 	Licences      []Licence
 	LicencesTotal int
+	// Files is how many files there are to speak of, Weighed how many were.
+	Files, Weighed int
 }
 
-// Make summarises.
+// file is a file that may be spoken of.
+type file struct {
+	store.File
+	leads  []store.Lead
+	weight float64
+	about  []string // tokens of its title, name and headings
+	used   int
+}
+
+// candidate is a sentence that may be taken.
+type candidate struct {
+	file   *file
+	lead   store.Lead
+	terms  []string
+	static float64
+	gain   float64
+}
+
+// Make summarises in at most max sentences; 0 means limits.SummarySentences.
+// Its errors are the source's.
 func Make(ctx context.Context, src Source, name string, max int) (Summary, error) {
-	var s Summary
-	err := src.Leads(ctx, func(f store.File) error {
-		if f.Licence != "" {
-			s.Licences = append(s.Licences, Licence{f.Path, f.Licence})
-			s.LicencesTotal++
-			return nil
-		}
-		leads, err := store.DecodeLeads(f.Lead)
-		if err != nil {
-			return err
-		}
-		if len(leads) > 0 && (max == 0 || len(s.Sentences) < max) {
-			l := leads[0]
-			s.Sentences = append(s.Sentences, Sentence{Text: l.Text, Path: f.Path, Line: l.Line, End: l.End, Quote: l.Quote})
+	if max <= 0 {
+		max = limits.SummarySentences
+	}
+	m := &maker{fold: fold.New(), weight: map[string]float64{}, langs: map[string]int{}, seen: map[string]bool{}}
+	if err := src.Leads(ctx, m.add); err != nil {
+		return Summary{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return Summary{}, err
+	}
+	m.sum.Weighed = len(m.files)
+	m.weigh()
+	m.choose(max)
+	return m.sum, nil
+}
+
+type maker struct {
+	fold   *fold.Folder
+	files  []*file
+	weight map[string]float64
+	langs  map[string]int
+	seen   map[string]bool // licences by name
+	more   []Licence
+	sum    Summary
+	picked []candidate
+}
+
+// add takes one file from the store.
+func (m *maker) add(f store.File) error {
+	if f.Licence != "" {
+		m.sum.LicencesTotal++
+		l := Licence{f.Path, f.Licence}
+		if !m.seen[f.Licence] {
+			m.seen[f.Licence] = true
+			m.sum.Licences = append(m.sum.Licences, l)
+		} else if len(m.more) < limits.ServeLicences {
+			m.more = append(m.more, l)
 		}
 		return nil
-	})
-	return s, err
+	}
+	m.sum.Files++
+	m.langs[f.Lang]++
+	w := importance(&f)
+	if len(m.files) >= limits.SummaryFiles {
+		// Keep the better half of those that were seen.
+		sort.SliceStable(m.files, func(i, j int) bool { return m.files[i].weight > m.files[j].weight })
+		m.files = m.files[:limits.SummaryFiles/2]
+	}
+	leads, err := store.DecodeLeads(f.Lead)
+	if err != nil {
+		return err
+	}
+	f.Lead = nil
+	x := &file{File: f, leads: leads, weight: w}
+	m.files = append(m.files, x)
+	return nil
 }
+
+// weigh finds how much each word matters in the folder.
+func (m *maker) weigh() {
+	sort.Slice(m.sum.Licences, func(i, j int) bool { return m.sum.Licences[i].Path < m.sum.Licences[j].Path })
+	m.sum.Licences = append(m.sum.Licences, m.more...)
+	for _, f := range m.files {
+		// A language that few files are in is not the folder's.
+		if n := m.langs[f.Lang]; f.Lang != "" && n*8 < m.sum.Files {
+			f.weight *= 0.3
+		}
+		said := map[string]float64{}
+		tell := func(text, lang string, w float64) {
+			m.fold.Each(text, lang, func(tok string, kind fold.Kind, stop bool) {
+				if !stop && kind != fold.Number && len(tok) > 2 && said[tok] < w {
+					said[tok] = w
+				}
+			})
+		}
+		tell(f.Title, f.Lang, 1.5)
+		tell(base(f.Path), "", 1.5)
+		for _, l := range f.leads {
+			tell(l.Head, f.Lang, 1)
+			tell(l.Text, f.Lang, 0.5)
+		}
+		for tok, w := range said {
+			if _, ok := m.weight[tok]; !ok && len(m.weight) >= limits.SummaryTerms {
+				continue
+			}
+			m.weight[tok] += w * math.Sqrt(f.weight)
+		}
+	}
+	// Said in one file alone, a word is a detail; said in most, it says
+	// nothing that the overview does not.
+	n := float64(len(m.files))
+	for tok, w := range m.weight {
+		m.weight[tok] = math.Log1p(w) * math.Max(0.15, 1-w/(0.7*n+2))
+	}
+}
+
+// choose picks the sentences.
+func (m *maker) choose(max int) {
+	var cs []candidate
+	for _, f := range m.files {
+		for i, l := range f.leads {
+			c := candidate{file: f, lead: l}
+			seen := map[string]bool{}
+			m.fold.Each(l.Text, f.Lang, func(tok string, kind fold.Kind, stop bool) {
+				if !stop && kind != fold.Number && len(tok) > 2 && !seen[tok] {
+					seen[tok] = true
+					c.terms = append(c.terms, tok)
+				}
+			})
+			if len(c.terms) == 0 {
+				continue
+			}
+			c.static = f.weight * quality(l, i)
+			cs = append(cs, c)
+		}
+	}
+	covered := map[string]float64{}
+	gain := func(c *candidate) float64 {
+		g := 0.0
+		for _, t := range c.terms {
+			g += m.weight[t] * (1 - covered[t])
+		}
+		// Longer sentences cover more; what counts is what a reader gets for
+		// reading them.
+		return c.static * g / math.Pow(float64(len(c.lead.Text)+60), 0.5) / math.Pow(1+float64(c.file.used), 0.7)
+	}
+	overview := min(limits.SummaryOverview, (max+4)/5)
+	take := func(c *candidate) {
+		for _, t := range c.terms {
+			covered[t] += (1 - covered[t]) * 0.6
+		}
+		c.file.used++
+		m.picked = append(m.picked, *c)
+	}
+	heads := m.opening(cs, overview)
+	for _, i := range heads {
+		take(&cs[i])
+		cs[i].static = 0
+	}
+	// Lazy greedy: gains only fall, so the best of the stale ones that stays
+	// the best when looked at again is the best.
+	for i := range cs {
+		cs[i].gain = gain(&cs[i])
+	}
+	h := newHeap(cs)
+	for len(m.picked) < max && h.len() > 0 {
+		c := h.top()
+		if g := gain(c); g < c.gain-1e-9 {
+			c.gain = g
+			h.down()
+			continue
+		}
+		h.pop()
+		if c.gain <= 0 {
+			break
+		}
+		if m.repeats(c) {
+			continue
+		}
+		take(c)
+	}
+	m.order(len(heads), overview)
+}
+
+// opening finds the sentences that introduce the folder: those of a readme or
+// an index at its top.
+func (m *maker) opening(cs []candidate, n int) []int {
+	best, rank := -1, 0.0
+	for i := range cs {
+		c := &cs[i]
+		if r := front(c.file.Path) * c.file.weight; r > rank && c.lead.Level <= 1 {
+			best, rank = i, r
+		}
+	}
+	if best < 0 {
+		return nil
+	}
+	var out []int
+	for i := best; i < len(cs) && cs[i].file == cs[best].file && len(out) < min(n, 2); i++ {
+		if cs[i].lead.Level <= 1 {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+func (m *maker) repeats(c *candidate) bool {
+	for i := range m.picked {
+		p := &m.picked[i]
+		same := 0
+		for _, t := range c.terms {
+			for _, u := range p.terms {
+				if t == u {
+					same++
+					break
+				}
+			}
+		}
+		if float64(same) > limits.SummarySame*float64(min(len(c.terms), len(p.terms))) && same > 2 {
+			return true
+		}
+	}
+	return false
+}
+
+// order puts the introduction first, then what covers most, then the files by
+// path.
+func (m *maker) order(heads, overview int) {
+	rest := m.picked[heads:]
+	var first []candidate
+	first = append(first, m.picked[:heads]...)
+	files := map[*file]bool{}
+	for _, c := range first {
+		files[c.file] = true
+	}
+	var second []candidate
+	for _, c := range rest {
+		if len(first) < overview && !files[c.file] && c.lead.Level <= 1 {
+			first = append(first, c)
+			files[c.file] = true
+			continue
+		}
+		second = append(second, c)
+	}
+	sort.SliceStable(second, func(i, j int) bool {
+		a, b := second[i], second[j]
+		if a.file != b.file {
+			return a.file.Path < b.file.Path
+		}
+		return a.lead.Line < b.lead.Line
+	})
+	for i, c := range append(first, second...) {
+		m.sum.Sentences = append(m.sum.Sentences, Sentence{Overview: i < len(first), Text: c.lead.Text, Path: c.file.Path,
+			Line: c.lead.Line, End: c.lead.End, Quote: c.lead.Quote})
+	}
+}
+
+func base(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
