@@ -37,6 +37,7 @@ type Conn struct {
 	// See turn.go.
 	turn    turn
 	uses    uint64 // calls that took or lent the turn, or could have
+	lent    uint64 // the use that the turn is lent for
 	seen    uint64 // uses when the timer was set
 	tick    *time.Timer
 	ticking bool

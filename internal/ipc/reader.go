@@ -110,6 +110,9 @@ func (r *reader) header() (header, error) {
 // receive is one recvmsg into p.
 func (r *reader) receive(p []byte) (int, error) {
 	n, oobn, flags, _, err := r.conn.ReadMsgUnix(p, r.oob)
+	if err != nil {
+		return 0, err // with an error n is -1
+	}
 	if oobn > 0 || flags&truncated != 0 {
 		fds, rerr := rights(r.oob[:oobn], flags)
 		r.fds = append(r.fds, fds...)
@@ -122,7 +125,7 @@ func (r *reader) receive(p []byte) (int, error) {
 			return n, malformed("descriptors that no frame named")
 		}
 	}
-	return n, err
+	return n, nil
 }
 
 // take gives f its descriptors. Others may be left only if they can belong to a

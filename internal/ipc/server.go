@@ -22,7 +22,7 @@ type served struct {
 	m      *rpc.Method
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	use    uint64 // Conn.uses when the turn was lent for it
+	use    uint64 // which use of the turn it is, if its handler runs inline
 	over   bool   // the end was sent; guarded by the writer's lock
 
 	mu        sync.Mutex

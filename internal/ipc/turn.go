@@ -166,7 +166,7 @@ func (c *Conn) freeTurn() bool {
 // s. c.mu is held.
 func (c *Conn) lendTurn(s *served) {
 	c.uses++
-	c.turn, s.use = turnLent, c.uses
+	c.turn, c.lent, s.use = turnLent, c.uses, c.uses
 	c.watch()
 }
 
@@ -174,7 +174,7 @@ func (c *Conn) lendTurn(s *served) {
 func (c *Conn) takeBack(s *served) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.turn != turnLent || c.uses != s.use {
+	if c.turn != turnLent || c.lent != s.use {
 		return false
 	}
 	c.turn = turnLoop
