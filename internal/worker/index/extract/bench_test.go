@@ -10,7 +10,7 @@ import (
 // corpus joins the documents of a kind until they are a megabyte.
 func corpus(b *testing.B, pattern string) string {
 	b.Helper()
-	files, err := filepath.Glob("testdata/" + pattern)
+	files, err := filepath.Glob("testdata/golden/" + pattern)
 	if err != nil || len(files) == 0 {
 		b.Fatal("no documents", pattern, err)
 	}

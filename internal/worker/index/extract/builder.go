@@ -53,7 +53,7 @@ func (b *builder) flushGap() {
 		return
 	}
 	b.gap = false
-	if len(b.buf) == 0 || b.buf[len(b.buf)-1] == ' ' {
+	if n := len(b.buf); n == 0 || b.buf[n-1] == ' ' || b.buf[n-1] == '\n' {
 		return
 	}
 	b.mark(b.gapAt)
@@ -153,9 +153,7 @@ func (b *builder) drop() {
 // close ends the open block in role, and returns its text.
 func (b *builder) close(role doc.Role, level int) string {
 	b.gap = false
-	for len(b.buf) > 0 && b.buf[len(b.buf)-1] == ' ' {
-		b.buf = b.buf[:len(b.buf)-1]
-	}
+	b.trim(role == doc.Code || role == doc.Table)
 	if len(b.buf) == 0 {
 		return ""
 	}
@@ -199,6 +197,34 @@ func (b *builder) close(role doc.Role, level int) string {
 		rest = to
 	}
 	return text
+}
+
+// trim leaves out the white space at the ends of the open block, but not the
+// first line's indentation where lines are kept.
+func (b *builder) trim(lines bool) {
+	n := len(b.buf)
+	for n > 0 && b.buf[n-1] <= ' ' {
+		n--
+	}
+	if n < len(b.buf) {
+		b.buf = b.buf[:n]
+		for len(b.spans) > 1 && b.spans[len(b.spans)-1].Text >= n {
+			b.spans = b.spans[:len(b.spans)-1]
+		}
+		if n > 0 {
+			b.end = min(b.end, b.expect())
+		}
+	}
+	k := 0
+	for i := 0; i < n && b.buf[i] <= ' '; i++ {
+		if b.buf[i] == '\n' || !lines {
+			k = i + 1
+		}
+	}
+	if k > 0 {
+		b.spans = append(b.spans[:0], b.part(b.spans, k, n)...)
+		b.buf = append(b.buf[:0], b.buf[k:]...)
+	}
 }
 
 // keep copies spans into memory that is taken in large pieces.

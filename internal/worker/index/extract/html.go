@@ -96,7 +96,7 @@ func (p *page) text(from, to int) {
 }
 
 func (p *page) piece(from, to int) {
-	if p.pre > 0 && !p.title {
+	if p.pre > 0 && !p.title && p.heading == 0 {
 		p.verbatim(from, to)
 	} else {
 		p.words(from, to)
@@ -129,42 +129,8 @@ func (p *page) flush() {
 	case p.lists > 0:
 		role = doc.ListItem
 	}
-	if role == doc.Code || role == doc.Table {
-		p.trim()
-	}
 	p.close(role, level)
 	p.linkBytes, p.mark, p.links = 0, 0, 0 // links often lack their end
-}
-
-// trim leaves line ends out at the ends of what was kept verbatim.
-func (b *builder) trim() {
-	n := len(b.buf)
-	for n > 0 && b.buf[n-1] <= ' ' {
-		n--
-	}
-	b.buf = b.buf[:n]
-	for len(b.spans) > 1 && b.spans[len(b.spans)-1].Text >= n {
-		b.spans = b.spans[:len(b.spans)-1]
-	}
-	if n > 0 {
-		b.end = min(b.end, b.expect())
-	}
-	if i := strings.IndexByte("\r\n", firstByte(b.buf)); i >= 0 && n > 0 {
-		k := 1
-		for k < n && (b.buf[k] == '\n' || b.buf[k] == '\r') {
-			k++
-		}
-		spans := b.part(b.spans, k, n)
-		b.spans = append(b.spans[:0], spans...)
-		b.buf = append(b.buf[:0], b.buf[k:]...)
-	}
-}
-
-func firstByte(p []byte) byte {
-	if len(p) == 0 {
-		return 0
-	}
-	return p[0]
 }
 
 func (p *page) start(name string, attrs, closed bool) {
@@ -208,7 +174,7 @@ func (p *page) start(name string, attrs, closed bool) {
 
 // gapOrLine is a line's end inside a block.
 func (p *page) gapOrLine() {
-	if p.pre > 0 && len(p.buf) > 0 {
+	if p.pre > 0 && p.heading == 0 && len(p.buf) > 0 {
 		p.newline(p.at)
 		return
 	}
@@ -238,7 +204,7 @@ func (p *page) block(name string, attrs, closed bool) {
 		p.inCell = true
 		return
 	case "tr", "row":
-		if p.tables > 0 && p.inCell && len(p.buf) > 0 && len(p.buf) < 1500 {
+		if p.tables > 0 && p.inCell && p.heading == 0 && len(p.buf) > 0 && len(p.buf) < 1500 {
 			p.newline(p.at)
 			p.mark = len(p.buf)
 			return

@@ -291,7 +291,6 @@ func (m *manual) endLiteral(to int) {
 		}
 		if at < end {
 			if len(m.buf) > limits.BlockCode/2 || m.open() && blank(m.src[at:end]) && len(m.buf) > limits.BlockCode/4 {
-				m.trim()
 				m.close(role, 0)
 			}
 			m.escaped(at, min(end, to), true)
@@ -299,7 +298,6 @@ func (m *manual) endLiteral(to int) {
 		m.newline(end)
 		at = next
 	}
-	m.trim()
 	m.close(role, 0)
 }
 
