@@ -45,6 +45,8 @@ func plainProbes() []Probe {
 		{"open /grant for writing", []string{"EACCES", "EROFS"}},
 		{"create in /grant", []string{"EACCES", "EROFS"}},
 		{"create in /", []string{"EACCES", "EROFS"}},
+		// Mounts and filters let this pass: Landlock alone refuses it.
+		{"list /", []string{"EACCES"}},
 		{"link out of /grant", []string{"EPERM"}},
 		{"chmod /grant", []string{"EPERM"}},
 		{"chdir /", []string{"EPERM"}},

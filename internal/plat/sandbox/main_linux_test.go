@@ -25,8 +25,11 @@ func TestMain(m *testing.M) {
 	if os.Args[0] == "bailey-worker" {
 		os.Exit(workerMain(os.Args[1:]))
 	}
-	if os.Args[0] == overlayName {
+	switch os.Args[0] {
+	case overlayName:
 		os.Exit(onOverlay(os.Args[1]))
+	case refusedName:
+		os.Exit(whereRefused(os.Args[1]))
 	}
 	goleak.VerifyTestMain(m)
 }

@@ -56,12 +56,20 @@ func TestRootCore(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%+v", got)
-	for _, name := range []string{"root's", "another's"} {
-		if got.Notes[name] != "the note" || got.Error[name] != "" {
-			t.Errorf("%s note reads %q, error %s", name, got.Notes[name], got.Error[name])
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil {
+		t.Fatal(err)
+	}
+	for name, path := range map[string]string{"root's": "/root", "another's": "/another"} {
+		note, fault := "the note", ""
+		if fs.Type == unix.OVERLAYFS_SUPER_MAGIC {
+			note, fault = "", string(errs.FolderClosed)+" "+dir+path
+		}
+		if got.Notes[name] != note || got.Error[name] != fault {
+			t.Errorf("%s note reads %q, error %q; want %q, %q", name, got.Notes[name], got.Error[name], note, fault)
 		}
 	}
-	if got.Error["closed overlay"] != string(errs.FolderClosed)+" "+dir+"/merged/closed" {
+	if got.Error["closed overlay"] != string(errs.FolderClosed)+" "+dir+"/tmpfs/merged/closed" {
 		t.Errorf("closed overlay: error %q", got.Error["closed overlay"])
 	}
 	if !slices.Equal(got.Names["open overlay"], []string{"note.txt"}) || got.Notes["open overlay"] != "permission denied" {
@@ -91,22 +99,29 @@ func onOverlay(dir string) int {
 func (g *rootCore) run(dir string) error {
 	must := []error{unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")}
 	do := func(err error) { must = append(must, err) }
-	for _, d := range []string{"root", "another", "lower", "lower/closed", "lower/open", "upper", "work", "merged", "mounted", "mounted/inner", "mounted/later"} {
+	for _, d := range []string{"root", "another", "tmpfs"} {
 		do(os.Mkdir(filepath.Join(dir, d), 0o700))
 	}
-	for _, d := range []string{"root", "another", "lower/closed", "lower/open", "mounted"} {
+	// What overlays and mounts need, whatever dir is on.
+	tmp := filepath.Join(dir, "tmpfs")
+	do(unix.Mount("tmpfs", tmp, "tmpfs", 0, ""))
+	for _, d := range []string{"lower", "lower/closed", "lower/open", "upper", "work", "merged", "mounted", "mounted/inner", "mounted/later"} {
+		do(os.Mkdir(filepath.Join(tmp, d), 0o700))
+	}
+	for _, d := range []string{"root", "another", "tmpfs/lower/closed", "tmpfs/lower/open", "tmpfs/mounted"} {
 		do(os.WriteFile(filepath.Join(dir, d, "note.txt"), []byte("the note"), 0o600))
 	}
+	do(os.Chmod(tmp+"/mounted", 0o755))
 	do(os.Chown(filepath.Join(dir, "another"), 12345, 12345))
 	do(os.Chown(filepath.Join(dir, "another/note.txt"), 12345, 12345))
-	do(os.Chmod(filepath.Join(dir, "lower/open"), 0o755))
-	do(unix.Mount("overlay", dir+"/merged", "overlay", 0, "lowerdir="+dir+"/lower,upperdir="+dir+"/upper,workdir="+dir+"/work"))
-	do(unix.Mount("tmpfs", dir+"/mounted/inner", "tmpfs", 0, ""))
-	do(os.WriteFile(dir+"/mounted/inner/note.txt", []byte("inner"), 0o644))
+	do(os.Chmod(tmp+"/lower/open", 0o755))
+	do(unix.Mount("overlay", tmp+"/merged", "overlay", 0, "lowerdir="+tmp+"/lower,upperdir="+tmp+"/upper,workdir="+tmp+"/work"))
+	do(unix.Mount("tmpfs", tmp+"/mounted/inner", "tmpfs", 0, "mode=0755"))
+	do(os.WriteFile(tmp+"/mounted/inner/note.txt", []byte("inner"), 0o644))
 	if err := errors.Join(must...); err != nil {
 		return err
 	}
-	for name, path := range map[string]string{"root's": "root", "another's": "another", "closed overlay": "merged/closed", "open overlay": "merged/open"} {
+	for name, path := range map[string]string{"root's": "root", "another's": "another", "closed overlay": "tmpfs/merged/closed", "open overlay": "tmpfs/merged/open"} {
 		w, err := startPlain(dir, filepath.Join(dir, path))
 		if err != nil {
 			g.Error[name] = string(errs.CodeOf(err)) + " " + errs.From(err).Detail
@@ -118,22 +133,22 @@ func (g *rootCore) run(dir string) error {
 		g.Notes[name] = w.read("/grant/note.txt")
 		w.end()
 	}
-	return g.mounted(dir)
+	return g.mounted(dir, tmp)
 }
 
 // mounted looks at mounts inside the grant.
-func (g *rootCore) mounted(dir string) error {
+func (g *rootCore) mounted(dir, tmp string) error {
 	// As systemd makes the whole tree.
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, ""); err != nil {
 		return err
 	}
-	w, err := startPlain(dir, dir+"/mounted")
+	w, err := startPlain(dir, tmp+"/mounted")
 	if err != nil {
 		return err
 	}
 	defer w.end()
-	if err := errors.Join(unix.Mount("tmpfs", dir+"/mounted/later", "tmpfs", 0, ""),
-		os.WriteFile(dir+"/mounted/later/note.txt", []byte("later"), 0o644)); err != nil {
+	if err := errors.Join(unix.Mount("tmpfs", tmp+"/mounted/later", "tmpfs", 0, ""),
+		os.WriteFile(tmp+"/mounted/later/note.txt", []byte("later"), 0o644)); err != nil {
 		return err
 	}
 	if g.Names["mounted"], err = w.list("/grant"); err != nil {

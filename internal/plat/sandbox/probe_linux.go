@@ -87,6 +87,7 @@ func probes() map[string]func() unix.Errno {
 		"open /grant for writing":  tryOpen(grantTarget, unix.O_TMPFILE|unix.O_RDWR),
 		"create in /grant":         tryOpen(grantTarget+"/"+probeName, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY),
 		"create in /":              tryOpen("/"+probeName, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY),
+		"list /":                   tryOpen("/", unix.O_RDONLY|unix.O_DIRECTORY),
 		"link out of /grant":       func() unix.Errno { return errnoOf(unix.Symlink("/etc/passwd", grantTarget+"/"+probeName)) },
 		"chmod /grant":             func() unix.Errno { return errnoOf(unix.Fchmodat(unix.AT_FDCWD, grantTarget, 0o777, 0)) },
 		"chdir /":                  func() unix.Errno { return errnoOf(unix.Chdir("/")) },

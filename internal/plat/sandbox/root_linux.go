@@ -21,6 +21,14 @@ const (
 // enterRoot takes the granted directories, builds an empty root around them
 // and leaves the host's.
 func enterRoot(spec workerspec.Spec, m setup, detached []int) error {
+	// First, because it needs the capabilities and nothing else: where a
+	// security module gives the namespace without them, this fails, and not
+	// the taking of a directory, which would be blamed on the directory.
+	root, err := emptyRoot()
+	if err != nil {
+		return step(stepRoot, err)
+	}
+	defer unix.Close(root)
 	trees := make([]int, len(m.Mounts))
 	for i, sm := range m.Mounts {
 		fd, rest, err := take(sm, detached)
@@ -32,7 +40,7 @@ func enterRoot(spec workerspec.Spec, m setup, detached []int) error {
 		}
 		trees[i], detached = fd, rest
 	}
-	return pivot(spec, trees)
+	return pivot(spec, root, trees)
 }
 
 // take returns the mount as a detached tree.
@@ -105,12 +113,7 @@ func confine(fd int, write bool) error {
 
 // pivot makes a small tmpfs the root, with the trees at their targets, and
 // drops the host's tree. There is no /proc, no /dev and no /tmp.
-func pivot(spec workerspec.Spec, trees []int) error {
-	root, err := emptyRoot()
-	if err != nil {
-		return step(stepRoot, err)
-	}
-	defer unix.Close(root)
+func pivot(spec workerspec.Spec, root int, trees []int) error {
 	// On top of the old root, and out of its reach by name; the descriptor
 	// still leads to it.
 	if err := unix.MoveMount(root, "", unix.AT_FDCWD, "/", unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {

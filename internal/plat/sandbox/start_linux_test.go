@@ -140,7 +140,7 @@ func nothingLeft(t *testing.T) {
 
 func note(t *testing.T, dir string) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(dir, "note.txt"), []byte("the note"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "note.txt"), []byte("the note"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -120,14 +120,16 @@ func newScene(attack string) (*scene, error) {
 		Core: os.Getpid(), Abstract: "bailey-hostile-" + filepath.Base(base),
 	}}
 	for _, d := range []string{s.Grant, s.Data, s.Host} {
-		if err := os.Mkdir(d, 0o700); err != nil {
+		// Readable by all: where /tmp cannot be id-mapped, root's worker reads as
+		// its own unprivileged id.
+		if err := os.Mkdir(d, 0o755); err != nil {
 			return s, err
 		}
 	}
 	for name, text := range map[string]string{
 		s.Host + "/secret": "secret", s.Host + "/victim": "victim", s.Grant + "/note": "note", s.Data + "/mine": "mine",
 	} {
-		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 			return s, err
 		}
 	}

@@ -1,0 +1,78 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/errs"
+)
+
+// refusedName is argv[0] of a core on a system that refuses namespaces.
+const refusedName = "bailey-refused-core"
+
+// refused is what it saw.
+type refused struct {
+	Code, Hint string
+	Level      Level
+	Missing    int
+	Children   int
+}
+
+// TestNamespacesRefused starts a worker where no user namespace can be made:
+// nothing runs, and the person is told what to do.
+func TestNamespacesRefused(t *testing.T) {
+	dir := realDir(t)
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe")
+	cmd.Args = []string{refusedName, dir}
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	// In a user namespace of its own, whose limit is its own to set.
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 1000, HostID: os.Geteuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 1000, HostID: os.Getegid(), Size: 1}},
+		AmbientCaps: []uintptr{unix.CAP_SYS_RESOURCE},
+	}
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v: %s", err, stderr.String())
+	}
+	var got refused
+	if err := json.Unmarshal(stdout.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%+v", got)
+	if got.Code != string(errs.SandboxMissing) || got.Hint != hintNamespaces || got.Level != Refused || got.Missing == 0 || got.Children != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func whereRefused(dir string) int {
+	if err := os.WriteFile("/proc/sys/user/max_user_namespaces", []byte("0"), 0); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	got := refused{}
+	w, err := startPlain(dir, dir)
+	if err == nil {
+		w.end()
+	} else {
+		got.Code, got.Hint = string(errs.CodeOf(err)), errs.From(err).HintText()
+	}
+	r := Survey(context.Background())
+	got.Level = r.Level
+	for _, l := range r.Layers {
+		if !l.Have && l.Hint != "" {
+			got.Missing++
+		}
+	}
+	json.NewEncoder(os.Stdout).Encode(got)
+	return 0
+}
