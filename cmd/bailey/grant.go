@@ -160,6 +160,8 @@ func grantExplain(ctx context.Context, c *cli, call *call) error {
 	if c.json {
 		return c.printJSON(explainJSON{grantOf(e.GetGrant()), append([]string{}, e.GetLines()...)})
 	}
+	g := grantOf(e.GetGrant())
+	fmt.Fprintf(c.out, "%s: %s %s, %s\n", visible.Path(g.ID), g.Kind, visible.Path(g.Scope), g.State)
 	for _, l := range e.GetLines() {
 		for _, w := range visible.Wrap(visible.Text(l), c.screen.columns) {
 			c.out.WriteString(w + "\n")

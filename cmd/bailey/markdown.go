@@ -80,7 +80,7 @@ func escapeMarkdown(s string) string {
 	start := true // nothing but digits so far
 	before := ' '
 	for i, r := range s {
-		rest := s[i+utf8.RuneLen(r):]
+		rest := strings.TrimPrefix(s[i:], string(r))
 		escape := false
 		switch r {
 		case '\\', '`', '*', '[', ']', '<', '>', '|', '~', '$':

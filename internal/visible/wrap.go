@@ -29,10 +29,14 @@ func Wrap(s string, width int) []string {
 		rest, state = tail, next
 		word.WriteString(cluster)
 		wordWidth += boundaries >> uniseg.ShiftWidth
-		// UAX #14 would break a path after a slash. Where letters are ASCII,
-		// words end at blanks.
+		// Where letters are ASCII, words end at blanks and nowhere else: UAX #14
+		// would break a path after a slash, and not before one.
 		last := cluster[len(cluster)-1]
-		if rest != "" && (boundaries&uniseg.MaskLine == uniseg.LineDontBreak || last < 0x80 && last != ' ') {
+		ends := last == ' ' && !strings.HasPrefix(rest, " ")
+		if last >= 0x80 {
+			ends = boundaries&uniseg.MaskLine != uniseg.LineDontBreak
+		}
+		if rest != "" && !ends {
 			continue
 		}
 		w := word.String()

@@ -1,0 +1,186 @@
+package scripts
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
+)
+
+// term [-stdout FILE] [-stdin FILE] [-code N] PLAY CMD ARG...: runs a program on a terminal of
+// its own, as its input, error output and (without -stdout) output, and plays a
+// person. PLAY is a file of lines:
+//
+//	size COLUMNS ROWS   the terminal's size; 80 by 24 otherwise
+//	see TEXT            wait until TEXT is on the terminal (behind what was seen before)
+//	type TEXT           type a Go string without its quotes, for example read\n
+//	quiet DURATION      nothing more may appear for so long
+//	ends DURATION       the program must end within so long
+//
+// What appeared is in the file term.out. Without -code the program must end
+// with 0. It is testscript's ttyin that also gives standard error, where Bailey asks.
+func term(ts *testscript.TestScript, neg bool, args []string) {
+	var stdin, stdout string
+	code := 0
+	for len(args) > 1 && strings.HasPrefix(args[0], "-") {
+		switch args[0] {
+		case "-stdout":
+			stdout = ts.MkAbs(args[1])
+		case "-stdin":
+			stdin = ts.MkAbs(args[1])
+		case "-code":
+			n, err := strconv.Atoi(args[1])
+			ts.Check(err)
+			code = n
+		default:
+			ts.Fatalf("term: %s?", args[0])
+		}
+		args = args[2:]
+	}
+	need(ts, neg, args, 2, "term [-stdout FILE] [-code N] PLAY CMD ARG...")
+	master, slave, err := pty()
+	ts.Check(err)
+	defer master.Close()
+	cmd := command(ts, args[1:])
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	if stdout != "" {
+		f, err := os.Create(stdout)
+		ts.Check(err)
+		defer f.Close()
+		cmd.Stdout = f
+	}
+	if stdin != "" {
+		f, err := os.Open(stdin)
+		ts.Check(err)
+		defer f.Close()
+		cmd.Stdin = f
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 2}
+	play := strings.Split(strings.TrimSpace(ts.ReadFile(args[0])), "\n")
+	size := unix.Winsize{Col: 80, Row: 24}
+	if f := strings.Fields(play[0]); len(f) == 3 && f[0] == "size" {
+		_, err := fmt.Sscan(f[1]+" "+f[2], &size.Col, &size.Row)
+		ts.Check(err)
+		play = play[1:]
+	}
+	ts.Check(unix.IoctlSetWinsize(int(slave.Fd()), unix.TIOCSWINSZ, &size))
+	ts.Check(cmd.Start())
+	ts.Check(slave.Close())
+	s := &screenplay{master: master}
+	defer func() { ts.Check(os.WriteFile(ts.MkAbs("term.out"), []byte(s.all.String()), 0o600)) }()
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	defer func() { _ = cmd.Process.Kill() }()
+	limit := patience
+	for _, line := range play {
+		verb, what, _ := strings.Cut(line, " ")
+		if verb == "ends" {
+			limit, err = time.ParseDuration(what)
+			ts.Check(err)
+			continue
+		}
+		if err := s.act(verb, what); err != nil {
+			ts.Fatalf("%s: %v; on the terminal:\n%s", line, err, s.all.String())
+		}
+	}
+	// Drain, so that the program is never stuck writing.
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		_ = s.read(time.Now().Add(limit+patience), func() bool { return false })
+	}()
+	select {
+	case err := <-ended:
+		<-drained
+		if got := exitCode(err); got != code {
+			ts.Fatalf("exit code %d, want %d; on the terminal:\n%s", got, code, s.all.String())
+		}
+	case <-time.After(limit):
+		_ = cmd.Process.Kill()
+		<-drained
+		ts.Fatalf("not ended after %v; on the terminal:\n%s", limit, s.all.String())
+	}
+}
+
+// screenplay is what has appeared on a terminal, and how much of it was seen.
+type screenplay struct {
+	master *os.File
+	all    strings.Builder
+	seen   int
+}
+
+func (s *screenplay) act(verb, what string) error {
+	switch verb {
+	case "see":
+		return s.read(time.Now().Add(patience), func() bool {
+			i := strings.Index(s.all.String()[s.seen:], what)
+			if i >= 0 {
+				s.seen += i + len(what)
+			}
+			return i >= 0
+		})
+	case "type":
+		text, err := strconv.Unquote(`"` + what + `"`)
+		if err == nil {
+			_, err = s.master.WriteString(text)
+		}
+		return err
+	case "quiet":
+		d, err := time.ParseDuration(what)
+		if err != nil {
+			return err
+		}
+		before := s.all.Len()
+		err = s.read(time.Now().Add(d), func() bool { return s.all.Len() > before })
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil
+		}
+		return errors.Join(err, errors.New("something appeared"))
+	}
+	return errors.New("no such line in a play")
+}
+
+// read reads what appears until done says so or the program is gone.
+func (s *screenplay) read(deadline time.Time, done func() bool) error {
+	if err := s.master.SetReadDeadline(deadline); err != nil {
+		return err
+	}
+	buf := make([]byte, 4096)
+	for !done() {
+		n, err := s.master.Read(buf)
+		s.all.Write(buf[:n])
+		if err != nil {
+			if done() {
+				return nil
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// pty returns both ends of a new terminal.
+func pty() (master, slave *os.File, err error) {
+	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	master = os.NewFile(uintptr(fd), "master")
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)
+	}
+	if err == nil {
+		slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, master.Close())
+	}
+	return master, slave, nil
+}
