@@ -3,7 +3,6 @@ package audit
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -236,5 +235,3 @@ func TestAppendReadVerifyExport(t *testing.T) {
 		t.Fatalf("%+v", all)
 	}
 }
-
-var _ = errors.Is

@@ -59,6 +59,7 @@ type Log struct {
 	leaves []auditlog.Hash
 
 	wake chan struct{}
+	ask  chan chan struct{} // settle now, then close the answer
 	quit chan struct{}
 	done chan struct{}
 
@@ -71,12 +72,13 @@ type Log struct {
 	busy     int         // entries that the writer has taken
 	linger   *time.Timer // running when buffered records wait
 	full     error       // the last write met a full disk
+	attempts uint64      // writes that were tried
 	failed   error       // the file is used no more
 	closed   bool
 	size     uint64
 	root     auditlog.Hash
 	end      int64 // offset, for readers
-	anchored bool
+	anchored *bool // what became of the last anchor; nil before the first
 }
 
 // push queues an entry; it waits for room.
@@ -90,8 +92,18 @@ func (l *Log) push(ctx context.Context, e *entry) error {
 			l.changed.Broadcast()
 		})
 		defer stop()
-		for len(l.queue)+l.busy >= limits.AuditQueue && l.failed == nil && !l.closed && l.full == nil && ctx.Err() == nil {
+		retried := false
+		for len(l.queue)+l.busy >= limits.AuditQueue && l.failed == nil && !l.closed && ctx.Err() == nil {
+			if l.full != nil && retried {
+				break
+			}
+			seen := l.attempts
+			if l.full != nil {
+				// There may be room by now: one more try, then the caller is told.
+				l.signal()
+			}
 			l.changed.Wait()
+			retried = l.attempts != seen
 		}
 	}
 	switch {
@@ -135,6 +147,9 @@ func (l *Log) run() {
 			l.drain()
 			l.settle()
 			beat = l.after(limits.AuditHeartbeat)
+		case done := <-l.ask:
+			l.settle()
+			close(done)
 		case <-l.quit:
 			l.drain()
 			l.settle()
@@ -226,6 +241,7 @@ func (l *Log) commit(batch []*entry) error {
 
 	l.mu.Lock()
 	l.busy, l.full = 0, nil
+	l.attempts++
 	l.size, l.root, l.end = tree.Size(), root, l.offset
 	l.changed.Broadcast()
 	l.mu.Unlock()
@@ -247,24 +263,28 @@ func (l *Log) writeSlot(msg []byte) error {
 	return nil
 }
 
-// noSpace answers those who wait and keeps buffered records for later.
+// noSpace answers all who wait, in the batch and behind it, and keeps buffered
+// records for later.
 func (l *Log) noSpace(batch []*entry, err error) error {
-	var keep []*entry
-	for _, e := range batch {
+	var keep, told []*entry
+	l.mu.Lock()
+	for _, e := range append(batch, l.queue...) {
 		if e.done == nil {
 			keep = append(keep, e)
+		} else {
+			told = append(told, e)
 		}
 	}
-	l.mu.Lock()
-	l.queue = append(keep, l.queue...)
+	l.queue = keep
 	l.busy, l.full = 0, err
-	if len(l.queue) > 0 && !l.closed {
+	l.attempts++
+	if len(keep) > 0 && !l.closed {
 		l.linger = time.AfterFunc(limits.AuditRetry, l.signal)
 	}
 	l.changed.Broadcast()
 	l.mu.Unlock()
 	l.log.Error("audit log: no space", "waiting", len(keep))
-	for _, e := range batch {
+	for _, e := range told {
 		e.answer(result{err: err})
 	}
 	return err
@@ -312,11 +332,12 @@ func (l *Log) settle() {
 	}
 	err := l.anchor.Put(l.origin, size, root.String())
 	l.mu.Lock()
-	was := l.anchored
-	l.anchored = err == nil
+	first := l.anchored == nil || *l.anchored
+	ok := err == nil
+	l.anchored = &ok
 	l.mu.Unlock()
-	if err != nil && was {
-		l.log.Warn("audit log: checkpoints are not anchored outside this account", "cause", err)
+	if err != nil && first {
+		l.log.Info("audit log: checkpoints are not anchored outside this account", "cause", err)
 	}
 }
 
@@ -326,7 +347,7 @@ func (l *Log) Status() Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return Status{
-		Origin: l.origin, Size: l.size, Root: l.root.String(), Anchored: l.anchored,
+		Origin: l.origin, Size: l.size, Root: l.root.String(), Anchored: l.anchored != nil && *l.anchored,
 		Keyring: p.Keyring, KeyDetail: p.Detail,
 	}
 }

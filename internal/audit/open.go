@@ -62,8 +62,7 @@ func (systemJournal) Put(origin string, size uint64, root string) error {
 func Open(ctx context.Context, cfg Config) (*Log, error) {
 	l := &Log{
 		clock: cfg.Clock, log: cfg.Log, anchor: cfg.Anchor, after: cfg.After,
-		wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
-		anchored: true,
+		wake: make(chan struct{}, 1), ask: make(chan chan struct{}), quit: make(chan struct{}), done: make(chan struct{}),
 	}
 	if l.anchor == nil {
 		l.anchor = systemJournal{}
@@ -89,6 +88,9 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 			return nil, errors.Join(err, l.Close())
 		}
 	}
+	settled := make(chan struct{})
+	l.ask <- settled
+	<-settled
 	return l, nil
 }
 
