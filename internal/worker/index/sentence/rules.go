@@ -85,6 +85,10 @@ func stop(s, language string) int {
 func closers(s string, i int) int {
 	for i < len(s) {
 		r, n := utf8.DecodeRuneInString(s[i:])
+		if rest, ok := strings.CutPrefix(s[i:], " »"); ok && (rest == "" || rest[0] == ' ') {
+			i++ // French puts a space before it
+			continue
+		}
 		if !closer(r) && r != '.' && r != '!' && r != '?' && r != '。' && r != '！' && r != '？' {
 			break
 		}
@@ -95,7 +99,7 @@ func closers(s string, i int) int {
 
 func closer(r rune) bool {
 	switch r {
-	case ')', ']', '}', '"', '\'', '*', '_', '`', '»', '”', '’', '›', '」', '』', '）', '】', '》', '〉', '｣':
+	case ')', ']', '}', '"', '\'', '*', '_', '`', '»', '«', '”', '“', '’', '›', '‹', '」', '』', '）', '】', '》', '〉', '｣':
 		return true
 	}
 	return false
@@ -188,11 +192,12 @@ func ends(s string, at, end int, language string) bool {
 		return next == capital
 	case allDigits(w):
 		return !ordinal(w, from == 0, after, language)
-	case len(w) == 1 && w[0] >= 'A' && w[0] <= 'Z':
+	case utf8.RuneCountInString(w) == 1 && begins(w) == capital:
 		// An initial, or the sign of a list's item. "I" ends sentences.
 		return w == "I" && from > 0 && next == capital && starter(after)
 	case utf8.RuneCountInString(w) == 1 && abbreviation(w) == none:
-		return from > 0 && next == capital
+		// Not "z. B.", where the second letter has a stop too.
+		return from > 0 && next == capital && !(len(after) > 1 && after[1] == '.')
 	case dotted(w):
 		return starter(after) && !introduces(w)
 	}
@@ -250,7 +255,8 @@ func ordinal(w string, first bool, after, language string) bool {
 	}
 	switch language {
 	case "de", "da", "cs", "pl", "no", "nb", "fi", "hu", "tr", "hr", "sk", "sl", "et", "lv":
-		return len(w) <= 2 && !starter(after)
+		r, _ := utf8.DecodeRuneInString(after)
+		return len(w) <= 2 && unicode.IsLetter(r) && !starter(after)
 	}
 	switch month, _, _ := strings.Cut(after, " "); strings.TrimRight(month, ".,;") {
 	case "Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November", "Dezember":
