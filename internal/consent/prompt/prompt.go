@@ -115,7 +115,8 @@ func (q Question) Lines(columns, rows int) ([]string, error) {
 			lead = fmt.Sprintf(" %s %s ", box, strconv.Itoa(i+1))
 		}
 		indent := strings.Repeat(" ", len(lead))
-		for j, piece := range visible.Chop(visible.Name(string(r.Path)), width-len(lead)) {
+		// The path takes the whole width: the fewer pieces, the easier to read.
+		for j, piece := range visible.Chop(visible.Name(string(r.Path)), columns-len(lead)) {
 			if j == 0 {
 				out = append(out, lead+piece)
 			} else {
