@@ -43,6 +43,9 @@ type Holder struct {
 	App     string
 	Channel uint64
 	Task    string
+	// Surface and Verb say where and with what word it was asked for; they
+	// are for the record and decide nothing.
+	Surface, Verb string
 }
 
 // Decision is who said yes.

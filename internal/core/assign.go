@@ -15,6 +15,7 @@ import (
 	"github.com/bailey-run/bailey/internal/plat/datadir"
 	"github.com/bailey-run/bailey/internal/plat/folder"
 	"github.com/bailey-run/bailey/internal/plat/sandbox"
+	grantservice "github.com/bailey-run/bailey/internal/service/grant"
 	"github.com/bailey-run/bailey/internal/supervise"
 )
 
@@ -147,10 +148,7 @@ func (a *assignment) use(ctx context.Context) (*supervise.Worker, capability.Han
 	return w, h, nil
 }
 
-func (a *assignment) actor() audit.Actor {
-	h := a.grant.Row.Holder
-	return audit.Actor{App: h.App, Task: h.Task}
-}
+func (a *assignment) actor() audit.Actor { return grantservice.HolderActor(a.grant.Row.Holder) }
 
 // watch records a worker's end. A crash is a security event.
 func (a *assignment) watch(w *supervise.Worker) {

@@ -200,8 +200,7 @@ func (c *Core) wait(ctx context.Context, accepted <-chan error) error {
 
 func (c *Core) expire() {
 	for _, e := range c.table.Expire() {
-		a := audit.Actor{App: e.Row.Holder.App, Task: e.Row.Holder.Task}
-		_ = c.cfg.Audit.Note(grantservice.Ended(auditlog.Expire, a, e))
+		_ = c.cfg.Audit.Note(grantservice.Ended(auditlog.Expire, grantservice.HolderActor(e.Row.Holder), e))
 	}
 }
 

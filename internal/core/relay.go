@@ -14,6 +14,7 @@ import (
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/grant"
 	"github.com/bailey-run/bailey/internal/limits"
+	grantservice "github.com/bailey-run/bailey/internal/service/grant"
 	"github.com/bailey-run/bailey/internal/session"
 	"github.com/bailey-run/bailey/internal/wire/rpc"
 )
@@ -67,7 +68,7 @@ type call struct {
 
 func (r *call) note(kind auditlog.Kind, err error) error {
 	ev := audit.Event{
-		Kind: kind, Actor: audit.Actor{App: r.grant.Row.Holder.App, Task: r.grant.Row.Holder.Task},
+		Kind: kind, Actor: grantservice.HolderActor(r.grant.Row.Holder),
 		Method: r.method.Name, Grant: string(r.grant.Row.ID),
 	}
 	if kind == auditlog.CallEnd {

@@ -184,7 +184,7 @@ func (s *Service) mint(t *session.Task, q *consent.Question, row consent.Row, by
 	}
 	r := capability.Row{
 		Kind: row.Kind, Scope: row.Scope, Policy: row.Policy, ActionHash: q.Hash, By: by,
-		Holder: capability.Holder{App: t.Session.App, Channel: t.Session.Channel, Task: t.ID},
+		Holder: capability.Holder{App: t.Session.App, Channel: t.Session.Channel, Task: t.ID, Surface: t.Session.Surface, Verb: t.Verb},
 	}
 	if row.TTLSeconds > 0 {
 		ttl := time.Duration(row.TTLSeconds) * time.Second
@@ -254,6 +254,11 @@ func (s *Service) noteEnded(kind auditlog.Kind, a audit.Actor, ended []grant.End
 	for _, e := range ended {
 		_ = s.Log.Note(Ended(kind, a, e))
 	}
+}
+
+// HolderActor is how a grant's holder stands in the log.
+func HolderActor(h capability.Holder) audit.Actor {
+	return audit.Actor{App: h.App, Surface: h.Surface, Task: h.Task, Verb: h.Verb}
 }
 
 // Ended is the record of a grant that has ended.
