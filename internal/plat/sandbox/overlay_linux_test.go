@@ -44,7 +44,7 @@ func TestRootCore(t *testing.T) {
 	}
 	dir := realDir(t)
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), "/proc/self/exe")
+	cmd := exec.CommandContext(t.Context(), workerPath)
 	cmd.Args = []string{overlayName, dir}
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
@@ -180,7 +180,7 @@ func startPlain(dir, grant string) (*plain, error) {
 		return nil, err
 	}
 	spec, _ := workerspec.For("index")
-	worker, err := os.Open("/proc/self/exe")
+	worker, err := os.Open(workerPath)
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ type refused struct {
 func TestNamespacesRefused(t *testing.T) {
 	dir := realDir(t)
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), "/proc/self/exe")
+	cmd := exec.CommandContext(t.Context(), workerPath)
 	cmd.Args = []string{refusedName, dir}
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	// In a user namespace of its own, whose limit is its own to set.

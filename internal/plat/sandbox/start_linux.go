@@ -204,7 +204,10 @@ func (p *Process) introduce(c Config, sock int) error {
 
 // err turns a stub's report into the error for the person who asked.
 func (r report) err(c Config) error {
-	cause := fmt.Errorf("%s: %w (%s)", r.Step, r.Errno, r.Text)
+	cause := errors.New(r.Text)
+	if r.Errno != 0 {
+		cause = fmt.Errorf("%s: %w", r.Step, r.Errno)
+	}
 	switch r.Step {
 	case stepTake, stepOpen:
 		for _, m := range c.Mounts {

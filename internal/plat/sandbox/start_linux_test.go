@@ -59,7 +59,7 @@ func config(t testing.TB, grant, db string) (c Config, conn, stderr *os.File) {
 	if !ok {
 		t.Fatal("no index")
 	}
-	worker, err := os.Open("/proc/self/exe")
+	worker, err := os.Open(workerPath)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func TestAsOrdinaryUser(t *testing.T) {
 	if err := os.Chown(tmp, ordinaryID, ordinaryID); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^Test", "-test.timeout=2m")
+	cmd := exec.CommandContext(t.Context(), workerPath, "-test.run=^Test", "-test.timeout=2m")
 	cmd.Dir = tmp
 	cmd.Env = []string{"TMPDIR=" + tmp}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ordinaryID, Gid: ordinaryID}}
