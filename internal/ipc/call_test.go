@@ -141,8 +141,9 @@ func TestDeadline(t *testing.T) {
 	for range 2 {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 		_, err := c.Invoke(ctx, r.Method, nil)
-		cancel()
 		wantCode(t, err, errs.Deadline)
+		<-ctx.Done() // the server's clock may have been first
+		cancel()
 		if err := <-seen; !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}
@@ -185,12 +186,9 @@ func TestDeadlineOfTheServer(t *testing.T) {
 }
 
 func TestErrorsTravel(t *testing.T) {
-	var answer error
-	r := unary(1, core, func(context.Context, []byte) ([]byte, error) { return nil, answer })
-	c, _ := pair(t, r)
 	secret := errors.New("/home/ann/secret")
 	long := strings.Repeat("ä", limits.IPCErrorText)
-	for _, x := range []struct {
+	cases := []struct {
 		name         string
 		send         error
 		code         errs.Code
@@ -204,9 +202,11 @@ func TestErrorsTravel(t *testing.T) {
 		{"context", context.DeadlineExceeded, errs.Deadline, "", errs.New(errs.Deadline, "").HintText()},
 		{"bytes", errs.New(errs.NotFound, "x").With("\xff"), errs.NotFound, "\uFFFD", ""},
 		{"long", errs.New(errs.NotFound, "x").With(long), errs.NotFound, long[:2*((limits.IPCErrorText-len(errs.New(errs.NotFound, "").Message())-2)/2)], ""},
-	} {
-		answer = x.send
-		_, err := c.Invoke(context.Background(), r.Method, nil)
+	}
+	r := unary(1, core, func(_ context.Context, b []byte) ([]byte, error) { return nil, cases[b[0]].send })
+	c, _ := pair(t, r)
+	for i, x := range cases {
+		_, err := c.Invoke(context.Background(), r.Method, []byte{byte(i)})
 		e := wantCode(t, err, x.code)
 		if e.Detail != x.detail || e.HintText() != x.hint {
 			t.Errorf("%s: detail %q, hint %q", x.name, e.Detail, e.HintText())
