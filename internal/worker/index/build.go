@@ -1,6 +1,7 @@
 package index
 
 import (
+	"bytes"
 	"strings"
 	"unicode/utf8"
 
@@ -17,9 +18,10 @@ import (
 type builder struct {
 	fold *fold.Folder
 	buf  []byte
+	once map[string]bool
 }
 
-func newBuilder() *builder { return &builder{fold: fold.New()} }
+func newBuilder() *builder { return &builder{fold: fold.New(), once: map[string]bool{}} }
 
 // build extracts source into e, a few megabytes at a time, so that a large file
 // needs little more memory than its text.
@@ -200,15 +202,44 @@ func (c *chunker) flush() {
 	ch := c.chunk
 	c.chunk = nil
 	ch.Source = c.d.Source[c.start:c.end]
+	name := c.name
+	if ch.Role != store.Prose {
+		c.name = nil // the file's name finds its first passage of code; ranking sees it for all
+	}
+	c.entry.Add(ch, store.Tokens{Name: name, Head: c.tokens(false, ch.Head), Body: c.body(ch)})
+}
+
+// body returns the tokens of a passage; of code each once, since how often it
+// names something says little, and each place costs space and time.
+func (c *chunker) body(ch *store.Chunk) []byte {
 	c.buf = c.buf[:0]
 	for _, s := range ch.Sentences {
 		c.buf = c.fold.Append(c.buf, s.Text, c.d.Language, true)
 	}
-	c.entry.Add(ch, store.Tokens{
-		Name: c.name,
-		Head: c.fold.Append(nil, ch.Head, c.d.Language, false),
-		Body: append([]byte(nil), c.buf...),
-	})
+	if ch.Role == store.Prose {
+		return append([]byte(nil), c.buf...)
+	}
+	return c.unique()
+}
+
+func (c *chunker) tokens(drop bool, text string) []byte {
+	c.buf = c.fold.Append(c.buf[:0], text, c.d.Language, drop)
+	return c.unique()
+}
+
+// unique returns the tokens of buf, each once.
+func (c *chunker) unique() []byte {
+	clear(c.once)
+	out := make([]byte, 0, len(c.buf))
+	for from := 0; from < len(c.buf); {
+		to := from + bytes.IndexByte(c.buf[from:], ' ') + 1
+		if tok := c.buf[from:to]; !c.once[string(tok)] {
+			c.once[string(tok)] = true
+			out = append(out, tok...)
+		}
+		from = to
+	}
+	return out
 }
 
 // lead keeps s if it may stand for the file in a summary: the document's own

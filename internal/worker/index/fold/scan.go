@@ -203,6 +203,13 @@ func (f *Folder) emitWord(s string, kind Kind, emit func([]byte, Kind, bool)) {
 	if len(s) > limits.TokenBytes {
 		return // base64, hashes, minified code: nobody asks for it
 	}
+	if w, ok := asciiFold(f.word[:0], s); ok {
+		f.word = w
+		if len(w) > 0 {
+			emit(w, kind, 'A' <= s[0] && s[0] <= 'Z')
+		}
+		return
+	}
 	f.word = f.fold(f.word[:0], s)
 	// NFKC may bring in characters that are no word's (a vulgar fraction's
 	// slash, a spacing accent's space).
@@ -219,6 +226,21 @@ func (f *Folder) emitWord(s string, kind Kind, emit func([]byte, Kind, bool)) {
 	}
 	first, _ := utf8.DecodeRuneInString(s)
 	emit(w, kind, unicode.IsUpper(first))
+}
+
+// asciiFold folds s if it is all ASCII.
+func asciiFold(dst []byte, s string) ([]byte, bool) {
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+			dst = append(dst, c)
+		case 'A' <= c && c <= 'Z':
+			dst = append(dst, c+'a'-'A')
+		case c >= utf8.RuneSelf:
+			return dst, false
+		}
+	}
+	return dst, true
 }
 
 // number emits digits with the dots between them; commas between digits go.
