@@ -352,7 +352,7 @@ func TestPeerThatDoesNotReadItsSocket(t *testing.T) {
 // until waits for a state of another goroutine.
 func until(t testing.TB, what string, is func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !is(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(patience); !is(); <-time.After(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("waited in vain for %s", what)
 		}
@@ -411,7 +411,7 @@ func TestRelay(t *testing.T) {
 	total := func() int { mu.Lock(); defer mu.Unlock(); return sent }
 	until(t, "the worker to be stopped by the window", func() bool {
 		before := total()
-		time.Sleep(50 * time.Millisecond)
+		<-time.After(50 * time.Millisecond)
 		return total() == before
 	})
 	if n := total() - 1000*len(message); n > 2*limits.IPCWindow+3*len(message) {
@@ -471,103 +471,6 @@ func TestPeerGoneAndClose(t *testing.T) {
 	wantCode(t, err, errs.CoreUnavailable)
 }
 
-// TestEndIsSeenWhileNobodyReads: after a call the next caller is to read, but a
-// dead peer is noticed without one.
-func TestEndIsSeenWhileNobodyReads(t *testing.T) {
-	u := unary(1, core, echo)
-	c, s := pair(t, u)
-	if _, err := c.Invoke(context.Background(), u.Method, nil); err != nil {
-		t.Fatal(err)
-	}
-	until(t, "the turn to be free", func() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.turn == turnFree || c.turn == turnLoop })
-	s.conn.Close()
-	wait(t, "the end", c.Done())
-}
-
-// TestSlowHandlerDoesNotKeepOthersWaiting: handlers of unary methods run on the
-// goroutine that reads, until that takes too long.
-func TestSlowHandlerDoesNotKeepOthersWaiting(t *testing.T) {
-	release := make(chan struct{})
-	slow := unary(1, core, func(context.Context, []byte) ([]byte, error) { <-release; return nil, nil })
-	quick := unary(2, core, func(context.Context, []byte) ([]byte, error) { close(release); return nil, nil })
-	c, _ := pair(t, slow, quick)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if _, err := c.Invoke(context.Background(), slow.Method, nil); err != nil {
-			t.Error(err)
-		}
-	}()
-	if _, err := c.Invoke(context.Background(), quick.Method, nil); err != nil {
-		t.Fatal(err)
-	}
-	wait(t, "the slow call", done)
-}
-
-// TestManyCallers shakes the turns: callers, streams and cancels at once.
-func TestManyCallers(t *testing.T) {
-	u := unary(1, core, echo)
-	s := streaming(2, core, func(_ context.Context, b []byte, out rpc.Sender) error {
-		for range 50 {
-			if err := out.Send(b); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	c, _ := pair(t, u, s)
-	var all sync.WaitGroup
-	for i := range 16 {
-		all.Go(func() {
-			b := bytes.Repeat([]byte{byte(i)}, 1+i*1000)
-			for j := range 100 {
-				ctx, cancel := context.WithCancel(context.Background())
-				if i%4 == 3 {
-					time.AfterFunc(time.Duration(j)*10*time.Microsecond, cancel)
-				}
-				got, err := c.Invoke(ctx, u.Method, b)
-				if err == nil && !bytes.Equal(got, b) {
-					t.Errorf("caller %d got %d bytes of %v", i, len(got), got[:1])
-				}
-				if err != nil && (i%4 != 3 || errs.CodeOf(err) != errs.Cancelled && errs.CodeOf(err) != errs.CoreBusy) {
-					t.Errorf("caller %d: %v", i, err)
-				}
-				if j%20 == 0 && i%4 != 3 {
-					in, err := c.Open(ctx, s.Method, b)
-					n := 0
-					for ; err == nil; n++ {
-						_, err = in.Recv()
-					}
-					if err != io.EOF || n != 51 {
-						t.Errorf("stream of %d: %d messages, %v", i, n-1, err)
-					}
-				}
-				cancel()
-			}
-		})
-	}
-	all.Wait()
-	if c.Err() != nil {
-		t.Fatal(c.Err())
-	}
-}
-
-// TestBothServe: either side may call, at the same time.
-func TestBothServe(t *testing.T) {
-	var near *Conn
-	back := unary(2, client, echo)
-	there := unary(1, core, func(ctx context.Context, b []byte) ([]byte, error) {
-		return FromContext(ctx).Invoke(ctx, back.Method, append(b, '!'))
-	})
-	near, _ = pairOf(t,
-		Options{Mux: rpc.NewMux([]rpc.Route{back}), Peer: client},
-		Options{Mux: rpc.NewMux([]rpc.Route{there}), Peer: core})
-	b, err := near.Invoke(context.Background(), there.Method, []byte("hello"))
-	if err != nil || string(b) != "hello!" {
-		t.Fatal(string(b), err)
-	}
-}
-
 func TestHandlersSeeTheirConnectionAndItsContext(t *testing.T) {
 	type key struct{}
 	u := unary(1, core, func(ctx context.Context, _ []byte) ([]byte, error) {
@@ -599,4 +502,3 @@ func TestFail(t *testing.T) {
 	p.write(bytesOf(header{kind: kindRequest, stream: 1, method: 7}, ""))
 	p.wantEnded("first call is not Hello")
 }
-

@@ -390,4 +390,3 @@ func TestPeerThatMayNothing(t *testing.T) {
 	p.write(bytesOf(header{kind: kindRequest, stream: 1, method: 5}, ""))
 	p.wantEnded("method is not for this peer")
 }
-
