@@ -144,9 +144,6 @@ func (d *Dir) Close() error {
 }
 
 func (d *Dir) openat(name string, flags int, mode uint32) (*os.File, error) {
-	if err := checkName(strings.TrimPrefix(name, tmpPrefix)); err != nil {
-		return nil, err
-	}
 	how := unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC | unix.O_NOFOLLOW), Resolve: resolve}
 	if flags&unix.O_CREAT != 0 {
 		how.Mode = uint64(mode)
@@ -189,6 +186,9 @@ func (d *Dir) Sub(name string) (*Dir, error) {
 
 // OpenSub opens the existing directory name below d.
 func (d *Dir) OpenSub(name string) (*Dir, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
 	if err := d.hook.step(OpOpen, name, 0); err != nil {
 		return nil, fail("open", name, err)
 	}
@@ -213,6 +213,14 @@ type File struct {
 }
 
 func (d *Dir) open(name string, flags int) (*File, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	return d.openFile(name, flags)
+}
+
+// openFile is open for names that may be those of unfinished publications.
+func (d *Dir) openFile(name string, flags int) (*File, error) {
 	op := OpOpen
 	if flags&unix.O_CREAT != 0 {
 		op = OpCreate
@@ -311,7 +319,7 @@ func (d *Dir) Publish(name string, data []byte) (err error) {
 	if err := unix.Unlinkat(int(d.f.Fd()), tmp, 0); err != nil && err != unix.ENOENT {
 		return fail("publish", name, err)
 	}
-	f, err := d.open(tmp, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL)
+	f, err := d.openFile(tmp, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL)
 	if err != nil {
 		return err
 	}
@@ -425,6 +433,9 @@ type Lock struct {
 // Lock takes the exclusive lock on the file name, which it creates. It does not
 // wait: errs.CoreBusy when another process holds it.
 func (d *Dir) Lock(name string) (*Lock, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
 	if err := d.hook.step(OpLock, name, 0); err != nil {
 		return nil, fail("lock", name, err)
 	}
