@@ -76,7 +76,11 @@ func find(ctx context.Context, src Source, question string, max int, p params) (
 		return Answer{}, nil
 	}
 	a := Answer{Evidence: r.evidence(windows)}
-	if a.Evidence < p.silence {
+	silence := p.silence
+	if q.lang != "en" {
+		silence = p.foreign
+	}
+	if a.Evidence < silence {
 		return a, nil
 	}
 	a.Sentences = pick(windows, max, p)

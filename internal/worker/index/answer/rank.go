@@ -31,11 +31,14 @@ type params struct {
 	extend   bool
 	named    float64 // what a name counts for evidence
 	common   float64 // what a common word counts for evidence
-	silence  float64 // evidence below which nothing is said
+	// silence is the evidence below which nothing is said; foreign the same for
+	// questions in other languages than English, whose common words no table
+	// tells from names, and of which pairs of characters are half chance.
+	silence, foreign float64
 }
 
 func standard() params {
-	return params{cover: 1, head: 0.6, name: 0.4, rest: 0.5, near: 0.1, bm25: 0.5, kind: 0.1, code: 0.85, licence: 0.5, everyday: 0.8, related: 0.5, least: 0.1, longer: 0.02, across: 0.03, extend: true, named: 1.6, common: 0.6, silence: 0.62}
+	return params{cover: 1, head: 0.6, name: 0.4, rest: 0.5, near: 0.1, bm25: 0.5, kind: 0.1, code: 0.85, licence: 0.5, everyday: 0.8, related: 0.5, least: 0.1, longer: 0.02, across: 0.03, extend: true, named: 1.6, common: 0.6, silence: 0.62, foreign: 0.35}
 }
 
 type candidate struct {

@@ -22,19 +22,19 @@ hatten hier hin hinter ich ihm ihn ihnen ihr ihre ihrem ihren ihrer im in indem 
 kann kein keine keinem keinen keiner können könnte mich mir mit muss musste nach nicht nichts noch nun nur ob oder ohne
 sehr sein seine seinem seinen seiner selbst sich sie sind so solche soll sollen sollte sondern sonst um und uns unser unter viel
 vom von vor während war waren warum was wegen weil welche welchem welchen welcher welches wenn wer werde werden wie wieder will wir
-wird wirst wo wollen wurde wurden zu zum zur zwar zwischen über`
+wird wirst wo darf darfst dürfen dürfte möchte möchten mag lange wollen wurde wurden zu zum zur zwar zwischen über`
 	case "fr":
 		return `a ai ainsi alors au aucun aussi autre autres aux avait avant avec avoir c ce ceci cela celle celles celui ces cet cette ceux
 chaque ci comme comment d dans de des deux doit donc dont du elle elles en encore entre est et étaient était été être eu eux fait
 faire faut il ils j je l la laquelle le lequel les leur leurs lors lorsque lui m ma mais me même mes moi mon n ne ni nos notre nous on
 ont ou où par parce pas pendant peu peut plus pour pourquoi qu quand que quel quelle quelles quels qui quoi s sa sans se sera ses si
-son sont sous sur t ta te tes toi ton tous tout toute toutes très tu un une vos votre vous y`
+son sont sous sur t ta te tes toi ton tous tout toute toutes très tu un une vos votre vous y peuvent puis dois doivent`
 	case "es":
 		return `a al algo algún alguna algunas algunos ante antes aquel aquella así aun aunque cada como cómo con contra cual cuál cuales cuando
 cuándo cuánto de del desde donde dónde dos durante e el él ella ellas ellos en entre era eran es esa esas ese eso esos esta está están
 estas este esto estos fue fueron ha había han hasta hay la las le les lo los más me mi mientras mis mucho muy nada ni no nos nosotros o
 os otra otras otro otros para pero poco por porque qué que quien quién quienes se sea según ser si sí sido sin sobre son su sus también
-tan tanto te tiene tienen toda todas todo todos tu tus un una unas uno unos usted y ya yo`
+tan tanto te tiene tienen toda todas todo todos tu tus un una unas uno unos usted y ya yo puede pueden puedo poder debe deben`
 	case "it":
 		return `a ad agli ai al alla alle allo anche ancora avere aveva c che chi ci ciò come con contro così cosa cui da dagli dai dal dalla
 dalle dallo de degli dei del della delle dello dentro di dopo dove due e è ed era erano essere fa fino fra fu gli ha hanno ho i il in io

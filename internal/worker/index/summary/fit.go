@@ -85,7 +85,7 @@ func notice(s string) bool {
 		"and ", "or ", "so ", "in addition", "furthermore", "moreover", "otherwise", "instead", "similarly", "likewise", "for example", "for instance", "e.g", "i.e",
 		"note ", "note:", "note that", "please ", "see ", "refer ", "if you ", "if the ", "when ", "thanks", "thank ", "click ", "warning", "caution", "important:", "example:",
 		"here ", "there is no", "there are no", "as above", "as mentioned", "as described", "as shown", "the following", "the above", "above", "below", "first,", "next,", "finally",
-		"version ", "last ", "written by", "originally", "most of", "some of", "one of", "dies ", "diese", "ce ", "cette ", "ces ", "este ", "esta ", "estos ", "i ", "i'm ", "we ", "you "} {
+		"version ", "visit ", "validate ", "ensure ", "make sure", "the example", "last ", "written by", "originally", "most of", "some of", "one of", "dies ", "diese", "ce ", "cette ", "ces ", "este ", "esta ", "estos ", "i ", "i'm ", "we ", "you "} {
 		if strings.HasPrefix(s, p) && !about(s) {
 			return true
 		}

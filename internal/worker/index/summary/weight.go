@@ -87,13 +87,15 @@ func quality(l store.Lead, at int) float64 {
 	q := 1.0
 	switch {
 	case NameLine(l.Text):
-		q = 1.6
+		q = 2.2
 	case l.Level == 0:
 		q = 1.3
 	case l.Level == 1 && at == 0:
 		q = 1.25
-	case l.Level == 2:
+	case l.Level == 1:
 		q = 0.8
+	case l.Level == 2:
+		q = 0.55
 	}
 	switch n := len(l.Text); {
 	case n < 40:
