@@ -234,6 +234,29 @@ func (r row) judgeControl(t *testing.T, got result) {
 	}
 }
 
+// TestAnyOneLayerMayFail leaves out one layer after the other: whichever it is,
+// the others let nothing out. TestEscapes' control runs show that each of these
+// attacks works without any.
+func TestAnyOneLayerMayFail(t *testing.T) {
+	bin := attacker(t)
+	for _, u := range users(t) {
+		for _, kind := range kinds(t) {
+			var runs []run
+			for _, l := range spare() {
+				for _, a := range outside() {
+					runs = append(runs, run{a, kind, "without:" + string(l)})
+				}
+			}
+			results := launch(t, u, bin, runs)
+			for _, r := range runs {
+				if got := results[r]; got.name() == "OK" || got.Failed != "" || got.Attack == "" {
+					t.Errorf("%s, %s %s: %q: %s", u.name, kind, r.Mode, r.Attack, got.name())
+				}
+			}
+		}
+	}
+}
+
 // TestHonestWork shows that the sandbox lets a worker do its work.
 func TestHonestWork(t *testing.T) {
 	bin := attacker(t)

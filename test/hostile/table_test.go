@@ -144,3 +144,19 @@ func rows() []row {
 		{id: "K6", attack: "k6 unlink", want: []string{"EROFS", "EACCES"}},
 	}
 }
+
+// outside are the attacks that reach something outside the worker: a file of
+// the user's, another process, the network, a socket of the host.
+func outside() []string {
+	return []string{"read /etc/passwd", "read secret", "truncate outside", "stat outside", "chmod outside", "utimensat outside",
+		"create outside", "symlink out", "dotdot by dirfd", "dotdot by path", "dotdot by fchdir", "leaked descriptor", "hard link into",
+		"rename out", "kill core", "tgkill core", "ptrace core", "read core's memory", "pidfd_open core", "prlimit core", "core's mem",
+		"core's environ", "core's root", "own binary", "tcp connect", "mptcp connect", "udp connect", "tcp fast open", "abstract unix",
+		"unix outside", "inotify", "push terminal input", "k6 open for writing", "k6 reopen", "k6 fchmod", "k6 utimensat", "k6 unlink"}
+}
+
+// spare are the layers that can be left out one by one.
+func spare() []workerspec.Layer {
+	return []workerspec.Layer{workerspec.Landlock, workerspec.SeccompStrict, workerspec.SeccompCompat, workerspec.NetNamespace,
+		workerspec.PIDNamespace, workerspec.IPCNamespace, workerspec.ResourceLimits, workerspec.ParentDeath}
+}
