@@ -61,7 +61,7 @@ func overview() string {
 		}
 		fmt.Fprintf(&b, "  %-24s %s\n", line, visible.Middle(v.short, helpWidth-27))
 	}
-	b.WriteString("\nWith all: --help, --home DIR; with most: --json. To grant: --allow-read DIR.\n")
+	b.WriteString("\n--help explains a command; most take --home DIR and --json.\n")
 	b.WriteString("Exit codes: 0 ok, 1 failed, 2 usage, 3 denied, 4 integrity, 5 unavailable.\n")
 	return b.String()
 }

@@ -32,7 +32,14 @@ func main() { os.Exit(doMain(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, env.Re
 // context reaches it (a pipe that nobody reads) is left behind after
 // [limits.Interrupt]: the process ends, and with its connection the task.
 func doMain(args []string, in, out, errOut *os.File, e env.Env) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	var ends []os.Signal
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+		// What was ignored at the start stays so: nohup, and jobs of a script.
+		if !signal.Ignored(s) {
+			ends = append(ends, s)
+		}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	defer stop()
 	defer context.AfterFunc(ctx, stop)()
 	c := &cli{in: in, out: newOutput(out), errOut: errOut, env: e, screen: screenOf(out, errOut, e)}

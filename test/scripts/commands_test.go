@@ -16,6 +16,7 @@ import (
 	"unicode"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 )
 
 // patience is how long anything is awaited.
@@ -26,8 +27,8 @@ const pause = 10 * time.Millisecond
 
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"exits": exits, "term": term, "tree": tree, "file": file, "json": jsonIs, "cites": cites, "flip": flip, "cut": cut,
-		"closedpipe": closedPipe, "awaitgone": awaitGone, "harmless": harmless, "within": within, "setid": setID, "awaithere": awaitHere, "signal": signal, "name": name,
+		"exits": exits, "term": term, "tree": tree, "junk": junk, "file": file, "json": jsonIs, "cites": cites, "flip": flip, "cut": cut,
+		"closedpipe": closedPipe, "awaitgone": awaitGone, "harmless": harmless, "within": within, "setid": setID, "awaithere": awaitHere, "signal": signal, "name": name, "stuckpipe": stuckPipe,
 	}
 }
 
@@ -112,6 +113,17 @@ func tree(ts *testscript.TestScript, neg bool, args []string) {
 			fmt.Fprintf(&b, "Paragraph %d of document %d says that the valve number %d opens at dawn.\n\n", j, i, i*j)
 		}
 		ts.Check(os.WriteFile(filepath.Join(dir, fmt.Sprintf("f%05d.md", i)), []byte(b.String()), 0o644))
+	}
+}
+
+// junk DIR N: makes N files in DIR that cannot be read as text.
+func junk(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 2, "junk DIR N")
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	ts.Check(os.MkdirAll(ts.MkAbs(args[0]), 0o755))
+	for i := range n {
+		ts.Check(os.WriteFile(filepath.Join(ts.MkAbs(args[0]), fmt.Sprintf("a-binary-file-with-number-%05d.bin", i)), []byte{0, 1}, 0o644))
 	}
 }
 
@@ -255,6 +267,43 @@ func closedPipe(ts *testscript.TestScript, neg bool, args []string) {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGPIPE || errOut.Len() > 0 {
 		ts.Fatalf("ended with %v, saying %q", err, errOut.String())
+	}
+}
+
+// stuckpipe DURATION CMD ARG...: runs a program whose reader does not read. When
+// the pipe is full it gets SIGINT, and must end within the time.
+func stuckPipe(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 2, "stuckpipe DURATION CMD ARG...")
+	most, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	r, w, err := os.Pipe()
+	ts.Check(err)
+	defer r.Close()
+	cmd := command(ts, args[1:])
+	cmd.Stdout = w
+	ts.Check(cmd.Start())
+	defer func() { _ = cmd.Process.Kill() }()
+	ts.Check(w.Close())
+	size, err := unix.FcntlInt(r.Fd(), unix.F_GETPIPE_SZ, 0)
+	ts.Check(err)
+	deadline := time.Now().Add(patience)
+	for n := 0; n < size; time.Sleep(pause) { // awaiting another process
+		n, err = unix.IoctlGetInt(int(r.Fd()), unix.TIOCINQ)
+		ts.Check(err)
+		if time.Now().After(deadline) {
+			ts.Fatalf("only %d of %d bytes were written", n, size)
+		}
+	}
+	ts.Check(cmd.Process.Signal(os.Interrupt))
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err := <-ended:
+		if exitCode(err) != 1 {
+			ts.Fatalf("ended with %v", err)
+		}
+	case <-time.After(most):
+		ts.Fatalf("not ended after %v", most)
 	}
 }
 
