@@ -35,6 +35,7 @@ type Conn struct {
 	lastID uint64             // the peer's newest; written by who has the turn
 
 	// See turn.go.
+	quick   map[uint32]bool // methods whose last handler was
 	turn    turn
 	uses    uint64 // calls that took or lent the turn, or could have
 	lent    uint64 // the use that the turn is lent for
@@ -65,6 +66,7 @@ func New(conn *net.UnixConn, o Options) *Conn {
 		nextID: 1,
 		calls:  map[uint64]*call{},
 		served: map[uint64]*served{},
+		quick:  map[uint32]bool{},
 	}
 	c.tick = time.AfterFunc(limits.IPCTick, c.onTick)
 	c.tick.Stop()

@@ -66,8 +66,9 @@ func TakeFiles(ctx context.Context) []*os.File {
 	return nil
 }
 
-// accept registers the call of a request; nil when the connection has ended.
-// With inline set, the turn to read is given up for as long as run lasts.
+// accept registers the call of a request; nil when the connection has ended. If
+// it may and should run inline, the turn to read is lent for as long as run
+// lasts (s.use is set then).
 func (c *Conn) accept(f frame, route rpc.Route, inline bool) (*served, error) {
 	s := &served{c: c, id: f.stream, m: route.Method}
 	if route.Stream != nil {
@@ -87,7 +88,7 @@ func (c *Conn) accept(f frame, route rpc.Route, inline bool) (*served, error) {
 		return nil, malformed("one stream too many")
 	}
 	c.served[f.stream] = s
-	if inline {
+	if inline && c.quick[s.m.Number] {
 		c.lendTurn(s)
 	} else {
 		c.all.Add(1)
@@ -97,6 +98,7 @@ func (c *Conn) accept(f frame, route rpc.Route, inline bool) (*served, error) {
 
 // run is the whole of a call.
 func (s *served) run(route rpc.Route, f frame) {
+	start := time.Now()
 	ctx, stop := s.ctx, context.CancelFunc(func() {})
 	if f.value != 0 {
 		ctx, stop = context.WithTimeout(ctx, time.Duration(f.value)*time.Millisecond)
@@ -110,7 +112,7 @@ func (s *served) run(route rpc.Route, f frame) {
 	if len(f.fds) > 0 {
 		closeFiles(TakeFiles(ctx))
 	}
-	s.end(response, err)
+	s.end(response, err, route.Unary != nil && time.Since(start) < limits.IPCQuick)
 }
 
 func withReceived(ctx context.Context, fds []int) context.Context {
@@ -152,8 +154,9 @@ func (s *served) call(ctx context.Context, route rpc.Route, request []byte) (res
 	return response, err
 }
 
-// end sends the one answer that every request gets.
-func (s *served) end(response []byte, err error) {
+// end sends the one answer that every request gets. Whether the handler was
+// quick decides where the method's next one runs.
+func (s *served) end(response []byte, err error, quick bool) {
 	h := header{kind: kindEnd, stream: s.id}
 	if err != nil {
 		if errs.CodeOf(err) == errs.Internal {
@@ -166,6 +169,7 @@ func (s *served) end(response []byte, err error) {
 	// finds it taken.
 	s.c.mu.Lock()
 	delete(s.c.served, s.id)
+	s.c.quick[s.m.Number] = quick
 	s.c.mu.Unlock()
 	if s.c.w.lock(s.c.base) == nil {
 		s.over = true

@@ -25,24 +25,51 @@ func TestEndIsSeenWhileNobodyReads(t *testing.T) {
 	wait(t, "the end", c.Done())
 }
 
-// TestSlowHandlerDoesNotKeepOthersWaiting: handlers of unary methods run on the
+// TestSlowHandlerDoesNotKeepOthersWaiting: a method that was quick runs on the
 // goroutine that reads, until that takes too long.
 func TestSlowHandlerDoesNotKeepOthersWaiting(t *testing.T) {
 	release := make(chan struct{})
-	slow := unary(1, core, func(context.Context, []byte) ([]byte, error) { <-release; return nil, nil })
+	entered := make(chan struct{}, 1)
+	slow := unary(1, core, func(_ context.Context, b []byte) ([]byte, error) {
+		if len(b) > 0 {
+			entered <- struct{}{}
+			<-release
+		}
+		return nil, nil
+	})
 	quick := unary(2, core, func(context.Context, []byte) ([]byte, error) { close(release); return nil, nil })
-	c, _ := pair(t, slow, quick)
+	c, s := pair(t, slow, quick)
+	// Quick as far as it is known.
+	until(t, "a quick call", func() bool {
+		if _, err := c.Invoke(context.Background(), slow.Method, nil); err != nil {
+			t.Fatal(err)
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.quick[1]
+	})
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if _, err := c.Invoke(context.Background(), slow.Method, nil); err != nil {
+		if _, err := c.Invoke(context.Background(), slow.Method, []byte("wait")); err != nil {
 			t.Error(err)
 		}
 	}()
+	<-entered
+	s.mu.Lock()
+	if s.turn != turnLent {
+		t.Errorf("the turn is %d: the handler does not run inline", s.turn)
+	}
+	s.mu.Unlock()
 	if _, err := c.Invoke(context.Background(), quick.Method, nil); err != nil {
 		t.Fatal(err)
 	}
 	wait(t, "the slow call", done)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.quick[1] {
+		t.Error("the slow method passes for a quick one")
+	}
 }
 
 // TestManyCallers shakes the turns: callers, streams and cancels at once.

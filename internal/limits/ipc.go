@@ -42,10 +42,13 @@ const (
 	IPCErrorCode = 64
 	// IPCTick is how long a connection may go unread on purpose, twice that at
 	// most: after a call, if it only calls and the next caller is to read its own
-	// answer, and while a unary handler runs on the goroutine that reads. Longer
-	// would show in cancellation (50 ms, p99); shorter ticks cost a call paced at
-	// 1 ms several µs.
-	IPCTick = 5 * time.Millisecond
+	// answer; and when a unary handler that was quick last time is slow. Longer
+	// would show in cancellation (50 ms, p99).
+	IPCTick = 25 * time.Millisecond
+	// IPCQuick is what a unary handler may take for the method's next one to run
+	// on the goroutine that reads: too short to keep anybody waiting, long enough
+	// that a busy machine does not turn quick ones slow.
+	IPCQuick = time.Millisecond
 	// IPCDeadline is the longest deadline that a frame can say (32 bits of
 	// milliseconds); a later one travels as this.
 	IPCDeadline = (1<<32 - 1) * time.Millisecond
