@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -67,10 +68,12 @@ func (s *summary) add(e event) {
 		}
 		delete(s.said, key)
 	case "fail":
-		// A test's output, then its package's own: a panic's trace stands there.
-		if text := s.said[key]; text != "" {
-			fmt.Fprint(s.out, text)
+		// A package that crashed or ran out of time leaves tests behind that never
+		// ended; the trace stands in the output of one of them.
+		if e.Test == "" {
+			s.unended(e.Package)
 		}
+		fmt.Fprint(s.out, s.said[key])
 		delete(s.said, key)
 		if top {
 			s.failed++
@@ -78,6 +81,22 @@ func (s *summary) add(e event) {
 		if e.Test == "" {
 			s.packages++
 		}
+	}
+}
+
+// unended writes what the tests of a package said that began and did not end,
+// in the order of their names.
+func (s *summary) unended(pkg string) {
+	var tests []string
+	for key := range s.said {
+		if key[0] == pkg && key[1] != "" {
+			tests = append(tests, key[1])
+		}
+	}
+	slices.Sort(tests)
+	for _, test := range tests {
+		fmt.Fprint(s.out, s.said[[2]string{pkg, test}])
+		delete(s.said, [2]string{pkg, test})
 	}
 }
 

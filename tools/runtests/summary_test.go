@@ -31,6 +31,7 @@ const (
 	failTest = `{"Action":"fail","Package":"p","Test":"TestB"}`
 	failP    = `{"Action":"fail","Package":"p"}`
 	panicked = `{"Action":"output","Package":"p","Output":"panic: BUG: x\n"}`
+	hung     = `{"Action":"output","Package":"p","Test":"TestHung","Output":"panic: test timed out after 10m0s\n"}`
 	broken   = `{"Action":"build-output","ImportPath":"p","Output":"x.go:1: undefined: y\n"}`
 )
 
@@ -50,6 +51,7 @@ func TestSummary(t *testing.T) {
 		{"one fails", false, []string{passA, failSaid, failTest, failP}, false, []string{"got 1, want 2", "1 failed"}, nil},
 		{"a failure that go did not report", true, []string{passA, failTest, failP}, false, []string{"1 failed"}, nil},
 		{"a panic", false, []string{panicked, failP}, false, []string{"panic: BUG: x"}, nil},
+		{"out of time", false, []string{passA, hung, failP}, false, []string{"panic: test timed out after 10m0s"}, nil},
 		{"does not build", false, []string{passA, broken, failP}, false, []string{"undefined: y"}, nil},
 		{"nothing ran", true, []string{noFiles, skipQ}, false, []string{"no test ran"}, nil},
 		{"all left out", true, []string{skipSaid, skipTest, okP, passP}, false, []string{"no test ran"}, nil},
