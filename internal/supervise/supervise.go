@@ -171,7 +171,7 @@ func (w *Worker) explain(op string, err error) error {
 func (w *Worker) watch(words *os.File) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		buf := make([]byte, 4096)
+		buf := make([]byte, limits.WorkerStderr)
 		for {
 			n, err := words.Read(buf)
 			w.stderr.write(buf[:n])

@@ -48,7 +48,6 @@ func actor(t *session.Task) audit.Actor {
 
 // Propose implements grantv1.GrantServiceServer.
 func (s *Service) Propose(ctx context.Context, in *grantv1.ProposeRequest) (*grantv1.ProposeResponse, error) {
-	const op = "grant.propose"
 	sess := session.From(ctx)
 	task, err := s.Sessions.Task(sess, in.Task)
 	if err != nil {
