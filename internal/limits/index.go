@@ -118,6 +118,8 @@ const (
 	SummarySentences = 30
 	// SummaryOverview is how many of them speak of the whole folder.
 	SummaryOverview = 5
+	// SummaryDetails: one sentence in so many may be a second one of a file.
+	SummaryDetails = 4
 	// SummaryFiles is how many files a summary is chosen from; of more, those
 	// that matter most by name, place and size, and an even sample of the rest.
 	SummaryFiles = 6000

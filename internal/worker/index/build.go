@@ -261,7 +261,7 @@ func (c *chunker) lead(b *doc.Block, s doc.Sentence) {
 	case len(b.Path) > 3:
 		return
 	}
-	if c.taken >= want || s.End-s.Start > limits.IndexQuote || !summary.Fit(s.Text, section) {
+	if c.taken >= want || s.End-s.Start > limits.IndexQuote || !summary.Fit(s.Text, section, c.d.Format == doc.Man) {
 		return
 	}
 	c.taken++

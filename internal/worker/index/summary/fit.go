@@ -10,16 +10,16 @@ import (
 )
 
 // Fit reports whether a sentence below a heading may stand in a summary: it
-// says something by itself, and is neither a notice nor navigation nor a list's
+// says something by itself, in a manual page by its name, and is neither a notice nor navigation nor a list's
 // beginning. It errs on the strict side: files have many sentences.
-func Fit(text, heading string) bool {
+func Fit(text, heading string, manual bool) bool {
 	if n := utf8.RuneCountInString(text); n > limits.SummaryText {
 		return false
 	}
 	if dullHeading(heading) {
 		return false
 	}
-	if NameLine(text) {
+	if manual && NameLine(text) {
 		return true
 	}
 	if sentence.Junk(text) || !closed(text) {
@@ -85,7 +85,7 @@ func notice(s string) bool {
 		"and ", "or ", "so ", "in addition", "furthermore", "moreover", "otherwise", "instead", "similarly", "likewise", "for example", "for instance", "e.g", "i.e",
 		"note ", "note:", "note that", "please ", "see ", "refer ", "if you ", "if the ", "when ", "thanks", "thank ", "click ", "warning", "caution", "important:", "example:",
 		"here ", "there is no", "there are no", "as above", "as mentioned", "as described", "as shown", "the following", "the above", "above", "below", "first,", "next,", "finally",
-		"version ", "visit ", "validate ", "ensure ", "make sure", "the example", "last ", "written by", "originally", "most of", "some of", "one of", "dies ", "diese", "ce ", "cette ", "ces ", "este ", "esta ", "estos ", "i ", "i'm ", "we ", "you "} {
+		"version ", "visit ", "there are ", "validate ", "ensure ", "make sure", "the example", "last ", "written by", "originally", "most of", "some of", "one of", "dies ", "diese", "ce ", "cette ", "ces ", "este ", "esta ", "estos ", "i ", "i'm ", "we ", "you "} {
 		if strings.HasPrefix(s, p) && !about(s) {
 			return true
 		}

@@ -5,11 +5,8 @@ import "container/heap"
 // queue is a heap of candidates, the highest gain on top.
 type queue struct{ of []*candidate }
 
-func newHeap(cs []candidate) *queue {
-	q := &queue{}
-	for i := range cs {
-		q.of = append(q.of, &cs[i])
-	}
+func newHeap(cs []*candidate) *queue {
+	q := &queue{of: cs}
 	heap.Init(q)
 	return q
 }

@@ -72,6 +72,7 @@ type candidate struct {
 	terms  []string
 	static float64
 	gain   float64
+	line   bool // the one line of its file
 }
 
 // Make summarises in at most max sentences; 0 means limits.SummarySentences.
@@ -97,11 +98,13 @@ type maker struct {
 	fold   *fold.Folder
 	files  []*file
 	weight map[string]float64
-	langs  map[string]int
-	seen   map[string]bool // licences by name
-	more   []Licence
-	sum    Summary
-	picked []candidate
+	// covered says of each word how much of it was said, 0 to 1.
+	covered map[string]float64
+	langs   map[string]int
+	seen    map[string]bool // licences by name
+	more    []Licence
+	sum     Summary
+	picked  []candidate
 }
 
 // add takes one file from the store.
@@ -159,6 +162,9 @@ func (m *maker) weigh() {
 			tell(l.Text, f.Lang, 0.5)
 		}
 		for tok, w := range said {
+			if w >= 1 {
+				f.about = append(f.about, tok)
+			}
 			if _, ok := m.weight[tok]; !ok && len(m.weight) >= limits.SummaryTerms {
 				continue
 			}
@@ -173,58 +179,95 @@ func (m *maker) weigh() {
 	}
 }
 
-// choose picks the sentences.
+// choose picks the sentences: the introduction, then for each of the files that
+// matter its best sentence, then details of the large ones.
 func (m *maker) choose(max int) {
 	var cs []candidate
+	first := map[*file]int{}
 	for _, f := range m.files {
 		for i, l := range f.leads {
-			c := candidate{file: f, lead: l}
-			seen := map[string]bool{}
-			m.fold.Each(l.Text, f.Lang, func(tok string, kind fold.Kind, stop bool) {
-				if !stop && kind != fold.Number && len(tok) > 2 && !seen[tok] {
-					seen[tok] = true
-					c.terms = append(c.terms, tok)
-				}
-			})
+			c := candidate{file: f, lead: l, terms: m.terms(l.Text, f.Lang)}
 			if len(c.terms) == 0 {
 				continue
 			}
-			c.static = f.weight * quality(l, i)
+			c.static = f.weight * quality(l, i, f.Format)
+			if at, ok := first[f]; !ok || c.static > cs[at].static {
+				first[f] = len(cs)
+			}
 			cs = append(cs, c)
 		}
 	}
-	covered := map[string]float64{}
-	gain := func(c *candidate) float64 {
-		g := 0.0
-		for _, t := range c.terms {
-			g += m.weight[t] * (1 - covered[t])
-		}
-		// Longer sentences cover more; what counts is what a reader gets for
-		// reading them.
-		return c.static * g / math.Pow(float64(len(c.lead.Text)+60), 0.5) / math.Pow(1+float64(c.file.used), 0.7)
-	}
+	m.covered = map[string]float64{}
 	overview := min(limits.SummaryOverview, (max+4)/5)
-	take := func(c *candidate) {
-		for _, t := range c.terms {
-			covered[t] += (1 - covered[t]) * 0.6
-		}
-		c.file.used++
-		m.picked = append(m.picked, *c)
-	}
 	heads := m.opening(cs, overview)
 	for _, i := range heads {
-		take(&cs[i])
+		m.take(&cs[i])
 		cs[i].static = 0
 	}
-	// Lazy greedy: gains only fall, so the best of the stale ones that stays
-	// the best when looked at again is the best.
+	var lines, details []*candidate
 	for i := range cs {
-		cs[i].gain = gain(&cs[i])
+		c := &cs[i]
+		if first[c.file] == i {
+			c.line = true
+			lines = append(lines, c)
+		} else if c.static > 0 {
+			details = append(details, c)
+		}
+	}
+	m.greedy(lines, max-(max-len(heads))/limits.SummaryDetails)
+	m.greedy(details, max)
+	m.order(len(heads), overview)
+}
+
+func (m *maker) terms(text, lang string) []string {
+	var out []string
+	seen := map[string]bool{}
+	m.fold.Each(text, lang, func(tok string, kind fold.Kind, stop bool) {
+		if !stop && kind != fold.Number && len(tok) > 2 && !seen[tok] {
+			seen[tok] = true
+			out = append(out, tok)
+		}
+	})
+	return out
+}
+
+// gain is what a reader gets from a sentence now.
+func (m *maker) gain(c *candidate) float64 {
+	if c.line && c.file.used > 0 {
+		return 0
+	}
+	g := 0.0
+	for _, t := range c.terms {
+		g += m.weight[t] * (1 - m.covered[t])
+	}
+	if c.line { // the file's other subjects stand behind its line
+		for _, t := range c.file.about {
+			g += 0.35 * m.weight[t] * (1 - m.covered[t])
+		}
+	}
+	// Longer sentences cover more; what counts is what a reader gets for
+	// reading them.
+	return c.static * g / math.Sqrt(float64(len(c.lead.Text)+60)) / math.Pow(1+float64(c.file.used), 0.7)
+}
+
+func (m *maker) take(c *candidate) {
+	for _, t := range c.terms {
+		m.covered[t] += (1 - m.covered[t]) * 0.6
+	}
+	c.file.used++
+	m.picked = append(m.picked, *c)
+}
+
+// greedy takes the best until there are max in all. Gains only fall, so the best
+// of the stale ones that stays the best when looked at again is the best.
+func (m *maker) greedy(cs []*candidate, max int) {
+	for _, c := range cs {
+		c.gain = m.gain(c)
 	}
 	h := newHeap(cs)
 	for len(m.picked) < max && h.len() > 0 {
 		c := h.top()
-		if g := gain(c); g < c.gain-1e-9 {
+		if g := m.gain(c); g < c.gain-1e-9 {
 			c.gain = g
 			h.down()
 			continue
@@ -233,12 +276,10 @@ func (m *maker) choose(max int) {
 		if c.gain <= 0 {
 			break
 		}
-		if m.repeats(c) {
-			continue
+		if !m.repeats(c) {
+			m.take(c)
 		}
-		take(c)
 	}
-	m.order(len(heads), overview)
 }
 
 // opening finds the sentences that introduce the folder: those of a readme or

@@ -83,10 +83,10 @@ func front(path string) float64 {
 }
 
 // quality says how well a sentence stands alone, by its place and its form.
-func quality(l store.Lead, at int) float64 {
+func quality(l store.Lead, at int, format string) float64 {
 	q := 1.0
 	switch {
-	case NameLine(l.Text):
+	case format == "man" && NameLine(l.Text):
 		q = 2.2
 	case l.Level == 0:
 		q = 1.3
