@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -123,7 +124,7 @@ func (a *assignment) use(ctx context.Context) (*supervise.Worker, capability.Han
 		}
 	}
 	w, err := a.core.workers.Start(ctx, indexKind, []sandbox.Mount{
-		{Target: grantMount, Dir: a.folder.Dir, Path: a.folder.Path},
+		{Target: grantMount, Dir: a.folder.Dir, Path: a.folder.Path, Hide: a.core.within(a.folder.Path)},
 		{Target: dataMount, Dir: a.data.Dir, Path: a.data.Path, Write: true},
 	})
 	if err != nil {
@@ -169,6 +170,19 @@ func (a *assignment) watch(w *supervise.Worker) {
 		a.mu.Unlock()
 	}
 	_ = a.core.cfg.Audit.Note(ev)
+}
+
+// within lists Bailey's own directories below a folder, by their names
+// relative to it: a grant of a person's home does not show a worker the keys of
+// the log and what is remembered (REQUIREMENTS C17).
+func (c *Core) within(folder string) []string {
+	var out []string
+	for _, own := range c.cfg.Own {
+		if rel, ok := strings.CutPrefix(own, strings.TrimSuffix(folder, "/")+"/"); ok {
+			out = append(out, rel)
+		}
+	}
+	return out
 }
 
 // worked notes that a call went through, so that crashes are counted in a row.

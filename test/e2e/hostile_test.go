@@ -144,6 +144,38 @@ func TestLinksLeadNowhere(t *testing.T) {
 	}
 }
 
+// C17: a grant of a folder that holds Bailey's own state does not show the
+// worker that state. The control is a file beside it, which is seen. State is
+// not hidden by its name here, so that nothing but the mount keeps it away.
+func TestOwnStateIsHidden(t *testing.T) {
+	p := newPlace(t)
+	p.home = filepath.Join(p.folder, "plain")
+	p.write("plain/cache/decoy.txt", "The decoy says heliotrope.\n")
+	p.write("plain/beside.txt", "The neighbour says marigold.\n")
+	for _, d := range []string{"state", "config", "run"} {
+		if err := os.MkdirAll(filepath.Join(p.home, d), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.write("plain/state/secret.txt", "The state says periwinkle.\n")
+	ask := func(q string) string {
+		out, errs, code := p.bailey("ask", p.folder, q, "--allow-read", p.folder, "--json")
+		if code != 0 {
+			t.Fatalf("gave %d: %s", code, errs)
+		}
+		return out
+	}
+	if out := ask("what does the neighbour say?"); !strings.Contains(out, "marigold") {
+		t.Fatalf("control: %s", out)
+	}
+	for _, q := range []string{"what does the decoy say?", "what does the state say?"} {
+		if out := ask(q); strings.Contains(out, "heliotrope") || strings.Contains(out, "periwinkle") {
+			t.Errorf("Bailey's own state was read: %s", out)
+		}
+	}
+	p.verified()
+}
+
 // Two cores of one home: the second one gives way.
 func TestSecondCore(t *testing.T) {
 	p := newPlace(t)

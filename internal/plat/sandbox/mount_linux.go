@@ -14,7 +14,7 @@ func (p *Process) mount(i int, m Mount, own bool) (sm setupMount, fd int, err er
 	if err := unix.Fstat(int(m.Dir.Fd()), &st); err != nil {
 		return setupMount{}, -1, folderError(m, err)
 	}
-	sm = setupMount{Target: m.Target, Path: m.Path, Dev: st.Dev, Ino: st.Ino, From: fromPath}
+	sm = setupMount{Target: m.Target, Path: m.Path, Dev: st.Dev, Ino: st.Ino, From: fromPath, Hide: m.Hide}
 	if !privileged() {
 		if i == 0 {
 			sm.From = fromCwd

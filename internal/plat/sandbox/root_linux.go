@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -40,7 +41,7 @@ func enterRoot(spec workerspec.Spec, m setup, detached []int) error {
 		}
 		trees[i], detached = fd, rest
 	}
-	return pivot(spec, root, trees)
+	return pivot(spec, root, trees, m.Mounts)
 }
 
 // take returns the mount as a detached tree.
@@ -113,7 +114,7 @@ func confine(fd int, write bool) error {
 
 // pivot makes a small tmpfs the root, with the trees at their targets, and
 // drops the host's tree. There is no /proc, no /dev and no /tmp.
-func pivot(spec workerspec.Spec, root int, trees []int) error {
+func pivot(spec workerspec.Spec, root int, trees []int, mounts []setupMount) error {
 	// On top of the old root, and out of its reach by name; the descriptor
 	// still leads to it.
 	if err := unix.MoveMount(root, "", unix.AT_FDCWD, "/", unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
@@ -122,6 +123,11 @@ func pivot(spec workerspec.Spec, root int, trees []int) error {
 	for i, m := range spec.Mounts {
 		if err := attach(root, m, trees[i]); err != nil {
 			return &stepError{stepTake, m.Target, err}
+		}
+		for _, name := range mounts[i].Hide {
+			if err := hide(root, strings.TrimPrefix(m.Target, "/")+"/"+name); err != nil {
+				return &stepError{stepTake, m.Target, err}
+			}
 		}
 	}
 	return step(stepRoot, leave(root))
@@ -136,6 +142,34 @@ func attach(root int, m workerspec.Mount, tree int) error {
 	}
 	if err := unix.MoveMount(tree, "", root, name, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
 		return fmt.Errorf("move_mount: %w", err)
+	}
+	return nil
+}
+
+// hide mounts an empty directory that cannot be written in the place of one in
+// the new root.
+func hide(root int, name string) error {
+	at, err := unix.Openat2(root, name, &unix.OpenHow{
+		Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
+	})
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("hide: openat2: %w", err)
+	}
+	defer unix.Close(at)
+	empty, err := emptyRoot()
+	if err != nil {
+		return fmt.Errorf("hide: %w", err)
+	}
+	defer unix.Close(empty)
+	if err := confine(empty, false); err != nil {
+		return fmt.Errorf("hide: %w", err)
+	}
+	if err := unix.MoveMount(empty, "", at, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH); err != nil {
+		return fmt.Errorf("hide: move_mount: %w", err)
 	}
 	return nil
 }

@@ -40,6 +40,10 @@ type Mount struct {
 	Path string
 	// Write must be what the spec says of the target.
 	Write bool
+	// Hide are directories below it, by their names relative to it and
+	// without links, in whose place the worker sees an empty one: what is
+	// Bailey's own in a person's folder. One that is not there is no error.
+	Hide []string
 }
 
 // Config says what to start. Start closes none of the files: the caller

@@ -45,6 +45,8 @@ type setupMount struct {
 	Path   string `json:"path,omitempty"`
 	Dev    uint64 `json:"dev,omitempty"`
 	Ino    uint64 `json:"ino,omitempty"`
+	// Hide is Mount.Hide.
+	Hide []string `json:"hide,omitempty"`
 }
 
 // report is what a stub tells the core: that it is about to execute the
