@@ -128,11 +128,11 @@ type Status struct {
 // errs.Deadline when ctx ends first; the record may then stand in the log all
 // the same.
 func (l *Log) Append(ctx context.Context, ev Event) (uint64, error) {
-	rec, err := l.prepare(ev)
+	rest, err := l.prepare(ev)
 	if err != nil {
 		return 0, err
 	}
-	e := &entry{rec: rec, done: make(chan result, 1)}
+	e := &entry{rest: rest, done: make(chan result, 1)}
 	if err := l.push(ctx, e); err != nil {
 		return 0, err
 	}
@@ -149,11 +149,11 @@ func (l *Log) Append(ctx context.Context, ev Event) (uint64, error) {
 // was not taken. A record that was taken is written, or Close says that it was
 // not.
 func (l *Log) Note(ev Event) error {
-	rec, err := l.prepare(ev)
+	rest, err := l.prepare(ev)
 	if err != nil {
 		return err
 	}
-	return l.push(context.Background(), &entry{rec: rec})
+	return l.push(context.Background(), &entry{rest: rest})
 }
 
 func ctxErr(op string, err error) error {
@@ -163,8 +163,9 @@ func ctxErr(op string, err error) error {
 	return errs.Wrap(errs.Cancelled, op, err)
 }
 
-// prepare turns an event into a record that lacks only its number.
-func (l *Log) prepare(ev Event) (auditlog.Record, error) {
+// prepare encodes an event as a record that lacks only its number. It runs in
+// the caller's goroutine: what can be done there does not hold up the writer.
+func (l *Log) prepare(ev Event) ([]byte, error) {
 	r := auditlog.Record{
 		Time: l.clock.Wall(), Kind: ev.Kind,
 		App: ev.Actor.App, Surface: ev.Actor.Surface, Task: ev.Actor.Task, Verb: ev.Actor.Verb,
@@ -173,11 +174,12 @@ func (l *Log) prepare(ev Event) (auditlog.Record, error) {
 		Messages: ev.Messages, Milliseconds: ev.Milliseconds, Corr: ev.Correlation,
 	}
 	if err := l.seal(&r, ev); err != nil {
-		return r, err
+		return nil, err
 	}
-	// Encoding now tells this caller, not the batch, what is wrong.
-	if _, err := r.Append(nil); err != nil {
-		return r, errs.Wrap(errs.Malformed, "audit.prepare", err)
+	// 512 bytes hold a usual record; more is only slower.
+	rest, err := r.AppendRest(make([]byte, 0, 512+len(r.Sealed)))
+	if err != nil {
+		return nil, errs.Wrap(errs.Malformed, "audit.prepare", err)
 	}
-	return r, nil
+	return rest, nil
 }

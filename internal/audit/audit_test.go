@@ -162,6 +162,14 @@ func sample(i int) Event {
 	}
 }
 
+// settle returns when the checkpoint file holds the newest checkpoint: it is
+// written behind the answer to Append.
+func settle(l *Log) {
+	done := make(chan struct{})
+	l.ask <- done
+	<-done
+}
+
 func appendN(t testing.TB, l *Log, n int) {
 	t.Helper()
 	for i := range n {

@@ -32,6 +32,7 @@ func TestUnfinishedBatch(t *testing.T) {
 	e := newEnv(t)
 	l := e.open()
 	appendN(t, l, 2)
+	settle(l)
 	halves := e.file(auditlog.CheckpointFile)
 	base := e.file(auditlog.LogFile)
 	appendN(t, l, 1)

@@ -79,8 +79,12 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	go l.run()
 	for _, rec := range first {
 		rec.Time = l.clock.Wall()
-		e := &entry{rec: rec, done: make(chan result, 1)}
-		err := l.push(ctx, e)
+		rest, err := rec.AppendRest(nil)
+		if err != nil {
+			return nil, errors.Join(errs.Wrap(errs.Malformed, "audit.open", err), l.Close())
+		}
+		e := &entry{rest: rest, done: make(chan result, 1)}
+		err = l.push(ctx, e)
 		if err == nil {
 			err = (<-e.done).err
 		}

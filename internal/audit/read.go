@@ -62,6 +62,9 @@ func marshalVisible(v any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !bytes.ContainsFunc(raw, func(r rune) bool { return r >= 0x7f }) {
+		return raw, nil // json.Marshal has escaped all other controls
+	}
 	out := make([]byte, 0, len(raw))
 	for _, r := range string(raw) {
 		switch {

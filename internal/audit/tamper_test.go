@@ -193,6 +193,7 @@ func TestAnchorsFindWhatTheFilesCannot(t *testing.T) {
 	e := newEnv(t)
 	l := e.open()
 	appendN(t, l, 2)
+	settle(l)
 	oldLog, oldHalves := e.file(auditlog.LogFile), e.file(auditlog.CheckpointFile)
 	oldRep := e.mustVerify()
 	appendN(t, l, 2)

@@ -102,6 +102,24 @@ var members = [...]member{
 // format: a field with other bytes, a number of 2^63 or more, a year outside 1
 // to 9999.
 func (r *Record) Append(b []byte) ([]byte, error) {
+	b, err := AppendSeq(b, r.Seq)
+	if err != nil {
+		return nil, err
+	}
+	return r.AppendRest(b)
+}
+
+// AppendSeq encodes the first member of a record.
+func AppendSeq(b []byte, seq uint64) ([]byte, error) {
+	if seq > math.MaxInt64 {
+		return nil, errors.New("auditlog: number out of range")
+	}
+	return strconv.AppendUint(append(b, `{"seq":`...), seq, 10), nil
+}
+
+// AppendRest encodes what stands behind the number, so that a writer can encode
+// a record before it knows the number.
+func (r *Record) AppendRest(b []byte) ([]byte, error) {
 	t := r.Time.UTC()
 	if y := t.Year(); y < 1 || y > 9999 {
 		return nil, errors.New("auditlog: year out of range")
@@ -109,11 +127,6 @@ func (r *Record) Append(b []byte) ([]byte, error) {
 	if !ValidToken(string(r.Kind)) {
 		return nil, errToken
 	}
-	if r.Seq > math.MaxInt64 {
-		return nil, errors.New("auditlog: number out of range")
-	}
-	b = append(b, `{"seq":`...)
-	b = strconv.AppendUint(b, r.Seq, 10)
 	b = append(b, `,"time":"`...)
 	b = t.AppendFormat(b, timeForm)
 	b = append(b, `","kind":"`...)

@@ -22,6 +22,9 @@ const (
 	// AuditBatchBytes caps one write, so that one batch cannot hold up the next
 	// intent for long (1 MiB is a few milliseconds on any disk).
 	AuditBatchBytes = 1 << 20
+	// AuditGather caps the turns of the scheduler that a batch waits for more
+	// callers; each is below a microsecond when nobody can run.
+	AuditGather = 32
 	// AuditQueue caps the records that wait to be written; more block. At 1 KiB
 	// each it is 4 MiB of the core's 20.
 	AuditQueue = 4096
