@@ -1,0 +1,98 @@
+package e2e
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+)
+
+// rememberedID remembers the folder and returns the permission's id.
+func (p *place) rememberedID() string {
+	p.t.Helper()
+	out, errs, code := p.bailey("ask", p.folder, "how is a release signed?", "--allow-read", p.folder, "--remember", "--json")
+	if code != 0 {
+		p.t.Fatalf("gave %d: %s", code, errs)
+	}
+	var a struct {
+		Grants []struct{ Remembered string }
+	}
+	if err := json.Unmarshal([]byte(out), &a); err != nil || len(a.Grants) != 1 || a.Grants[0].Remembered == "" {
+		p.t.Fatalf("%v in %s", err, out)
+	}
+	return a.Grants[0].Remembered
+}
+
+// without asks with no flag and no terminal: only what is remembered answers.
+func (p *place) without() int {
+	p.t.Helper()
+	_, _, code := p.bailey("ask", p.folder, "how is a release signed?")
+	return code
+}
+
+// K10: a remembered folder needs no question; forgotten, it does; and an older
+// file that is put back gives nothing, which the record says.
+func TestOldPolicyFilePutBack(t *testing.T) {
+	p := newPlace(t)
+	if code := p.without(); code != 3 {
+		t.Fatalf("nothing is remembered, and it gave %d", code)
+	}
+	id := p.rememberedID()
+	if code := p.without(); code != 0 {
+		t.Fatalf("control: a remembered folder gave %d", code)
+	}
+	p.gone(wait)
+	file := p.home + "/state/policies.json"
+	old, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, errs, code := p.bailey("grant", "revoke", id); code != 0 {
+		t.Fatalf("revoke gave %d: %s%s", code, out, errs)
+	}
+	if code := p.without(); code != 3 {
+		t.Fatalf("forgotten, it gave %d", code)
+	}
+	p.gone(wait)
+	if left, err := os.ReadDir(p.home + "/cache/index"); err != nil || len(left) != 0 {
+		t.Errorf("the forgotten folder's index is left: %v %v", left, err)
+	}
+	if err := os.WriteFile(file, old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code := p.without(); code != 3 {
+		t.Fatalf("an old file was put back, and it gave %d", code)
+	}
+	out, _, _ := p.bailey("audit", "show", "--json")
+	if !strings.Contains(out, "did not match the log") {
+		t.Error("it is not on the record")
+	}
+	p.verified()
+}
+
+// A remembered folder that was replaced by another under the same name is
+// another folder.
+func TestReplacedFolderAsksAgain(t *testing.T) {
+	p := newPlace(t)
+	p.rememberedID()
+	if code := p.without(); code != 0 {
+		t.Fatalf("control: gave %d", code)
+	}
+	if err := os.Rename(p.folder, p.folder+".old"); err != nil {
+		t.Fatal(err)
+	}
+	p.write("release.md", "Another release altogether is signed by nobody.\n")
+	if code := p.without(); code != 3 {
+		t.Fatalf("a replaced folder gave %d", code)
+	}
+	// Moved back, it is the one that was remembered.
+	if err := os.RemoveAll(p.folder); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(p.folder+".old", p.folder); err != nil {
+		t.Fatal(err)
+	}
+	if code := p.without(); code != 0 {
+		t.Fatalf("moved back, it gave %d", code)
+	}
+}
