@@ -31,6 +31,7 @@ func openJunk(path string) (*junk, error) {
 		{"change log", regexp.MustCompile(`(?i)#\d{3,}|^\W*\[(bugfix|change|enhancement|feature|security|perf)|^(fix(ed)?|add(ed)?|bump|remove[d]?|bugfix)\b.{0,80}$|^\W*v?\d+\.\d+(\.\d+)*\b.{0,30}\d{4}`)},
 		{"synopsis", regexp.MustCompile(`^\W{0,2}-{1,2}\w|^\[|^usage:|(\[[^\]]*\]\s*){2}|\bOp\b|^\S+ \[?-\w\b.*\[`)},
 		{"code", regexp.MustCompile(`[{};]\s*$|^\s*[$#>%]\s|=>|:=|&&|\|\||</?\w+>|\w+\([^)]*\);|\b\w+=\S+ \w+=\S+|\$ (curl|sudo|ssh|git|make|docker)\b|^(select|create table|insert into|import|func|type|package|return)\b.*[(;={]|^[\w.]+\s*[:=]\s*\S+$|^/[\w/.]+$`)},
+		{"leans on what is not there", regexp.MustCompile(`(?i)\b(first|last|previous|following|above|preceding) (two |three )?(examples?|paragraphs?|statements?|quer(y|ies)|sections?|blocks|tables?|cases?)\b|\b(shown|described|listed|given|mentioned|discussed) (above|below|here)\b|^(or|and|but|also|thus|hence|therefore|so|then|instead|otherwise|however|in that case|technically|conversely|similarly)\b,? |\bsee (the|also|section|below)\b[^,;]{0,60}\.$`)},
 		{"address", regexp.MustCompile(`^\W*(https?://\S+|\S+@\S+\.\S+)\W*$`)},
 	}}
 	b, err := os.ReadFile(path)

@@ -34,6 +34,10 @@ func TestJunk(t *testing.T) {
 		{"ssh [-46Aa] [-B bind_interface] [-b bind_address]", "a.txt", "", true},
 		{"-v Produce more verbose output.", "a.1", "", true},
 		{"Table of Contents and other things that are in here.", "a.html", "", true},
+		{"In the first two examples, it tries to be smart about labels.", "a.md", "", true},
+		{"Or, if the largest key is in use then another is chosen.", "a.html", "", true},
+		{"For a full example of adding data, see the example in the docs.", "a.md", "", true},
+		{"The first two-hour block is kept in memory until it is full.", "a.md", "", false},
 		{"See https://example.org for the release notes.", "a.md", "", true},
 	} {
 		if why := j.why(c.sentence, c.file, c.line); (why != "") != c.junk {
