@@ -145,7 +145,8 @@ func (c *cli) work(ctx context.Context, call *call, cl *client.Client, j job, r 
 	p := c.printer(call, j, placesFor(r.folder))
 	for {
 		e, err := recv()
-		if errors.Is(err, io.EOF) {
+		// Exactly: the error of a peer that went away is around io.EOF too.
+		if err == io.EOF {
 			break
 		}
 		if err != nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"strings"
 
@@ -36,7 +35,8 @@ func auditShow(ctx context.Context, c *cli, call *call) error {
 	defer stream.Close()
 	for {
 		r, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
+		// Exactly: the error of a peer that went away is around io.EOF too.
+		if err == io.EOF {
 			return nil
 		}
 		if err != nil {

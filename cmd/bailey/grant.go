@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -73,7 +72,8 @@ func grantList(ctx context.Context, c *cli, call *call) error {
 	rows := []grantJSON{}
 	for {
 		g, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
+		// Exactly: the error of a peer that went away is around io.EOF too.
+		if err == io.EOF {
 			break
 		}
 		if err != nil {

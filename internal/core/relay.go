@@ -2,7 +2,6 @@ package core
 
 import (
 	"context"
-	"errors"
 	"io"
 	"time"
 
@@ -122,7 +121,8 @@ func (r *call) run(ctx context.Context, q rpc.Granted, out rpc.Sender) error {
 	defer in.Close()
 	for {
 		msg, err := in.Recv()
-		if errors.Is(err, io.EOF) {
+		// Exactly: the error of a peer that went away is around io.EOF too.
+		if err == io.EOF {
 			a.worked()
 			return nil
 		}
