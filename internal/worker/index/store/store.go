@@ -15,6 +15,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net/url"
@@ -172,9 +173,13 @@ func (s *Store) fail(op string, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return errs.Wrap(errs.Deadline, op, err)
 	}
+	if errors.Is(err, sql.ErrConnDone) || errors.Is(err, driver.ErrBadConn) {
+		return errs.Wrap(errs.Internal, op, err)
+	}
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
-		return errs.Wrap(errs.Internal, op, err)
+		// A value of another type than was written, a row that is not there.
+		return fmt.Errorf("%w: %s: %w", ErrDamaged, op, err)
 	}
 	switch e.Code() & 0xff {
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_SCHEMA:
