@@ -14,8 +14,8 @@
 // credentials go nowhere. [Log.Erase] destroys an app's key; every proof stays
 // valid.
 //
-// After a failed write or fsync the file is used no more (see A8 in
-// REQUIREMENTS: the kernel forgets which pages it lost): the log refuses, the
+// After a failed write or fsync the file is used no more (a kernel
+// forgets which pages it lost): the log refuses, the
 // core denies everything, and the next [Open] moves the file aside and begins a
 // new log whose record 0 is a history-break. A full disk is the exception: what
 // was half written is cut off again and the log goes on when there is room.
