@@ -49,13 +49,16 @@ func Export(ctx context.Context, dir string, w io.Writer) error {
 
 	out := bufio.NewWriter(w)
 	e := exporter{f: f, end: int64(h.best.Offset), out: out}
+	var tree auditlog.Tree
 	if err := e.records(ctx, func(_ uint64, line []byte) error {
-		e.prover.Add(auditlog.LeafHash(line))
+		leaf := auditlog.LeafHash(line)
+		e.prover.Add(leaf)
+		tree.Add(leaf)
 		return nil
 	}); err != nil {
 		return err
 	}
-	if e.prover.Size() != h.tree.Size() {
+	if tree.Size() != h.tree.Size() || tree.Root() != h.tree.Root() {
 		return errs.Wrap(errs.LogBroken, "audit.export", errors.New("the log changed while it was read"))
 	}
 	if err := e.write(auditlog.AppendExportHead(nil, rep.Key, h.best.Note)); err != nil {
@@ -91,7 +94,7 @@ func (e *exporter) records(ctx context.Context, f func(seq uint64, line []byte) 
 		if auditlog.IsCheckpointLine(line) {
 			return nil
 		}
-		if seq%1024 == 0 && ctx.Err() != nil {
+		if seq%limits.AuditPause == 0 && ctx.Err() != nil {
 			return ctxErr("audit.export", ctx.Err())
 		}
 		err := f(seq, line)
@@ -167,7 +170,7 @@ func VerifyExport(ctx context.Context, r io.Reader) (Report, error) {
 			rep.LastCheckpoint = Point{c.Size, c.Root.String()}
 			return nil
 		}
-		if tree.Size()%1024 == 0 && ctx.Err() != nil {
+		if tree.Size()%limits.AuditPause == 0 && ctx.Err() != nil {
 			return ctxErr("audit.verify", ctx.Err())
 		}
 		_, leaf, err := auditlog.CheckExportLine(line, cp, tree.Size())

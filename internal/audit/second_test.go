@@ -20,7 +20,7 @@ import (
 	"github.com/bailey-run/bailey/internal/auditlog"
 )
 
-// A second verifier (A7), written from the format's text with the standard
+// A second verifier, written from the format's text with the standard
 // library alone: nothing of package auditlog, x/mod or this package is used
 // between here and the test below. It is slow and plain: RFC 6962's recursive
 // definitions, every signature checked.

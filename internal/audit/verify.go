@@ -195,7 +195,7 @@ func (s *state) follow(ctx context.Context, file *safefile.File, size int64, key
 	n := 0
 	var stop error
 	bad, err := follow(file, 0, size, s.checker, func(_ auditlog.Record, cp bool) {
-		if n++; n%1024 == 0 && ctx.Err() != nil && stop == nil {
+		if n++; n%limits.AuditPause == 0 && ctx.Err() != nil && stop == nil {
 			stop = ctxErr("audit.verify", ctx.Err())
 		}
 		if cp {

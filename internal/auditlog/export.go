@@ -149,9 +149,6 @@ func (p *Prover) Add(leaf Hash) {
 	}
 }
 
-// Size is the number of leaves of the first pass.
-func (p *Prover) Size() uint64 { return p.size }
-
 // Load takes the leaves of one block in the second pass.
 func (p *Prover) Load(block uint64, leaves []Hash) {
 	p.low.reset(block)
