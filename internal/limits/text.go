@@ -44,6 +44,9 @@ const (
 	// BlockNesting is how deep lists, quotes and elements may stand in each
 	// other before the rest is taken as flat text.
 	BlockNesting = 64
+	// DocPart is how many bytes of text are handed on at once: of a large file
+	// only so much, several times, is in memory beside its source.
+	DocPart = 2 << 20
 	// DocTitle is the longest title in bytes.
 	DocTitle = 300
 	// DocLongLine is the length of a line in bytes above which, on average, a

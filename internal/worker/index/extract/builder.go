@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"sort"
 	"strings"
 	"unicode/utf8"
 
@@ -21,6 +22,17 @@ type builder struct {
 	gap     bool // white space stands before what is added next
 	gapAt   int
 	end     int
+
+	// spill closes the open block when it has grown very long.
+	spill func()
+
+	// Parts: see Each.
+	name   string
+	part   int // bytes of text, 0 for all at once
+	size   int // bytes of text so far in this part
+	parted bool
+	yield  func(*doc.Document) error
+	err    error
 
 	arena []doc.Span
 	path  []string
@@ -72,7 +84,14 @@ func (b *builder) verbatim(from, to int) {
 	b.mark(from)
 	b.buf = append(b.buf, b.src[from:to]...)
 	b.end = to
+	if len(b.buf) > longParagraph && b.spill != nil {
+		b.spill()
+	}
 }
+
+// longParagraph is a text longer than any that people write, in bytes. It is
+// read in pieces, since its tokens and spans would take ten times its size.
+const longParagraph = 8 * limits.BlockText
 
 // space notes that white space stands at the source offset at. Runs become one
 // space; none stands at a block's ends.
@@ -185,12 +204,15 @@ func (b *builder) close(role doc.Role, level int) string {
 		if rest == 0 && to == len(text) {
 			blk.Spans = spans
 		} else {
-			blk.Spans = b.part(spans, rest, to)
+			blk.Spans = b.sub(spans, rest, to)
 			if to < len(text) {
 				blk.End = sourceOf(spans, to-1) + 1
 			}
 		}
 		b.doc.Blocks = append(b.doc.Blocks, blk)
+		if b.size += to - rest; b.part > 0 && b.size >= b.part {
+			b.emit()
+		}
 		for to < len(text) && (text[to] == ' ' || text[to] == '\n') {
 			to++
 		}
@@ -222,7 +244,7 @@ func (b *builder) trim(lines bool) {
 		}
 	}
 	if k > 0 {
-		b.spans = append(b.spans[:0], b.part(b.spans, k, n)...)
+		b.spans = append(b.spans[:0], b.sub(b.spans, k, n)...)
 		b.buf = append(b.buf[:0], b.buf[k:]...)
 	}
 }
@@ -243,13 +265,15 @@ func sourceOf(spans []doc.Span, at int) int {
 	return s
 }
 
-// part returns the spans of text[from:to] alone.
-func (b *builder) part(spans []doc.Span, from, to int) []doc.Span {
+// sub returns the spans of text[from:to] alone.
+func (b *builder) sub(spans []doc.Span, from, to int) []doc.Span {
 	out := []doc.Span{{Text: 0, Source: sourceOf(spans, from)}}
-	for _, s := range spans {
-		if s.Text > from && s.Text < to {
-			out = append(out, doc.Span{Text: s.Text - from, Source: s.Source})
+	first := sort.Search(len(spans), func(i int) bool { return spans[i].Text > from })
+	for _, s := range spans[first:] {
+		if s.Text >= to {
+			break
 		}
+		out = append(out, doc.Span{Text: s.Text - from, Source: s.Source})
 	}
 	return out
 }
@@ -311,7 +335,10 @@ func (b *builder) raw(role doc.Role, from, to int) {
 	}
 	to = from + len(strings.TrimRight(b.src[from:to], " \t\r\n\f"))
 	if from < to {
+		spill := b.spill
+		b.spill = nil // it knows nothing of role
 		b.verbatim(from, to)
 		b.close(role, 0)
+		b.spill = spill
 	}
 }

@@ -16,7 +16,7 @@ func scanData(b *builder, variant string) {
 	case "lock", "map", "min":
 		role = doc.Boilerplate
 	}
-	sample := b.src[:min(len(b.src), 64<<10)]
+	sample := b.src[:min(len(b.src), limits.SniffLines)]
 	if role == doc.Code && len(sample) > 4*limits.DocLongLine && len(sample)/(1+strings.Count(sample, "\n")) > limits.DocLongLine {
 		role = doc.Boilerplate
 	}

@@ -10,25 +10,62 @@
 package extract
 
 import (
+	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/worker/index/doc"
 	"github.com/bailey-run/bailey/internal/worker/index/language"
 )
 
 // Extract reads source, the UTF-8 text of the file called name (its base name
-// or path, without .gz). The document's texts share source's memory where they
-// can.
+// or path, without .gz), as one document. The document's texts share source's
+// memory where they can; of a text of many short paragraphs up to three times
+// its size stays in memory. Use [Each] where sizes are not known to be small.
 func Extract(name, source string) *doc.Document {
-	d := &doc.Document{Source: source}
-	k := kindOf(name, source)
-	d.Format = k.format
-	b := &builder{src: source, doc: d}
-	k.scan(b, k.variant)
-	finish(b, name)
-	return d
+	var whole *doc.Document
+	_ = read(name, source, 0, func(d *doc.Document) error {
+		whole = d
+		return nil
+	})
+	return whole
 }
 
-func finish(b *builder, name string) {
+// Each reads source as Extract does, but calls yield with one part of the
+// document after the other, each of about [limits.DocPart] bytes of text, so
+// that memory stays bounded beside source. All parts have the same Source,
+// Format, Title, Language and Licence, as the first part shows them, and the
+// offsets of all are those of Source. It returns the first error of yield, and
+// calls it no more.
+func Each(name, source string, yield func(*doc.Document) error) error {
+	return read(name, source, limits.DocPart, yield)
+}
+
+func read(name, source string, part int, yield func(*doc.Document) error) error {
+	k := kindOf(name, source)
+	b := &builder{src: source, doc: &doc.Document{Source: source, Format: k.format}, name: name, part: part, yield: yield}
+	k.scan(b, k.variant)
+	if !b.parted || len(b.doc.Blocks) > 0 {
+		b.emit()
+	}
+	return b.err
+}
+
+// emit hands out the blocks so far.
+func (b *builder) emit() {
 	d := b.doc
+	if b.parted {
+		finishPart(d)
+	} else {
+		finish(d, b.name)
+	}
+	b.parted = true
+	b.doc = &doc.Document{Source: d.Source, Format: d.Format, Title: d.Title, Language: d.Language, Licence: d.Licence}
+	b.arena, b.size = nil, 0
+	if b.err == nil {
+		b.err = b.yield(d)
+	}
+}
+
+// finish fills in what the blocks together tell.
+func finish(d *doc.Document, name string) {
 	if d.Title == "" {
 		// A heading further down is one of many.
 		for i := range d.Blocks[:min(len(d.Blocks), 6)] {
@@ -40,12 +77,18 @@ func finish(b *builder, name string) {
 	}
 	d.Title = clip(d.Title)
 	if d.Licence = licenceText(name, d); d.Licence != "" {
-		markLicence(d)
 		d.Title = ""
+	}
+	finishPart(d)
+	d.Language = guess(d)
+}
+
+func finishPart(d *doc.Document) {
+	if d.Licence != "" {
+		markLicence(d)
 	} else {
 		markNotices(d)
 	}
-	d.Language = guess(d)
 }
 
 // guess guesses the language of the document's prose.

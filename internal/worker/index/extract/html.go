@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/worker/index/doc"
 )
 
@@ -49,6 +50,7 @@ func (t *tagCount) step(name string, by int) bool {
 
 func scanHTML(b *builder, variant string) {
 	p := &page{builder: b, z: html.NewTokenizer(strings.NewReader(b.src))}
+	b.spill = p.flush
 	for {
 		kind := p.z.Next()
 		p.at, p.next = p.next, min(p.next+len(p.z.Raw()), len(b.src))
@@ -204,7 +206,7 @@ func (p *page) block(name string, attrs, closed bool) {
 		p.inCell = true
 		return
 	case "tr", "row":
-		if p.tables > 0 && p.inCell && p.heading == 0 && len(p.buf) > 0 && len(p.buf) < 1500 {
+		if p.tables > 0 && p.inCell && p.heading == 0 && len(p.buf) > 0 && len(p.buf) < limits.CellText {
 			p.newline(p.at)
 			p.mark = len(p.buf)
 			return
@@ -353,7 +355,7 @@ func (p *page) meta(attrs bool) {
 	if !wanted || strings.TrimSpace(content) == "" || len(p.buf) > 0 {
 		return
 	}
-	tag := p.src[p.at:min(p.next, p.at+8192)]
+	tag := p.src[p.at:min(p.next, p.at+limits.TagBytes)]
 	i := indexFold(tag[1:], "=\"")
 	for from := 1; i >= 0; {
 		from += i

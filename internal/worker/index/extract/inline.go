@@ -334,7 +334,7 @@ func labelKey(s string) string {
 // destination returns where "(url "title")" at i ends, or 0.
 func destination(src string, i, to int) int {
 	depth := 0
-	for j := i; j < to && j < i+2000; j++ {
+	for j := i; j < to && j < i+limits.LinkDestination; j++ {
 		switch src[j] {
 		case '\\':
 			j++

@@ -3,6 +3,7 @@ package extract
 import (
 	"strings"
 
+	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/worker/index/doc"
 )
 
@@ -67,7 +68,7 @@ func kindOf(name, source string) kind {
 }
 
 func byContent(lower, source string) kind {
-	head := strings.TrimLeft(source[:min(len(source), 4096)], " \t\r\n")
+	head := strings.TrimLeft(source[:min(len(source), limits.SniffMarkup)], " \t\r\n")
 	end, _ := line(head, 0)
 	first := head[:end]
 	fold := strings.ToLower(first)
@@ -98,7 +99,7 @@ func byContent(lower, source string) kind {
 // plainKind tells plain text from Markdown under a name that says neither, and
 // from what nobody wrote for people.
 func plainKind(lower, source string) kind {
-	head := source[:min(len(source), 8192)]
+	head := source[:min(len(source), limits.SniffPlain)]
 	marks := 0
 	if strings.HasPrefix(head, "# ") || strings.Contains(head, "\n# ") {
 		marks++
@@ -131,13 +132,13 @@ func asciiOnly(s string) bool {
 
 // docbook reports XML whose elements are those of a text.
 func docbook(source string) bool {
-	head := source[:min(len(source), 16<<10)]
+	head := source[:min(len(source), limits.SniffDocBook)]
 	return strings.Contains(head, "<para>") || strings.Contains(head, "DocBook") || strings.Contains(head, "<simpara>")
 }
 
 // isRoff reports text with the macros that man pages begin with.
 func isRoff(source string) bool {
-	head := "\n" + source[:min(len(source), 32<<10)]
+	head := "\n" + source[:min(len(source), limits.SniffRoff)]
 	for _, m := range []string{"\n.TH ", "\n.SH ", "\n.Dd ", "\n.Sh ", "\n.so ", "\n.TH\t", "\n'\\\"", "\n.\\\"", "\n.SH\n", "\n.Dt "} {
 		if strings.Contains(head, m) {
 			return true

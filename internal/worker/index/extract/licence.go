@@ -3,6 +3,7 @@ package extract
 import (
 	"strings"
 
+	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/worker/index/doc"
 )
 
@@ -26,13 +27,13 @@ func licenceText(name string, d *doc.Document) string {
 			named = true
 		}
 	}
-	if !named && len(source) > 64<<10 {
+	if !named && len(source) > limits.LicenceFile {
 		return ""
 	}
 	if !named && !licenceHead(normal(source, 500)) {
 		return ""
 	}
-	words := normal(source, 12<<10)
+	words := normal(source, limits.LicenceWords)
 	id, at := licenceWords(words)
 	switch {
 	case named && id != "":
@@ -47,7 +48,7 @@ func licenceText(name string, d *doc.Document) string {
 	if id == "" || at > 300 || strings.Contains(source[:min(len(source), 1000)], "#include") {
 		return ""
 	}
-	if short := strings.HasPrefix(id, "MIT") || strings.HasPrefix(id, "BSD") || id == "ISC" || id == "Zlib"; short && len(source) > 4000 {
+	if short := strings.HasPrefix(id, "MIT") || strings.HasPrefix(id, "BSD") || id == "ISC" || id == "Zlib"; short && len(source) > limits.LicenceShort {
 		return ""
 	}
 	if !strings.Contains(words, "distribut") && !strings.Contains(words, "without warrant") {
@@ -182,7 +183,7 @@ func debianCopyright(source string) string {
 		}
 	}
 	if id == "" {
-		id, _ = licenceWords(normal(source, 12<<10))
+		id, _ = licenceWords(normal(source, limits.LicenceWords))
 	}
 	if id == "" {
 		id = "other"
@@ -246,7 +247,7 @@ func markNotices(d *doc.Document) {
 		if i >= ends && i < len(d.Blocks)-ends {
 			continue
 		}
-		if b := &d.Blocks[i]; (b.Role == doc.Prose || b.Role == doc.ListItem) && len(b.Text) < 3000 && notice(b.Text) {
+		if b := &d.Blocks[i]; (b.Role == doc.Prose || b.Role == doc.ListItem) && len(b.Text) < limits.LicenceNotice && notice(b.Text) {
 			b.Role = doc.LicenceText
 		}
 	}

@@ -27,6 +27,7 @@ type manual struct {
 
 func scanMan(b *builder, _ string) {
 	m := &manual{builder: b}
+	b.spill = m.flush
 	for at := 0; at < len(b.src); {
 		end, next := line(b.src, at)
 		at = m.line(at, end, next)

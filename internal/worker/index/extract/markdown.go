@@ -219,13 +219,22 @@ func (m *markdown) end() {
 	if t := strings.ToLower(strings.Trim(s, "[]_ ")); t == "toc" && len(s) > 3 {
 		return
 	}
-	m.in.run(m.from, m.to, m.quote)
-	role := m.role
-	// A line of badges or links: navigation, not text.
-	if m.in.allBytes > 0 && m.in.linkBytes*10 >= m.in.allBytes*8 {
-		role = doc.Boilerplate
+	// A paragraph longer than any that people write is read in pieces, since
+	// the tokens of it all would take ten times its size.
+	for from := m.from; from < m.to; {
+		to := m.to
+		if to-from > longParagraph {
+			to = from + cut(m.src[from:to], longParagraph, false)
+		}
+		m.in.run(from, to, m.quote)
+		role := m.role
+		// A line of badges or links: navigation, not text.
+		if m.in.allBytes > 0 && m.in.linkBytes*10 >= m.in.allBytes*8 {
+			role = doc.Boilerplate
+		}
+		m.close(role, 0)
+		from = to
 	}
-	m.close(role, 0)
 }
 
 func (m *markdown) heading(from, to, level int) {

@@ -11,6 +11,7 @@ import (
 // inside lines dropped.
 func scanMarkup(b *builder, variant string) {
 	p := &plain{builder: b, style: variant}
+	b.spill = func() { p.finish(doc.Prose) }
 	from := 0
 	src := b.src
 	for at := 0; at < len(src); {

@@ -54,6 +54,7 @@ type plain struct {
 func scanPlain(b *builder, variant string) {
 	p := &plain{builder: b, base: baseColumn(b.src), style: variant, first: true}
 	p.mail = isMail(b.src)
+	b.spill = func() { p.finish(doc.Prose) }
 	p.all(0, len(b.src))
 }
 
@@ -80,7 +81,7 @@ func (p *plain) all(at, to int) {
 // baseColumn is the commonest column of the first lines.
 func baseColumn(src string) int {
 	var count [16]int
-	src = src[:min(len(src), 32<<10)]
+	src = src[:min(len(src), limits.SniffColumn)]
 	for at := 0; at < len(src); {
 		end, next := line(src, at)
 		if col, off := indent(src[at:end]); at+off < end && col < len(count) {
@@ -98,7 +99,7 @@ func baseColumn(src string) int {
 }
 
 func isMail(src string) bool {
-	head := src[:min(len(src), 4096)]
+	head := src[:min(len(src), limits.SniffMail)]
 	if i := strings.Index(head, "\n\n"); i > 0 {
 		head = head[:i]
 	}

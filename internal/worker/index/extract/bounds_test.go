@@ -1,0 +1,160 @@
+package extract
+
+import (
+	"errors"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/worker/index/doc"
+)
+
+// hostile are pieces that make scanners look far ahead or back, or nest, when
+// they are repeated.
+var hostile = []string{
+	"a", "a ", "ä", "\n", "\r\n", "a\n", "a\n\n", "[", "]", "[a](", "[a](b)", "![", "[[a]", "[a]:", "[a]: b\n", "[^a]", "(", "*", "**a", "*a* ", "_a ", "`", "`a", "``a` ", "<", "<a", "<a>", "</a>", "<!--", "<!-- -->", "<!--\n-->", "<?", "<script>", "<pre>", "<pre></pre>", "<h1>",
+	"&", "&amp;", "&a", "\\", "\\a", "> ", "> a\n", ">", "- ", "- a\n", "1. ", "1. a\n", "#", "# a\n", "```\n", "~~~a\n", "    a\n", "\t", "|", "|a|b|\n", "|-|-|\n", "a|b\n-|-\n", "===\n", "---\n", "a\n===\n", "---\na: b\n", "a: |\n b\n", ":::\n", "{% a %}\n",
+	"<div>", "</div>", "<p>", "<li>", "<ul>", "</ul>", "<table>", "<tr><td>a", "<td>", "</table>", "<nav>", "</nav>", "<a href=b>c", "<title>", "<div class=\"nav\">", "<meta name=description content=\"a\">", "<svg>",
+	".SH a\n", ".B a\n", ".B\n", ".TP\n", ".IP a\n", ".PP\n", ".nf\n", ".nf\na\n", ".fi\n", ".TS\n", ".de a\n", ".if n \\{\n", ".if t \\{\n", ".el \\{\n", "\\}\n", ".ie n .ie n ", ".Nm\n", ".Nm a\n", ".Op Fl a\n", ".Op Op ", ".Fl Fl ", ".Dq a .\n", ".Fn a b c\n", ".Bl\n", ".It\n", ".El\n", "\\fB", "\\(em", "\\*(", "\\[a]", ".Xr a 1\n",
+	"//", "// a\n", "//\n", "/*", "/* a */\n", "/*\n", "*/", "/* a */ b\n", "\"\"\"", "\"\"\"a\n", "'''\n", "# a\n", "--[[", "--[[\n", "{-\n", "-- a\n", "x = \"\"\"\n", "`\n", "@a b\n",
+	".. a::\n", ".. a::\n  b\n", "a::\n", "a::\n\n", "a::\n b\n", "`a <b>`_ ", ":a:`b` ", "a_ ", ".. |a| b\n", "----\n", "----- \n", "a:b[c] ", "= a\n", "|===\n", ":a: b\n", "[a]\n", "....\n",
+	"License: a\n", "a b c d e f g h\n", "A. ", "a.\n", "(a ", "A B C\n\n", "1.1 A\n\n", "a   b   c\n", "{\"a\":1}", "a,b\n", "--\n", "-- a <b>\n", "2004-01-02 a <b>\n", "From: a\n", "日本語", "ก",
+}
+
+// TestHostileInputTakesLinearTime repeats each piece to a size that takes
+// milliseconds when time is linear and minutes when it is not.
+func TestHostileInputTakesLinearTime(t *testing.T) {
+	const size = 1 << 18
+	for _, name := range []string{"x.md", "x.txt", "x.html", "x.1", "x.go", "x.py", "x.lua", "x.rst", "x.adoc", "x.tex", "copyright"} {
+		for _, piece := range hostile {
+			s := strings.Repeat(piece, size/len(piece))
+			if name == "x.1" {
+				s = ".TH A 1\n" + s
+			}
+			start := time.Now()
+			d := Extract(name, s)
+			if took := time.Since(start); took > 5*time.Second {
+				t.Errorf("%s of %q takes %v", name, piece, took)
+			}
+			total := 0
+			for i := range d.Blocks {
+				total += len(d.Blocks[i].Text) + 100
+				if len(d.Blocks[i].Path) > limits.BlockNesting {
+					t.Errorf("%s of %q: %d headings above a block", name, piece, len(d.Blocks[i].Path))
+				}
+			}
+			if total > 120*len(s) {
+				t.Errorf("%s of %q: %d bytes out of %d", name, piece, total, len(s))
+			}
+		}
+	}
+}
+
+// TestNestingTakesLinearTime puts pieces in each other, one more level a line.
+func TestNestingTakesLinearTime(t *testing.T) {
+	for _, piece := range []string{".. note::\n", ".. code::\n", "a::\n", "- a\n", "> a\n", "a\n"} {
+		var s strings.Builder
+		for i := 0; i < 1000; i++ {
+			s.WriteString(strings.Repeat(" ", i))
+			s.WriteString(piece)
+		}
+		for _, name := range []string{"x.rst", "x.md", "x.txt", "x.py"} {
+			start := time.Now()
+			Extract(name, s.String())
+			if took := time.Since(start); took > 5*time.Second {
+				t.Errorf("%s of %q takes %v", name, piece, took)
+			}
+		}
+	}
+}
+
+// TestMemoryOfTheLargestText: what is in memory beside the source leaves room
+// in a worker of 300 MB.
+func TestMemoryOfTheLargestText(t *testing.T) {
+	line := "The kettle boils the water in about four minutes, and\nthen it whistles until someone comes. Nobody sleeps.\n\n"
+	for name, piece := range map[string]string{
+		"paragraphs.txt": line,
+		"paragraphs.md":  line,
+		"one line.txt":   "word ",
+		"one line.md":    "*word* ",
+		"one line.html":  "<b>word</b> &amp; ",
+		"one line.1":     "\\fBword\\fR ",
+		"one line.rst":   "*word* ",
+		"one line.json":  "12345,",
+		"one word.txt":   "x",
+		"lines.log":      "2024-01-01 12:00:00 a line of a log\n",
+		"page.html":      "<p>The <b>kettle</b> boils &amp; whistles.</p>\n",
+		"one comment.c":  "* word\n",
+		"comments.py":    "# some words\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := strings.Repeat(piece, 60<<20/len(piece))
+			if name == "one comment.c" {
+				s = "/*\n" + s + "*/\n"
+			}
+			if name == "one line.1" {
+				s = ".TH A 1\n" + s
+			}
+			var before, now runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			most, parts, size := int64(0), 0, 0
+			err := Each(name, s, func(d *doc.Document) error {
+				parts++
+				for i := range d.Blocks {
+					size += len(d.Blocks[i].Text)
+				}
+				if parts%8 == 1 {
+					runtime.GC()
+				}
+				runtime.ReadMemStats(&now)
+				most = max(most, int64(now.HeapAlloc)-int64(before.HeapAlloc))
+				return nil
+			})
+			if err != nil || parts < 8 || size < 20<<20 {
+				t.Errorf("%d parts with %d bytes of text, %v", parts, size, err)
+			}
+			// The collector lets garbage grow to the size of what lives, the
+			// source included, unless the process sets a limit.
+			if most > 140<<20 {
+				t.Errorf("%d MB beside the source", most>>20)
+			}
+			t.Logf("%d MB beside the source in %d parts", most>>20, parts)
+		})
+	}
+}
+
+// TestPartsAreTheWhole: what Each hands out is what Extract does.
+func TestPartsAreTheWhole(t *testing.T) {
+	for _, name := range []string{"x.md", "x.html", "x.1", "x.go"} {
+		s := strings.Repeat("# Heading\n\nSome *text* with <b>words</b>.\n\n.SH HEAD\n\n// remarks that are long enough to stand alone as a comment\n\nx\n", 60000)
+		whole := Extract(name, s)
+		var blocks []doc.Block
+		parts := 0
+		err := Each(name, s, func(d *doc.Document) error {
+			check(t, &doc.Document{Source: d.Source, Format: d.Format, Blocks: d.Blocks[:min(50, len(d.Blocks))]})
+			if d.Format != whole.Format || d.Title != whole.Title || d.Licence != whole.Licence || d.Language != whole.Language {
+				t.Errorf("%s: part %d is %s %q %q", name, parts, d.Format, d.Title, d.Language)
+			}
+			parts++
+			blocks = append(blocks, d.Blocks...)
+			return nil
+		})
+		if err != nil || parts < 2 || len(blocks) != len(whole.Blocks) {
+			t.Fatalf("%s: %d parts, %d blocks of %d, %v", name, parts, len(blocks), len(whole.Blocks), err)
+		}
+		for i := range blocks {
+			if a, b := blocks[i], whole.Blocks[i]; a.Text != b.Text || a.End != b.End || !slices.Equal(a.Spans, b.Spans) || !slices.Equal(a.Path, b.Path) {
+				t.Fatalf("%s: block %d is %+v, not %+v", name, i, a, b)
+			}
+		}
+		stop := errors.New("stop")
+		calls := 0
+		if err := Each(name, s, func(*doc.Document) error { calls++; return stop }); err != stop || calls != 1 {
+			t.Errorf("%s: %v after %d calls", name, err, calls)
+		}
+	}
+}
