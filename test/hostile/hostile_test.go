@@ -413,6 +413,9 @@ func TestSwapRace(t *testing.T) {
 			if r.Escapes != 0 || r.Swaps < swaps || r.Starts == 0 {
 				t.Errorf("%d of %d workers saw another directory, in %d swaps", r.Escapes, r.Starts, r.Swaps)
 			}
+			if !u.root && r.Refused == 0 {
+				t.Error("no start came upon a swapped directory")
+			}
 			if r.Control == 0 {
 				t.Error("control run: checking a name and then opening it was never fooled")
 			}

@@ -29,6 +29,10 @@ type Race struct {
 	Control int `json:"control"`
 }
 
+// minStarts is how many starts a race makes at least: with a worker that took
+// whatever it finds at the path, one in three would see another directory.
+const minStarts = 100
+
 // race grants directories whose names an attacker swaps, as fast as it can,
 // for other directories and for links to them.
 func race(arg string) error {
@@ -87,7 +91,7 @@ func race(arg string) error {
 		})
 	}
 	var res Race
-	for swaps.Load() < want || res.Starts == 0 || res.Control == 0 {
+	for swaps.Load() < want || res.Starts+res.Refused < minStarts || res.Control == 0 {
 		if err := res.try(s); err != nil {
 			return err
 		}
