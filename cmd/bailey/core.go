@@ -68,7 +68,7 @@ func stop(ctx context.Context, c *cli, call *call) error {
 	defer cancel()
 	if said.Running, err = client.Stop(ctx, h); err != nil {
 		if errs.CodeOf(err) == errs.Deadline {
-			return errs.Wrap(errs.CoreUnavailable, "cli.stop", err).With("the core does not end").WithHint("`bailey doctor` names its process")
+			return errs.Wrap(errs.CoreUnavailable, "cli.stop", err).With("the core does not end, not even killed").WithHint("its process hangs in the system: see `ps`, and the disk")
 		}
 		return err
 	}

@@ -20,9 +20,11 @@ const (
 	// CoreAnswer is how long `bailey stop` waits for a core's own words before it
 	// ends the process.
 	CoreAnswer = 3 * time.Second
-	// CoreGone is how long `bailey stop` waits for the core to be gone before
-	// it says that it is not.
+	// CoreGone is how long `bailey stop` waits for the core's orderly end
+	// (CoreStop and the log's last fsync on a slow disk) before it kills it.
 	CoreGone = 10 * time.Second
+	// CoreKilled is how long a killed process may take to be gone.
+	CoreKilled = 5 * time.Second
 	// CoreStderr is how much is kept of what a core that failed to start says.
 	CoreStderr = 4096
 

@@ -287,7 +287,9 @@ func stuckPipe(ts *testscript.TestScript, neg bool, args []string) {
 	size, err := unix.FcntlInt(r.Fd(), unix.F_GETPIPE_SZ, 0)
 	ts.Check(err)
 	deadline := time.Now().Add(patience)
-	for n := 0; n < size; time.Sleep(pause) { // awaiting another process
+	tick := time.NewTicker(pause)
+	defer tick.Stop()
+	for n := 0; n < size; <-tick.C {
 		n, err = unix.IoctlGetInt(int(r.Fd()), unix.TIOCINQ)
 		ts.Check(err)
 		if time.Now().After(deadline) {
@@ -338,7 +340,9 @@ func awaitHere(ts *testscript.TestScript, neg bool, args []string) {
 
 func await(ts *testscript.TestScript, done func([]string) bool, names []string) {
 	deadline := time.Now().Add(patience)
-	for {
+	tick := time.NewTicker(pause)
+	defer tick.Stop()
+	for ; ; <-tick.C {
 		there := processes(ts, names)
 		if done(there) {
 			return
@@ -346,7 +350,6 @@ func await(ts *testscript.TestScript, done func([]string) bool, names []string) 
 		if time.Now().After(deadline) {
 			ts.Fatalf("after %v there are: %v", patience, there)
 		}
-		time.Sleep(pause) // awaiting the state of other processes
 	}
 }
 

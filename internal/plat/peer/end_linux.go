@@ -9,10 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
 )
 
 // End asks the process at the other end of c to end (SIGTERM) and waits until
-// it has, or until ctx ends (errs.Deadline). It holds the process by a
+// it has. When the deadline of ctx is over it is killed, which a core bears by
+// design; a cancelled ctx kills nothing (errs.Cancelled). It holds the process by a
 // descriptor, so a number that was used again is never signalled:
 // SO_PEERPIDFD where the kernel has it (6.5), else pidfd_open while the
 // connection still stands. [Dial] has checked that the process is our own user's.
@@ -47,6 +49,15 @@ func End(ctx context.Context, c *net.UnixConn) error {
 	} else if err != nil {
 		return errs.Wrap(errs.Internal, op, err)
 	}
+	err = waitEnd(ctx, fd)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return errs.Wrap(errs.Internal, op, err)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limits.CoreKilled)
+	defer cancel()
 	return waitEnd(ctx, fd)
 }
 
@@ -71,6 +82,9 @@ func waitEnd(ctx context.Context, fd int) error {
 		case fds[0].Revents != 0:
 			return nil
 		}
-		return errs.Wrap(errs.Deadline, "peer.end", ctx.Err())
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return errs.Wrap(errs.Deadline, "peer.end", ctx.Err())
+		}
+		return errs.Wrap(errs.Cancelled, "peer.end", ctx.Err())
 	}
 }

@@ -2,10 +2,12 @@ package peer
 
 import (
 	"context"
-	"errors"
+	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,6 +24,9 @@ func TestEndChild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if os.Getenv("PEER_TEST_STUBBORN") != "" {
+		signal.Ignore(syscall.SIGTERM)
+	}
 	_, _ = os.Stdout.WriteString("listening\n")
 	for {
 		if _, _, err := l.Accept(nil); err != nil {
@@ -30,10 +35,12 @@ func TestEndChild(t *testing.T) {
 	}
 }
 
-func TestEnd(t *testing.T) {
+// child starts a listening process, and returns it with a connection to it.
+func child(t *testing.T, env ...string) (*exec.Cmd, *net.UnixConn) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "s")
 	cmd := exec.Command("/proc/self/exe", "-test.run=TestEndChild$")
-	cmd.Env = []string{"PEER_TEST_SOCKET=" + path}
+	cmd.Env = append(env, "PEER_TEST_SOCKET="+path)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -41,6 +48,7 @@ func TestEnd(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
 	if _, err := out.Read(make([]byte, 10)); err != nil {
 		t.Fatal(err)
 	}
@@ -48,25 +56,51 @@ func TestEnd(t *testing.T) {
 	if err != nil || cred.PID != cmd.Process.Pid {
 		t.Fatalf("%+v %v", cred, err)
 	}
-	defer c.Close()
-	// A context that is over already: the wait ends, the process was told.
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := End(ctx, c); err != nil && errs.CodeOf(err) != errs.Deadline {
-		t.Errorf("got %v", err)
-	}
-	ctx, cancel = context.WithTimeout(t.Context(), 10*time.Second)
+	t.Cleanup(func() { _ = c.Close() })
+	return cmd, c
+}
+
+// ended returns the signal that ended a process.
+func ended(cmd *exec.Cmd) syscall.Signal {
+	_ = cmd.Wait()
+	return cmd.ProcessState.Sys().(syscall.WaitStatus).Signal()
+}
+
+func TestEnd(t *testing.T) {
+	cmd, c := child(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := End(ctx, c); err != nil {
-		t.Errorf("the second time: %v", err)
+		t.Error(err)
 	}
-	var exit *exec.ExitError
-	if err := cmd.Wait(); !errors.As(err, &exit) {
-		t.Errorf("it ended with %v, not by a signal", err)
+	if sig := ended(cmd); sig != syscall.SIGTERM {
+		t.Errorf("it ended by %v", sig)
 	}
 	// It is gone: to end it again is no error, and reaches nobody.
 	if err := End(ctx, c); err != nil {
 		t.Errorf("when it is gone: %v", err)
+	}
+}
+
+// One that does not listen to SIGTERM is killed when the time is over, and left
+// alone when the person changes their mind.
+func TestEndStubborn(t *testing.T) {
+	cmd, c := child(t, "PEER_TEST_STUBBORN=1")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := End(ctx, c); errs.CodeOf(err) != errs.Cancelled {
+		t.Errorf("cancelled: %v", err)
+	}
+	if err := cmd.Process.Signal(syscall.Signal(0)); err != nil {
+		t.Errorf("it is gone: %v", err)
+	}
+	ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := End(ctx, c); err != nil {
+		t.Errorf("after the deadline: %v", err)
+	}
+	if sig := ended(cmd); sig != syscall.SIGKILL {
+		t.Errorf("it ended by %v", sig)
 	}
 }
 
