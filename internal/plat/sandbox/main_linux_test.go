@@ -32,6 +32,12 @@ func TestMain(m *testing.M) {
 	switch os.Args[0] {
 	case overlayName:
 		os.Exit(onOverlay(os.Args[1]))
+	case filteredName:
+		if err := withFilter(os.Args[1]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	case refusedName:
 		os.Exit(whereRefused(os.Args[1]))
 	}

@@ -23,6 +23,10 @@ type Posture struct {
 	Children    []int
 	// Ours are the namespaces of the process that looked.
 	Ours map[string]string
+	// Inherited is how many seccomp filters that process has itself, from a
+	// container or a service manager: its workers have them too. -1 where the
+	// kernel does not count.
+	Inherited int
 }
 
 // Check judges a posture by the worker's spec. The error is
@@ -37,7 +41,7 @@ func Check(p Posture, spec workerspec.Spec) error {
 	s := p.Status
 	note(s.Seccomp == 2, "seccomp mode %d", s.Seccomp)
 	// Kernels before 5.9 do not count them.
-	note(s.Filters == 2 || s.Filters == -1, "%d seccomp filters", s.Filters)
+	note(s.Filters == p.Inherited+2 || s.Filters == -1 && p.Inherited == -1, "%d seccomp filters", s.Filters)
 	note(s.NoNewPrivs, "new privileges are possible")
 	note(s.Inheritable|s.Permitted|s.Effective|s.Bounding|s.Ambient == 0, "capabilities are left")
 	for i := range s.UID {

@@ -33,6 +33,11 @@ func readPosture(pid int) (pos Posture, err error) {
 	if pos.Ours, err = proc.Namespaces(os.Getpid()); err != nil {
 		return pos, err
 	}
+	own, err := proc.ReadStatus(os.Getpid())
+	if err != nil {
+		return pos, err
+	}
+	pos.Inherited = own.Filters
 	if pos.Descriptors, err = proc.Descriptors(pid); err != nil {
 		return pos, err
 	}

@@ -44,9 +44,14 @@ func TestCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	older := goodPosture(spec)
-	older.Status.Filters = -1
+	older.Status.Filters, older.Inherited = -1, -1
 	if err := Check(older, spec); err != nil {
 		t.Errorf("a kernel that does not count filters: %v", err)
+	}
+	contained := goodPosture(spec)
+	contained.Status.Filters, contained.Inherited = 3, 1
+	if err := Check(contained, spec); err != nil {
+		t.Errorf("a core with a filter of its own: %v", err)
 	}
 	nested := goodPosture(spec)
 	nested.Mounts = append(nested.Mounts, proc.Mountpoint{Point: "/grant/inner", Options: nested.Mounts[1].Options})
@@ -56,6 +61,8 @@ func TestCheck(t *testing.T) {
 	for what, change := range map[string]func(*Posture){
 		"no seccomp":           func(p *Posture) { p.Status.Seccomp = 0 },
 		"strict mode":          func(p *Posture) { p.Status.Seccomp = 1 },
+		"one of its own":       func(p *Posture) { p.Status.Filters, p.Inherited = 2, 1 },
+		"not counted":          func(p *Posture) { p.Status.Filters = -1 },
 		"one filter":           func(p *Posture) { p.Status.Filters = 1 },
 		"a third filter":       func(p *Posture) { p.Status.Filters = 3 },
 		"new privileges":       func(p *Posture) { p.Status.NoNewPrivs = false },
@@ -120,7 +127,7 @@ func TestCheck(t *testing.T) {
 // TestPostureIsClassified fails on a field that Check was not taught.
 func TestPostureIsClassified(t *testing.T) {
 	judged := map[string]bool{"Status": true, "Namespaces": true, "Descriptors": true, "Environ": true, "Cwd": true, "Root": true,
-		"Mounts": true, "Limits": true, "Children": true, "Ours": true}
+		"Mounts": true, "Limits": true, "Children": true, "Ours": true, "Inherited": true}
 	typ := reflect.TypeFor[Posture]()
 	for i := range typ.NumField() {
 		if !judged[typ.Field(i).Name] {

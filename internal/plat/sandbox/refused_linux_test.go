@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/workerspec"
 )
 
 // refusedName is argv[0] of a core on a system that refuses namespaces.
@@ -75,4 +76,45 @@ func whereRefused(dir string) int {
 	}
 	json.NewEncoder(os.Stdout).Encode(got)
 	return 0
+}
+
+// filteredName is argv[0] of a core that has a seccomp filter itself, as in a
+// container.
+const filteredName = "bailey-filtered-core"
+
+// TestCoreHasFilter: the core's own filters are its workers' too, and are not
+// taken for theirs.
+func TestCoreHasFilter(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), workerPath)
+	cmd.Args = []string{filteredName, realDir(t)}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+}
+
+func withFilter(dir string) error {
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	if err := seccompFilter(program([]insn{{code: opRet, k: actAllow}}), unix.SECCOMP_FILTER_FLAG_TSYNC); err != nil {
+		return err
+	}
+	w, err := startPlain(dir, dir)
+	if err != nil {
+		return err
+	}
+	defer w.end()
+	var ok string
+	if err := w.ask('s', "", &ok); err != nil {
+		return err
+	}
+	p, err := w.Posture()
+	if err != nil {
+		return err
+	}
+	spec, _ := workerspec.For("index")
+	if p.Status.Filters < 3 {
+		return fmt.Errorf("%d filters", p.Status.Filters)
+	}
+	return Check(p, spec)
 }
