@@ -206,18 +206,35 @@ func (c *code) blockComment(at, i int) int {
 			q++
 		}
 		c.add(q, e)
+		c.full(at)
 		if nx >= to {
 			break
 		}
 		p = nx
 	}
-	if i > at && c.small() {
+	if i > at && c.small() && c.from <= at {
 		return next
 	}
-	c.flush(at)
+	if c.from <= at {
+		c.flush(at)
+	}
 	c.comment()
 	c.from = next
 	return next
+}
+
+// full closes the lines collected so far of a comment that began at at, when
+// there are more of them than people write.
+func (c *code) full(at int) {
+	if len(c.lines) < 8*groupRows {
+		return
+	}
+	if c.from <= at {
+		c.flush(at)
+		c.from = at + 1 // not code any more
+	}
+	c.comment()
+	c.lines = c.lines[:0]
 }
 
 // docString reads a string of three quotes that begins a line.
@@ -248,6 +265,7 @@ func (c *code) docString(at, i, end int) int {
 			base = col
 		}
 		c.lines = append(c.lines, row{p + off, p + off + len(t), col})
+		c.full(at)
 		if nx >= to {
 			break
 		}
