@@ -3,16 +3,14 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
-	"strings"
 	"time"
 
+	"github.com/bailey-run/bailey/bench/live"
 	"github.com/bailey-run/bailey/internal/clock"
 	"github.com/bailey-run/bailey/internal/plat/dirfd"
 	"github.com/bailey-run/bailey/internal/worker/index"
@@ -43,7 +41,7 @@ func child(ctx context.Context, dir, db string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	peak, err := peakMemory()
+	peak, err := live.Memory(os.Getpid(), "VmHWM")
 	if err != nil {
 		return err
 	}
@@ -51,25 +49,6 @@ func child(ctx context.Context, dir, db string, out io.Writer) error {
 		"files": u.Files, "bytes": u.Bytes, "chunks": u.Chunks, "skipped": u.Skipped,
 		"seconds": seconds, "again_seconds": again, "peak_bytes": peak, "stored_bytes": folderSize(db),
 	})
-}
-
-// peakMemory is VmHWM, not getrusage: what that counts begins before exec, with
-// the memory of the process that started this one.
-func peakMemory() (int64, error) {
-	b, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0, err
-	}
-	for _, l := range strings.Split(string(b), "\n") {
-		if v, ok := strings.CutPrefix(l, "VmHWM:"); ok {
-			var kb int64
-			if _, err := fmt.Sscan(v, &kb); err != nil {
-				return 0, err
-			}
-			return kb << 10, nil
-		}
-	}
-	return 0, fmt.Errorf("no VmHWM in /proc/self/status")
 }
 
 func folderSize(dir string) (n int64) {
@@ -83,12 +62,4 @@ func folderSize(dir string) (n int64) {
 		return nil
 	})
 	return n
-}
-
-func machine() map[string]any {
-	m := map[string]any{"go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH, "cpus": runtime.NumCPU()}
-	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
-		m["load"] = strings.Fields(string(b))[0]
-	}
-	return m
 }

@@ -1,11 +1,13 @@
-// Command index measures how fast and in how much memory the index worker's
-// engine reads folders, in a process of its own without a sandbox, beside
-// sqlite3's command line with FTS5 on the same files.
+// Command index measures how fast and in how much memory folders are read: by
+// the real programs (`bailey ask`, the core, the sandboxed worker), by the index
+// worker's engine in a process of its own without a sandbox, and by sqlite3's
+// command line with FTS5, on the same files in the same run.
 //
 //	cd bench/index && go run . [-mb 60] [-small 100000] [-big 2048] [-o FILE]
 //
 // It needs `sqlite3` with FTS5 (Debian: sqlite3) and as much room below
-// -work as the largest folder and its index take: three times -big.
+// -work as the largest folder and its index take: three times -big. It runs as the user who
+// runs it.
 package main
 
 import (
@@ -16,13 +18,19 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"sort"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
+
+	"github.com/bailey-run/bailey/bench/corpus"
+	"github.com/bailey-run/bailey/bench/live"
+	"github.com/bailey-run/bailey/bench/rows"
 )
 
 func main() {
@@ -37,9 +45,9 @@ func main() {
 }
 
 type options struct {
-	collections, work, out string
-	mb, small, big, times  int
-	child, db              string
+	collections, work, out, bin string
+	mb, small, big, times       int
+	child, db                   string
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -47,7 +55,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f := flag.NewFlagSet("index", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.StringVar(&o.collections, "collections", "../answers/collections", "the text to make folders of")
-	f.StringVar(&o.work, "work", os.TempDir(), "where the folders are made, and removed after")
+	f.StringVar(&o.bin, "bin", "../../bin", "where bailey, bailey-core and bailey-worker are")
+	f.StringVar(&o.work, "work", "/var/tmp", "where the folders are made, and removed after")
 	f.StringVar(&o.out, "o", "", "write the rows and every run to this JSON `file`")
 	f.IntVar(&o.mb, "mb", 60, "MB of text for the speed, 0 to leave it out")
 	f.IntVar(&o.small, "small", 100000, "small files, 0 to leave them out")
@@ -64,44 +73,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if o.child != "" {
 		return child(ctx, o.child, o.db, stdout)
 	}
+	machine := rows.Machine()
 	b, err := newBench(o, stderr)
 	if err != nil {
 		return err
 	}
 	err = b.all(ctx)
-	err = errors.Join(err, os.RemoveAll(b.dir))
-	if err != nil {
+	if err = errors.Join(err, b.stage.Remove()); err != nil {
 		return err
 	}
-	for _, r := range b.rows {
-		fmt.Fprintln(stdout, r)
-	}
-	if o.out == "" {
-		return nil
-	}
-	out, err := json.MarshalIndent(map[string]any{"machine": machine(), "time": time.Now().UTC().Format(time.RFC3339), "rows": b.rows, "runs": b.runs}, "", " ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(o.out, append(out, '\n'), 0o644)
-}
-
-// row is a row of the bench output: a value and, where there is one, a peer's.
-type row struct {
-	Name      string   `json:"name"`
-	Value     float64  `json:"value"`
-	Unit      string   `json:"unit"`
-	Peer      string   `json:"peer,omitempty"`
-	PeerValue *float64 `json:"peer_value,omitempty"`
-	Ratio     *float64 `json:"ratio,omitempty"`
-}
-
-func (r row) String() string {
-	s := fmt.Sprintf("%-40s %10.2f %s", r.Name, r.Value, r.Unit)
-	if r.PeerValue != nil {
-		s += fmt.Sprintf("   %s %.2f, ratio %.2f", r.Peer, *r.PeerValue, *r.Ratio)
-	}
-	return s
+	return rows.Write(stdout, o.out, machine, rows.Part{Rows: b.rows, Notes: map[string]any{"runs": b.runs}})
 }
 
 // result is one run of one system over one folder.
@@ -113,31 +94,35 @@ type result struct {
 	Chunks  int64   `json:"chunks,omitempty"`
 	Skipped int64   `json:"skipped"`
 	Seconds float64 `json:"seconds"`
-	CPU     float64 `json:"cpu_seconds"`             // of the whole process, both runs
-	Again   float64 `json:"again_seconds,omitempty"` // a second run, nothing changed
-	Peak    int64   `json:"peak_bytes"`              // resident memory, at most
-	Stored  int64   `json:"stored_bytes"`            // size of the database
+	CPU     float64 `json:"cpu_seconds"`               // of the whole process, both runs
+	Again   float64 `json:"again_seconds,omitempty"`   // a second run, nothing changed
+	Peak    int64   `json:"peak_bytes"`                // resident memory of one process, at most
+	Whole   float64 `json:"command_seconds,omitempty"` // from the command's start to its exit
+	// Peaks is the same of each of the programs.
+	Peaks  map[string]int64 `json:"peaks,omitempty"`
+	Stored int64            `json:"stored_bytes"` // size of the database
 }
 
 type bench struct {
 	o     options
+	stage live.Stage
 	dir   string
-	texts []text
+	texts []corpus.Text
 	log   io.Writer
-	rows  []row
+	rows  []rows.Row
 	runs  []result
 }
 
 func newBench(o options, log io.Writer) (*bench, error) {
-	texts, err := loadTexts(o.collections)
+	texts, err := corpus.Load(o.collections)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(o.work, "bench-index")
+	stage, err := live.NewStage(o.work, o.bin, "")
 	if err != nil {
 		return nil, err
 	}
-	return &bench{o: o, dir: dir, texts: texts, log: log}, nil
+	return &bench{o: o, stage: stage, dir: stage.Dir, texts: texts, log: log}, nil
 }
 
 func (b *bench) all(ctx context.Context) error {
@@ -157,71 +142,152 @@ func (b *bench) all(ctx context.Context) error {
 	return nil
 }
 
-// speed runs the engine and sqlite3 in turns, so that both meet the machine as
-// it is, and compares medians.
+// speed runs all three in turns, so that they meet the machine as it is, each
+// first in every third round, and compares medians.
 func (b *bench) speed(ctx context.Context) error {
 	dir := filepath.Join(b.dir, "text")
-	n, err := writeCopies(dir, b.texts, int64(b.o.mb)*1e6)
+	n, err := corpus.Copies(dir, b.texts, int64(b.o.mb)*1e6)
 	if err != nil {
 		return err
 	}
-	var ours, theirs []float64
-	for range b.o.times {
-		r, err := b.engine(ctx, "text", dir)
-		if err != nil {
-			return err
-		}
-		s, err := b.sqlite(ctx, "text", dir, n)
-		if err != nil {
-			return err
-		}
-		ours = append(ours, float64(r.Bytes)/1e6/r.Seconds)
-		theirs = append(theirs, float64(n)/1e6/s.Seconds)
+	systems := []func() (result, error){
+		func() (result, error) { return b.sandboxed(ctx, "text", dir) },
+		func() (result, error) { return b.engine(ctx, "text", dir) },
+		func() (result, error) { return b.sqlite(ctx, "text", dir, n) },
 	}
-	v, p := median(ours), median(theirs)
-	ratio := v / p
-	b.rows = append(b.rows, row{"index/text, engine without sandbox", v, "MB/s", "sqlite3 with FTS5, whole files", &p, &ratio})
+	speeds := make([][]float64, len(systems))
+	for i := range b.o.times {
+		for j := range systems {
+			k := (i + j) % len(systems)
+			r, err := systems[k]()
+			if err != nil {
+				return err
+			}
+			speeds[k] = append(speeds[k], float64(r.Bytes)/1e6/r.Seconds)
+		}
+	}
+	ours, bare, theirs := rows.Median(speeds[0]), rows.Median(speeds[1]), rows.Median(speeds[2])
+	const sqlite = "sqlite3 with FTS5, whole files"
+	b.rows = append(b.rows,
+		rows.New("index/text, in the sandbox", ours, "MB/s", ">= 20, ratio >= 0.9").Beside("the same code without a sandbox", bare),
+		rows.New("index/text, in the sandbox", ours, "MB/s", "").Beside(sqlite, theirs),
+		rows.New("index/text, without a sandbox", bare, "MB/s", "").Beside(sqlite, theirs))
 	return os.RemoveAll(dir)
 }
 
 func (b *bench) smallFiles(ctx context.Context) error {
 	dir := filepath.Join(b.dir, "small")
-	if err := writeSmall(dir, b.texts, b.o.small); err != nil {
+	if err := corpus.Small(dir, b.texts, b.o.small); err != nil {
 		return err
 	}
-	r, err := b.engine(ctx, "small", dir)
+	r, err := b.sandboxed(ctx, "small", dir)
 	if err != nil {
 		return err
 	}
+	e, err := b.engine(ctx, "small", dir)
+	if err != nil {
+		return err
+	}
+	const without = "the same code without a sandbox"
+	name := fmt.Sprintf("index/%d small files", b.o.small)
 	b.rows = append(b.rows,
-		row{Name: fmt.Sprintf("index/%d small files", b.o.small), Value: r.Seconds, Unit: "s"},
-		row{Name: fmt.Sprintf("index/%d small files, again", b.o.small), Value: r.Again, Unit: "s"},
-		row{Name: fmt.Sprintf("index/%d small files, peak memory", b.o.small), Value: float64(r.Peak) / (1 << 20), Unit: "MiB"})
+		rows.New(name+", the whole command", r.Whole, "s", "< 60"),
+		rows.New(name+", in the sandbox", r.Seconds, "s", "").Beside(without, e.Seconds),
+		rows.New(name+", again, in the sandbox", r.Again, "s", "").Beside(without, e.Again))
+	b.peaks(name, r)
 	return os.RemoveAll(dir)
 }
 
 func (b *bench) memory(ctx context.Context) error {
 	dir := filepath.Join(b.dir, "big")
-	if _, err := writeCopies(dir, b.texts, int64(b.o.big)<<20); err != nil {
+	if _, err := corpus.Copies(dir, b.texts, int64(b.o.big)<<20); err != nil {
 		return err
 	}
-	r, err := b.engine(ctx, "big", dir)
+	r, err := b.sandboxed(ctx, "big", dir)
 	if err != nil {
 		return err
 	}
-	b.rows = append(b.rows,
-		row{Name: fmt.Sprintf("index/folder of %d MiB, peak memory", b.o.big), Value: float64(r.Peak) / (1 << 20), Unit: "MiB"},
-		row{Name: fmt.Sprintf("index/folder of %d MiB", b.o.big), Value: float64(r.Bytes) / 1e6 / r.Seconds, Unit: "MB/s"})
+	name := fmt.Sprintf("index/folder of %d MiB", b.o.big)
+	b.rows = append(b.rows, rows.New(name+", in the sandbox", float64(r.Bytes)/1e6/r.Seconds, "MB/s", ""))
+	b.peaks(name, r)
 	return os.RemoveAll(dir)
 }
 
-func median(xs []float64) float64 {
-	sort.Float64s(xs)
-	n := len(xs)
-	if n%2 == 1 {
-		return xs[n/2]
+// peaks adds a row for the memory of each of the programs.
+func (b *bench) peaks(name string, r result) {
+	for _, program := range slices.Sorted(maps.Keys(r.Peaks)) {
+		target := "<= 300"
+		if program == "bailey-core" {
+			target = "<= 20"
+		}
+		b.rows = append(b.rows, rows.New(name+", peak memory of "+program, float64(r.Peaks[program])/(1<<20), "MiB", target))
 	}
-	return (xs[n/2-1] + xs[n/2]) / 2
+}
+
+// question is asked of every folder, so that it is read.
+const question = "how long are samples kept?"
+
+// every is how often memory is looked at; what is read is the most that there
+// ever was.
+const every = 20 * time.Millisecond
+
+// sandboxed lets the real programs read a folder, and again when nothing has
+// changed.
+func (b *bench) sandboxed(ctx context.Context, name, dir string) (r result, err error) {
+	h, err := b.stage.NewHome(ctx, b.dir)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(h.Dir)) }()
+	c, err := h.Dial(ctx)
+	if err != nil {
+		return r, err
+	}
+	defer func() {
+		c.Close()
+		err = errors.Join(err, live.Ended(ctx, c.PID))
+	}()
+	stop := live.Peaks(os.Getpid(), every)
+	begin := time.Now()
+	u, err := b.ask(ctx, h, dir, "--allow-read", dir, "--remember")
+	whole := time.Since(begin).Seconds()
+	var again usage
+	if err == nil {
+		again, err = b.ask(ctx, h, dir)
+	}
+	peaks := stop()
+	if err != nil {
+		return r, err
+	}
+	r = result{
+		Folder: name, System: "bailey, sandboxed", Files: u.Files, Bytes: u.Bytes, Chunks: u.Chunks, Skipped: u.Skipped,
+		Seconds: u.Seconds, Whole: whole, Again: again.Seconds, Stored: folderSize(filepath.Join(h.Dir, "cache")), Peaks: map[string]int64{},
+	}
+	for program, m := range peaks {
+		if strings.HasPrefix(program, "bailey") {
+			r.Peaks[program] = m
+			r.Peak = max(r.Peak, m)
+		}
+	}
+	b.keep(r)
+	return r, nil
+}
+
+// usage is what the command says of the reading.
+type usage struct {
+	Files, Bytes, Chunks, Skipped int64
+	Seconds                       float64
+}
+
+func (b *bench) ask(ctx context.Context, h *live.Home, dir string, flags ...string) (usage, error) {
+	cmd := h.Command(ctx, append([]string{"ask", dir, question, "--json"}, flags...)...)
+	cmd.Stderr = b.log
+	out, err := cmd.Output()
+	if err != nil {
+		return usage{}, fmt.Errorf("bailey ask on %s: %w", dir, err)
+	}
+	var got struct{ Usage usage }
+	return got.Usage, json.Unmarshal(out, &got)
 }
 
 // engine reads a folder in a process of its own, so that its memory is its
@@ -242,7 +308,7 @@ func (b *bench) engine(ctx context.Context, name, dir string) (result, error) {
 	if err != nil {
 		return result{}, fmt.Errorf("the engine on %s: %w", name, err)
 	}
-	r := result{Folder: name, System: "bailey"}
+	r := result{Folder: name, System: "bailey, without a sandbox"}
 	if err := json.Unmarshal(out, &r); err != nil {
 		return result{}, err
 	}
