@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/limits"
 )
 
 // openFlags never follow a link in the last component, never wait for a peer
@@ -98,7 +100,7 @@ func info(fd int) (Info, error) {
 // more reports that there were others. A directory removed since it was opened
 // lists as ENOENT. It may be called once.
 func (d *Dir) List(max int) (names []Name, more bool, err error) {
-	buf := make([]byte, 64<<10)
+	buf := make([]byte, limits.DirRead)
 	for {
 		n, err := unix.Getdents(d.fd, buf)
 		if err == unix.EINTR {

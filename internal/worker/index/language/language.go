@@ -6,10 +6,12 @@ package language
 import (
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/bailey-run/bailey/internal/limits"
 )
 
 // Sample is how many bytes of prose are enough for a guess.
-const Sample = 16 << 10
+const Sample = limits.LanguageSample
 
 // Guesser counts the words of a text's pieces. The zero Guesser is ready.
 type Guesser struct {
