@@ -101,11 +101,20 @@ func (a *assignment) use(ctx context.Context) (*supervise.Worker, capability.Han
 	}
 	if a.worker != nil {
 		select {
-		case <-a.worker.Done():
-			a.worker = nil
+		case <-a.worker.Conn.Done():
 		default:
 			return a.worker, a.handle, nil
 		}
+		// Its connection is gone, so it is, or is about to be.
+		select {
+		case <-a.worker.Done():
+		case <-ctx.Done():
+			return nil, a.handle, context.Cause(ctx)
+		}
+		if a.worker.Crashed() {
+			a.crashes++
+		}
+		a.worker = nil
 	}
 	if a.crashes >= limits.WorkerRestarts {
 		return nil, a.handle, errs.New(errs.WorkerCrashed, "core.use").With("it crashed " + strconv.Itoa(a.crashes) + " times in a row")
@@ -165,9 +174,6 @@ func (a *assignment) watch(w *supervise.Worker) {
 		ev.Detail["signal"] = strconv.Itoa(e.Signal)
 		ev.Detail["forbidden-call"] = strconv.FormatBool(e.Forbidden)
 		a.core.cfg.Log.Warn("worker crashed", "kind", w.Kind, "exit", e.Code, "signal", e.Signal)
-		a.mu.Lock()
-		a.crashes++
-		a.mu.Unlock()
 	}
 	_ = a.core.cfg.Audit.Note(ev)
 }
