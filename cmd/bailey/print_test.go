@@ -279,3 +279,22 @@ func TestSizes(t *testing.T) {
 		}
 	}
 }
+
+// FuzzPrintRecord: a record is one line that cannot act, or an error.
+func FuzzPrintRecord(f *testing.F) {
+	f.Add(`{"seq":1,"time":"2026-01-02T03:04:05.000Z","kind":"grant","app":"bailey","decision":"allow","by":"terminal","detail":{"path":"/a\u001b[2J\n"}}`)
+	f.Add(`{"time":"\u001b","kind":"\n","detail":{"path":"\u202e"}}`)
+	f.Add(`[]`)
+	f.Fuzz(func(t *testing.T, raw string) {
+		var b bytes.Buffer
+		c := &cli{out: newOutput(&b)}
+		if err := c.printRecord([]byte(raw)); err != nil {
+			return
+		}
+		_ = c.out.Flush()
+		line, ok := strings.CutSuffix(b.String(), "\n")
+		if !ok || visible.Path(line) != line {
+			t.Fatalf("%q is printed as %q", raw, b.String())
+		}
+	})
+}
