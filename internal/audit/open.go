@@ -296,7 +296,7 @@ func (l *Log) replay(key note.Verifier, h *halves) (tail, error) {
 	}
 	at := int64(h.best.Offset)
 	if size < at {
-		return t, broken("the log was cut: its last checkpoint stood at %d records, %d bytes, and %d bytes are left", h.tree.Size(), at, size)
+		return t, broken("the log is shorter than it was: its last checkpoint stood at %d records, %d bytes, and %d bytes are left", h.tree.Size(), at, size)
 	}
 	if t.lastKind, err = l.checkLastBatch(h); err != nil {
 		return t, err

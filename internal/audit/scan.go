@@ -117,7 +117,7 @@ func follow(f io.ReaderAt, at, size int64, c *auditlog.Checker, see func(auditlo
 	}
 	if !whole {
 		n := c.Seq()
-		return &auditlog.Bad{Seq: n, Last: n, Reason: "the log ends in the middle of a line"}, nil
+		return &auditlog.Bad{Seq: n, Last: n, End: true, Reason: "the log ends in the middle of a line"}, nil
 	}
 	return nil, nil
 }

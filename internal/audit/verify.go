@@ -218,7 +218,10 @@ func (s *state) follow(ctx context.Context, file *safefile.File, size int64, key
 	if err != nil {
 		return err
 	}
-	if later || (s.halves.best != nil && s.halves.best.Offset > end && uint64(size) >= s.halves.best.Offset) {
+	// A line that is whole and wrong below what was acknowledged is damage; a
+	// log that just ends there was cut, which conclude says.
+	last, _ := s.checker.Last()
+	if later || (!bad.End && s.halves.best != nil && s.halves.tree.Size() > last.Size) {
 		s.bad(bad.Seq, "%s", bad.Reason)
 	}
 	return nil

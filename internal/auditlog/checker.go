@@ -17,7 +17,9 @@ type Bad struct {
 	Seq, Last uint64
 	// Line is true when the record itself is as it was, but the checkpoint line
 	// behind it is not.
-	Line   bool
+	Line bool
+	// End is true when the log ends there, in the middle of a line.
+	End    bool
 	Reason string
 }
 
