@@ -1,0 +1,99 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
+)
+
+func pair(t testing.TB) (a, b int) {
+	t.Helper()
+	a, b, err := setupPair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(a); unix.Close(b) })
+	return a, b
+}
+
+func TestSetupRoundTrip(t *testing.T) {
+	a, b := pair(t)
+	m := setup{Kind: "index", Args: []string{"x"}, Mounts: []setupMount{{Target: "/grant", From: fromPath, Path: "/a\nb", Dev: 1 << 63, Ino: ^uint64(0), Hide: []string{"a/b"}}}}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	if err := send(a, m, []int{int(null.Fd())}); err != nil {
+		t.Fatal(err)
+	}
+	var got setup
+	files, err := receive(b, time.Second, &got)
+	if err != nil || len(files) != 1 || !reflect.DeepEqual(got, m) {
+		t.Fatalf("%+v, %v, %v", got, files, err)
+	}
+	defer unix.Close(files[0])
+	if f, err := unix.FcntlInt(uintptr(files[0]), unix.F_GETFD, 0); err != nil || f&unix.FD_CLOEXEC == 0 {
+		t.Error("a received descriptor would be inherited")
+	}
+}
+
+func TestSetupFails(t *testing.T) {
+	var got report
+	a, b := pair(t)
+	if _, err := receive(b, 20*time.Millisecond, &got); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("nothing came: %v", err)
+	}
+	if err := send(a, strings.Repeat("x", limits.SandboxMessage), nil); err == nil {
+		t.Error("a message over the limit was sent")
+	}
+	if err := unix.Send(a, []byte("{"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := receive(b, time.Second, &got); err == nil {
+		t.Error("half a message passes")
+	}
+	unix.Close(a)
+	if _, err := receive(b, time.Second, &got); err != errClosed {
+		t.Errorf("closed: %v", err)
+	}
+}
+
+// FuzzReport: whatever a stub says becomes an error that names a code and at
+// most a folder of the caller's.
+func FuzzReport(f *testing.F) {
+	for _, r := range []report{{Step: stepTake, Path: "/grant", Errno: unix.EACCES}, {Step: stepOpen, Path: "/db", Errno: unix.ENOENT},
+		{Step: stepRoot, Errno: unix.EPERM}, {Text: "x"}, {Step: stepTake, Path: "/etc"}, {Ready: true}} {
+		b, err := json.Marshal(r)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(b))
+	}
+	c := Config{Mounts: []Mount{{Target: "/grant", Path: "/home/me/papers"}, {Target: "/db", Path: "/state/db"}}}
+	f.Fuzz(func(t *testing.T, text string) {
+		var r report
+		if json.Unmarshal([]byte(text), &r) != nil {
+			return
+		}
+		e := errs.From(r.err(c))
+		switch e.Code {
+		case errs.FolderClosed, errs.FolderChanged, errs.FolderNotDir:
+			if e.Detail != c.Mounts[0].Path && e.Detail != c.Mounts[1].Path {
+				t.Errorf("names %q", e.Detail)
+			}
+		case errs.SandboxMissing:
+		default:
+			t.Errorf("code %s", e.Code)
+		}
+	})
+}
