@@ -213,6 +213,16 @@ func TestAppendReadVerifyExport(t *testing.T) {
 	if len(task) != 2 || task[0].Seq != 5 || task[1].Seq != 6 {
 		t.Fatalf("%+v", task)
 	}
+	rare := e.records(l, Filter{Last: 1, Kinds: []Kind{auditlog.CoreStart, auditlog.Erased}})
+	if len(rare) != 1 || rare[0].Seq != 0 {
+		t.Fatalf("%+v", rare)
+	}
+	if none := e.records(l, Filter{Last: 1, Kinds: []Kind{auditlog.Erased}}); len(none) != 0 {
+		t.Fatalf("%+v", none)
+	}
+	if two := e.records(l, Filter{Task: "t0", Kinds: []Kind{auditlog.Grant}}); len(two) != 2 {
+		t.Fatalf("%+v", two)
+	}
 	if rep := e.mustVerify(); rep.Size != 7 {
 		t.Fatalf("%+v", rep)
 	}

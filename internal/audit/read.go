@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"unicode"
 
 	"github.com/bailey-run/bailey/internal/auditlog"
@@ -19,6 +20,26 @@ type Filter struct {
 	Last uint32
 	// Task keeps only the records of one task, when set.
 	Task string
+	// Kinds keeps only records of these kinds, when set. With Last, the log is
+	// read from its end, so that the newest of a rare kind costs no full read
+	// unless there is none.
+	Kinds []Kind
+}
+
+// matcher tells which lines of the log pass. The comparison of bytes is exact:
+// no field of a record can hold a quote.
+func (f *Filter) matcher() func([]byte) bool {
+	task := []byte(`,"task":"` + f.Task + `"`)
+	var kinds [][]byte
+	for _, k := range f.Kinds {
+		kinds = append(kinds, []byte(`,"kind":"`+string(k)+`"`))
+	}
+	return func(line []byte) bool {
+		if auditlog.IsCheckpointLine(line) || f.Task != "" && !bytes.Contains(line, task) {
+			return false
+		}
+		return len(kinds) == 0 || slices.ContainsFunc(kinds, func(k []byte) bool { return bytes.Contains(line, k) })
+	}
 }
 
 // Record is a record with its detail opened.
@@ -96,11 +117,7 @@ func (l *Log) Read(ctx context.Context, flt Filter, f func(Record) error) error 
 		return err
 	}
 	defer file.Close()
-	match := func(line []byte) bool {
-		// Exact: no field of a record can hold a quote.
-		return !auditlog.IsCheckpointLine(line) &&
-			(flt.Task == "" || bytes.Contains(line, []byte(`,"task":"`+flt.Task+`"`)))
-	}
+	match := flt.matcher()
 	from := int64(0)
 	if flt.Last > 0 {
 		if from, err = lastLines(ctx, file, end, int(flt.Last), match); err != nil {
