@@ -104,7 +104,7 @@ func layers(w *supervise.Worker, spec workerspec.Spec) []*corev1.Layer {
 	}
 	s := p.Status
 	add(workerspec.EmptyRoot, len(p.Root) == len(spec.Mounts), "seen from outside: %d directories in its root", len(p.Root))
-	add(workerspec.Landlock, refused("open /grant for writing"), "tried inside: writing the granted folder is refused")
+	add(workerspec.Landlock, refused("list /"), "tried inside: it may not list its own root, which nothing else refuses")
 	add(workerspec.NoNewPrivs, s.NoNewPrivs, "seen from outside: NoNewPrivs")
 	add(workerspec.NoCapabilities, s.Inheritable|s.Permitted|s.Effective|s.Bounding|s.Ambient == 0, "seen from outside: all five sets are empty")
 	add(workerspec.ResourceLimits, len(p.Limits) > 0, "seen from outside: /proc/PID/limits is as declared")
