@@ -96,6 +96,17 @@ const (
 	AnswerTerms = 48
 	// AnswerLanguages is in how many languages they are stemmed.
 	AnswerLanguages = 4
+	// AnswerRare is how many of a question's words are searched for however
+	// common they are.
+	AnswerRare = 2
+	// AnswerCommon: a word in more than one of so many passages is not searched
+	// for when there are rarer ones.
+	AnswerCommon = 8
+	// AnswerCommonRelated is the same for words that stand for others.
+	AnswerCommonRelated = 20
+	// AnswerCommonFloor is a number of passages that are searched anyhow: in
+	// small folders every word is common.
+	AnswerCommonFloor = 20_000
 	// AnswerPhrase is how many words a phrase of the thesaurus may have.
 	AnswerPhrase = 4
 	// AnswerSame is the part of its word pairs above which a sentence repeats

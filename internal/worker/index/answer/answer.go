@@ -87,10 +87,10 @@ func find(ctx context.Context, src Source, question string, max int, p params) (
 	return a, nil
 }
 
-// candidates returns the best passages for the question's own words, and some
-// more for words that mean the same.
+// candidates returns the best passages for the question's own words and
+// some more for words that mean the same.
 func candidates(ctx context.Context, src Source, q *query) ([]candidate, error) {
-	own, all := q.tokens(false), q.tokens(true)
+	own := q.tokens(false)
 	hits, err := src.Search(ctx, own, limits.IndexCandidates)
 	if err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func candidates(ctx context.Context, src Source, q *query) ([]candidate, error) 
 		}
 	}
 	add(hits)
-	if len(all) > len(own) {
+	if all := q.tokens(true); len(all) > len(own) {
 		if hits, err = src.Search(ctx, all, limits.IndexCandidates/2); err != nil {
 			return nil, err
 		}

@@ -22,6 +22,8 @@ type query struct {
 	// byToken finds what a token of a text says for which terms.
 	byToken map[string][]match
 	chunks  int
+	// df is in how many passages each token is.
+	df map[string]int
 }
 
 // term is one informative word of the question.
@@ -39,6 +41,9 @@ type term struct {
 	whole   bool
 	capital bool
 	first   bool // the question's first word
+	// asked is set for what kind of thing the question wants to hear: "which
+	// command …". An answer is one; it need not say so.
+	asked bool
 	// known and common are what the table of English says of the word.
 	known  bool
 	common int
@@ -51,17 +56,32 @@ type match struct {
 	sure   bool
 }
 
+// tokens returns what to search for: the question's own words or, with related
+// set, those that may stand for them too. Words that very many passages have
+// are left out while there are rarer ones: on their own they find nothing, and
+// the ranker counts them anyhow.
 func (q *query) tokens(related bool) []string {
-	var out []string
+	type word struct {
+		token string
+		n     int
+	}
+	var ws []word
 	for t, ms := range q.byToken {
 		for _, m := range ms {
-			if m.weight >= 1 || related {
-				out = append(out, t)
+			if n := q.df[t]; n > 0 && (m.weight >= 1 || related && n*limits.AnswerCommonRelated < q.chunks+limits.AnswerCommonFloor) {
+				ws = append(ws, word{t, n})
 				break
 			}
 		}
 	}
-	sort.Strings(out)
+	sort.Slice(ws, func(i, j int) bool { return ws[i].n < ws[j].n || ws[i].n == ws[j].n && ws[i].token < ws[j].token })
+	var out []string
+	for i, w := range ws {
+		if i >= limits.AnswerRare && w.n*limits.AnswerCommon > q.chunks+limits.AnswerCommonFloor {
+			break
+		}
+		out = append(out, w.token)
+	}
 	return out
 }
 
@@ -107,6 +127,7 @@ func analyse(ctx context.Context, src Source, f *fold.Folder, question string, p
 		}
 		seen[t.Text] = true
 		tm := term{form: t.Form, whole: t.Kind == fold.Whole, capital: t.Capital, first: i == 0}
+		tm.asked = q.lang == "en" && i > 0 && (tokens[i-1].Form == "which" || tokens[i-1].Form == "what") && t.Kind == fold.Word
 		for _, l := range stems {
 			s := t.Text
 			if t.Kind != fold.Number && t.Kind != fold.Pair {
@@ -153,6 +174,7 @@ func analyse(ctx context.Context, src Source, f *fold.Folder, question string, p
 	if err != nil {
 		return nil, err
 	}
+	q.df = df
 	for i := range q.terms {
 		t := &q.terms[i]
 		n := 0
@@ -161,6 +183,9 @@ func analyse(ctx context.Context, src Source, f *fold.Folder, question string, p
 		}
 		t.found = n > 0
 		t.weight = idf(n, chunks)
+		if t.asked {
+			t.weight *= p.asked
+		}
 		if !t.whole {
 			q.total += t.weight
 		}

@@ -29,6 +29,9 @@ type params struct {
 	longer   float64 // lost for each further sentence
 	across   float64 // lost for each further paragraph
 	extend   bool
+	asked    float64 // factor for the kind of thing asked for
+	bent     float64 // what another form of a word counts
+	lesser   float64 // factor for tests, examples and change logs
 	named    float64 // what a name counts for evidence
 	common   float64 // what a common word counts for evidence
 	// silence is the evidence below which nothing is said; foreign the same for
@@ -38,7 +41,7 @@ type params struct {
 }
 
 func standard() params {
-	return params{cover: 1, head: 0.6, name: 0.4, rest: 0.5, near: 0.1, bm25: 0.5, kind: 0.1, code: 0.85, licence: 0.5, everyday: 0.8, related: 0.5, least: 0.1, longer: 0.02, across: 0.03, extend: true, named: 1.6, common: 0.6, silence: 0.62, foreign: 0.35}
+	return params{cover: 1, head: 0.6, name: 0.4, rest: 0.5, near: 0.1, bm25: 0.5, kind: 0.1, code: 0.85, licence: 0.5, everyday: 0.8, related: 0.5, least: 0.1, longer: 0.02, across: 0.03, extend: true, asked: 0.5, lesser: 0.93, bent: 0.95, named: 1.6, common: 0.6, silence: 0.62, foreign: 0.35}
 }
 
 type candidate struct {
@@ -77,13 +80,17 @@ type seen struct {
 
 func (r *ranker) look(text, lang string) seen {
 	s := seen{terms: make([]float64, len(r.q.terms)), sure: make([]float64, len(r.q.terms))}
-	r.fold.Each(text, lang, func(token string, _ fold.Kind, _ bool) {
+	r.fold.EachForm(text, lang, func(token string, form []byte) {
 		for _, m := range r.q.byToken[token] {
-			if m.weight > s.terms[m.term] {
-				s.terms[m.term] = m.weight
+			w := m.weight
+			if w >= 1 && r.q.terms[m.term].form != string(form) {
+				w = r.p.bent // "locale" is not quite "local"
 			}
-			if m.sure && m.weight > s.sure[m.term] {
-				s.sure[m.term] = m.weight
+			if w > s.terms[m.term] {
+				s.terms[m.term] = w
+			}
+			if m.sure && w > s.sure[m.term] {
+				s.sure[m.term] = w
 			}
 			s.at = append(s.at, s.n)
 			s.which = append(s.which, m.term)
@@ -196,7 +203,25 @@ func (r *ranker) score(w *window, c *candidate, sentences []seen, head, name, wh
 	if c.File.Licence != "" {
 		s *= r.p.licence
 	}
+	if lesser(c.File.Path) {
+		s *= r.p.lesser
+	}
 	w.score = s
+}
+
+// lesser reports a file that speaks of a subject by the way: a test, an example,
+// a list of changes.
+func lesser(path string) bool {
+	for part := range strings.SplitSeq(strings.ToLower(path), "/") {
+		switch part {
+		case "test", "tests", "testdata", "fixtures", "vendor", "third_party", "examples":
+			return true
+		}
+		if strings.HasPrefix(part, "changelog") || strings.HasPrefix(part, "news.") || strings.HasPrefix(part, "changes") || strings.HasSuffix(part, "_test.go") {
+			return true
+		}
+	}
+	return false
 }
 
 // near says from 0 to 1 how close together different words of the question

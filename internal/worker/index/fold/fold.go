@@ -122,6 +122,13 @@ func (f *Folder) Each(text, lang string, fn func(token string, kind Kind, stop b
 	})
 }
 
+// EachForm is Each with the folded word before stemming, which is good during
+// the call only.
+func (f *Folder) EachForm(text, lang string, fn func(token string, form []byte)) {
+	l := f.language(lang)
+	f.scan(text, func(form []byte, kind Kind, _ bool) { fn(l.entryOf(form, kind).stem, form) })
+}
+
 // Stem returns the index token of one folded word in a language.
 func (f *Folder) Stem(form, lang string) string { return f.language(lang).entry([]byte(form)).stem }
 

@@ -48,7 +48,8 @@ func (c *Chunk) Quote(first, last int) (quote string, line, end int) {
 }
 
 // encode appends the chunk: a CRC-32 of the rest, then lengths as varints. A
-// sentence that is its source but for white space is not kept twice.
+// sentence is kept as its difference from its source, and not at all where that
+// is white space alone.
 func (c *Chunk) encode(dst []byte) []byte {
 	at := len(dst)
 	dst = append(dst, 0, 0, 0, 0)
@@ -65,11 +66,12 @@ func (c *Chunk) encode(dst []byte) []byte {
 			size |= 1
 		}
 		dst = binary.AppendUvarint(dst, size)
-		text := s.Text
-		if text == squeeze(c.Source[s.Start:s.End]) {
-			text = ""
+		if source := c.Source[s.Start:s.End]; s.Text == squeeze(source) {
+			dst = append(dst, 0)
+		} else {
+			dst = binary.AppendUvarint(dst, uint64(len(s.Text)))
+			dst = appendDelta(dst, s.Text, source)
 		}
-		dst = appendString(dst, text)
 		prev = s.End
 	}
 	binary.LittleEndian.PutUint32(dst[at:], crc32.ChecksumIEEE(dst[at+4:]))
@@ -99,8 +101,10 @@ func decode(data []byte) (*Chunk, error) {
 		if r.bad || s.Start < 0 || s.End < s.Start || s.End > len(c.Source) {
 			return nil, ErrDamaged
 		}
-		if s.Text = r.string(); s.Text == "" {
+		if n := int(r.uint()); n == 0 {
 			s.Text = squeeze(c.Source[s.Start:s.End])
+		} else {
+			s.Text = r.delta(n, c.Source[s.Start:s.End])
 		}
 		prev = s.End
 		c.Sentences = append(c.Sentences, s)

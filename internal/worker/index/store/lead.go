@@ -25,11 +25,12 @@ func EncodeLeads(leads []Lead) []byte {
 		dst = binary.AppendUvarint(dst, uint64(l.End))
 		dst = appendString(dst, l.Head)
 		dst = appendString(dst, l.Quote)
-		text := l.Text
-		if text == squeeze(l.Quote) {
-			text = ""
+		if l.Text == squeeze(l.Quote) {
+			dst = append(dst, 0)
+			continue
 		}
-		dst = appendString(dst, text)
+		dst = binary.AppendUvarint(dst, uint64(len(l.Text)))
+		dst = appendDelta(dst, l.Text, l.Quote)
 	}
 	binary.LittleEndian.PutUint32(dst, crc32.ChecksumIEEE(dst[4:]))
 	return dst
@@ -47,8 +48,10 @@ func DecodeLeads(data []byte) ([]Lead, error) {
 	var out []Lead
 	for len(r.data) > 0 {
 		l := Lead{Level: int(r.uint()), Line: int(r.uint()), End: int(r.uint()), Head: r.string(), Quote: r.string()}
-		if l.Text = r.string(); l.Text == "" {
+		if n := int(r.uint()); n == 0 {
 			l.Text = squeeze(l.Quote)
+		} else {
+			l.Text = r.delta(n, l.Quote)
 		}
 		out = append(out, l)
 	}

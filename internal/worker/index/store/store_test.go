@@ -275,3 +275,30 @@ func FuzzMatch(f *testing.F) {
 		}
 	})
 }
+
+func FuzzDelta(f *testing.F) {
+	f.Add("ls - list directory contents", ".Nm ls\n.Nd list directory contents\n")
+	f.Add("a b", "a\nb")
+	f.Add("inserted words", "")
+	f.Add("aaaaaaaa", "aaaabaaaabaaaa")
+	f.Fuzz(func(t *testing.T, text, source string) {
+		r := reader{data: appendDelta(nil, text, source)}
+		if got := r.delta(len(text), source); got != text || r.bad || len(r.data) != 0 {
+			t.Fatalf("%q out of %q became %q", text, source, got)
+		}
+	})
+}
+
+func FuzzLeads(f *testing.F) {
+	f.Add(EncodeLeads([]Lead{{Text: "One two.", Quote: "One\ntwo.", Line: 3, End: 4, Head: "H", Level: 2}, {Text: "x", Quote: "*x*", Line: 1, End: 1}}))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		ls, err := DecodeLeads(data)
+		if err != nil || ls == nil {
+			return
+		}
+		again, err := DecodeLeads(EncodeLeads(ls))
+		if err != nil || !reflect.DeepEqual(ls, again) {
+			t.Fatalf("%+v became %+v, %v", ls, again, err)
+		}
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/worker/index/store"
 )
 
@@ -55,7 +56,7 @@ func importance(f *store.File) float64 {
 		}
 	}
 	// Twice the text matters a little more; a few lines hardly at all.
-	return w * math.Min(2, math.Log2(2+float64(f.Bytes)/2000)/2)
+	return w * math.Min(2, math.Log2(2+float64(f.Bytes)/limits.SummaryFileBytes)/2)
 }
 
 // front says whether a file introduces its folder, and how near the top it is.
@@ -71,13 +72,11 @@ func front(path string) float64 {
 	default:
 		return 0
 	}
-	switch strings.Count(low, "/") {
-	case 0:
+	switch {
+	case !strings.Contains(low, "/"):
 		return 1
-	case 1:
-		if stem != "readme" || strings.HasPrefix(low, "doc") {
-			return 0.3
-		}
+	case strings.HasPrefix(low, "doc") && strings.Count(low, "/") == 1:
+		return 0.3 // docs/index.md
 	}
 	return 0
 }
