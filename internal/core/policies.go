@@ -23,10 +23,9 @@ func CheckPolicies(ctx context.Context, p *grant.Policies, log *audit.Log, say *
 		return nil
 	}
 	last := ""
-	err := log.Read(ctx, audit.Filter{}, func(r audit.Record) error {
-		if r.Kind == auditlog.Remember || r.Kind == auditlog.Forget {
-			last = r.Detail[policiesKey]
-		}
+	newest := audit.Filter{Last: 1, Kinds: []audit.Kind{auditlog.Remember, auditlog.Forget}}
+	err := log.Read(ctx, newest, func(r audit.Record) error {
+		last = r.Detail[policiesKey]
 		return nil
 	})
 	if err != nil {
