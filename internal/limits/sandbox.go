@@ -7,8 +7,9 @@ const (
 	// WorkerOpenFiles: a walk holds one directory a level open and a few
 	// files; row 66 of the escape table wants 300 refused.
 	WorkerOpenFiles = 256
-	// WorkerThreads: the Go runtime needs a dozen; a thread bomb ends here.
-	WorkerThreads = 64
+	// WorkerThreads: the Go runtime has one for each processor and each
+	// blocked read, and dies when it gets no more; a thread bomb ends here.
+	WorkerThreads = 512
 	// IndexFileSize is the largest file of an index, bytes: the index of a
 	// 2 GB folder is about as large as its text.
 	IndexFileSize = 8 << 30

@@ -178,7 +178,7 @@ func TestLimits(t *testing.T) {
 		if l.OpenFiles < 64 || l.OpenFiles >= 300 { // row 66
 			t.Errorf("%s: %d open files", s.Kind, l.OpenFiles)
 		}
-		if l.Processes < 32 || l.Processes > 256 || l.FileSize == 0 || l.Data == 0 || l.Data > 8<<30 {
+		if l.Processes < 256 || l.Processes > 1024 || l.FileSize == 0 || l.Data == 0 || l.Data > 8<<30 {
 			t.Errorf("%s: limits %+v", s.Kind, l)
 		}
 	}

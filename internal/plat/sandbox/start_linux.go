@@ -21,7 +21,7 @@ const (
 	opStart = "sandbox.start"
 
 	hintNamespaces = "this system refuses unprivileged user namespaces; install Bailey's package, whose AppArmor profile allows them, or ask an administrator; `bailey doctor` says more"
-	hintKernel     = "Bailey needs Linux 5.13 or later with Landlock and seccomp switched on; `bailey doctor` says more"
+	hintKernel     = "Bailey needs Linux 5.14 or later with Landlock and seccomp switched on; `bailey doctor` says more"
 )
 
 // namespaceFlags are the namespaces that every worker gets of its own.
