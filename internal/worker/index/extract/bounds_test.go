@@ -21,6 +21,7 @@ var hostile = []string{
 	".SH a\n", ".B a\n", ".B\n", ".TP\n", ".IP a\n", ".PP\n", ".nf\n", ".nf\na\n", ".fi\n", ".TS\n", ".de a\n", ".if n \\{\n", ".if t \\{\n", ".el \\{\n", "\\}\n", ".ie n .ie n ", ".Nm\n", ".Nm a\n", ".Op Fl a\n", ".Op Op ", ".Fl Fl ", ".Dq a .\n", ".Fn a b c\n", ".Bl\n", ".It\n", ".El\n", "\\fB", "\\(em", "\\*(", "\\[a]", ".Xr a 1\n",
 	"//", "// a\n", "//\n", "/*", "/* a */\n", "/*\n", "*/", "/* a */ b\n", "\"\"\"", "\"\"\"a\n", "'''\n", "# a\n", "--[[", "--[[\n", "{-\n", "-- a\n", "x = \"\"\"\n", "`\n", "@a b\n",
 	".. a::\n", ".. a::\n  b\n", "a::\n", "a::\n\n", "a::\n b\n", "`a <b>`_ ", ":a:`b` ", "a_ ", ".. |a| b\n", "----\n", "----- \n", "a:b[c] ", "= a\n", "|===\n", ":a: b\n", "[a]\n", "....\n",
+	"\\ref{", "\\ref[", "\\begin{a}\n", "\\begin{verbatim}\n", "\\section{a", "\\a{", "\\item\n", "$",
 	"License: a\n", "a b c d e f g h\n", "A. ", "a.\n", "(a ", "A B C\n\n", "1.1 A\n\n", "a   b   c\n", "{\"a\":1}", "a,b\n", "--\n", "-- a <b>\n", "2004-01-02 a <b>\n", "From: a\n", "日本語", "ก",
 }
 

@@ -40,6 +40,8 @@ func kindOf(name, source string) kind {
 		return kind{doc.Markup, scanMarkup, "rst"}
 	case "adoc", "asciidoc", "asc":
 		return kind{doc.Markup, scanMarkup, "adoc"}
+	case "tex", "ltx", "latex":
+		return kind{doc.Markup, scanTeX, ""}
 	case "html", "htm", "xhtml", "shtml":
 		return kind{doc.HTML, scanHTML, ""}
 	case "docbook", "dbk":

@@ -38,7 +38,7 @@ func syntaxOf(ext string) (syntax, bool) {
 		return syntax{line: []string{"--"}}, true
 	case "lisp", "el", "clj", "cljs", "scm", "rkt", "ss", "asm", "s", "ini", "reg", "edn":
 		return syntax{line: []string{";;;", ";;", ";", "#"}}, true
-	case "tex", "sty", "cls", "ltx", "erl", "hrl", "matlab", "pro", "ps":
+	case "sty", "cls", "erl", "hrl", "matlab", "pro", "ps":
 		return syntax{line: []string{"%%", "%"}}, true
 	case "ml", "mli", "fs", "fsi", "pas", "pp":
 		return syntax{line: []string{"//"}, open: "(*", shut: "*)"}, true
