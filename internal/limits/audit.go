@@ -56,6 +56,9 @@ const (
 	AuditExportLine = AuditLine + 8<<10
 	// AuditAsides caps the broken logs that are kept beside the current one.
 	AuditAsides = 1000
+	// AuditPause is how many records are read between two looks at whether the
+	// caller has given up: a few milliseconds.
+	AuditPause = 1024
 	// JournalDatagram caps a message to the system journal; ours are far below.
 	JournalDatagram = 4096
 	// JournalWait is how long a datagram may wait for room in a busy journal's

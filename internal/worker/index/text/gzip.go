@@ -39,7 +39,7 @@ func (u *unpacker) unpack(buf []byte, r io.Reader) (string, doc.Reason) {
 	if u.in == nil {
 		// gzip reads from a bufio.Reader without a buffer of its own, so the
 		// count is at most this much ahead.
-		u.in = bufio.NewReaderSize(nil, 16<<10)
+		u.in = bufio.NewReaderSize(nil, limits.TextPackedRead)
 		u.z = new(gzip.Reader)
 	}
 	u.in.Reset(packed)

@@ -39,7 +39,7 @@ func (l *Loader) Load(r io.Reader, name string, size int64) (inner, source strin
 	}
 	if l.head == nil {
 		l.head = make([]byte, limits.TextSniff)
-		l.chunk = make([]byte, 64<<10)
+		l.chunk = make([]byte, limits.TextRead)
 	}
 	n, err := io.ReadFull(r, l.head)
 	head := l.head[:n]
