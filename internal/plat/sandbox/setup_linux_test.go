@@ -97,3 +97,23 @@ func FuzzReport(f *testing.F) {
 		}
 	})
 }
+
+func TestCloneErrors(t *testing.T) {
+	for err, want := range map[error]struct {
+		code errs.Code
+		hint string
+	}{
+		unix.EPERM:  {errs.SandboxMissing, hintNamespaces},
+		unix.ENOSPC: {errs.SandboxMissing, hintNamespaces},
+		unix.EUSERS: {errs.SandboxMissing, hintNamespaces},
+		unix.EINVAL: {errs.SandboxMissing, hintKernel},
+		unix.EACCES: {errs.SandboxMissing, hintBinary},
+		unix.ENOENT: {errs.SandboxMissing, hintBinary},
+		unix.EAGAIN: {errs.CoreBusy, errs.New(errs.CoreBusy, "").HintText()},
+		unix.ENOMEM: {errs.CoreBusy, errs.New(errs.CoreBusy, "").HintText()},
+	} {
+		if e := errs.From(cloneError(err)); e.Code != want.code || e.HintText() != want.hint {
+			t.Errorf("%v: %s, %q", err, e.Code, e.HintText())
+		}
+	}
+}

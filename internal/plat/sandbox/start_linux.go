@@ -21,6 +21,7 @@ const (
 	opStart = "sandbox.start"
 
 	hintNamespaces = "this system refuses unprivileged user namespaces; install Bailey's package, whose AppArmor profile allows them, or ask an administrator; `bailey doctor` says more"
+	hintBinary     = "install Bailey again: the worker's binary must be readable and executable by everyone (mode 0755), and /proc must be mounted"
 	hintKernel     = "Bailey needs Linux 5.14 or later with Landlock and seccomp switched on; `bailey doctor` says more"
 )
 
@@ -47,8 +48,10 @@ type Process struct {
 //
 // Errors: errs.SandboxMissing when a layer that the spec requires cannot be
 // had; errs.FolderChanged when a directory is not where it was, errs.FolderClosed
-// when the worker's id may not open it, both with its path; errs.Cancelled when
-// ctx ended; errs.Usage for a Config that does not fit its spec.
+// when the worker's id may not open it, errs.FolderNotDir, all with its path;
+// errs.CoreBusy when the system has no process or memory to spare;
+// errs.Cancelled when ctx ended; errs.Internal for a Config that does not fit
+// its spec.
 func Start(ctx context.Context, c Config) (*Process, error) {
 	if err := c.check(); err != nil {
 		return nil, err
@@ -143,16 +146,28 @@ func (p *Process) clone(c Config) (int, error) {
 	pid, err := syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(binaryFD), []string{stubName}, attr)
 	if err != nil {
 		unix.Close(mine)
-		return -1, errs.Wrap(errs.SandboxMissing, opStart, err).WithHint(cloneHint(err))
+		return -1, cloneError(err)
 	}
 	p.pid = pid
 	return mine, nil
 }
 
+// cloneError tells apart what one error of fork and exec may mean.
+func cloneError(err error) error {
+	switch {
+	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOMEM):
+		return errs.Wrap(errs.CoreBusy, opStart, err)
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.ENOEXEC), errors.Is(err, unix.ENOENT), errors.Is(err, unix.ETXTBSY):
+		// The clone succeeded: of these it gives none.
+		return errs.Wrap(errs.SandboxMissing, opStart, err).With("bailey-worker cannot be executed").WithHint(hintBinary)
+	}
+	return errs.Wrap(errs.SandboxMissing, opStart, err).WithHint(cloneHint(err))
+}
+
 // cloneHint says what can be done about a clone that failed.
 func cloneHint(err error) string {
 	switch {
-	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES), errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EUSERS):
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EUSERS):
 		return hintNamespaces
 	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOSYS):
 		return hintKernel
