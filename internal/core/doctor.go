@@ -43,6 +43,7 @@ func (c *Core) examine(ctx context.Context) *corev1.DoctorResponse {
 		layers, took, err := c.try(ctx, spec)
 		if err != nil {
 			w.Level, out.Level = "refused", "refused"
+			layers = offered(sandbox.Survey(ctx))
 		}
 		add("worker-"+spec.Kind, err, took)
 		w.Layers = layers
@@ -71,6 +72,20 @@ func (c *Core) try(ctx context.Context, spec workerspec.Spec) ([]*corev1.Layer, 
 		return nil, "", err
 	}
 	return layers(w, spec), fmt.Sprintf("confined and ready in %.1f ms", float64(w.Ready.Microseconds())/1000), nil
+}
+
+// offered lists what the machine offers, where no worker started that could be
+// looked at.
+func offered(found []sandbox.LayerState) []*corev1.Layer {
+	var out []*corev1.Layer
+	for _, l := range found {
+		state, how := "off", "the machine has it ("+l.How+"), no worker started"
+		if !l.Have {
+			state, how = "missing", l.How
+		}
+		out = append(out, &corev1.Layer{Layer: string(l.Layer), State: state, How: how})
+	}
+	return out
 }
 
 // layers says of each layer whether it was seen on the live worker, and how.

@@ -36,7 +36,7 @@ func MakeUndumpable() error { return refuse() }
 // Probe reports no attempt, which is never what a spec demands.
 func Probe(workerspec.Spec) []Attempt { return nil }
 
-// Survey says that nothing can be had.
-func Survey(context.Context) Report { return Report{Level: Refused} }
+// Survey finds nothing.
+func Survey(context.Context) []LayerState { return nil }
 
 type seam struct{}

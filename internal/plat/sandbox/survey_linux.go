@@ -14,12 +14,13 @@ import (
 
 // Survey finds out which layers this machine offers, by trying them: settings
 // under /proc/sys and /sys do not say what a security module will do. It
-// starts no worker and leaves nothing. `bailey doctor` calls it.
-func Survey(ctx context.Context) Report {
+// starts no worker and leaves nothing. `bailey doctor` calls it where no worker
+// starts, to say which layer is to blame.
+func Survey(ctx context.Context) []LayerState {
 	namespaces := tryNamespaces(ctx)
 	abi, landlock := landlockABI()
 	seccomp := trySeccomp()
-	r := Report{Level: Full}
+	var found []LayerState
 	for _, l := range workerspec.Layers() {
 		s := LayerState{Layer: l, Have: true}
 		switch l {
@@ -33,12 +34,9 @@ func Survey(ctx context.Context) Report {
 		default:
 			s.How = "in every supported kernel"
 		}
-		if !s.Have {
-			r.Level = Refused
-		}
-		r.Layers = append(r.Layers, s)
+		found = append(found, s)
 	}
-	return r
+	return found
 }
 
 func (s *LayerState) decide(err error, how, hint string) {

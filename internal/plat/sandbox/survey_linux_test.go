@@ -1,19 +1,23 @@
 package sandbox
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/bailey-run/bailey/internal/workerspec"
 )
 
+// TestSurvey: where workers start every layer is found, with a word on it.
+// TestNamespacesRefused is the other case.
 func TestSurvey(t *testing.T) {
-	r := Survey(t.Context())
-	for _, s := range workerspec.All() {
-		if missing := r.Missing(s); len(missing) > 0 {
-			t.Errorf("%s: %v are missing: %+v", s.Kind, missing, r)
+	var names []workerspec.Layer
+	for _, l := range Survey(t.Context()) {
+		names = append(names, l.Layer)
+		if !l.Have || l.How == "" || l.Hint != "" {
+			t.Errorf("%+v", l)
 		}
 	}
-	if r.Level != Full || len(r.Layers) != len(workerspec.Layers()) {
-		t.Errorf("level %s, %d layers", r.Level, len(r.Layers))
+	if !slices.Equal(names, workerspec.Layers()) {
+		t.Errorf("layers %v", names)
 	}
 }
