@@ -151,7 +151,7 @@ func TestPanicIsAnsweredAndTheConnectionLives(t *testing.T) {
 	r := unary(1, core, func(_ context.Context, b []byte) ([]byte, error) {
 		if n.Add(1) == 1 {
 			var m map[string]int
-			m["x"] = 1
+			m["x"] = 1 //lint:ignore SA5000 a handler that panics is what is tested
 		}
 		return b, nil
 	})
