@@ -17,7 +17,7 @@ import (
 // starts no worker and leaves nothing. `bailey doctor` calls it where no worker
 // starts, to say which layer is to blame.
 func Survey(ctx context.Context) []LayerState {
-	namespaces := tryNamespaces(ctx)
+	namespaces := inWords(tryNamespaces(ctx))
 	abi, landlock := landlockABI()
 	seccomp := trySeccomp()
 	var found []LayerState
@@ -43,6 +43,17 @@ func (s *LayerState) decide(err error, how, hint string) {
 	if s.How = how; err != nil {
 		s.Have, s.How, s.Hint = false, err.Error(), hint
 	}
+}
+
+// inWords says what the errno of a refused namespace means.
+func inWords(err error) error {
+	switch {
+	case errors.Is(err, unix.ENOSPC):
+		return errors.New("the limit in /proc/sys/user/max_user_namespaces is reached")
+	case errors.Is(err, unix.EPERM):
+		return errors.New("the system refuses it to this user")
+	}
+	return err
 }
 
 // absentProgram cannot exist: it lies below something that is no directory.
