@@ -563,8 +563,8 @@ var (
 		Caller:      policyv1.Caller_CALLER_CLIENT,
 		Audit:       policyv1.Audit_AUDIT_METADATA,
 		Streaming:   false,
-		MaxRequest:  65536,
-		MaxResponse: 65536,
+		MaxRequest:  131072,
+		MaxResponse: 131072,
 		NewRequest:  func() rpc.Message { return new(ProposeRequest) },
 		NewResponse: func() rpc.Message { return new(ProposeResponse) },
 	}
