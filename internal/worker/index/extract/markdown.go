@@ -88,7 +88,11 @@ func (m *markdown) line(at int, variant string) int {
 	if m.para && quote > m.quote {
 		m.end()
 	}
-	if !m.para && m.list > 0 && col < 2 && col < m.list {
+	outer := col
+	if quote > 0 {
+		outer, _ = indent(src[at:end]) // where the quotation itself stands
+	}
+	if !m.para && m.list > 0 && outer < 2 && outer < m.list {
 		if _, ok := marker(src[i:end]); !ok {
 			m.list = 0
 		}
@@ -148,7 +152,7 @@ func (m *markdown) line(at int, variant string) int {
 			}
 		}
 		n, ok := marker(s)
-		if !ok || m.para && m.role != doc.ListItem && digit(s[0]) && s[0] != '1' {
+		if !ok || m.para && m.role != doc.ListItem && digit(s[0]) && (s[0] != '1' || n > 2) {
 			break
 		}
 		m.end()

@@ -116,7 +116,7 @@ func (p *plain) asciidoc(s string, from, at, next int) int {
 			p.pieces(doc.Code, next, to)
 		}
 		return after
-	case t[0] == ':' && strings.IndexByte(t[1:], ':') > 0, t[0] == '[' && t[len(t)-1] == ']',
+	case t[0] == ':' && strings.IndexByte(t[1:], ':') > 0, t[0] == '.' && len(t) > 1 && letter(t[1]), t[0] == '[' && t[len(t)-1] == ']',
 		strings.HasPrefix(t, "//"), strings.HasPrefix(t, "image::"), strings.HasPrefix(t, "include::"), strings.HasPrefix(t, "ifdef::"), strings.HasPrefix(t, "endif::"), strings.HasPrefix(t, "ifndef::"), strings.HasPrefix(t, "toc::"):
 		p.all(from, at)
 		return next

@@ -83,7 +83,7 @@ func (m *manual) mdoc(from, to int) {
 			m.gap = false
 		}
 		tight = !a.quoted && (s == "(" || s == "[")
-		if flag && !closing {
+		if flag && !closing && s != "|" {
 			m.add("-", a.from, a.from)
 			m.gap = false
 		}
@@ -223,7 +223,7 @@ func (m *manual) openWith(s string, a arg, tight bool) {
 // add adds what a macro means, as long as such text is less than the source's
 // own: a page of macros without words must not grow without bound.
 func (m *manual) add(s string, at, end int) {
-	if m.made += len(s); m.made > len(m.src)/2+256 || at >= len(m.src) {
+	if m.made += len(s); m.made > len(m.src)/2+256 {
 		return
 	}
 	if at == end {
@@ -233,6 +233,9 @@ func (m *manual) add(s string, at, end int) {
 				at = e - 1
 			}
 		}
+	}
+	if at >= len(m.src) {
+		return
 	}
 	m.each(s, at, max(end, at+1))
 }

@@ -131,7 +131,13 @@ func (p *plain) group(rows []row) {
 		case p.mail && first:
 			p.mailHead(rows)
 		case p.mail && p.src[rows[0].from] == '>':
-			p.lines(doc.Boilerplate, rows)
+			n := 1
+			for n < len(rows) && p.src[rows[n].from] == '>' {
+				n++
+			}
+			p.lines(doc.Boilerplate, rows[:n])
+			rows = rows[n:]
+			continue
 		case p.changelog(rows):
 		case p.columns(rows):
 			p.lines(doc.Table, rows)
@@ -284,6 +290,9 @@ func (p *plain) columns(rows []row) bool {
 
 // code reports whether rows are code, by their signs or by their column.
 func (p *plain) code(rows []row) bool {
+	if p.style == "rst" || p.style == "adoc" {
+		return false // these say themselves what is code
+	}
 	n := 0
 	deep := true
 	for _, r := range rows {

@@ -89,15 +89,15 @@ func (c *code) scan() {
 		}
 		_, off := indent(src[at:end])
 		i := at + off
-		if n := c.prefix(i, end); n > 0 && i < end {
-			at = c.lineComments(at)
-			continue
-		}
 		if c.syn.open != "" && strings.HasPrefix(src[i:end], c.syn.open) {
 			if to := c.blockComment(at, i); to > at {
 				at = to
 				continue
 			}
+		}
+		if n := c.prefix(i, end); n > 0 && i < end {
+			at = c.lineComments(at)
+			continue
 		}
 		if c.syn.doc {
 			if to := c.docString(at, i, end); to > at {
