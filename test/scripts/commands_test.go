@@ -28,7 +28,7 @@ const pause = 10 * time.Millisecond
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"exits": exits, "term": term, "tree": tree, "junk": junk, "file": file, "json": jsonIs, "cites": cites, "flip": flip, "cut": cut,
-		"closedpipe": closedPipe, "awaitgone": awaitGone, "harmless": harmless, "within": within, "setid": setID, "awaithere": awaitHere, "signal": signal, "name": name, "stuckpipe": stuckPipe,
+		"closedpipe": closedPipe, "awaitgone": awaitGone, "harmless": harmless, "within": within, "setid": setID, "awaithere": awaitHere, "signal": signal, "name": name, "stuckpipe": stuckPipe, "environ": environ,
 	}
 }
 
@@ -366,6 +366,22 @@ func signal(ts *testscript.TestScript, neg bool, args []string) {
 		pid, err := strconv.Atoi(strings.Fields(p)[0])
 		ts.Check(err)
 		ts.Check(syscall.Kill(pid, sig))
+	}
+}
+
+// environ NAME VAR: the processes of that name have the variable.
+func environ(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, false, args, 2, "[!] environ NAME VAR")
+	all := processes(ts, args[:1])
+	if len(all) == 0 {
+		ts.Fatalf("no process %s", args[0])
+	}
+	for _, p := range all {
+		env, err := os.ReadFile("/proc/" + strings.Fields(p)[0] + "/environ")
+		ts.Check(err)
+		if bytes.Contains(append([]byte{0}, env...), []byte("\x00"+args[1]+"=")) == neg {
+			ts.Fatalf("%s has %q", p, env)
+		}
 	}
 }
 
