@@ -76,7 +76,7 @@ var table = []Entry{
 	{FolderNotDir, ExitUsage, "That is not a folder", "name the folder that holds it", "The path names a file or something else that is not a directory."},
 	{FolderClosed, ExitFailed, "The folder cannot be opened", "check who owns it and its mode", "The system refused to open the directory, or the worker's own user may not read it."},
 	{FolderChanged, ExitFailed, "The folder is not the one that was granted any more", "run the command again to be asked", "The directory was replaced, moved or unmounted."},
-	{LogBroken, ExitIntegrity, "The audit log is damaged", "`bailey audit verify` names the first bad record", "The log does not match its signed checkpoints. Nothing is granted until a person has looked."},
+	{LogBroken, ExitIntegrity, "The audit log is damaged", "`bailey audit verify` names the first bad record", "The log does not match its signed checkpoints. A core that finds this at its start, where it looks at the newest part, grants nothing until a person has looked; `bailey audit verify` looks at all of it."},
 	{LogUnwritable, ExitUnavailable, "The audit log cannot be written", "check free space and the mode of Bailey's home", "No grant is made without a record, so nothing was done."},
 	{BadExport, ExitIntegrity, "The export does not verify", "", "The file is not what the log's key signed."},
 	{ReleaseMismatch, ExitUnavailable, "Another release of Bailey is running", "run `bailey stop`, then try again", "Processes of different releases never talk to each other."},

@@ -100,7 +100,7 @@ func New(conn *net.UnixConn, o Options) *Conn {
 func (c *Conn) Done() <-chan struct{} { return c.done }
 
 // Err returns nil before Done, and then why calls fail: errs.Malformed when the
-// peer broke the format, else Options.Gone around io.EOF, the system's error,
+// peer broke the format, else Options.Gone around io.ErrUnexpectedEOF, the system's error,
 // or net.ErrClosed after Close.
 func (c *Conn) Err() error {
 	c.mu.Lock()
@@ -127,6 +127,11 @@ func (c *Conn) Close() error {
 
 // end ends the connection once; cause is not nil.
 func (c *Conn) end(cause error) {
+	if cause == io.EOF {
+		// An ordinary end of the connection is no ordinary end of a stream:
+		// whoever looks for io.EOF in the error of a call must not find it.
+		cause = io.ErrUnexpectedEOF
+	}
 	var bad malformed
 	isBad := errors.As(cause, &bad)
 	err := errs.Wrap(c.o.Gone, "ipc", cause)
