@@ -73,6 +73,10 @@ func runs() error {
 	}
 	defer unix.Close(leak)
 	_ = unix.Prctl(unix.PR_SET_PTRACER, ^uintptr(0), 0, 0, 0)
+	// What a bare run leaves behind comes to us, to be ended.
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return err
+	}
 	in, out := json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)
 	for {
 		var r Run
@@ -324,10 +328,30 @@ func (r Run) do() (res Result, err error) {
 	time.AfterFunc(10*time.Second, h.kill)
 	h.wait(&res)
 	res.Stderr, res.Outlived = h.said()
+	if err := endLeftovers(); err != nil {
+		return res, err
+	}
 	if answered != nil && res.Killed == 0 {
 		return res, fmt.Errorf("no answer: %w", answered)
 	}
 	return res, nil
+}
+
+// endLeftovers kills and reaps what outlived its worker.
+func endLeftovers() error {
+	kids, err := proc.Children(os.Getpid())
+	if err != nil {
+		return err
+	}
+	for _, pid := range kids {
+		if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
+			return err
+		}
+		if _, err := syscall.Wait4(pid, nil, 0, nil); err != nil && !errors.Is(err, syscall.ECHILD) {
+			return err
+		}
+	}
+	return nil
 }
 
 func (h *hostile) kill() {
