@@ -22,7 +22,7 @@ const (
 )
 
 // kindOf reads the question words of a question.
-func kindOf(lang, question string) kind {
+func kindOf(question string) kind {
 	w := plainWords(question)
 	has := func(phrases ...string) bool {
 		for _, p := range phrases {
@@ -52,7 +52,7 @@ func kindOf(lang, question string) kind {
 		return name
 	case has("how", "wie", "comment", "como", "come", "hoe"):
 		return manner
-	case first(w, "can", "does", "do", "is", "are", "may", "will", "should", "must", "could", "would", "has", "have", "did", "was", "kann", "ist", "darf", "muss", "sind", "peut", "est", "puede", "es"):
+	case opens(w, "can", "does", "do", "is", "are", "may", "will", "should", "must", "could", "would", "has", "have", "did", "was", "kann", "ist", "darf", "muss", "sind", "peut", "est", "puede", "es"):
 		return truth
 	case has("what is", "what are", "what does", "what s", "was ist", "was sind", "was bedeutet", "qu est", "que es", "cos e", "o que e"):
 		return meaning
@@ -60,7 +60,6 @@ func kindOf(lang, question string) kind {
 	if strings.ContainsAny(question, "多几幾") || strings.Contains(question, "何件") || strings.Contains(question, "いくつ") || strings.Contains(question, "何個") {
 		return number
 	}
-	_ = lang
 	return anything
 }
 
@@ -100,7 +99,7 @@ func plainWords(s string) string {
 	return b.String()
 }
 
-func first(w string, list ...string) bool {
+func opens(w string, list ...string) bool {
 	for _, x := range list {
 		if strings.HasPrefix(w, " "+x+" ") {
 			return true
@@ -129,23 +128,23 @@ func (k kind) fits(text string) float64 {
 		if digits(text) {
 			return 1
 		}
-		return any(text, " one ", " two ", " three ", " four ", " five ", " ten ", "unlimited", " zwei ", " drei ", " deux ", " trois ", " dos ", " tres ") * 0.7
+		return says(text, " one ", " two ", " three ", " four ", " five ", " ten ", "unlimited", " zwei ", " drei ", " deux ", " trois ", " dos ", " tres ") * 0.7
 	case moment:
-		return max(0.6*any(text, " when ", " after ", " before ", " once ", " until ", " since ", " during ", " whenever ", " nach ", " bevor ", " sobald ", " wenn ", " lorsque ", " apres ", " cuando "), b2f(digits(text))*0.6)
+		return max(0.6*says(text, " when ", " after ", " before ", " once ", " until ", " since ", " during ", " whenever ", " nach ", " bevor ", " sobald ", " wenn ", " lorsque ", " apres ", " cuando "), b2f(digits(text))*0.6)
 	case place:
-		return max(b2f(pathLike(text)), 0.5*any(text, " directory", " folder", " file", " under ", " located", " stored", " in the ", "verzeichnis", "datei", "dossier", "carpeta"))
+		return max(b2f(pathLike(text)), 0.5*says(text, " directory", " folder", " file", " under ", " located", " stored", " in the ", "verzeichnis", "datei", "dossier", "carpeta"))
 	case reason:
-		return any(text, "because", " since ", "so that", " due to ", "reason", "to avoid", "to prevent", " otherwise", "in order to", "therefore", " as a result", " would ", " weil ", " damit ", "parce que", "porque", "perché")
+		return says(text, "because", " since ", "so that", " due to ", "reason", "to avoid", "to prevent", " otherwise", "in order to", "therefore", " as a result", " would ", " weil ", " damit ", "parce que", "porque", "perché")
 	case manner:
-		return max(b2f(flagLike(text)), 0.6*any(text, " use ", "use ", " using ", " run ", " set ", " by ", " must ", " can be ", " with the ", " to "))
+		return max(b2f(flagLike(text)), 0.6*says(text, " use ", "use ", " using ", " run ", " set ", " by ", " must ", " can be ", " with the ", " to "))
 	case person:
-		return max(0.6*b2f(names(text)), any(text, " by ", "author", "written by", "maintain", "responsible"))
+		return max(0.6*b2f(names(text)), says(text, " by ", "author", "written by", "maintain", "responsible"))
 	case truth:
-		return 0.6 * any(text, " not ", " only ", " can ", "cannot", "support", " must ", " never ", " always ", " may ", "n't ", " will ", " allow", "unless")
+		return 0.6 * says(text, " not ", " only ", " can ", "cannot", "support", " must ", " never ", " always ", " may ", "n't ", " will ", " allow", "unless")
 	case name:
 		return b2f(flagLike(text))
 	case meaning:
-		return 0.5 * any(text, " is a", " is the", " are ", " means", " refers", " called", " specif", " defin")
+		return 0.5 * says(text, " is a", " is the", " are ", " means", " refers", " called", " specif", " defin")
 	}
 	return 0
 }
@@ -157,7 +156,7 @@ func b2f(b bool) float64 {
 	return 0
 }
 
-func any(text string, list ...string) float64 {
+func says(text string, list ...string) float64 {
 	low := " " + strings.ToLower(text) + " "
 	for _, x := range list {
 		if strings.Contains(low, x) {

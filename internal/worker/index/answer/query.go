@@ -100,7 +100,7 @@ func analyse(ctx context.Context, src Source, f *fold.Folder, question string, p
 		return nil, err
 	}
 	q := &query{text: question, lang: language(f, question), byToken: map[string][]match{}, chunks: chunks}
-	q.kind = kindOf(q.lang, question)
+	q.kind = kindOf(question)
 	stems := stemLanguages(q.lang, langs)
 	seen := map[string]bool{}
 	tokens := f.Tokens(question, q.lang)

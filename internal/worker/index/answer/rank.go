@@ -30,6 +30,7 @@ type params struct {
 	across   float64 // lost for each further paragraph
 	extend   bool
 	asked    float64 // factor for the kind of thing asked for
+	page     float64 // for what a manual page says it is
 	bent     float64 // what another form of a word counts
 	lesser   float64 // factor for tests, examples and change logs
 	named    float64 // what a name counts for evidence
@@ -41,7 +42,7 @@ type params struct {
 }
 
 func standard() params {
-	return params{cover: 1, head: 0.6, name: 0.4, rest: 0.5, near: 0.1, bm25: 0.5, kind: 0.1, code: 0.85, licence: 0.5, everyday: 0.8, related: 0.5, least: 0.1, longer: 0.02, across: 0.03, extend: true, asked: 0.5, lesser: 0.93, bent: 0.95, named: 1.6, common: 0.6, silence: 0.62, foreign: 0.35}
+	return params{cover: 1, head: 0.9, name: 0.4, rest: 0.5, near: 0.1, bm25: 0.5, kind: 0.1, code: 0.85, licence: 0.5, everyday: 0.8, related: 0.5, least: 0.1, longer: 0.02, across: 0.03, extend: true, asked: 0.5, lesser: 0.93, bent: 0.95, page: 0.1, named: 1.6, common: 0.6, silence: 0.62, foreign: 0.35}
 }
 
 type candidate struct {
@@ -119,7 +120,7 @@ func (r *ranker) rank(cs []candidate) []window {
 func (r *ranker) windows(c *candidate, top float64) []window {
 	lang := c.File.Lang
 	head := r.look(c.Head, lang)
-	name := r.look(c.File.Path+" "+c.File.Title, "")
+	file := r.look(c.File.Path+" "+c.File.Title, "")
 	sentences := make([]seen, len(c.Sentences))
 	whole := seen{terms: make([]float64, len(r.q.terms)), sure: make([]float64, len(r.q.terms))}
 	for i, s := range c.Sentences {
@@ -143,8 +144,9 @@ func (r *ranker) windows(c *candidate, top float64) []window {
 			merge(terms, sentences[last].terms)
 			merge(sure, sentences[last].sure)
 			w := window{passage: &c.Passage, first: first, last: last, terms: append([]float64(nil), terms...), reach: append([]float64(nil), sure...)}
-			r.score(&w, c, sentences[first:last+1], head, name, whole, top, size)
-			if w.cover > 0 {
+			r.score(&w, c, sentences[first:last+1], head, file, whole, top)
+			// Below a heading that says it all, the first sentences answer.
+			if w.cover > 0 || first == 0 && w.all > 0.5 {
 				ws = append(ws, w)
 			}
 		}
@@ -166,12 +168,12 @@ func (r *ranker) windows(c *candidate, top float64) []window {
 	return out
 }
 
-func (r *ranker) score(w *window, c *candidate, sentences []seen, head, name, whole seen, top float64, size int) {
+func (r *ranker) score(w *window, c *candidate, sentences []seen, head, file, whole seen, top float64) {
 	own, all := 0.0, 0.0
 	for i, t := range r.q.terms {
 		in := w.terms[i]
-		out := math.Max(in, math.Max(r.p.head*head.terms[i], math.Max(r.p.name*name.terms[i], r.p.rest*whole.terms[i])))
-		w.reach[i] = math.Max(w.reach[i], math.Max(r.p.head*head.sure[i], math.Max(r.p.name*name.sure[i], r.p.rest*whole.sure[i])))
+		out := math.Max(in, math.Max(r.p.head*head.terms[i], math.Max(r.p.name*file.terms[i], r.p.rest*whole.terms[i])))
+		w.reach[i] = math.Max(w.reach[i], math.Max(r.p.head*head.sure[i], math.Max(r.p.name*file.sure[i], r.p.rest*whole.sure[i])))
 		own += t.weight * in
 		all += t.weight * out
 	}
@@ -202,6 +204,13 @@ func (r *ranker) score(w *window, c *candidate, sentences []seen, head, name, wh
 	}
 	if c.File.Licence != "" {
 		s *= r.p.licence
+	}
+	// What a manual page says it is answers which command does something.
+	if c.File.Format == "man" && c.ID == c.File.First {
+		s += r.p.page
+		if r.q.kind == name {
+			s += r.p.page
+		}
 	}
 	if lesser(c.File.Path) {
 		s *= r.p.lesser

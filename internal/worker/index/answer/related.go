@@ -30,7 +30,7 @@ func lookup(stem string) lexeme {
 	for lo < hi {
 		mid := (lo + hi) / 2
 		start := strings.LastIndexByte(words[:mid], '\n') + 1
-		end := start + strings.IndexByte(words[start:]+"\n", '\n')
+		end := start + strings.IndexByte(words[start:], '\n') // each line has its end
 		key, rest, _ := strings.Cut(words[start:end], " ")
 		switch {
 		case key == stem:

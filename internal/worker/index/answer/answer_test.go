@@ -1,0 +1,227 @@
+package answer
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/worker/index/fold"
+	"github.com/bailey-run/bailey/internal/worker/index/store"
+)
+
+// page is a file of a test: its path and its passages, "heading: a. b. c."
+type page struct {
+	path, lang string
+	chunks     []string
+}
+
+func shelf(t testing.TB, pages ...page) *store.Store {
+	t.Helper()
+	s, err := store.Open(context.Background(), t.TempDir(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	b, err := s.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := fold.New()
+	for _, p := range pages {
+		e := &store.Entry{File: store.File{Path: p.path, Lang: p.lang}}
+		for i, text := range p.chunks {
+			head, body, _ := strings.Cut(text, ": ")
+			c := &store.Chunk{Head: head, Line: i*10 + 1, Source: body}
+			at := 0
+			for at < len(body) {
+				end := strings.Index(body[at:], ". ")
+				if end < 0 {
+					end = len(body)
+				} else {
+					end += at + 1
+				}
+				c.Sentences = append(c.Sentences, store.Sentence{Text: body[at:end], Start: at, End: end, Begins: at == 0})
+				at = end
+				for at < len(body) && body[at] == ' ' {
+					at++
+				}
+			}
+			e.Add(c, store.Tokens{Name: f.Append(nil, p.path, "", false), Head: f.Append(nil, head, p.lang, false), Body: f.Append(nil, body, p.lang, true)})
+		}
+		if err := b.Put(e, store.File{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// filler is enough other text for words to be rare or common.
+func filler() page {
+	p := page{path: "filler.txt", lang: "en"}
+	for i := range 40 {
+		p.chunks = append(p.chunks, fmt.Sprintf("Chapter %d: The weather of day %d was recorded by the server. A file was written about it. Nothing else happened there.", i, i))
+	}
+	return p
+}
+
+func first(t *testing.T, s *store.Store, question string) string {
+	t.Helper()
+	a, err := Find(t.Context(), s, question, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(a.Sentences) == 0 {
+		return ""
+	}
+	return a.Sentences[0].Citations[0].Path + " " + a.Sentences[0].Text
+}
+
+func wants(t *testing.T, got, want string) {
+	t.Helper()
+	if !strings.Contains(got, want) {
+		t.Errorf("got %q, want %q in it", got, want)
+	}
+}
+
+func TestFindsAndIsSilent(t *testing.T) {
+	s := shelf(t, filler(), page{"boats.md", "en", []string{
+		"Boats › Harbour: The harbour closes at nine in the evening. Boats that come later moor outside.",
+		"Boats › Repair: A torn sail is sewn with waxed thread. Wood is painted every second year."}})
+	wants(t, first(t, s, "When does the harbour close?"), "closes at nine")
+	wants(t, first(t, s, "How is a torn sail repaired?"), "waxed thread")
+	for _, q := range []string{"Which Kubernetes version is needed?", "How do I configure Zanzibar tunnels in Wireshark?", "the of and", "", "?!", "xyzzy"} {
+		if got := first(t, s, q); got != "" {
+			t.Errorf("%q is answered by %q", q, got)
+		}
+	}
+}
+
+func TestEverydayWordsFindThoseOfManuals(t *testing.T) {
+	s := shelf(t, filler(), page{"db.md", "en", []string{"Limits: Two writers cannot work simultaneously. The second one gets an error.", "Deletion: Expired blocks are removed after two hours."}})
+	wants(t, first(t, s, "Can two writers work at the same time?"), "simultaneously")
+	wants(t, first(t, s, "When are expired blocks thrown away?"), "removed after two hours")
+}
+
+func TestHeadingAndNameCount(t *testing.T) {
+	s := shelf(t, filler(),
+		page{"tulip.md", "en", []string{"Tulips › Watering: Once a week is enough. More does harm."}},
+		page{"cactus.md", "en", []string{"Cactuses › Watering: Once a month is enough. More does harm."}})
+	wants(t, first(t, s, "How often does a cactus need watering?"), "cactus.md Once a month")
+}
+
+func TestKindOfAnswer(t *testing.T) {
+	s := shelf(t, filler(), page{"pump.md", "en", []string{
+		"Pump: The pressure of the pump matters a great deal. Ask the pump's maker about pressure.",
+		"Pump: The pressure of the pump is 42 bar. It is checked in spring."}})
+	wants(t, first(t, s, "How much pressure does the pump have?"), "42 bar")
+	for q, want := range map[string]kind{"How many files?": number, "Why is it so?": reason, "Where is it?": place, "How do I start?": manner, "Who wrote it?": person,
+		"Can it fly?": truth, "Which option starts it?": name, "What is a grant?": meaning, "When was it?": moment, "Wie viele Dateien?": number, "Warum?": reason,
+		"¿Dónde está?": place, "Pourquoi ?": reason, "文件有多少？": number, "grants": anything} {
+		if got := kindOf(q); got != want {
+			t.Errorf("%q is of kind %d, want %d", q, got, want)
+		}
+	}
+}
+
+func TestOtherLanguages(t *testing.T) {
+	s := shelf(t,
+		page{"de.md", "de", []string{"Garten: Die Straßen werden im Frühling gereinigt. Die Größe des Gartens beträgt 300 Quadratmeter."}},
+		page{"fr.md", "fr", []string{"Musée: Le musée ouvre à dix heures. Les élèves entrent gratuitement."}},
+		page{"zh.md", "zh", []string{"圖書館: 圖書館晚上九點關門. 借書需要卡片."}},
+		page{"ja.md", "ja", []string{"駅: 終電は午前零時に出発します. 切符は機械で買えます."}})
+	wants(t, first(t, s, "Wann werden die STRASSEN gereinigt?"), "Frühling")
+	wants(t, first(t, s, "Wie groß ist die Gro\u0308ße des Gartens?"), "300")
+	wants(t, first(t, s, "A quelle heure ouvre le musee ?"), "dix heures")
+	wants(t, first(t, s, "圖書館幾點關門？"), "九點關門")
+	wants(t, first(t, s, "終電は何時に出発しますか"), "午前零時")
+}
+
+func TestRepeatsAreLeftOut(t *testing.T) {
+	same := "Ferry: The ferry to the island leaves every morning from pier four in the old town."
+	s := shelf(t, filler(), page{"a.md", "en", []string{same}}, page{"b.md", "en", []string{same}}, page{"c.md", "en", []string{"Ferry: The ferry costs twelve crowns for each person."}})
+	a, err := Find(t.Context(), s, "ferry", 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(a.Sentences) != 2 {
+		t.Errorf("%d sentences: %+v", len(a.Sentences), a.Sentences)
+	}
+}
+
+func TestSentencesAreShort(t *testing.T) {
+	long := "Rope: " + strings.Repeat("the rope is very long and ", 100) + "ends. " + strings.Repeat("Ropes are made of hemp rope. ", 30)
+	s := shelf(t, filler(), page{"rope.md", "en", []string{long}})
+	a, err := Find(t.Context(), s, "rope hemp", 9)
+	if err != nil || len(a.Sentences) == 0 {
+		t.Fatal(a, err)
+	}
+	for _, x := range a.Sentences {
+		if n := utf8.RuneCountInString(x.Text); n > limits.AnswerText {
+			t.Errorf("%d characters", n)
+		}
+		for _, c := range x.Citations {
+			if len(c.Quote) > limits.IndexQuote || c.Quote == "" {
+				t.Errorf("quote of %d bytes", len(c.Quote))
+			}
+		}
+	}
+}
+
+func TestPhrases(t *testing.T) {
+	f := fold.New()
+	th := newThesaurus(f)
+	for _, q := range []string{"how do I log in here", "throw it away", "it was thrown away", "can both work at the same time"} {
+		if len(th.said(f.Tokens(q, "en"), f)) == 0 {
+			t.Errorf("no phrase in %q", q)
+		}
+	}
+	if got := th.said(f.Tokens("the log of the gardener", "en"), f); len(got) != 0 {
+		t.Errorf("phrases out of nothing: %v", got)
+	}
+}
+
+func TestWordsTable(t *testing.T) {
+	if l := lookup("remov"); !l.known || l.common == 0 || len(l.related) == 0 {
+		t.Errorf("remove: %+v", l)
+	}
+	for _, w := range []string{"", "yubikey", "zzzz", "\n", " "} {
+		if lookup(w).known {
+			t.Errorf("%q is known", w)
+		}
+	}
+	prev := ""
+	for line := range strings.Lines(words) {
+		key, _, _ := strings.Cut(line, " ")
+		if key <= prev {
+			t.Fatalf("%q stands behind %q", key, prev)
+		}
+		if !lookup(key).known {
+			t.Fatalf("%q is not found", key)
+		}
+		prev = key
+	}
+}
+
+func FuzzFind(f *testing.F) {
+	s := shelf(f, filler(), page{"boats.md", "en", []string{"Boats: The harbour closes at nine. \"Quoted\" AND (more)."}})
+	for _, q := range []string{"harbour", "\"harbour\" OR NEAR(", "a:b -c ^d *", "\x00\xff", strings.Repeat("harbour boat ", 500), "港 harbour", "'; DROP TABLE files; --"} {
+		f.Add(q)
+	}
+	f.Fuzz(func(t *testing.T, q string) {
+		a, err := Find(context.Background(), s, q, 3)
+		if err != nil {
+			t.Fatalf("%q: %v", q, err)
+		}
+		for _, x := range a.Sentences {
+			if x.Text == "" || len(x.Citations) == 0 || x.Citations[0].Line < 1 || x.Citations[0].End < x.Citations[0].Line {
+				t.Fatalf("%q: %+v", q, x)
+			}
+		}
+	})
+}
