@@ -34,8 +34,10 @@ type assignment struct {
 	grant  *grant.Grant
 	folder *folder.Folder
 	data   *datadir.Dir
-	// keep is the policy whose data directory this is, if it is kept.
-	keep capability.ID
+	// keep is the policy whose data directory this is, if it is kept; released
+	// is closed when it no longer is.
+	keep     capability.ID
+	released chan struct{}
 
 	mu      sync.Mutex
 	worker  *supervise.Worker
@@ -47,8 +49,8 @@ type assignment struct {
 // assign implements the Assign of service/grant: it starts the grant's worker,
 // so that a sandbox that does not hold shows before the client has a handle.
 func (c *Core) assign(ctx context.Context, g *grant.Grant, f *folder.Folder) error {
-	a := &assignment{core: c, grant: g, folder: f}
-	if err := a.openData(); err != nil {
+	a := &assignment{core: c, grant: g, folder: f, released: make(chan struct{})}
+	if err := a.openData(ctx); err != nil {
 		f.Close()
 		return err
 	}
@@ -62,16 +64,27 @@ func (c *Core) assign(ctx context.Context, g *grant.Grant, f *folder.Folder) err
 
 // openData makes the directory that the worker may write. One remembered
 // folder has one directory that is kept; while a task uses it, another task
-// over the same folder gets one of its own.
-func (a *assignment) openData() (err error) {
+// over the same folder gets one of its own. A task that is ending is waited
+// for: reading the folder anew takes a thousand times as long.
+func (a *assignment) openData(ctx context.Context) (err error) {
 	c := a.core
-	p := a.grant.Row.Policy
-	c.mu.Lock()
-	if p != "" && !c.kept[p] {
-		c.kept[p] = true
-		a.keep = p
+	for p := a.grant.Row.Policy; p != "" && a.keep == ""; {
+		c.mu.Lock()
+		holder := c.kept[p]
+		if holder == nil {
+			c.kept[p] = a
+			a.keep = p
+		}
+		c.mu.Unlock()
+		if holder == nil || holder.grant.Context().Err() == nil {
+			break
+		}
+		select {
+		case <-holder.released:
+		case <-ctx.Done():
+			return errs.Wrap(errs.Cancelled, "core.assign", ctx.Err())
+		}
 	}
-	c.mu.Unlock()
 	name := datadir.TaskPrefix + string(a.grant.Row.ID)
 	if a.keep != "" {
 		name = datadir.KeptPrefix + string(a.keep)
@@ -87,6 +100,7 @@ func (a *assignment) unkeep() {
 		a.core.mu.Lock()
 		delete(a.core.kept, a.keep)
 		a.core.mu.Unlock()
+		close(a.released)
 	}
 }
 

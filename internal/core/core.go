@@ -79,8 +79,9 @@ type Core struct {
 	mu sync.Mutex
 	// assigned are the workers of live grants.
 	assigned map[capability.ID]*assignment
-	// kept are the data directories of remembered folders in use.
-	kept map[capability.ID]bool
+	// kept are the remembered folders whose data directory is in use, and by
+	// whom.
+	kept map[capability.ID]*assignment
 }
 
 // New returns a core that runs when Run is called.
@@ -93,7 +94,7 @@ func New(cfg Config) *Core {
 		workers:  supervise.New(supervise.Config{Binary: cfg.Worker, Release: cfg.Release, Log: cfg.Log}),
 		changed:  make(chan struct{}, 1),
 		assigned: map[capability.ID]*assignment{},
-		kept:     map[capability.ID]bool{},
+		kept:     map[capability.ID]*assignment{},
 	}
 	c.grants = &grantservice.Service{
 		Clock: cfg.Clock, Sessions: c.sessions, Table: c.table, Policies: cfg.Policies, Desk: c.desk, Log: cfg.Audit,

@@ -2,9 +2,15 @@ package e2e
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/bailey-run/bailey/internal/client"
+	"github.com/bailey-run/bailey/internal/wire/corev1"
+	"github.com/bailey-run/bailey/internal/wire/grantv1"
+	"github.com/bailey-run/bailey/internal/wire/policyv1"
 )
 
 // rememberedID remembers the folder and returns the permission's id.
@@ -94,5 +100,69 @@ func TestReplacedFolderAsksAgain(t *testing.T) {
 	}
 	if code := p.without(); code != 0 {
 		t.Fatalf("moved back, it gave %d", code)
+	}
+}
+
+// A task that begins while another is ending gets the folder's own index, not
+// one that has to be made: the other's client may have left without waiting
+// for its worker's end.
+func TestOneAfterAnotherKeepsTheIndex(t *testing.T) {
+	p := newPlace(t)
+	p.rememberedID()
+	c, ctx := p.connect(), t.Context()
+	task, g := p.grant(c)
+	for range 50 {
+		begun, err := c.Core.BeginTask(ctx, &corev1.BeginTaskRequest{Verb: "ask"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, err := c.Grant.Propose(ctx, &grantv1.ProposeRequest{Task: begun.Task, Wants: []*grantv1.Want{{Kind: policyv1.Kind_KIND_FILE_READ, Path: []byte(p.folder)}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() {
+			_, err := c.Core.EndTask(ctx, &corev1.EndTaskRequest{Task: task, Outcome: corev1.Outcome_OUTCOME_OK})
+			ended <- err
+		}()
+		p.until(wait, "the grant to end", func() bool { return !p.live(c, g.Id) })
+		d, err := c.Grant.Decide(ctx, &grantv1.DecideRequest{
+			Proposal: q.Proposal, ActionHash: q.ActionHash, DecidedBy: grantv1.DecidedBy_DECIDED_BY_COMMAND_LINE, Accepted: []uint32{0},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		task, g = begun.Task, d.Grants[0]
+		left, err := os.ReadDir(p.home + "/cache/index")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(left) != 1 || !strings.HasPrefix(left[0].Name(), "kept-") {
+			t.Fatalf("there are %v", left)
+		}
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// live reports whether the core has a live grant of an id.
+func (p *place) live(c *client.Client, id string) bool {
+	p.t.Helper()
+	rows, err := c.Grant.List(p.t.Context(), &grantv1.ListRequest{})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer rows.Close()
+	found := false
+	for {
+		r, err := rows.Recv()
+		if err == io.EOF {
+			return found
+		}
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		found = found || r.Id == id
 	}
 }
