@@ -11,7 +11,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,12 +24,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/bailey-run/bailey/bench/corpus"
 	"github.com/bailey-run/bailey/bench/live"
 	"github.com/bailey-run/bailey/bench/rows"
+	"github.com/bailey-run/bailey/bench/sqlite3"
 )
 
 func main() {
@@ -326,39 +325,21 @@ func (b *bench) keep(r result) {
 	fmt.Fprintf(b.log, "%s, %s: %d files, %.1f MB in %.2f s (%.2f of CPU), at most %d MiB\n", r.Folder, r.System, r.Files, float64(r.Bytes)/1e6, r.Seconds, r.CPU, r.Peak>>20)
 }
 
-// sqlite lets the shell read the same files whole into one full-text table.
+// sqlite lets the peer read the same files.
 func (b *bench) sqlite(ctx context.Context, name, dir string, size int64) (result, error) {
 	db, err := os.MkdirTemp(b.dir, "sqlite")
 	if err != nil {
 		return result{}, err
 	}
 	defer os.RemoveAll(db)
-	file := filepath.Join(db, "index.db")
-	script := fmt.Sprintf(`PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;
-CREATE VIRTUAL TABLE t USING fts5(path UNINDEXED, text, tokenize='porter unicode61');
-INSERT INTO t SELECT name, CAST(data AS TEXT) FROM fsdir(%s) WHERE data IS NOT NULL;
-SELECT count(*) FROM t;
-`, quote(dir))
-	cmd := exec.CommandContext(ctx, "sqlite3", "-batch", "-bail", file)
-	cmd.Stdin = bytes.NewReader([]byte(script))
-	cmd.Stderr = b.log
-	start := time.Now()
-	out, err := cmd.Output()
+	files, run, err := sqlite3.Build(ctx, filepath.Join(db, "index.db"), dir)
 	if err != nil {
-		return result{}, fmt.Errorf("sqlite3: %w", err)
+		return result{}, err
 	}
-	r := result{Folder: name, System: "sqlite3", Bytes: size, Seconds: time.Since(start).Seconds(), CPU: cpu(cmd), Stored: folderSize(db)}
-	if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		r.Peak = u.Maxrss << 10
-	}
-	lines := bytes.Fields(out)
-	if _, err := fmt.Sscan(string(lines[len(lines)-1]), &r.Files); err != nil {
-		return result{}, fmt.Errorf("sqlite3 said %q: %w", out, err)
+	r := result{
+		Folder: name, System: "sqlite3", Files: files, Bytes: size, Seconds: run.Took.Seconds(), CPU: run.CPU.Seconds(),
+		Peak: run.Peak, Stored: folderSize(db),
 	}
 	b.keep(r)
 	return r, nil
-}
-
-func quote(s string) string {
-	return "'" + string(bytes.ReplaceAll([]byte(s), []byte("'"), []byte("''"))) + "'"
 }
