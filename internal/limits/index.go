@@ -13,8 +13,8 @@ const (
 	// FoldParts is how many parts of one identifier are indexed.
 	FoldParts = 12
 	// FoldCache is how many stems are remembered for one language: the words
-	// that make up 98 % of a text, in about 4 MB.
-	FoldCache = 1 << 15
+	// that make up 98 % of a text, in about 6 MB.
+	FoldCache = 1 << 16
 	// FoldRounds is how often folding is repeated to reach a fixed point; two
 	// are needed for every assigned character, one more proves it.
 	FoldRounds = 4
