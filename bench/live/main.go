@@ -124,4 +124,3 @@ func under(s Stage, as string, uid int, f func(dir string) (rows.Part, error)) (
 	}
 	return p, errors.Join(err, os.RemoveAll(dir))
 }
-
