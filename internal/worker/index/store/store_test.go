@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/bailey-run/bailey/internal/errs"
 )
 
 func open(t *testing.T, dir string, keep bool) *Store {
@@ -301,4 +303,40 @@ func FuzzLeads(f *testing.F) {
 			t.Fatalf("%+v became %+v, %v", ls, again, err)
 		}
 	})
+}
+
+// A full disk is an error of its own; what was committed stays, and the batch
+// that did not fit leaves nothing. max_page_count fails as a full disk does.
+func TestNoSpace(t *testing.T) {
+	s := open(t, t.TempDir(), true)
+	put(t, s, entry("a", "alpha"), File{})
+	if _, err := s.conn.ExecContext(t.Context(), "PRAGMA max_page_count=30"); err != nil {
+		t.Fatal(err)
+	}
+	var failed error
+	for i := 0; i < 200 && failed == nil; i++ {
+		b, err := s.Begin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Put(entry(fmt.Sprint("big", i), "beta "+strings.Repeat(fmt.Sprint("filler", i, " "), 2000)), File{}); err != nil {
+			failed = err
+		} else if err := b.Commit(); err != nil {
+			failed = err
+		}
+		b.Rollback()
+	}
+	if errs.CodeOf(failed) != errs.NoSpace {
+		t.Fatalf("got %v", failed)
+	}
+	if got := search(t, s, "alpha"); got != "a:alpha" {
+		t.Errorf("after a full disk: %q", got)
+	}
+	if _, err := s.conn.ExecContext(t.Context(), "PRAGMA max_page_count=100000"); err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, entry("c", "gamma"), File{})
+	if got := search(t, s, "gamma"); got != "c:gamma" {
+		t.Errorf("after space was made: %q", got)
+	}
 }
