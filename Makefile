@@ -78,6 +78,10 @@ DAY = $(shell date +%F)
 bench: build ## measure against the targets and the peers; raw data goes to bench/data
 	@mkdir -p bench/data
 	cd bench/wire && $(GO) run . -out ../data/wire-$(DAY).json
+	cd bench/start && $(GO) run . -o ../data/start-$(DAY).json
+	cd bench/revoke && $(GO) run . -o ../data/revoke-$(DAY).json
+	cd bench/ask && $(GO) run . -o ../data/ask-$(DAY).json
+	cd bench/audit && $(GO) run . -dir /var/tmp -out ../data/audit-$(DAY).json
 	cd bench/index && $(GO) run . -o ../data/index-$(DAY).json
 	cd bench/answers && $(GO) run . -bailey ../../bin/bailey -o ../data/answers-$(DAY).json
 
