@@ -38,10 +38,8 @@ type Config struct {
 	DB string
 	// Remembered keeps the database between runs; else Close deletes it.
 	Remembered bool
-	// Name is what the folder is called, for a summary; may be empty.
-	Name  string
-	Clock clock.Clock
-	Log   *slog.Logger
+	Clock      clock.Clock
+	Log        *slog.Logger
 	// Workers is how many files are read into passages at the same time; 0
 	// means two.
 	Workers int
@@ -172,7 +170,7 @@ func (x *Index) Ask(ctx context.Context, question string, max int) (answer.Answe
 func (x *Index) Summarize(ctx context.Context, max int) (summary.Summary, error) {
 	var s summary.Summary
 	err := x.read(ctx, "index.summarize", func() (err error) {
-		s, err = summary.Make(ctx, x.store, x.cfg.Name, max)
+		s, err = summary.Make(ctx, x.store, max)
 		return err
 	})
 	return s, err

@@ -77,7 +77,7 @@ type candidate struct {
 
 // Make summarises in at most max sentences; 0 means limits.SummarySentences.
 // Its errors are the source's.
-func Make(ctx context.Context, src Source, name string, max int) (Summary, error) {
+func Make(ctx context.Context, src Source, max int) (Summary, error) {
 	if max <= 0 {
 		max = limits.SummarySentences
 	}
@@ -214,7 +214,11 @@ func (m *maker) choose(max int) {
 			details = append(details, c)
 		}
 	}
-	m.greedy(lines, max-(max-len(heads))/limits.SummaryDetails)
+	more := (max - len(heads)) / limits.SummaryDetails
+	if len(lines) > limits.SummaryDetails*max {
+		more = 0 // so many files that details of one are lost in them
+	}
+	m.greedy(lines, max-more)
 	m.greedy(details, max)
 	m.order(len(heads), overview)
 }

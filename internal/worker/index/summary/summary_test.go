@@ -38,7 +38,7 @@ func lead(text, head string, level int) store.Lead {
 
 func summarize(t *testing.T, s shelf, max int) Summary {
 	t.Helper()
-	sum, err := Make(t.Context(), s, "x", max)
+	sum, err := Make(t.Context(), s, max)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func TestFit(t *testing.T) {
 func TestDamagedLeads(t *testing.T) {
 	f := page("a.md", "markdown", lead("The pump moves water from the well.", "", 1))
 	f.Lead[len(f.Lead)-1] ^= 1
-	if _, err := Make(t.Context(), shelf{f}, "x", 0); !errors.Is(err, store.ErrDamaged) {
+	if _, err := Make(t.Context(), shelf{f}, 0); !errors.Is(err, store.ErrDamaged) {
 		t.Errorf("got %v", err)
 	}
 }
