@@ -43,7 +43,7 @@ func openEngine(ctx context.Context, dir string) (*engine, error) {
 	}
 	e := &engine{db: db}
 	e.x, err = index.Open(ctx, index.Config{
-		Root: func() (*dirfd.Dir, error) { return dirfd.Open(dir) }, DB: db, Name: filepath.Base(dir),
+		Root: func() (*dirfd.Dir, error) { return dirfd.Open(dir) }, DB: db,
 		Clock: clock.System{}, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

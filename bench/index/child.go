@@ -21,7 +21,7 @@ import (
 // that went.
 func child(ctx context.Context, dir, db string, out io.Writer) error {
 	x, err := index.Open(ctx, index.Config{
-		Root: func() (*dirfd.Dir, error) { return dirfd.Open(dir) }, DB: db, Remembered: true, Name: "bench",
+		Root: func() (*dirfd.Dir, error) { return dirfd.Open(dir) }, DB: db, Remembered: true,
 		Clock: clock.System{}, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
