@@ -275,6 +275,7 @@ func TestNoSpace(t *testing.T) {
 	}
 	p.mustAnswer()
 	p.verified()
+	p.gone(wait) // the core removes it behind the command's back
 	left, err := os.ReadDir(p.home + "/cache/index")
 	if err != nil || len(left) != 0 {
 		t.Errorf("left behind: %v %v", left, err)
