@@ -25,6 +25,9 @@ const (
 	// IndexPage is the database's page in bytes: larger pages than SQLite's 4
 	// KB make fewer, longer writes of passages of about 1 KB.
 	IndexPage = 8192
+	// IndexJournal is how much of the database's journal is left to be read at
+	// the next start: 1 MB takes less time than the two fsyncs that move it.
+	IndexJournal = 1 << 20
 	// IndexCache is what the database may cache in bytes; the system caches
 	// the file besides.
 	IndexCache = 16 << 20
@@ -47,6 +50,8 @@ const (
 	IndexQueue = 64
 	// IndexPiece is how much of a large file is extracted at once, in bytes.
 	IndexPiece = 2 << 20
+	// IndexParts is how many pieces of a large file wait for the writer.
+	IndexParts = 2
 	// IndexBatch is how much is written in one transaction, in bytes: FTS5
 	// merges less when it commits seldom, and a crash loses less when it
 	// commits often.

@@ -31,6 +31,7 @@ type job struct {
 // done is what a worker made of it, or a stamp to renew.
 type done struct {
 	entry  *store.Entry
+	part   *store.Entry // some passages of a large file, of which entry follows
 	old    store.File
 	touch  bool
 	weight int64
@@ -56,6 +57,7 @@ type updater struct {
 	budget   *semaphore.Weighted
 	jobs     chan job
 	out      chan done
+	parts    chan struct{} // one for each part between worker and writer
 }
 
 func (x *Index) update(ctx context.Context, progress func(Progress), skipped func([]doc.Skipped)) (Usage, error) {
@@ -72,7 +74,8 @@ func (x *Index) update(ctx context.Context, progress func(Progress), skipped fun
 	defer root.Close()
 	u := &updater{x: x, known: map[string]store.File{}, progress: progress, skipped: skipped, sum: sha256.New(),
 		start: x.cfg.Clock.Boot(), budget: semaphore.NewWeighted(limits.IndexInFlight),
-		jobs: make(chan job, limits.IndexQueue), out: make(chan done, limits.IndexQueue)}
+		jobs: make(chan job, limits.IndexQueue), out: make(chan done, limits.IndexQueue),
+		parts: make(chan struct{}, limits.IndexParts)}
 	u.last = u.start
 	err = x.store.Each(ctx, func(f store.File) error {
 		u.known[f.Path] = f
@@ -86,6 +89,9 @@ func (x *Index) update(ctx context.Context, progress func(Progress), skipped fun
 		return Usage{}, err
 	}
 	if err := u.forget(); err != nil {
+		return Usage{}, err
+	}
+	if err := x.store.Settle(ctx); err != nil {
 		return Usage{}, err
 	}
 	_, chunks, err := x.store.Counts(ctx)
@@ -210,8 +216,8 @@ func (u *updater) work(ctx context.Context) error {
 				return nil
 			}
 			e := &store.Entry{File: j.file}
-			if j.source != "" {
-				b.build(e, j.name, j.source)
+			if err := u.build(ctx, b, e, &j); err != nil {
+				return err
 			}
 			if err := send(ctx, u.out, done{entry: e, old: j.old, weight: j.weight}); err != nil {
 				return err
@@ -220,6 +226,23 @@ func (u *updater) work(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+}
+
+func (u *updater) build(ctx context.Context, b *builder, e *store.Entry, j *job) error {
+	if j.source == "" {
+		return nil
+	}
+	if j.weight < limits.IndexInFlight {
+		return b.build(e, j.name, j.source, nil)
+	}
+	// Nothing else is in flight beside so large a file: its passages go to the
+	// writer piece by piece, a few at a time.
+	return b.build(e, j.name, j.source, func(part *store.Entry) error {
+		if err := send(ctx, u.parts, struct{}{}); err != nil {
+			return err
+		}
+		return send(ctx, u.out, done{entry: e, part: part, old: j.old})
+	})
 }
 
 // write stores what the workers made, some megabytes or seconds to a batch.
@@ -231,6 +254,7 @@ func (u *updater) write(ctx context.Context) (err error) {
 		}
 	}()
 	size, began := 0, time.Duration(0)
+	open := false // a large file is half written
 	commit := func() error {
 		if batch == nil {
 			return nil
@@ -246,6 +270,9 @@ func (u *updater) write(ctx context.Context) (err error) {
 		case d, ok = <-u.out:
 		case <-ctx.Done():
 			// What is whole is kept: the next run need not read it again.
+			if open {
+				return ctx.Err()
+			}
 			if err := commit(); err != nil {
 				return err
 			}
@@ -260,6 +287,16 @@ func (u *updater) write(ctx context.Context) (err error) {
 			}
 			began = u.x.cfg.Clock.Boot()
 		}
+		if d.part != nil {
+			err = batch.Part(d.entry, d.part, d.old)
+			<-u.parts
+			if err != nil {
+				return err
+			}
+			open = true
+			continue // the batch ends with a whole file
+		}
+		open = false
 		if d.touch {
 			err = batch.Touch(d.entry.ID, d.entry.Stamp)
 		} else {

@@ -43,6 +43,7 @@ type Entry struct {
 	data   [][]byte
 	tokens []Tokens
 	weight int
+	begun  bool // passages were stored
 }
 
 // Add appends a passage. The tokens are kept, not copied.
@@ -95,13 +96,9 @@ func (s *Store) Begin() (*Batch, error) {
 // Put stores a file; with an ID it replaces the file of that ID, whose old
 // passages are old.First and old.Chunks.
 func (b *Batch) Put(e *Entry, old File) error {
-	if e.ID == 0 {
-		e.ID = b.id
-		b.id++
-	} else if err := b.dropChunks(old); err != nil {
+	if err := b.Part(e, e, old); err != nil {
 		return err
 	}
-	e.First, e.Chunks = b.next, int64(len(e.data))
 	if e.Hash == nil {
 		e.Hash = []byte{}
 	}
@@ -112,15 +109,32 @@ func (b *Batch) Put(e *Entry, old File) error {
 		e.Licence, e.Bytes, e.First, e.Chunks, e.Lead); err != nil {
 		return b.s.fail("store.put", err)
 	}
-	for i, data := range e.data {
+	return nil
+}
+
+// Part stores some passages of a large file, whose Put follows in the same batch
+// with no other file between: so that they need not all be in memory.
+func (b *Batch) Part(e, part *Entry, old File) error {
+	if !e.begun {
+		e.begun = true
+		if e.ID == 0 {
+			e.ID = b.id
+			b.id++
+		} else if err := b.dropChunks(old); err != nil {
+			return err
+		}
+		e.First, e.Chunks = b.next, 0
+	}
+	for i, data := range part.data {
 		if _, err := b.chunk.Exec(b.next, e.ID, data); err != nil {
 			return b.s.fail("store.put", err)
 		}
-		t := e.tokens[i]
+		t := part.tokens[i]
 		if _, err := b.fts.Exec(b.next, string(t.Name), string(t.Head), string(t.Body)); err != nil {
 			return b.s.fail("store.put", err)
 		}
 		b.next++
+		e.Chunks++
 	}
 	return nil
 }

@@ -138,6 +138,46 @@ func Remove(dir string) error {
 	return nil
 }
 
+// Settle moves what the journal holds into the database once that is more than
+// limits.IndexJournal. The worker ends by a kill as a rule, and who opens the
+// database next reads all of the journal first, and again each time that
+// nothing was written.
+func (s *Store) Settle(ctx context.Context) error {
+	if !s.keep {
+		return nil
+	}
+	size, err := fileSize(s.path + "-wal")
+	if err != nil {
+		return errs.Wrap(errs.HomeUnusable, "store.settle", err)
+	}
+	if size <= limits.IndexJournal {
+		return nil
+	}
+	if _, err := s.conn.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+		if err = s.fail("store.settle", err); errs.CodeOf(err) != errs.NoSpace {
+			return err
+		}
+		// All is in the journal still.
+	}
+	return nil
+}
+
+func fileSize(path string) (int64, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return st.Size(), nil
+}
+
 // Close ends the store; one that is not kept is deleted. Idempotent.
 func (s *Store) Close() error {
 	if s.db == nil {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
 )
 
 func open(t *testing.T, dir string, keep bool) *Store {
@@ -338,5 +339,40 @@ func TestNoSpace(t *testing.T) {
 	put(t, s, entry("c", "gamma"), File{})
 	if got := search(t, s, "gamma"); got != "c:gamma" {
 		t.Errorf("after space was made: %q", got)
+	}
+}
+
+// What was settled is in the database itself: a copy of that file alone, as a
+// kill leaves it when the journal is lost, has it. A short journal is left.
+func TestSettle(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, true)
+	journal := func() int64 {
+		n, err := fileSize(filepath.Join(dir, fileName+"-wal"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	put(t, s, entry("short.md", "zebra"), File{})
+	if err := s.Settle(t.Context()); err != nil || journal() == 0 {
+		t.Fatalf("a short journal has %d bytes, %v", journal(), err)
+	}
+	for i := 0; journal() <= limits.IndexJournal; i++ {
+		put(t, s, entry(fmt.Sprintf("long%d.md", i), strings.Repeat("giraffe ", 10000)), File{})
+	}
+	if err := s.Settle(t.Context()); err != nil || journal() != 0 {
+		t.Fatalf("a settled journal has %d bytes, %v", journal(), err)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, fileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := t.TempDir()
+	if err := os.WriteFile(filepath.Join(other, fileName), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := search(t, open(t, other, true), "zebra"); !strings.Contains(got, "zebra") {
+		t.Errorf("the database alone has %q", got)
 	}
 }
