@@ -97,7 +97,7 @@ func (c *cli) task(ctx context.Context, call *call, j job, dir string) (err erro
 	if err != nil {
 		return timedOut(ctx, err)
 	}
-	r := &result{task: begun.GetTask()}
+	r := &result{verb: j.verb, task: begun.GetTask()}
 	err = c.work(ctx, call, cl, j, r)
 	endTask(ctx, cl, r.task, err)
 	return timedOut(ctx, err)

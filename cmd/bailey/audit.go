@@ -64,13 +64,16 @@ func (c *cli) printRecord(raw []byte) error {
 		return errs.Wrap(errs.Malformed, "cli.audit", err).With("a record is not JSON")
 	}
 	who := orDash(join("/", r.App, r.Surface))
-	what := join(" ", r.Kind, shortMethod(r.Method))
+	what, release := join(" ", r.Kind, shortMethod(r.Method)), ""
+	if r.Kind == "core-start" {
+		what, release = r.Kind, r.Method
+	}
 	if r.Verb != "" {
 		who += " " + r.Verb
 	}
 	decided := join(" by ", r.Decision, r.By)
 	when := localTime(&r.Time)
-	cells := []string{pad(when, 19), pad(who, 18), pad(what, 24), pad(orDash(decided), 22), pad(orDash(r.Code), 8)}
+	cells := []string{pad(when, 19), pad(who, 25), pad(what, 18), pad(orDash(decided), 21), pad(orDash(r.Code), 8)}
 	if r.Grant != "" {
 		cells = append(cells, "grant "+r.Grant)
 	}
@@ -79,6 +82,9 @@ func (c *cli) printRecord(raw []byte) error {
 	}
 	if p := r.Detail["path"]; p != "" {
 		cells = append(cells, p)
+	}
+	if release != "" {
+		cells = append(cells, "release "+release)
 	}
 	for i := range cells {
 		cells[i] = visible.Path(cells[i])

@@ -140,15 +140,22 @@ func askAt(ctx context.Context, t terminal, q prompt.Question, inert time.Durati
 			if len(accepted) > 0 {
 				return accepted, nil
 			}
-			return nil, declined()
+			return nil, declined(verb, "")
 		default:
-			return nil, declined()
+			return nil, declined(verb, line)
 		}
 	}
 }
 
-func declined() error {
-	return errs.New(errs.Denied, "cli.ask").With("you answered don't").WithHint("run the command again to be asked again")
+// declined says why the answer is no. Somebody who typed another word than the
+// verb may have meant yes.
+func declined(verb, answer string) error {
+	said := "you answered don't"
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "ye", "yes", "yes!", "ok", "allow", "sure":
+		said = "only the word " + verb + " is a yes"
+	}
+	return errs.New(errs.Denied, "cli.ask").With(said).WithHint("run the command again to be asked again")
 }
 
 // unanswered tells a minute that is over from a Ctrl-C.

@@ -29,7 +29,8 @@ func help(_ context.Context, c *cli, call *call) error {
 	}
 	if subs := groupOf(all, name); len(subs) > 0 {
 		for _, s := range subs {
-			fmt.Fprintf(c.out, "bailey %-15s %s\n", name+" "+s, verbNamed(all, name+" "+s).short)
+			v := verbNamed(all, name+" "+s)
+			fmt.Fprintf(c.out, "bailey %-20s %s\n", v.line(), v.short)
 		}
 		return nil
 	}
@@ -55,11 +56,7 @@ func overview() string {
 	var b strings.Builder
 	b.WriteString("Bailey: ask your documents. Nothing reads them unasked, or outside a sandbox.\n\n")
 	for _, v := range verbs() {
-		line := v.name
-		if v.args != "" {
-			line += " " + v.args
-		}
-		fmt.Fprintf(&b, "  %-24s %s\n", line, visible.Middle(v.short, helpWidth-27))
+		fmt.Fprintf(&b, "  %-24s %s\n", v.line(), visible.Middle(v.short, helpWidth-27))
 	}
 	b.WriteString("\n--help explains a command; most take --home DIR and --json.\n")
 	b.WriteString("Exit codes: 0 ok, 1 failed, 2 usage, 3 denied, 4 integrity, 5 unavailable.\n")
@@ -68,10 +65,7 @@ func overview() string {
 
 func helpOf(v *verb) string {
 	var b strings.Builder
-	line := "bailey " + v.name
-	if v.args != "" {
-		line += " " + v.args
-	}
+	line := "bailey " + v.line()
 	if len(v.flags) > 0 {
 		line += " [flags]"
 	}
@@ -85,10 +79,7 @@ func helpOf(v *verb) string {
 	if len(v.flags) > 0 {
 		b.WriteString("\nFlags\n")
 		for _, f := range v.flags {
-			name := "--" + f.name
-			if f.value != "" {
-				name += " " + f.value
-			}
+			name := f.line()
 			for i, l := range visible.Wrap(f.help+repeats(f), helpWidth-22) {
 				if i > 0 {
 					name = ""
@@ -117,7 +108,7 @@ func reference() string {
 		fmt.Fprintf(&b, "\n## bailey %s\n\n", v.name)
 		text := sentence(v.short)
 		if v.args != "" {
-			text = "`bailey " + v.name + " " + v.args + "`: " + v.short + "."
+			text = "`bailey " + v.line() + "`: " + v.short + "."
 		}
 		b.WriteString(text + "\n")
 		for _, p := range v.long {
@@ -126,11 +117,7 @@ func reference() string {
 		if len(v.flags) > 0 {
 			b.WriteString("\n| flag | |\n|---|---|\n")
 			for _, f := range v.flags {
-				name := "--" + f.name
-				if f.value != "" {
-					name += " " + f.value
-				}
-				fmt.Fprintf(&b, "| `%s` | %s%s |\n", name, f.help, repeats(f))
+				fmt.Fprintf(&b, "| `%s` | %s%s |\n", f.line(), f.help, repeats(f))
 			}
 		}
 		if len(v.examples) > 0 {

@@ -54,20 +54,11 @@ func (p *markdownPrinter) finish(r *result) {
 		p.out.WriteString("\n")
 	}
 	if len(r.sentences) == 0 {
-		p.out.WriteString("Nothing found.\n\n")
+		p.out.WriteString(nothingLine(r) + "\n\n")
 	}
 	p.out.WriteString("## About this document\n\n")
-	lines := []string{
-		licenceLine(r, func(path []byte) string { return visible.Path(p.at.open(path)) }),
-		engineLine(r.done), skippedLine(r),
-	}
-	for _, g := range r.grants {
-		lines = append(lines, grantLine(g))
-	}
-	for _, l := range lines {
-		if l != "" {
-			p.out.WriteString("- " + escapeMarkdown(l) + "\n")
-		}
+	for _, l := range lastLines(r, p.at) {
+		p.out.WriteString("- " + escapeMarkdown(l) + "\n")
 	}
 }
 

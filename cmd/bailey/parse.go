@@ -88,7 +88,9 @@ func (c *call) read(all []*verb, args []string) error {
 			return usage("--"+name+" takes no value", hint)
 		case f.value == "":
 			value = "true"
-		case !joined && len(rest) == 0:
+		case !joined && (len(rest) == 0 || strings.HasPrefix(rest[0], "--")):
+			// A value that begins so is written --flag=value: a flag whose value was
+			// forgotten never takes the next flag for it.
 			return usage("--"+name+" needs a value: --"+name+" "+f.value, hint)
 		case !joined:
 			value, rest = rest[0], rest[1:]
@@ -119,7 +121,7 @@ func (c *call) check(hint string) error {
 	case len(c.args) < v.minArgs:
 		return usage("`bailey "+v.name+"` needs "+v.args, hint)
 	case len(c.args) > v.maxArgs:
-		return usage(fmt.Sprintf("`bailey %s` takes %s, and %s is more", v.name, orNothing(v.args), visible.Name(c.args[v.maxArgs])),
+		return usage(fmt.Sprintf("`bailey %s` takes %s; %q is too much", v.name, orNothing(v.args), visible.Middle(visible.Name(c.args[v.maxArgs]), limits.PromptName)),
 			"quote words that belong together; "+hint)
 	case c.has("json") && c.has("format"):
 		return usage("--json and --format exclude each other", "leave one of them out")
@@ -195,16 +197,15 @@ func findVerb(all []*verb, args []string) (*verb, []string, error) {
 	}
 	if subs := groupOf(all, first); len(subs) > 0 {
 		hint := "use one of: " + strings.Join(subs, ", ")
-		if len(args) == 1 {
+		switch {
+		case len(args) > 1 && verbNamed(all, first+" "+args[1]) != nil:
+			return verbNamed(all, first+" "+args[1]), args[2:], nil
+		case len(args) > 1 && (args[1] == "--help" || args[1] == "-h"):
+			return verbNamed(all, "help"), []string{first}, nil
+		case len(args) == 1 || strings.HasPrefix(args[1], "-"):
 			return nil, nil, usage("`bailey "+first+"` needs one word more", hint)
 		}
-		if v := verbNamed(all, first+" "+args[1]); v != nil {
-			return v, args[2:], nil
-		}
-		if args[1] == "--help" || args[1] == "-h" {
-			return verbNamed(all, "help"), []string{first}, nil
-		}
-		return nil, nil, usage("there is no `bailey "+first+" "+visible.Name(args[1])+"`", hint)
+		return nil, nil, usage("there is no `bailey "+first+" "+visible.Middle(visible.Name(args[1]), limits.PromptName)+"`", hint)
 	}
 	for _, later := range laterVerbs() {
 		if later == first {
@@ -212,8 +213,13 @@ func findVerb(all []*verb, args []string) (*verb, []string, error) {
 		}
 	}
 	hint := "run `bailey help`"
+	for _, g := range topVerbs(all) {
+		if v := verbNamed(all, g+" "+first); v != nil {
+			return nil, nil, usage("there is no command "+first, "did you mean `bailey "+v.name+"`?")
+		}
+	}
 	if near := nearest(first, topVerbs(all)); near != "" {
-		hint = "did you mean `bailey " + near + "`? " + hint
+		hint = "did you mean `bailey " + near + "`? Else " + hint
 	}
 	return nil, nil, usage("there is no command "+visible.Name(visible.Middle(first, limits.PromptName)), hint)
 }
@@ -224,7 +230,7 @@ func suggestFlag(v *verb, name, hint string) string {
 		names = append(names, f.name)
 	}
 	if near := nearest(strings.TrimLeft(name, "-"), names); near != "" {
-		return "did you mean --" + near + "? " + hint
+		return "did you mean --" + near + "? Else " + hint
 	}
 	return hint
 }

@@ -79,7 +79,7 @@ project/docs/a b.md:12: Keys are *offline*.
 
 Licences: Apache-2.0 (project/LICENSE), not recognised (project/COPYING), and 1 file more.
 By bailey-extract/1, in the documents' own words: 2 files, 2.0 kB (1 unchanged since last time), 1.2 s.
-Skipped 3 files: 2 binary, 1 unreadable (x\xff.bin, y.bin, z). --json lists all of them.
+Skipped 3: 2 binary, 1 unreadable (project/x\xff.bin, project/y.bin, project/z). --json lists all, with hints.
 Grant g1: file.read /home/u/project, given on the command line; it ended with this task.
 `
 	if got := printed(asText(0, false), answer()); got != want {
@@ -95,6 +95,17 @@ Grant g1: file.read /home/u/project, given on the command line; it ended with th
 	}
 }
 
+// A folder of a thousand packages has a line about licences, not a page.
+func TestLicenceLine(t *testing.T) {
+	r := &result{done: &indexv1.Done{LicencesMore: 10}}
+	for _, name := range strings.Fields("A B C D A E F G H G") {
+		r.done.Licences = append(r.done.Licences, &indexv1.Licence{Path: []byte("x/" + name), Name: name})
+	}
+	if got, want := licenceLine(r, places{}), "Licences: A (x/A and 1 more), B (x/B), C (x/C), D (x/D), E (x/E), F (x/F), and 13 files more."; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestNothingFound(t *testing.T) {
 	r := &result{done: &indexv1.Done{Engine: "bailey-extract/1", Usage: &indexv1.Usage{Files: 1}}}
 	want := "Nothing found.\n\nBy bailey-extract/1, in the documents' own words: 1 file, 0 B, 0.0 s.\n"
@@ -102,6 +113,14 @@ func TestNothingFound(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	if got := printed(asMarkdown("why?"), r); !strings.HasPrefix(got, "# why?\n\nNothing found.\n\n") {
+		t.Errorf("got %q", got)
+	}
+	r.verb = "summarize"
+	if got := printed(asText(0, false), r); !strings.HasPrefix(got, "Nothing found that could stand in a summary.\n\n") {
+		t.Errorf("got %q", got)
+	}
+	r.done.Usage.Files = 0
+	if got := printed(asText(0, false), r); !strings.HasPrefix(got, "Nothing found: the folder holds no document that can be read.\n\n") {
 		t.Errorf("got %q", got)
 	}
 	b, err := encodeJSON(r.json())
@@ -276,6 +295,30 @@ func TestSizes(t *testing.T) {
 	for n, want := range map[uint64]string{0: "0 B", 999: "999 B", 1000: "1.0 kB", 99_949: "99.9 kB", 99_960: "100 kB", 999_499: "999 kB", 999_500: "1.0 MB", 20e9: "20.0 GB", 1 << 63: "9.2 EB"} {
 		if got := size(n); got != want {
 			t.Errorf("%d: %s, want %s", n, got, want)
+		}
+	}
+}
+
+// The columns stand below each other, whoever did what.
+func TestRecordColumns(t *testing.T) {
+	var b bytes.Buffer
+	c := &cli{out: newOutput(&b)}
+	for _, raw := range []string{
+		`{"time":"2026-01-02T03:04:05.000Z","kind":"core-start","method":"0.1.0+0123456789ab","code":"OUT"}`,
+		`{"time":"2026-01-02T03:04:05.000Z","kind":"call-end","app":"bailey","surface":"terminal","verb":"summarize","method":"x/Summarize","code":"OUT"}`,
+		`{"time":"2026-01-02T03:04:05.000Z","kind":"grant","app":"bailey","surface":"terminal","verb":"ask","decision":"allow","by":"command-line","code":"OUT"}`,
+	} {
+		if err := c.printRecord([]byte(raw)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = c.out.Flush()
+	at := -1
+	for _, l := range strings.Split(strings.TrimSpace(b.String()), "\n") {
+		if i := strings.Index(l, "OUT"); at >= 0 && i != at {
+			t.Errorf("column %d, not %d: %q", i, at, l)
+		} else {
+			at = i
 		}
 	}
 }

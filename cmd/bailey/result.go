@@ -15,6 +15,7 @@ import (
 
 // result is what one summarize or ask gave, as it came in.
 type result struct {
+	verb      string // "summarize" or "ask"
 	task      string
 	folder    []byte // the real path that was granted
 	sentences []*indexv1.Sentence

@@ -86,19 +86,37 @@ func sectionTitle(s indexv1.Section) string {
 func (p *textPrinter) finish(r *result) {
 	p.gap()
 	if len(r.sentences) == 0 {
-		p.line("Nothing found.")
+		p.line(nothingLine(r))
 		p.gap()
 	}
-	if l := licenceLine(r, func(path []byte) string { return visible.Path(p.at.open(path)) }); l != "" {
+	for _, l := range lastLines(r, p.at) {
 		p.wrapped("", l)
 	}
-	p.wrapped("", engineLine(r.done))
-	if l := skippedLine(r); l != "" {
-		p.wrapped("", l)
+}
+
+// nothingLine says why there is no sentence.
+func nothingLine(r *result) string {
+	switch {
+	case r.done.GetUsage().GetFiles() == 0:
+		return "Nothing found: the folder holds no document that can be read."
+	case r.verb == "summarize":
+		return "Nothing found that could stand in a summary."
+	}
+	return "Nothing found."
+}
+
+// lastLines say what the answer was made from, by what and with what right.
+func lastLines(r *result, at places) []string {
+	var lines []string
+	for _, l := range []string{licenceLine(r, at), engineLine(r.done), skippedLine(r, at)} {
+		if l != "" {
+			lines = append(lines, l)
+		}
 	}
 	for _, g := range r.grants {
-		p.wrapped("", grantLine(g))
+		lines = append(lines, grantLine(g))
 	}
+	return lines
 }
 
 // gap puts an empty line between two blocks.
@@ -125,8 +143,9 @@ func (p *textPrinter) wrapped(indent, s string) {
 func (p *textPrinter) line(s string) { p.out.WriteString(s + "\n") }
 
 // licenceLine names the licence texts together, each licence once with the
-// first file that holds it; they are not summarised.
-func licenceLine(r *result, show func([]byte) string) string {
+// first file that holds it, and counts those that do not fit on a line or two;
+// they are not summarised.
+func licenceLine(r *result, at places) string {
 	all := r.done.GetLicences()
 	if len(all) == 0 {
 		return ""
@@ -141,7 +160,12 @@ func licenceLine(r *result, show func([]byte) string) string {
 		if files[name] == nil {
 			names = append(names, name)
 		}
-		files[name] = append(files[name], show(l.GetPath()))
+		files[name] = append(files[name], visible.Path(at.open(l.GetPath())))
+	}
+	more := uint64(r.done.GetLicencesMore())
+	for len(names) > limits.LicencesShown {
+		more += uint64(len(files[names[len(names)-1]]))
+		names = names[:len(names)-1]
 	}
 	for i, name := range names {
 		in := files[name]
@@ -152,8 +176,8 @@ func licenceLine(r *result, show func([]byte) string) string {
 		names[i] += ")"
 	}
 	s := "Licences: " + strings.Join(names, ", ")
-	if n := r.done.GetLicencesMore(); n > 0 {
-		s += ", and " + count(uint64(n), "file") + " more"
+	if more > 0 {
+		s += ", and " + count(more, "file") + " more"
 	}
 	return s + "."
 }
@@ -169,7 +193,7 @@ func engineLine(d *indexv1.Done) string {
 }
 
 // skippedLine counts what was not read by reason and names the first few.
-func skippedLine(r *result) string {
+func skippedLine(r *result, at places) string {
 	total := max(r.counted, r.done.GetUsage().GetSkipped())
 	if total == 0 {
 		return ""
@@ -191,7 +215,8 @@ func skippedLine(r *result) string {
 	for i, reason := range reasons {
 		reasons[i] = fmt.Sprintf("%d %s", byReason[reason], visible.Text(reason))
 	}
-	s := "Skipped " + count(total, "file")
+	// Files and directories; a directory counts once, with all that is in it.
+	s := fmt.Sprintf("Skipped %d", total)
 	if len(reasons) > 0 {
 		s += ": " + strings.Join(reasons, ", ")
 	}
@@ -201,12 +226,12 @@ func skippedLine(r *result) string {
 			names = append(names, "…")
 			break
 		}
-		names = append(names, visible.Middle(visible.Path(string(k.GetPath())), limits.PromptName))
+		names = append(names, visible.Middle(visible.Path(at.open(k.GetPath())), limits.PromptName))
 	}
 	if len(names) > 0 {
 		s += " (" + strings.Join(names, ", ") + ")"
 	}
-	return s + ". --json lists all of them."
+	return s + ". --json lists all, with hints."
 }
 
 // grantLine says what the task was allowed, by whom and until when.

@@ -36,6 +36,12 @@ type flag struct {
 	words []string
 }
 
+// line is the verb with its arguments, as help shows it.
+func (v *verb) line() string { return strings.TrimSuffix(v.name+" "+v.args, " ") }
+
+// line is the flag with its value, as help shows it.
+func (f *flag) line() string { return strings.TrimSuffix("--"+f.name+" "+f.value, " ") }
+
 func (v *verb) flag(name string) *flag {
 	for i := range v.flags {
 		if v.flags[i].name == name {
@@ -106,13 +112,13 @@ func verbs() []*verb {
 		{
 			name: "grant revoke", args: "ID", minArgs: 1, maxArgs: 1, short: "withdraw a grant, or forget a remembered one",
 			long:     []string{"Ends the grant and all that came of it. Work that uses it is killed; it returns when nothing uses it any more."},
-			examples: []example{{"bailey grant revoke g-7k2m", "the id is from `bailey grant list`"}},
+			examples: []example{{"bailey grant revoke c05384c1f7a7c5e3", "the id is from `bailey grant list`"}},
 			flags:    []flag{flagJSON("one JSON object"), flagHome()},
 			run:      grantRevoke,
 		},
 		{
 			name: "grant explain", args: "ID", minArgs: 1, maxArgs: 1, short: "who gave a grant, what it allows, how it ends",
-			examples: []example{{"bailey grant explain g-7k2m", "in sentences"}},
+			examples: []example{{"bailey grant explain c05384c1f7a7c5e3", "in sentences"}},
 			flags:    []flag{flagJSON("one JSON object"), flagHome()},
 			run:      grantExplain,
 		},

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -94,8 +96,8 @@ func parseAnchors(values []string) ([]audit.Point, error) {
 	for _, v := range values {
 		size, root, ok := strings.Cut(v, ":")
 		n, err := strconv.ParseUint(size, 10, 63)
-		if !ok || err != nil || root == "" {
-			return nil, usage("--anchor is SIZE:ROOT", "as `bailey audit verify` printed them earlier")
+		if hash, herr := base64.StdEncoding.DecodeString(root); !ok || err != nil || herr != nil || len(hash) != sha256.Size {
+			return nil, usage("--anchor is SIZE:ROOT", "a number of records and a root, as `bailey audit verify` printed them earlier")
 		}
 		out = append(out, audit.Point{Size: n, Root: root})
 	}
@@ -118,7 +120,7 @@ func (c *cli) printReport(r audit.Report) {
 		fmt.Fprintf(c.out, "  Behind it are %d bytes that are just being written, or were when the power went.\n", r.Unfinished)
 	}
 	fmt.Fprintf(c.out, "  Key %s\n", visible.Text(r.Key))
-	for _, l := range visible.Wrap(visible.Text(r.Notice), c.screen.columns) {
+	for _, l := range visible.Wrap(visible.Text(r.Notice), c.screen.columns-2) {
 		fmt.Fprintf(c.out, "  %s\n", l)
 	}
 }
@@ -135,6 +137,9 @@ func auditExport(ctx context.Context, c *cli, call *call) (err error) {
 	}
 	name := call.value("out")
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrNotExist) {
+		return errs.Wrap(errs.FolderMissing, "cli.file", err).With(visible.Path(filepath.Dir(name)))
+	}
 	if err != nil {
 		return fileError(name, err)
 	}
@@ -166,7 +171,11 @@ func auditSetAside(ctx context.Context, c *cli, call *call) error {
 	if err != nil {
 		return err
 	}
-	if err := noLog(dir, audit.SetAside(ctx, dir)); err != nil {
+	err = audit.SetAside(ctx, dir)
+	if errs.CodeOf(err) == errs.CoreBusy {
+		return errs.Wrap(errs.CoreBusy, "cli.audit", err).With("a core of this home still writes the log").WithHint("run `bailey stop`, then try again")
+	}
+	if err := noLog(dir, err); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.out, "The log was set aside below %s. The next command begins a new one, which names it.\n", visible.Path(dir))

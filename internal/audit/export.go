@@ -184,7 +184,7 @@ func VerifyExport(ctx context.Context, r io.Reader) (Report, error) {
 		return Report{}, err
 	}
 	if !head {
-		return Report{}, errs.New(errs.BadExport, "audit.verify").With("it is empty")
+		return Report{}, errs.New(errs.BadExport, "audit.verify").With("it has no first line")
 	}
 	rep.Size, rep.Root = tree.Size(), tree.Root().String()
 	seq := tree.Size()

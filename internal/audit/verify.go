@@ -134,6 +134,9 @@ func verify(ctx context.Context, d *safefile.Dir, anchors []Point, each bool) (R
 	}
 	s.checker = auditlog.NewChecker(key, each)
 	err = s.log(ctx, d, key)
+	if !s.rep.OK {
+		s.rep.Notice = noticeLog // it may lack an anchor
+	}
 	return s.rep, err
 }
 

@@ -56,6 +56,8 @@ const (
 	// SkippedShown is how many skipped files are named in text; the rest is
 	// counted, and all are in the JSON.
 	SkippedShown = 5
+	// LicencesShown is how many licences are named in text, for the same reason.
+	LicencesShown = 6
 	// SkippedKept is how many skipped files the JSON lists: a folder of
 	// 100,000 unreadable files fits, a hostile worker does not fill the memory.
 	SkippedKept = 200_000
