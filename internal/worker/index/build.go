@@ -25,10 +25,14 @@ func newBuilder() *builder { return &builder{fold: fold.New(), once: map[string]
 
 // build extracts source into e, a few megabytes at a time, so that a large file
 // needs little more memory than its text.
-func (b *builder) build(e *store.Entry, name, source string) {
+// With part set, it is given the passages of each piece but the last.
+func (b *builder) build(e *store.Entry, name, source string, part func(*store.Entry) error) error {
 	line := 1
 	c := &chunker{builder: b, entry: e}
 	c.name = b.fold.Append(nil, e.Path, "", false)
+	if part != nil {
+		c.entry = &store.Entry{}
+	}
 	for first := true; len(source) > 0; first = false {
 		piece := source
 		if len(piece) > limits.IndexPiece {
@@ -50,7 +54,17 @@ func (b *builder) build(e *store.Entry, name, source string) {
 			e.Lead = store.EncodeLeads(thin(c.leads))
 		}
 		line += strings.Count(piece, "\n")
+		if len(source) > 0 && part != nil {
+			if err := part(c.entry); err != nil {
+				return err
+			}
+			c.entry = &store.Entry{}
+		}
 	}
+	if c.entry != e {
+		return part(c.entry)
+	}
+	return nil
 }
 
 // chunker cuts documents into passages of up to limits.IndexChunk bytes within

@@ -363,14 +363,14 @@ func TestCitationsAreExact(t *testing.T) {
 	write(t, root, "crlf.md", "# Head\r\n\r\nThe quick zebra jumps over\r\nthe lazy walrus. It was late.\r\n")
 	write(t, root, "end.txt", "first\n\nThe last zebra sentence has no line end.")
 	var b strings.Builder
-	for i := range 90_000 { // several pieces
+	for i := range 240_000 { // more than may be in flight: written piece by piece
 		fmt.Fprintf(&b, "Line number %d tells of item%d and nothing else at all.\n\n", i, i)
 	}
 	write(t, root, "long.txt", b.String())
 	write(t, root, "one.txt", strings.Repeat("word and more of the zebra stuff ", 30_000))
 	x := openIndex(t, root, t.TempDir(), false)
 	update(t, x)
-	for _, q := range []string{"quick zebra walrus", "last zebra line end", "item0", "item45000", "item89999", "zebra stuff", "item60001 item60002"} {
+	for _, q := range []string{"quick zebra walrus", "last zebra line end", "item0", "item45000", "item239999", "zebra stuff", "item60001 item60002"} {
 		a, err := x.Ask(t.Context(), q, 5)
 		if err != nil {
 			t.Fatal(err)
