@@ -247,7 +247,7 @@ func TestEveryOperationFails(t *testing.T) {
 	}
 }
 
-// A8: after a failed fsync, the same file is never written again: not by this
+// After a failed fsync, the same file is never written again: not by this
 // log, and not by the next one.
 func TestFailedSyncRetiresTheFile(t *testing.T) {
 	e := newEnv(t)

@@ -159,7 +159,7 @@ func TestSecondCoreIsRefused(t *testing.T) {
 	}
 }
 
-// A3: heartbeats come with the timer, are anchored, and make the checkpoint
+// Heartbeats come with the timer, are anchored, and make the checkpoint
 // file durable.
 func TestHeartbeat(t *testing.T) {
 	e := newEnv(t)
@@ -216,7 +216,7 @@ func TestStatusIsHonest(t *testing.T) {
 	}
 }
 
-// A6: destroy an app's key: its details are gone, another app's are not, every
+// Destroy an app's key: its details are gone, another app's are not, every
 // proof verifies, of an export made before as well.
 func TestErase(t *testing.T) {
 	e := newEnv(t)
@@ -270,7 +270,7 @@ func TestErase(t *testing.T) {
 	}
 }
 
-// A5: nothing that was put in sealed or tagged stands in the log or an export.
+// Nothing that was put in sealed or tagged stands in the log or an export.
 func TestExportHoldsNoSecrets(t *testing.T) {
 	e := newEnv(t)
 	ctx := context.Background()

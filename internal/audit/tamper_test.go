@@ -51,7 +51,7 @@ func owner(log []byte) (of [][2]uint64) {
 	return of
 }
 
-// A1: one changed byte, anywhere in the three files, is found, and in the log
+// One changed byte, anywhere in the three files, is found, and in the log
 // the record is named. Without the check, nothing tells: the control reads on.
 func TestEveryFlippedByteIsNamed(t *testing.T) {
 	e := closedLog(t, 3)
@@ -187,7 +187,7 @@ func TestEveryCutIsFound(t *testing.T) {
 	}
 }
 
-// A4. Both files cut together look whole, which the notice says; an anchor from
+// Both files cut together look whole, which the notice says; an anchor from
 // outside finds it, and finds a history that was written anew with the key.
 func TestAnchorsFindWhatTheFilesCannot(t *testing.T) {
 	e := newEnv(t)

@@ -58,7 +58,7 @@ func TestNoneIsNoGrant(t *testing.T) {
 	}
 }
 
-// K3: whatever Attenuate accepts is not wider than its parent in any field:
+// Whatever Attenuate accepts is not wider than its parent in any field:
 // each use that the child allows, the parent allows too.
 func TestAttenuateNeverWidens(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -100,7 +100,7 @@ func TestAttenuateNeverWidens(t *testing.T) {
 	}
 }
 
-// C3: an action that differs in any field that a person was shown has another
+// An action that differs in any field that a person was shown has another
 // hash.
 func TestActionHashCoversEachField(t *testing.T) {
 	base := Asked{Kind: read, Scope: Scope{Path: "/a", Object: Object{Device: 1, Inode: 2}}, TTLSeconds: 3}

@@ -99,7 +99,7 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
-// C11: three wait; the fourth is no; a question that is over makes room.
+// Three wait; the fourth is no; a question that is over makes room.
 func TestQueue(t *testing.T) {
 	clk := &fakeClock{}
 	d := NewDesk(clk)
@@ -124,7 +124,7 @@ func TestQueue(t *testing.T) {
 	d.Drop(2)
 }
 
-// C12: what was denied is not asked again in the same task; elsewhere it is.
+// What was denied is not asked again in the same task; elsewhere it is.
 func TestDenialIsRemembered(t *testing.T) {
 	d := NewDesk(&fakeClock{})
 	q := question(t, 1, 1)

@@ -194,7 +194,7 @@ func (a *assignment) watch(w *supervise.Worker) {
 
 // within lists Bailey's own directories below a folder, by their names
 // relative to it: a grant of a person's home does not show a worker the keys of
-// the log and what is remembered (REQUIREMENTS C17).
+// the log and what is remembered.
 func (c *Core) within(folder string) []string {
 	var out []string
 	for _, own := range c.cfg.Own {

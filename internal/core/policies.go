@@ -13,8 +13,7 @@ import (
 // digest that the store has from then on.
 const policiesKey = "policies"
 
-// CheckPolicies holds the store of remembered permissions against the log
-// (REQUIREMENTS K10): a file that is not the one that the log spoke of last is
+// CheckPolicies holds the store of remembered permissions against the log: a file that is not the one that the log spoke of last is
 // an older one that was put back, or one that somebody wrote. Everything in it
 // is forgotten, on the record, and will be asked again. A core that was killed
 // between the record and the file pays the same price.

@@ -66,7 +66,7 @@ var table = []Entry{
 	{Cancelled, ExitFailed, "Stopped", "", "The task was ended before it was done, by Ctrl-C or by its client going away."},
 	{Deadline, ExitFailed, "It took too long", "raise --timeout", "The time that the call was given is over."},
 	{NotFound, ExitFailed, "There is no such thing", "", "The name or id is not known here."},
-	{Denied, ExitDenied, "Not allowed", "run the command on a terminal to be asked, or grant it on the command line", "Nobody granted what the task needs. Without a terminal the answer is no, unless the command line or a policy file granted it."},
+	{Denied, ExitDenied, "Not allowed", "run the command on a terminal to be asked, or grant it on the command line", "Nobody granted what the task needs. Without a terminal the answer is no, unless the command line granted it or the folder is remembered."},
 	{GrantExpired, ExitDenied, "The grant has expired", "run the command again to be asked", "A grant has a time, and it is over on one of its two clocks."},
 	{GrantRevoked, ExitDenied, "The grant was revoked", "run the command again to be asked", "Someone withdrew the grant while it was in use."},
 	{GrantMissing, ExitDenied, "There is no grant for this", "run the command again to be asked", "The call named no live grant of the right kind on this connection."},

@@ -84,7 +84,7 @@ func OpenPolicies(f File) (*Policies, error) {
 }
 
 // Digest is what the audit log holds of the store, so that an older file that
-// was put back is seen (REQUIREMENTS K10).
+// was put back is seen.
 func (p *Policies) Digest() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

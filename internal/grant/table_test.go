@@ -50,7 +50,7 @@ func mint(t *testing.T, tb *Table, r capability.Row) (*Grant, capability.Handle)
 
 func is(err error, c errs.Code) bool { return errors.Is(err, errs.New(c, "")) }
 
-// K9: a grant whose record failed does not exist.
+// A grant whose record failed does not exist.
 func TestNoRecordNoGrant(t *testing.T) {
 	tb, _ := table(t)
 	fail := errs.New(errs.LogUnwritable, "test")
@@ -67,7 +67,7 @@ func TestNoRecordNoGrant(t *testing.T) {
 	}
 }
 
-// K1: random and bit-flipped handles, and a good one on another channel, are
+// Random and bit-flipped handles, and a good one on another channel, are
 // all refused with one answer.
 func TestForgedHandles(t *testing.T) {
 	tb, _ := table(t)
@@ -101,7 +101,7 @@ func TestForgedHandles(t *testing.T) {
 	}
 }
 
-// K2: a quota holds under parallel calls.
+// A quota holds under parallel calls.
 func TestQuotaUnderParallelCalls(t *testing.T) {
 	tb, _ := table(t)
 	r := row(1)
@@ -159,7 +159,7 @@ func TestExpiryOnBothClocks(t *testing.T) {
 	}
 }
 
-// K3: revoking a parent ends the subtree, hooks run before Revoke returns, and
+// Revoking a parent ends the subtree, hooks run before Revoke returns, and
 // the holder is told why.
 func TestRevokeEndsTheSubtree(t *testing.T) {
 	tb, _ := table(t)

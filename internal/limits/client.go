@@ -21,7 +21,7 @@ const (
 	// ends the process.
 	CoreAnswer = 3 * time.Second
 	// CoreGone is how long `bailey stop` waits for the core's orderly end
-	// (CoreStop and the log's last fsync on a slow disk) before it kills it.
+	// (workers killed, and the log's last fsync on a slow disk) before it kills it.
 	CoreGone = 10 * time.Second
 	// CoreKilled is how long a killed process may take to be gone.
 	CoreKilled = 5 * time.Second

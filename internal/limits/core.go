@@ -17,18 +17,15 @@ const (
 	Remembered = 256
 	// PolicyFileBytes bounds the file of remembered policies.
 	PolicyFileBytes = 1 << 20
-	// ProposalsWaiting is the queue of questions to a person per client
-	// (REQUIREMENTS C11); further ones are answered no.
+	// ProposalsWaiting is the queue of questions to a person per client; further ones are answered no.
 	ProposalsWaiting = 3
 	// PromptInert is how long "yes" does not count after a prompt appeared, so
-	// that a key that was meant for something else grants nothing (C8).
+	// that a key that was meant for something else grants nothing.
 	PromptInert = 500 * time.Millisecond
-	// PromptTimeout answers a prompt with no (C11).
+	// PromptTimeout answers a prompt with no.
 	PromptTimeout = 60 * time.Second
 	// CoreLinger keeps a core for the next command of a script before it ends.
 	CoreLinger = 400 * time.Millisecond
-	// CoreStop bounds the orderly end of a core; what is left is killed.
-	CoreStop = 2 * time.Second
 	// ClientHello is how long a new connection may take to say who it is.
 	ClientHello = 5 * time.Second
 	// ExpiryTick is how often expiries are looked at besides at each use.

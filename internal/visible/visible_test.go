@@ -11,7 +11,7 @@ import (
 	"github.com/bailey-run/bailey/internal/visible"
 )
 
-// attacks are what other prompts let through (REQUIREMENTS C5, R18): each is
+// attacks are what other prompts let through: each is
 // shown, none acts.
 func attacks() []string {
 	return []string{

@@ -101,7 +101,7 @@ func put(t *testing.T, k *Kit, f func(*workerv1.PutGrantRequest)) {
 
 func is(err error, c errs.Code) bool { return errors.Is(err, errs.New(c, "")) }
 
-// K2: what the core never pushed is refused by the worker itself.
+// What the core never pushed is refused by the worker itself.
 func TestCallsNeedARow(t *testing.T) {
 	s := &service{}
 	k, mux, _ := kit(t, s, true)

@@ -18,7 +18,7 @@ import (
 	"github.com/bailey-run/bailey/internal/plat/proc"
 )
 
-// K7: whatever bytes come in on the core's socket, the connection that sent
+// Whatever bytes come in on the core's socket, the connection that sent
 // them ends, the core lives, and broken frames are on the record.
 func TestRandomBytesIntoTheCore(t *testing.T) {
 	p := newPlace(t)
@@ -144,7 +144,7 @@ func TestLinksLeadNowhere(t *testing.T) {
 	}
 }
 
-// C17: a grant of a folder that holds Bailey's own state does not show the
+// A grant of a folder that holds Bailey's own state does not show the
 // worker that state. The control is a file beside it, which is seen. State is
 // not hidden by its name here, so that nothing but the mount keeps it away.
 func TestOwnStateIsHidden(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// R26: whichever process is killed, at whatever moment, nothing is left after
+// Whichever process is killed, at whatever moment, nothing is left after
 // a second (held at ten), the log verifies, and the next run works.
 func TestKillAnyProcessAtAnyMoment(t *testing.T) {
 	rng := rand.New(rand.NewPCG(26, 1))

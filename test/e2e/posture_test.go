@@ -64,7 +64,7 @@ func TestPostureFromOutside(t *testing.T) {
 	}
 }
 
-// R12: nothing of Bailey listens on TCP or UDP; one unix socket is the core's.
+// Nothing of Bailey listens on TCP or UDP; one unix socket is the core's.
 func TestListeners(t *testing.T) {
 	p := newPlace(t)
 	c := p.connect()
@@ -91,7 +91,7 @@ func TestListeners(t *testing.T) {
 	}
 }
 
-// K8, R26: revoking kills the worker at once, the stream ends as revoked, and
+// Revoking kills the worker at once, the stream ends as revoked, and
 // the handle is worth nothing any more.
 func TestRevokeWhileStreaming(t *testing.T) {
 	p := newPlace(t)
@@ -130,7 +130,7 @@ func TestRevokeWhileStreaming(t *testing.T) {
 	}
 }
 
-// K1: a handle that was seen on another connection is worth nothing there.
+// A handle that was seen on another connection is worth nothing there.
 func TestHandleOnAnotherChannel(t *testing.T) {
 	p := newPlace(t)
 	a, b := p.connect(), p.connect()

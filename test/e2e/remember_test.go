@@ -36,7 +36,7 @@ func (p *place) without() int {
 	return code
 }
 
-// K10: a remembered folder needs no question; forgotten, it does; and an older
+// A remembered folder needs no question; forgotten, it does; and an older
 // file that is put back gives nothing, which the record says.
 func TestOldPolicyFilePutBack(t *testing.T) {
 	p := newPlace(t)

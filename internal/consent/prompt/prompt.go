@@ -2,7 +2,7 @@
 // minted. It renders typed fields only: what is wanted, on which object as the
 // core opened it, for how long, what it does not allow and how to stop it. Every
 // name goes through package visible and is shown whole, so that what is read is
-// byte for byte what is granted (REQUIREMENTS C3, C5, R18).
+// byte for byte what is granted.
 //
 // It is pure: it draws nothing and decides nothing. The command line calls it for
 // terminals. It refuses (an error, which the caller takes as "no") a kind that

@@ -27,7 +27,7 @@ func lines(t *testing.T, q prompt.Question) string {
 }
 
 // The whole text is pinned: who, what, on which object, how long, what not, how
-// to stop, how to answer (DESIGN 7).
+// to stop, how to answer.
 func TestWholeQuestion(t *testing.T) {
 	got := lines(t, one("/home/u/project"))
 	want := `bailey summarize wants to read all files in this folder, and in the folders
@@ -77,7 +77,7 @@ func TestRowsCanBeUnticked(t *testing.T) {
 	}
 }
 
-// R18, C5: what a name tries never reaches the terminal, and the rest of the
+// What a name tries never reaches the terminal, and the rest of the
 // question stands where it should.
 func TestHostileNames(t *testing.T) {
 	for _, name := range []string{
@@ -93,7 +93,7 @@ func TestHostileNames(t *testing.T) {
 	}
 }
 
-// C7: nothing that matters is out of sight.
+// Nothing that matters is out of sight.
 func TestTooLongForTheScreen(t *testing.T) {
 	q := one("/" + strings.Repeat("very-long-name/", 200))
 	for _, size := range [][2]int{{80, 24}, {19, 100}, {0, 0}} {

@@ -66,7 +66,7 @@ func TestStaleSocketIsReplacedAndNothingElse(t *testing.T) {
 	}
 }
 
-// R27: a process of another user is refused by the core, and a socket of
+// A process of another user is refused by the core, and a socket of
 // another user by the client, even where modes would let them through. Only
 // root can start another user's process.
 func TestOtherUsersAreRefused(t *testing.T) {

@@ -108,7 +108,7 @@ func session(t *testing.T, slave *os.File, in *os.File) (typed io.Closer) {
 	return w
 }
 
-// C8: what was typed before the question counts for nothing; what comes after it
+// What was typed before the question counts for nothing; what comes after it
 // does.
 func TestTypedAhead(t *testing.T) {
 	for _, early := range []string{"", "read\n", "re"} {
