@@ -5,9 +5,10 @@
 // a client's yes to its handle, with the durable records before and after. The
 // three take turns, each first in every third round.
 //
-//	cd bench/start && go run . [-n 300] [-o FILE]
+//	cd bench/start && CGO_ENABLED=0 go run . [-n 300] [-o FILE]
 //
-// It needs `bwrap` (Debian: bubblewrap).
+// It needs `bwrap` (Debian: bubblewrap), in whose empty root there is no loader,
+// hence the CGO_ENABLED.
 package main
 
 import (
