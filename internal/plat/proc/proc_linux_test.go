@@ -7,10 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,7 +28,16 @@ func child(t *testing.T, attr *syscall.SysProcAttr) *exec.Cmd {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	return cmd
+	// Start returns when the kernel has closed the pipe of the exec, which is a
+	// little before the new arguments can be seen.
+	for deadline := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
+		if args, _ := Cmdline(cmd.Process.Pid); len(args) > 0 {
+			return cmd
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the child has no arguments")
+		}
+	}
 }
 
 func TestFacts(t *testing.T) {
