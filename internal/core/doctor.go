@@ -35,9 +35,9 @@ func (c *Core) examine(ctx context.Context) *corev1.DoctorResponse {
 	if st.Anchored {
 		anchor = "anchored in the system journal"
 	}
-	add("audit-log", nil, fmt.Sprintf("%d records, %s", st.Size, anchor))
+	add("audit-log", nil, fmt.Sprintf("records: %d, %s", st.Size, anchor))
 	add("keys", nil, st.KeyDetail)
-	add("remembered", nil, fmt.Sprintf("%d permissions", len(c.cfg.Policies.List())))
+	add("remembered", nil, fmt.Sprintf("permissions: %d", len(c.cfg.Policies.List())))
 	for _, spec := range workerspec.All() {
 		w := &corev1.Worker{Kind: spec.Kind, Level: "full"}
 		layers, took, err := c.try(ctx, spec)

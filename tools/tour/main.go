@@ -92,6 +92,9 @@ func (t tour) all() bool {
 			break
 		}
 	}
+	if ok {
+		fmt.Fprintf(t.out, "\n== %d. Nothing stays behind: the core ends by itself soon after its last client; this ends it now.\n$ bin/bailey stop --home %s\n\n", len(steps())+1, t.home)
+	}
 	if _, err := t.run("stop", "--home", t.home); err != nil {
 		fmt.Fprintln(t.out, "tour:", err)
 	}
