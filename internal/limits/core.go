@@ -33,6 +33,9 @@ const (
 	// WorkerReady bounds a worker's start, from clone to sealed. It takes
 	// milliseconds; a machine under heavy load may take a thousand times that.
 	WorkerReady = 20 * time.Second
+	// WorkerDying is how long a worker that did not pass is given to turn out
+	// to be dead: the kernel takes its files and threads apart one by one.
+	WorkerDying = 100 * time.Millisecond
 	// WorkerSilence is how long a worker may say nothing during a call before
 	// it counts as hung. Progress comes several times a second while it works.
 	WorkerSilence = 120 * time.Second

@@ -102,6 +102,14 @@ func (s *Supervisor) Start(ctx context.Context, kind string, mounts []sandbox.Mo
 	ready, cancel := context.WithTimeout(ctx, limits.WorkerReady)
 	defer cancel()
 	if err := w.check(ready, s.cfg.Release); err != nil {
+		// What is seen of a process that is dying says nothing of its sandbox.
+		t := time.NewTimer(limits.WorkerDying)
+		defer t.Stop()
+		select {
+		case <-w.proc.Done():
+			err = errs.Wrap(errs.WorkerCrashed, op, err)
+		case <-t.C:
+		}
 		w.Kill()
 		return nil, w.explain(op, err)
 	}
