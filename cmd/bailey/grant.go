@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bailey-run/bailey/internal/capability"
+	"github.com/bailey-run/bailey/internal/client"
 	"github.com/bailey-run/bailey/internal/visible"
 	"github.com/bailey-run/bailey/internal/wire/grantv1"
 )
@@ -117,11 +118,7 @@ type revokeJSON struct {
 }
 
 func grantRevoke(ctx context.Context, c *cli, call *call) error {
-	id, err := grantID(call)
-	if err != nil {
-		return err
-	}
-	cl, err := c.dial(ctx, call, true)
+	id, cl, err := c.dialGrant(ctx, call)
 	if err != nil {
 		return err
 	}
@@ -144,11 +141,7 @@ type explainJSON struct {
 }
 
 func grantExplain(ctx context.Context, c *cli, call *call) error {
-	id, err := grantID(call)
-	if err != nil {
-		return err
-	}
-	cl, err := c.dial(ctx, call, true)
+	id, cl, err := c.dialGrant(ctx, call)
 	if err != nil {
 		return err
 	}
@@ -170,11 +163,13 @@ func grantExplain(ctx context.Context, c *cli, call *call) error {
 	return nil
 }
 
-// grantID refuses what cannot be an id before the core is asked.
-func grantID(call *call) (string, error) {
+// dialGrant returns the id that was named and a client. What cannot be an id is
+// refused before the core is asked.
+func (c *cli) dialGrant(ctx context.Context, call *call) (string, *client.Client, error) {
 	id := call.args[0]
 	if id == "" || len(id) > 64 || visible.Name(id) != id {
-		return "", usage("that is not the id of a grant", "`bailey grant list` shows the ids")
+		return "", nil, usage("that is not the id of a grant", "`bailey grant list` shows the ids")
 	}
-	return id, nil
+	cl, err := c.dial(ctx, call, true)
+	return id, cl, err
 }

@@ -129,7 +129,7 @@ func (p *Policies) Forget(id capability.ID, record func(digest string) error) (R
 			return r, p.replace(rest, record)
 		}
 	}
-	return Remembered{}, errs.New(errs.NotFound, "grant.forget").With("no grant has that id").WithHint("`bailey grant list` shows them")
+	return Remembered{}, errs.New(errs.NotFound, "grant.forget").With("no grant that is live or remembered has that id").WithHint("`bailey grant list` shows them")
 }
 
 // Clear forgets everything, for a store that was found to be an old one.
