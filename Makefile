@@ -144,7 +144,7 @@ made        := $(helpers)/directories-made
 .PHONY: install
 install: ## install programs and shell completion under PREFIX (/usr/local)
 	@for p in $(programs); do [ -x $(BIN)/$$p ] || exec $(MAKE) build; done
-	@list=$$(LC_ALL=C mkdir -pv $(sort $(dir $(installed)))) && echo "$$list" | sed -n "s/^mkdir: created directory '\(.*\)'$$/\1/p" >>$(made)
+	@list=$$(LC_ALL=C mkdir -pv $(sort $(dir $(installed)))) || { echo "make: $(to) cannot be written: become root, or use make install PREFIX=~/.local" >&2; exit 1; }; echo "$$list" | sed -n "s/^mkdir: created directory '\(.*\)'$$/\1/p" >>$(made)
 	install -m 755 $(BIN)/bailey $(to)/bin/bailey
 	install -m 755 $(BIN)/bailey-core $(BIN)/bailey-worker $(helpers)/
 	@$(BIN)/bailey completion bash >$(word 1,$(completions))
