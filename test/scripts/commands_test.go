@@ -28,7 +28,7 @@ const pause = 10 * time.Millisecond
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"exits": exits, "term": term, "tree": tree, "junk": junk, "file": file, "json": jsonIs, "cites": cites, "flip": flip, "cut": cut,
-		"closedpipe": closedPipe, "awaitgone": awaitGone, "harmless": harmless, "within": within, "setid": setID, "awaithere": awaitHere, "signal": signal, "name": name, "stuckpipe": stuckPipe, "environ": environ,
+		"closedpipe": closedPipe, "awaitgone": awaitGone, "harmless": harmless, "within": within, "setid": setID, "awaithere": awaitHere, "awaitindex": awaitIndex, "signal": signal, "name": name, "stuckpipe": stuckPipe, "environ": environ,
 	}
 }
 
@@ -336,6 +336,32 @@ func awaitGone(ts *testscript.TestScript, neg bool, args []string) {
 func awaitHere(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, args, 1, "awaithere NAME...")
 	await(ts, func(left []string) bool { return len(left) > 0 }, args)
+}
+
+// awaitindex: waits until a worker has written into an index of this script's
+// home: it is at work then, not only there.
+func awaitIndex(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 0, "awaitindex")
+	const begun = 64 << 10 // bytes
+	deadline := time.Now().Add(patience)
+	tick := time.NewTicker(pause)
+	defer tick.Stop()
+	for ; ; <-tick.C {
+		files, err := filepath.Glob(ts.Getenv("HOME") + "/.cache/bailey/index/*/index.db*")
+		ts.Check(err)
+		size := int64(0)
+		for _, f := range files {
+			if st, err := os.Stat(f); err == nil {
+				size += st.Size()
+			}
+		}
+		if size > begun {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("after %v the index has %d bytes", patience, size)
+		}
+	}
 }
 
 func await(ts *testscript.TestScript, done func([]string) bool, names []string) {
