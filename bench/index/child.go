@@ -37,6 +37,10 @@ func child(ctx context.Context, dir, db string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	cpu, err := live.CPU(os.Getpid())
+	if err != nil {
+		return err
+	}
 	_, again, err := update()
 	if err != nil {
 		return err
@@ -47,7 +51,7 @@ func child(ctx context.Context, dir, db string, out io.Writer) error {
 	}
 	return json.NewEncoder(out).Encode(map[string]any{
 		"files": u.Files, "bytes": u.Bytes, "chunks": u.Chunks, "skipped": u.Skipped,
-		"seconds": seconds, "again_seconds": again, "peak_bytes": peak, "stored_bytes": folderSize(db),
+		"seconds": seconds, "cpu_seconds": cpu, "again_seconds": again, "peak_bytes": peak, "stored_bytes": folderSize(db),
 	})
 }
 

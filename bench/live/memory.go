@@ -1,6 +1,7 @@
 package live
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -30,11 +31,23 @@ func Memory(pid int, field string) (int64, error) {
 	return 0, fmt.Errorf("no %s in /proc/%d/status", field, pid)
 }
 
-// Peaks watches VmHWM of a process and all below it, by the names of their
-// programs, until stop is called, which returns the most that any process of
-// each name had. A process that lives shorter than every may be missed.
-func Peaks(root int, every time.Duration) (stop func() map[string]int64) {
-	done, out := make(chan struct{}), map[string]int64{}
+// Seen is what all processes of one program's name used.
+type Seen struct {
+	// Peak is the most memory in bytes that any of them had resident.
+	Peak int64 `json:"peak_bytes"`
+	// CPU is the processor time of all of them together, in seconds.
+	CPU float64 `json:"cpu_seconds"`
+}
+
+// Watch looks at a process and all below it until stop is called, which returns
+// what was seen by the names of the programs. What a process did after the last
+// look at it is missed, and one that lives shorter than every may be.
+func Watch(root int, every time.Duration) (stop func() map[string]Seen) {
+	type one struct {
+		pid  int
+		name string
+	}
+	done, cpus, peaks := make(chan struct{}), map[one]float64{}, map[string]int64{}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		t := time.NewTicker(every)
@@ -46,10 +59,13 @@ func Peaks(root int, every time.Duration) (stop func() map[string]int64) {
 				if err != nil || len(args) == 0 {
 					continue
 				}
-				// Gone between the two looks: its last peak is the one before.
+				// Gone between two looks: what counts is what was seen before.
+				name := filepath.Base(args[0])
 				if m, err := Memory(pid, "VmHWM"); err == nil {
-					name := filepath.Base(args[0])
-					out[name] = max(out[name], m)
+					peaks[name] = max(peaks[name], m)
+				}
+				if c, err := CPU(pid); err == nil {
+					cpus[one{pid, name}] = c
 				}
 			}
 			select {
@@ -59,5 +75,38 @@ func Peaks(root int, every time.Duration) (stop func() map[string]int64) {
 			}
 		}
 	})
-	return func() map[string]int64 { close(done); wg.Wait(); return out }
+	return func() map[string]Seen {
+		close(done)
+		wg.Wait()
+		out := map[string]Seen{}
+		for name, m := range peaks {
+			out[name] = Seen{Peak: m}
+		}
+		for p, c := range cpus {
+			s := out[p.name]
+			s.CPU += c
+			out[p.name] = s
+		}
+		return out
+	}
+}
+
+// ticks is the unit of the times in /proc/PID/stat, USER_HZ (proc(5)).
+const ticks = 100
+
+// CPU is the processor time that a process has used, in seconds.
+func CPU(pid int) (float64, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	// The name in parentheses may hold anything; fields 14 and 15 are utime
+	// and stime, the state behind the name is field 3.
+	f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	if len(f) < 13 {
+		return 0, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(f))
+	}
+	var user, system int64
+	_, err = fmt.Sscan(f[11]+" "+f[12], &user, &system)
+	return float64(user+system) / ticks, err
 }
