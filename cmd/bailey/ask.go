@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/bailey-run/bailey/internal/client"
@@ -103,12 +104,18 @@ func (c *cli) task(ctx context.Context, call *call, j job, dir string) (err erro
 	return timedOut(ctx, err)
 }
 
-// timedOut lets a context that ended by --timeout say so.
+// timedOut lets a context that ended by --timeout say so. The core has the same
+// deadline and may be the first to act on it; what it then says (that a worker
+// was not started, for one) is not what the person wants to hear.
 func timedOut(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() != nil {
-		if cause := context.Cause(ctx); errs.CodeOf(cause) == errs.Deadline {
-			return cause
-		}
+	if err == nil {
+		return nil
+	}
+	if end, ok := ctx.Deadline(); ok && time.Until(end) < limits.TimeoutEarly {
+		<-ctx.Done()
+	}
+	if cause := context.Cause(ctx); cause != nil && errs.CodeOf(cause) == errs.Deadline {
+		return cause
 	}
 	return err
 }

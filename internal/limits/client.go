@@ -53,6 +53,10 @@ const (
 	LineWidth = 100
 	// LineWidthMin is the width below which nothing is wrapped.
 	LineWidthMin = 20
+	// TimeoutEarly is how long before its own end of --timeout a client takes an
+	// error of the core's for that end: deadlines travel in milliseconds, and a
+	// loaded machine wakes one process before the other.
+	TimeoutEarly = 50 * time.Millisecond
 	// SkippedShown is how many skipped files are named in text; the rest is
 	// counted, and all are in the JSON.
 	SkippedShown = 5
