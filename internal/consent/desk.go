@@ -30,6 +30,7 @@ type Row struct {
 // Question is what one prompt asks.
 type Question struct {
 	ID      [16]byte
+	App     string
 	Channel uint64
 	Task    string
 	Verb    string
@@ -51,6 +52,7 @@ func (q *Question) Close() {
 // Desk keeps the open questions of all channels.
 type Desk struct {
 	clock clock.Clock
+	gone  func(*Question)
 
 	mu     sync.Mutex
 	open   map[[16]byte]*Question
@@ -65,9 +67,11 @@ type denial struct {
 	kind    int32
 }
 
-// NewDesk returns an empty desk.
-func NewDesk(c clock.Clock) *Desk {
-	return &Desk{clock: c, open: map[[16]byte]*Question{}, denied: map[denial]bool{}}
+// NewDesk returns an empty desk. gone is told of each question that nobody
+// answered, because it took too long or its client went away; it is a denial, and
+// goes on the record. It must not call the desk.
+func NewDesk(c clock.Clock, gone func(*Question)) *Desk {
+	return &Desk{clock: c, gone: gone, open: map[[16]byte]*Question{}, denied: map[denial]bool{}}
 }
 
 // Put opens a question and takes over its folders, also when it fails:
@@ -88,8 +92,7 @@ func (d *Desk) Put(q *Question) error {
 	waiting := 0
 	for id, o := range d.open {
 		if d.late(o) {
-			o.Close()
-			delete(d.open, id)
+			d.lose(id, o)
 		} else if o.Channel == q.Channel {
 			waiting++
 		}
@@ -145,6 +148,13 @@ func (d *Desk) Take(channel uint64, id, hash []byte, by capability.Decision) (*Q
 	return q, nil
 }
 
+// lose ends a question that nobody answered.
+func (d *Desk) lose(id [16]byte, q *Question) {
+	q.Close()
+	delete(d.open, id)
+	d.gone(q)
+}
+
 // Deny notes that a person refused rows of a question, so that the task does
 // not ask for them again.
 func (d *Desk) Deny(q *Question, rows []Row) {
@@ -165,8 +175,7 @@ func (d *Desk) Drop(channel uint64) {
 	defer d.mu.Unlock()
 	for id, q := range d.open {
 		if q.Channel == channel {
-			q.Close()
-			delete(d.open, id)
+			d.lose(id, q)
 		}
 	}
 	for k := range d.denied {

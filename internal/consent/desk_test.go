@@ -65,7 +65,7 @@ func TestAnswer(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			clk := &fakeClock{}
-			d := NewDesk(clk)
+			d := NewDesk(clk, func(*Question) {})
 			q := question(t, 1, 1)
 			put(t, d, q)
 			clk.forward(c.after)
@@ -102,7 +102,8 @@ func TestAnswer(t *testing.T) {
 // Three wait; the fourth is no; a question that is over makes room.
 func TestQueue(t *testing.T) {
 	clk := &fakeClock{}
-	d := NewDesk(clk)
+	lost := 0
+	d := NewDesk(clk, func(*Question) { lost++ })
 	var qs []*Question
 	for i := range limits.ProposalsWaiting {
 		qs = append(qs, question(t, 1, uint64(i)))
@@ -122,11 +123,14 @@ func TestQueue(t *testing.T) {
 	}
 	d.Drop(1)
 	d.Drop(2)
+	if lost != limits.ProposalsWaiting+2 {
+		t.Fatalf("%d lost questions were told", lost)
+	}
 }
 
 // What was denied is not asked again in the same task; elsewhere it is.
 func TestDenialIsRemembered(t *testing.T) {
-	d := NewDesk(&fakeClock{})
+	d := NewDesk(&fakeClock{}, func(*Question) {})
 	q := question(t, 1, 1)
 	put(t, d, q)
 	got, err := d.Take(1, q.ID[:], q.Hash[:], capability.ByCommandLine)
@@ -148,7 +152,7 @@ func TestDenialIsRemembered(t *testing.T) {
 }
 
 func TestRememberedRowsNeedNobody(t *testing.T) {
-	d := NewDesk(&fakeClock{})
+	d := NewDesk(&fakeClock{}, func(*Question) {})
 	q := question(t, 1, 1)
 	q.Rows[0].Policy = "p"
 	put(t, d, q)

@@ -113,13 +113,18 @@ func (a *assignment) use(ctx context.Context) (*supervise.Worker, capability.Han
 	if a.ended {
 		return nil, a.handle, context.Cause(a.grant.Context())
 	}
+	// A grant that ends while its worker ends or starts ends the wait: whoever
+	// ends it waits for this lock.
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(a.grant.Context(), func() { cancel(context.Cause(a.grant.Context())) })()
 	if a.worker != nil {
 		select {
 		case <-a.worker.Conn.Done():
 		default:
 			return a.worker, a.handle, nil
 		}
-		// Its connection is gone, so it is, or is about to be.
+		// Its connection is gone, so it was killed.
 		select {
 		case <-a.worker.Done():
 		case <-ctx.Done():
@@ -133,10 +138,6 @@ func (a *assignment) use(ctx context.Context) (*supervise.Worker, capability.Han
 	if a.crashes >= limits.WorkerRestarts {
 		return nil, a.handle, errs.New(errs.WorkerCrashed, "core.use").With("it crashed " + strconv.Itoa(a.crashes) + " times in a row")
 	}
-	// A grant that ends while its worker starts ends the start.
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(a.grant.Context(), func() { cancel(context.Cause(a.grant.Context())) })()
 	if a.crashes > 0 {
 		t := time.NewTimer(limits.WorkerBackoff << (a.crashes - 1))
 		defer t.Stop()
@@ -187,6 +188,10 @@ func (a *assignment) watch(w *supervise.Worker) {
 		ev.Detail["exit"] = strconv.Itoa(e.Code)
 		ev.Detail["signal"] = strconv.Itoa(e.Signal)
 		ev.Detail["forbidden-call"] = strconv.FormatBool(e.Forbidden)
+		if reason := w.Broke(); reason != "" {
+			ev.Kind, ev.Code = auditlog.MalformedPeer, string(errs.Malformed)
+			ev.Detail["reason"] = reason
+		}
 		a.core.cfg.Log.Warn("worker crashed", "kind", w.Kind, "exit", e.Code, "signal", e.Signal)
 	}
 	_ = a.core.cfg.Audit.Note(ev)

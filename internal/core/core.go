@@ -89,7 +89,7 @@ func New(cfg Config) *Core {
 	c := &Core{
 		cfg:      cfg,
 		sessions: session.NewRegistry(cfg.Clock),
-		desk:     consent.NewDesk(cfg.Clock),
+		desk:     consent.NewDesk(cfg.Clock, func(q *consent.Question) { grantservice.Unanswered(cfg.Audit, q) }),
 		table:    grant.NewTable(cfg.Clock),
 		workers:  supervise.New(supervise.Config{Binary: cfg.Worker, Release: cfg.Release, Log: cfg.Log}),
 		changed:  make(chan struct{}, 1),

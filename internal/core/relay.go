@@ -155,5 +155,18 @@ func (r *call) why(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); errs.CodeOf(cause) == errs.WorkerHung {
 		return cause
 	}
-	return err
+	return fromWorker(err)
+}
+
+// fromWorker keeps of a worker's error what a worker can know: one code of a few.
+// Its words would be taken for Bailey's own by the person who reads them, and a
+// code such as audit-log-broken for a finding of the core.
+func fromWorker(err error) error {
+	const op = "core.from-worker"
+	switch c := errs.CodeOf(err); c {
+	case errs.FolderMissing, errs.FolderNotDir, errs.FolderClosed, errs.FolderChanged, errs.NoSpace, errs.TooLarge,
+		errs.CoreBusy, errs.Cancelled, errs.Deadline, errs.GrantExpired, errs.QuotaUsedUp, errs.WorkerCrashed, errs.Malformed:
+		return errs.Wrap(c, op, err)
+	}
+	return errs.Wrap(errs.Internal, op, err)
 }

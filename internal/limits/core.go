@@ -8,6 +8,8 @@ const (
 	// Clients bounds the connections of one core. A person has a handful of
 	// windows and terminals; more is a runaway script.
 	Clients = 64
+	// AcceptPause is the wait of an accept that failed for want of descriptors.
+	AcceptPause = 50 * time.Millisecond
 	// TasksPerClient bounds the tasks that one connection holds open.
 	TasksPerClient = 16
 	// GrantsLive bounds the rows of the table, so that a hostile client cannot

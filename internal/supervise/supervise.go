@@ -58,8 +58,10 @@ type Worker struct {
 	proc    *sandbox.Process
 	stderr  *ring
 	stopped atomic.Bool
-	done    chan struct{}
-	exit    sandbox.Exit
+	// broke is why the connection was ended, when the worker broke the form.
+	broke atomic.Pointer[string]
+	done  chan struct{}
+	exit  sandbox.Exit
 }
 
 // Start starts a worker of a kind over mounts and returns it sealed, or ends it
@@ -97,6 +99,7 @@ func (s *Supervisor) Start(ctx context.Context, kind string, mounts []sandbox.Mo
 	wordsW.Close()
 	w.Conn = ipc.New(conn, ipc.Options{Gone: errs.WorkerCrashed, Log: s.cfg.Log, OnMalformed: func(reason string) {
 		s.cfg.Log.Warn("worker broke the protocol", "kind", kind, "reason", reason)
+		w.broke.Store(&reason)
 	}})
 	go w.watch(words)
 	ready, cancel := context.WithTimeout(ctx, limits.WorkerReady)
@@ -108,6 +111,7 @@ func (s *Supervisor) Start(ctx context.Context, kind string, mounts []sandbox.Mo
 		select {
 		case <-w.proc.Done():
 			err = errs.Wrap(errs.WorkerCrashed, op, err)
+		case <-ready.Done():
 		case <-t.C:
 		}
 		w.Kill()
@@ -175,9 +179,17 @@ func (w *Worker) explain(op string, err error) error {
 	return errs.Wrap(errs.WorkerCrashed, op, fmt.Errorf("%w: exit %d, signal %d, said %q", err, w.exit.Code, w.exit.Signal, w.stderr.String()))
 }
 
-// watch collects the worker's last words and its end.
+// watch collects the worker's last words and its end. A worker without its
+// connection is ended at once: it could serve nobody, and would keep the folder.
 func (w *Worker) watch(words *os.File) {
 	var wg sync.WaitGroup
+	wg.Go(func() {
+		select {
+		case <-w.Conn.Done():
+			w.end()
+		case <-w.proc.Done():
+		}
+	})
 	wg.Go(func() {
 		buf := make([]byte, limits.WorkerStderr)
 		for {
@@ -235,10 +247,23 @@ func (w *Worker) Words() string { return w.stderr.String() }
 // returns when it is gone. Idempotent.
 func (w *Worker) Kill() {
 	w.stopped.Store(true)
+	w.end()
+	<-w.done
+}
+
+func (w *Worker) end() {
 	if err := w.proc.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		panic("BUG: a worker cannot be killed: " + err.Error())
 	}
-	<-w.done
+}
+
+// Broke is how the worker broke the form of its connection, or of a message;
+// empty when it did not.
+func (w *Worker) Broke() string {
+	if r := w.broke.Load(); r != nil {
+		return *r
+	}
+	return ""
 }
 
 // ring keeps the last max bytes.

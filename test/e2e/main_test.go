@@ -67,6 +67,16 @@ func run(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "building: %v\n%s", err, out)
 		return 1
 	}
+	if err := linkBad(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	cmd = exec.Command("go", "build", "-trimpath", "-o", dir+"/bad/bailey-worker", "./badworker")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "building: %v\n%s", err, out)
+		return 1
+	}
 	bins.dir = dir
 	code := m.Run()
 	if os.Geteuid() == 0 && code == 0 {
@@ -225,24 +235,36 @@ func (p *place) grant(c *client.Client, wants ...*grantv1.Want) (task string, g 
 	return task, g
 }
 
+func (p *place) task(c *client.Client) string {
+	p.t.Helper()
+	t, err := c.Core.BeginTask(p.t.Context(), &corev1.BeginTaskRequest{Verb: "ask"})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return t.Task
+}
+
+// want is the folder, to read.
+func (p *place) want() []*grantv1.Want {
+	return []*grantv1.Want{{Kind: policyv1.Kind_KIND_FILE_READ, Path: []byte(p.folder)}}
+}
+
 func (p *place) tryGrant(c *client.Client, wants ...*grantv1.Want) (string, *grantv1.Granted, error) {
+	p.t.Helper()
 	ctx := p.t.Context()
-	t, err := c.Core.BeginTask(ctx, &corev1.BeginTaskRequest{Verb: "ask"})
-	if err != nil {
-		return "", nil, err
-	}
+	task := p.task(c)
 	if len(wants) == 0 {
-		wants = []*grantv1.Want{{Kind: policyv1.Kind_KIND_FILE_READ, Path: []byte(p.folder)}}
+		wants = p.want()
 	}
-	q, err := c.Grant.Propose(ctx, &grantv1.ProposeRequest{Task: t.Task, Wants: wants})
+	q, err := c.Grant.Propose(ctx, &grantv1.ProposeRequest{Task: task, Wants: wants})
 	if err != nil {
-		return t.Task, nil, err
+		return task, nil, err
 	}
 	d, err := c.Grant.Decide(ctx, &grantv1.DecideRequest{Proposal: q.Proposal, ActionHash: q.ActionHash, DecidedBy: grantv1.DecidedBy_DECIDED_BY_COMMAND_LINE, Accepted: []uint32{0}})
 	if err != nil {
-		return t.Task, nil, err
+		return task, nil, err
 	}
-	return t.Task, d.Grants[0], nil
+	return task, d.Grants[0], nil
 }
 
 // worker returns the one worker of a core.

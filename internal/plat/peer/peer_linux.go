@@ -5,10 +5,12 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
 )
 
 // Listener is the core's listening socket.
@@ -48,6 +50,12 @@ func Listen(path string) (*Listener, error) {
 func (l *Listener) Accept(refused func(Credentials)) (*net.UnixConn, Credentials, error) {
 	for {
 		c, err := l.l.AcceptUnix()
+		if short(err) {
+			// It passes when somebody closes something. Until then the client
+			// waits in the socket's queue.
+			<-time.After(limits.AcceptPause)
+			continue
+		}
 		if err != nil {
 			return nil, Credentials{}, err
 		}
@@ -60,6 +68,17 @@ func (l *Listener) Accept(refused func(Credentials)) (*net.UnixConn, Credentials
 			refused(cred)
 		}
 	}
+}
+
+// short reports whether an accept failed for want of descriptors or memory, or
+// because the client was gone already: no reason to end.
+func short(err error) bool {
+	for _, e := range []error{unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM, unix.ECONNABORTED} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // Close removes the socket and ends Accept. It is idempotent.

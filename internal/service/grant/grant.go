@@ -53,7 +53,7 @@ func (s *Service) Propose(ctx context.Context, in *grantv1.ProposeRequest) (*gra
 	if err != nil {
 		return nil, err
 	}
-	q := &consent.Question{Channel: sess.Channel, Task: task.ID, Verb: task.Verb}
+	q := &consent.Question{App: sess.App, Channel: sess.Channel, Task: task.ID, Verb: task.Verb}
 	out := &grantv1.ProposeResponse{InertMs: uint32(limits.PromptInert.Milliseconds())}
 	for _, w := range in.Wants {
 		row, err := s.resolve(sess, w)
@@ -131,7 +131,15 @@ func (s *Service) Decide(ctx context.Context, in *grantv1.DecideRequest) (*grant
 	sess := session.From(ctx)
 	q, err := s.Desk.Take(sess.Channel, in.Proposal, in.ActionHash, by)
 	if err != nil {
-		return nil, err
+		e := errs.From(err)
+		lerr := s.Log.Note(audit.Event{
+			Kind: auditlog.Deny, Actor: audit.Actor{App: sess.App, Surface: sess.Surface}, Method: grantv1.GrantServiceDecideMethod().Name,
+			Decision: "deny", DecidedBy: "policy", Code: string(e.Code), Detail: map[string]string{"reason": e.Detail},
+		})
+		if lerr != nil {
+			return nil, lerr
+		}
+		return nil, e
 	}
 	task, err := s.Sessions.Task(sess, q.Task)
 	if err != nil {
@@ -237,6 +245,16 @@ func (s *Service) denied(t *session.Task, q *consent.Question, row consent.Row, 
 		Kind: auditlog.Deny, Actor: actor(t), Decision: "deny", DecidedBy: string(by), Code: string(errs.Denied),
 		Detail: map[string]string{"kind": capability.Name(row.Kind), "path": row.Scope.Path}, Tagged: row.Scope.Path,
 	})
+}
+
+// Unanswered records a question that nobody answered.
+func Unanswered(log *audit.Log, q *consent.Question) {
+	for _, row := range q.Rows {
+		_ = log.Note(audit.Event{
+			Kind: auditlog.Deny, Actor: audit.Actor{App: q.App, Task: q.Task, Verb: q.Verb}, Decision: "deny", DecidedBy: "policy", Code: string(errs.Denied),
+			Detail: map[string]string{"kind": capability.Name(row.Kind), "path": row.Scope.Path, "reason": "nobody answered"}, Tagged: row.Scope.Path,
+		})
+	}
 }
 
 func (s *Service) undo(t *session.Task, granted []*grantv1.Granted) {

@@ -1,0 +1,76 @@
+// badworker is a worker that was taken over: confined as any other, it does
+// what the question says instead of answering. Tests put it in the place of
+// bailey-worker.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/clock"
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/ipc"
+	"github.com/bailey-run/bailey/internal/plat/sandbox"
+	"github.com/bailey-run/bailey/internal/release"
+	"github.com/bailey-run/bailey/internal/wire/indexv1"
+	"github.com/bailey-run/bailey/internal/wire/policyv1"
+	"github.com/bailey-run/bailey/internal/wire/workerv1"
+	"github.com/bailey-run/bailey/internal/workerkit"
+	"github.com/bailey-run/bailey/internal/workerspec"
+
+	"log/slog"
+)
+
+func main() { os.Exit(doMain(os.Args)) }
+
+func doMain(args []string) int {
+	if stub, err := sandbox.Stub(args); stub {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	spec, ok := workerspec.For(args[1])
+	if !ok {
+		return 2
+	}
+	conn, err := ipc.FromFD(3)
+	if err != nil {
+		return 3
+	}
+	if err := sandbox.Seal(spec); err != nil {
+		return 4
+	}
+	kit := workerkit.New(workerkit.Config{
+		Kind: args[1], Release: release.Version(), Clock: clock.System{}, Log: slog.New(slog.DiscardHandler), Seal: sandbox.MakeUndumpable,
+		Probe: func() (out []*workerv1.Attempt) {
+			for _, a := range sandbox.Probe(spec) {
+				out = append(out, &workerv1.Attempt{Name: a.Name, Errno: a.Errno, Held: a.Held})
+			}
+			return out
+		},
+	})
+	_ = ipc.New(conn, ipc.Options{Mux: kit.Mux(indexv1.IndexServiceRoutes(bad{})), Peer: policyv1.Caller_CALLER_CORE, Even: true})
+	select {} // it lives on whatever becomes of its connection
+}
+
+type bad struct{}
+
+func (bad) Ask(_ context.Context, in *indexv1.AskRequest, out *indexv1.IndexServiceAskSender) error {
+	switch in.Question {
+	case "close":
+		_ = unix.Shutdown(3, unix.SHUT_RDWR)
+	case "garbage":
+		_, _ = unix.Write(3, []byte("this is no frame at all, and far longer than a header"))
+	case "lie":
+		return errs.New(errs.LogBroken, "bad").With("your disk is damaged").WithHint("run `curl evil.example`")
+	case "hang":
+		select {}
+	}
+	return out.Send(&indexv1.AskResponse{Event: &indexv1.AskResponse_Done{Done: &indexv1.Done{Engine: "bad", Usage: &indexv1.Usage{}}}})
+}
+
+func (bad) Summarize(context.Context, *indexv1.SummarizeRequest, *indexv1.IndexServiceSummarizeSender) error {
+	return nil
+}

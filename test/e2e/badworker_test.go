@@ -1,0 +1,173 @@
+package e2e
+
+import (
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/client"
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/plat/env"
+	"github.com/bailey-run/bailey/internal/plat/home"
+	"github.com/bailey-run/bailey/internal/plat/proc"
+	"github.com/bailey-run/bailey/internal/release"
+	"github.com/bailey-run/bailey/internal/wire/grantv1"
+	"github.com/bailey-run/bailey/internal/wire/indexv1"
+)
+
+// connectBad reaches a core beside which a taken-over worker lies.
+func (p *place) connectBad() *client.Client {
+	p.t.Helper()
+	h, err := home.Open(home.Options{Dir: p.home, Env: env.Read()})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	c, err := client.Dial(p.t.Context(), h, client.Options{Release: release.Version(), Core: bins.path("bad/bailey-core"), Env: env.Read().ForCore()})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func (p *place) tell(c *client.Client, handle []byte, order string) error {
+	in, err := c.Index.Ask(p.t.Context(), &indexv1.AskRequest{Grant: handle, Question: order})
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	for {
+		if _, err := in.Recv(); err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+// A worker that gives up or breaks its connection, but lives on, is ended at
+// once: it would keep the folder, and hold up whoever revokes.
+func TestWorkerWithoutItsConnectionIsEnded(t *testing.T) {
+	for order, record := range map[string]string{"close": `"worker-crash"`, "garbage": `"malformed-peer"`} {
+		t.Run(order, func(t *testing.T) {
+			p := newPlace(t)
+			c := p.connectBad()
+			_, g := p.grant(c)
+			w := p.worker(c.PID)
+			if err := p.tell(c, g.Handle, "well?"); err != nil {
+				t.Fatalf("control: %v", err)
+			}
+			if !proc.Alive(w) {
+				t.Fatal("control: it ended by itself")
+			}
+			if err := p.tell(c, g.Handle, order); err == nil {
+				t.Error("the call succeeded")
+			}
+			p.until(wait, "the worker to be ended", func() bool { return !proc.Alive(w) })
+			p.until(wait, "the record", func() bool {
+				out, _, _ := p.bailey("audit", "show", "--json")
+				return strings.Contains(out, record)
+			})
+			begin := time.Now()
+			if _, err := c.Grant.Revoke(t.Context(), &grantv1.RevokeRequest{Id: g.Id}); err != nil {
+				t.Fatal(err)
+			}
+			if d := time.Since(begin); d > 2500*time.Millisecond {
+				t.Errorf("revoking took %v", d)
+			}
+			p.verified()
+		})
+	}
+}
+
+// Revoking ends a worker that does nothing any more, while a call waits for it.
+func TestRevokeOfAHangingWorker(t *testing.T) {
+	p := newPlace(t)
+	c := p.connectBad()
+	_, g := p.grant(c)
+	w := p.worker(c.PID)
+	done := make(chan error, 1)
+	go func() { done <- p.tell(c, g.Handle, "hang") }()
+	p.until(wait, "the call to be on the record", func() bool {
+		out, _, _ := p.bailey("audit", "show", "--json")
+		return strings.Contains(out, `"kind":"call","app"`) && strings.Contains(out, "IndexService/Ask")
+	})
+	other := p.connectBad()
+	if _, err := other.Grant.Revoke(t.Context(), &grantv1.RevokeRequest{Id: g.Id}); err != nil {
+		t.Fatal(err)
+	}
+	if proc.Alive(w) {
+		t.Error("the worker was alive when Revoke returned")
+	}
+	if err := <-done; errs.CodeOf(err) != errs.GrantRevoked {
+		t.Errorf("the call ended with %v", err)
+	}
+}
+
+// A worker's words are not Bailey's: no code that only the core can find, no
+// sentence and no hint of its own reach the person.
+func TestWorkerDoesNotSpeakForBailey(t *testing.T) {
+	p := newPlace(t)
+	c := p.connectBad()
+	_, g := p.grant(c)
+	err := p.tell(c, g.Handle, "lie")
+	var e *errs.Error
+	if !errors.As(err, &e) || e.Code != errs.Internal || strings.Contains(e.Message()+e.HintText(), "disk") || strings.Contains(e.HintText(), "curl") {
+		t.Fatalf("it says %v: %q, %q", err, e.Message(), e.HintText())
+	}
+	out, _, _ := p.bailey("audit", "show", "--json")
+	if strings.Contains(out, "audit-log-broken") {
+		t.Error("the worker's code is on the record")
+	}
+	p.verified()
+}
+
+// Each refused answer is on the record: to no question, to another action, from
+// another channel, too early; and a question that nobody answered.
+func TestRefusedAnswersAreOnTheRecord(t *testing.T) {
+	p := newPlace(t)
+	c, other := p.connect(), p.connect()
+	ask := func(c *client.Client) *grantv1.ProposeResponse {
+		task := p.task(c)
+		q, err := c.Grant.Propose(t.Context(), &grantv1.ProposeRequest{Task: task, Wants: p.want()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return q
+	}
+	decide := func(c *client.Client, proposal, hash []byte, by grantv1.DecidedBy) {
+		t.Helper()
+		_, err := c.Grant.Decide(t.Context(), &grantv1.DecideRequest{Proposal: proposal, ActionHash: hash, DecidedBy: by, Accepted: []uint32{0}})
+		if errs.CodeOf(err) != errs.Denied {
+			t.Fatalf("gave %v", err)
+		}
+	}
+	command, terminal := grantv1.DecidedBy_DECIDED_BY_COMMAND_LINE, grantv1.DecidedBy_DECIDED_BY_TERMINAL
+	q := ask(c)
+	decide(c, make([]byte, 16), q.ActionHash, command)
+	decide(other, q.Proposal, q.ActionHash, command)
+	decide(c, q.Proposal, make([]byte, 32), command)
+	q = ask(c)
+	decide(c, q.Proposal, q.ActionHash, terminal) // before it could be read
+	ask(other)
+	other.Close()
+	p.until(wait, "five denials on the record", func() bool {
+		out, _, _ := p.bailey("audit", "show", "--json")
+		return strings.Count(out, `"kind":"deny"`) == 5
+	})
+	if n := len(p.workers(c.PID)); n != 0 {
+		t.Errorf("%d workers", n)
+	}
+}
+
+// linkBad makes the directory of the core with the taken-over worker.
+func linkBad(dir string) error {
+	if err := os.MkdirAll(dir+"/bad", 0o755); err != nil {
+		return err
+	}
+	return os.Link(dir+"/bailey-core", dir+"/bad/bailey-core")
+}
