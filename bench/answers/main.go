@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 )
 
 func main() {
@@ -27,8 +28,12 @@ func main() {
 
 func collections() []string { return []string{"prometheus", "manpages", "sqlite"} }
 
+// tuningSet is the set whose tuning thirds every threshold comes from.
+const tuningSet = "questions.json"
+
 type options struct {
 	dir       string
+	set       string
 	held      bool
 	binary    string
 	peersOnly bool
@@ -43,7 +48,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f := flag.NewFlagSet("answers", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.StringVar(&o.dir, "dir", ".", "the folder of questions.json and collections")
-	f.BoolVar(&o.held, "held", false, "use the held third too: once, at the end")
+	f.StringVar(&o.set, "set", tuningSet, "the `file` of questions in that folder; thresholds always come from the two tuning thirds of "+tuningSet)
+	f.BoolVar(&o.held, "held", false, "use the held questions too: once, at the end")
 	f.StringVar(&o.binary, "bailey", "", "ask this bailey binary too (`path`), in its sandbox")
 	f.BoolVar(&o.peersOnly, "peers", false, "only the peers")
 	f.BoolVar(&o.verbose, "v", false, "a line for every question")
@@ -56,12 +62,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if f.NArg() > 0 {
 		return fmt.Errorf("unexpected %q", f.Arg(0))
 	}
-	qs, err := loadQuestions(filepath.Join(o.dir, "questions.json"))
+	qs, err := o.questions()
 	if err != nil {
 		return err
 	}
 	if o.held {
-		fmt.Fprintln(stderr, "*** THE HELD THIRD IS IN USE. Whoever tunes anything after seeing these results has spent it. ***")
+		fmt.Fprintf(stderr, "*** THE HELD QUESTIONS OF %s ARE IN USE. Whoever tunes anything after seeing these results has spent them. ***\n", o.set)
 	}
 	rep, err := evaluate(ctx, o, qs, stderr)
 	if err != nil {
@@ -77,4 +83,30 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return rep.write(o.out)
 	}
 	return nil
+}
+
+// alone says whether a set is another than the one that thresholds come
+// from: its questions are all held, and their results are shown alone.
+func alone(set string) bool { return set != tuningSet }
+
+// questions are the set's, and the tuning thirds that its thresholds need.
+func (o options) questions() ([]question, error) {
+	qs, err := loadQuestions(filepath.Join(o.dir, tuningSet))
+	if err != nil || !alone(o.set) {
+		return qs, err
+	}
+	more, err := loadQuestions(filepath.Join(o.dir, o.set))
+	if err != nil {
+		return nil, err
+	}
+	if !o.held {
+		return nil, fmt.Errorf("%s is held: it is asked with -held, once", o.set)
+	}
+	for _, q := range more {
+		if !q.Held {
+			return nil, fmt.Errorf("%s: %s is not held, and nothing may be tuned on it", o.set, q.ID)
+		}
+	}
+	qs = slices.DeleteFunc(qs, func(q question) bool { return q.Held })
+	return append(qs, more...), nil
 }

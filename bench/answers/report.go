@@ -22,6 +22,7 @@ type report struct {
 	open      map[string]choice // never silent
 	summaries []summaryResult
 	held      bool
+	set       string // the file of the questions
 	sizes     map[string]int
 }
 
@@ -47,7 +48,7 @@ func peers() []opener {
 }
 
 func evaluate(ctx context.Context, o options, all []question, progress io.Writer) (*report, error) {
-	rep := &report{records: map[string][]record{}, tuned: map[string]choice{}, open: map[string]choice{}, held: o.held, sizes: map[string]int{}}
+	rep := &report{records: map[string][]record{}, tuned: map[string]choice{}, open: map[string]choice{}, held: o.held, set: o.set, sizes: map[string]int{}}
 	openers := peers()
 	if !o.peersOnly {
 		openers = append(openers, ours(o)...)
@@ -114,6 +115,10 @@ func part(rs []record, held bool) []record {
 	return out
 }
 
+// shows says whether the question's own result is shown: the tuning thirds are
+// asked with another set, but only for the thresholds.
+func (r *report) shows(q *question) bool { return !alone(r.set) || q.Held }
+
 func percent(n, of int) string {
 	if of == 0 {
 		return "-"
@@ -122,12 +127,20 @@ func percent(n, of int) string {
 }
 
 func (r *report) print(w io.Writer, o options) {
-	r.table(w, "the two tuning thirds", false)
-	if r.held {
-		r.table(w, "THE HELD THIRD, thresholds from the other two", true)
+	switch {
+	case alone(r.set):
+		r.table(w, fmt.Sprintf("THE HELD SET %s, thresholds from the tuning thirds of %s", r.set, tuningSet), true)
+	default:
+		r.table(w, "the two tuning thirds", false)
+		if r.held {
+			r.table(w, "THE HELD THIRD, thresholds from the other two", true)
+		}
 	}
 	for name, rs := range r.records {
 		for _, x := range rs {
+			if !r.shows(x.q) {
+				continue
+			}
 			for _, e := range x.wrong {
 				fmt.Fprintf(w, "wrong citation, %s: %s\n", name, e)
 			}
@@ -178,6 +191,9 @@ func (r *report) each(w io.Writer) {
 	fmt.Fprintln(w)
 	for i := range r.records[r.systems[0]] {
 		q := r.records[r.systems[0]][i].q
+		if !r.shows(q) {
+			continue
+		}
 		fmt.Fprintf(w, "%s %s %s\n", q.ID, q.Kind, q.Text)
 		for _, name := range r.systems {
 			x := &r.records[name][i]
@@ -233,11 +249,14 @@ func (r *report) rows() []row {
 		{"false answers", func(t tally) float64 { return share(t.False, t.Unanswerable) }},
 	}
 	for _, held := range []bool{false, true} {
-		if held && !r.held {
+		if held && !r.held || !held && alone(r.set) {
 			continue
 		}
 		set := "tuning thirds"
-		if held {
+		switch {
+		case alone(r.set):
+			set = r.set
+		case held:
 			set = "held third"
 		}
 		for _, name := range r.systems {
@@ -311,6 +330,9 @@ func (r *report) write(path string) error {
 		c := r.tuned[name]
 		for i := range r.records[name] {
 			x := &r.records[name][i]
+			if !r.shows(x.q) {
+				continue
+			}
 			y := rawResult{Question: x.q.ID, System: name, Silent: c.silent(x), Hit1: x.hit1, Hit3: x.hit3, In3: x.in3[c.Way], Scores: x.scores, Shown: []rawPassage{}}
 			for _, p := range x.shown[c.Way] {
 				y.Shown = append(y.Shown, rawPassage{p.File, p.Line, p.End})
@@ -323,7 +345,7 @@ func (r *report) write(path string) error {
 		finite[name] = c
 	}
 	b, err := json.MarshalIndent(map[string]any{
-		"machine": machine(), "time": time.Now().UTC().Format(time.RFC3339), "held": r.held,
+		"machine": machine(), "time": time.Now().UTC().Format(time.RFC3339), "held": r.held, "set": r.set,
 		"bytes": r.sizes, "choices": finite, "rows": r.rows(), "summaries": r.summaries,
 	}, "", " ")
 	if err != nil {
