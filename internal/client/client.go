@@ -70,13 +70,13 @@ func (NotRunning) Error() string { return "no core is running" }
 func Dial(ctx context.Context, h *home.Home, o Options) (*Client, error) {
 	deadline, cancel := context.WithTimeout(ctx, limits.CoreStart)
 	defer cancel()
-	lost := 0
-	for started := false; ; {
+	lost, starts, wait := 0, 0, time.Duration(0)
+	for {
 		c, err := connect(deadline, h, o)
 		if err != nil && errs.CodeOf(err) == errs.CoreUnavailable && !peer.Absent(err) && lost < limits.CoreLost {
 			// It was about to end when we came: the next look finds nobody.
 			lost++
-			if err := pause(deadline); err != nil {
+			if err := pause(deadline, limits.CoreRetry); err != nil {
 				return nil, orTimeout(ctx, deadline, err)
 			}
 			continue
@@ -87,18 +87,25 @@ func Dial(ctx context.Context, h *home.Home, o Options) (*Client, error) {
 		if o.Core == "" {
 			return nil, NotRunning{}
 		}
-		if started {
+		if starts == limits.CoreStarts {
+			return nil, errs.New(errs.CoreUnavailable, "client.dial").
+				With(fmt.Sprintf("it was started %d times and ended each time before it answered", starts))
+		}
+		if wait > 0 {
 			// Another client's core holds the lock and does not listen yet, or
 			// one that listened has just ended.
-			if err := pause(deadline); err != nil {
+			if err := pause(deadline, wait); err != nil {
 				return nil, orTimeout(ctx, deadline, err)
 			}
 		}
+		wait = min(max(2*wait, limits.CoreRetry), limits.CoreRetryMost)
 		outcome, err := launch.Start(deadline, launch.Command{Path: o.Core, Args: coreArgs(h), Env: o.Env})
 		if err != nil {
 			return nil, orTimeout(ctx, deadline, explain(err))
 		}
-		started = outcome == launch.Taken
+		if outcome == launch.Ready {
+			starts++
+		}
 	}
 }
 
@@ -165,9 +172,9 @@ func FindCore(self string) (string, error) {
 		WithHint("install Bailey again: bailey, bailey-core and bailey-worker belong together")
 }
 
-// pause waits a moment before the next look, or until ctx ends.
-func pause(ctx context.Context) error {
-	t := time.NewTimer(limits.CoreRetry)
+// pause waits for d before the next look, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:

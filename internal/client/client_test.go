@@ -22,6 +22,7 @@ import (
 	"github.com/bailey-run/bailey/internal/client"
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/ipc"
+	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/plat/home"
 	"github.com/bailey-run/bailey/internal/plat/peer"
 	"github.com/bailey-run/bailey/internal/wire/corev1"
@@ -72,6 +73,10 @@ func fakeCore(args []string) int {
 		return 1
 	}
 	fmt.Fprintln(started, os.Getpid())
+	if how == "ends" {
+		fmt.Fprintln(ready, "ready")
+		return 0
+	}
 	l, err := peer.Listen(h.Socket)
 	if err != nil {
 		return 1
@@ -252,6 +257,18 @@ func TestCoreThatDoesNotStart(t *testing.T) {
 	_, err = client.Dial(t.Context(), h, options(t, "crash"))
 	if e := errs.From(err); e.Code != errs.CoreUnavailable || !strings.Contains(e.Message(), "panic: BUG") || strings.Contains(e.Message(), "goroutine") {
 		t.Errorf("a crash: %v", e.Message())
+	}
+}
+
+// A core that says it is ready and ends is not started for ever.
+func TestCoreThatEndsAtOnce(t *testing.T) {
+	h := newHome(t)
+	_, err := client.Dial(t.Context(), h, options(t, "ends"))
+	if e := errs.From(err); e.Code != errs.CoreUnavailable || !strings.Contains(e.Message(), "started 3 times") {
+		t.Errorf("got %v", err)
+	}
+	if n := len(pids(t, h)); n != limits.CoreStarts {
+		t.Errorf("%d cores were started", n)
 	}
 }
 

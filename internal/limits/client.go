@@ -12,8 +12,15 @@ const (
 	// targets ask for 300 ms from start to exit; a busy machine gets 50 times that.
 	CoreStart = 15 * time.Second
 	// CoreRetry is the pause between two looks for the core of another client
-	// that is starting at the same moment.
-	CoreRetry = 10 * time.Millisecond
+	// that is starting at the same moment. It doubles with every start up to
+	// CoreRetryMost, so that a core that is long at its log is not drowned in
+	// processes that only say "taken".
+	CoreRetry     = 10 * time.Millisecond
+	CoreRetryMost = 160 * time.Millisecond
+	// CoreStarts is how many cores one command starts that become ready and are
+	// gone before it reaches them: one may have been ended by `bailey stop`, two
+	// by bad luck; after three it is broken.
+	CoreStarts = 3
 	// CoreLost is how many times a core that goes away in the first call is
 	// called again: one that was ending, or was ended by `bailey stop`.
 	CoreLost = 5
