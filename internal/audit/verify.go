@@ -31,7 +31,7 @@ type Report struct {
 	// nil when none is.
 	FirstBad *uint64 `json:"first_bad"`
 	// Reason is a sentence; empty when OK.
-	Reason string `json:"reason,omitempty"`
+	Reason string `json:"reason"`
 	// LastCheckpoint is where the newest checkpoint that was found anywhere
 	// stood. It is beyond Size when the log was cut.
 	LastCheckpoint Point `json:"last_checkpoint"`
