@@ -7,7 +7,10 @@
 //
 // The three functions differ in what they promise:
 //
-//   - [Name] can be read back: two names that differ look different. For prompts.
+//   - [Name] can be read back: two names that differ are written differently, and
+//     characters that are equal by Unicode's canonical equivalence (UAX #15, an
+//     é of one or of two code points) do not look the same. Letters of two
+//     scripts that look alike are not told apart. For prompts.
 //   - [Path] leaves a backslash alone, so that an ordinary path can be copied.
 //   - [Text] is for sentences: white space becomes one blank, and the joiners
 //     that Persian, Hindi and emoji are written with stay.
@@ -21,6 +24,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/bailey-run/bailey/internal/limits"
 )
@@ -57,7 +62,13 @@ func show(s string, m mode) string {
 	b.Grow(len(s) + 16)
 	marks := 0
 	base, blank := false, false // what stands before: something to put a mark on; a blank
+	composed := m == text || norm.NFC.IsNormalString(s)
+	segment, odd := 0, false // the end of what i stands in, and that it is not in its composed form
 	for i := 0; i < len(s); {
+		if !composed && i >= segment {
+			segment = i + norm.NFC.NextBoundaryInString(s[i:], true)
+			odd = !norm.NFC.IsNormalString(s[i:segment])
+		}
 		r, size := utf8.DecodeRuneInString(s[i:])
 		raw := s[i : i+size]
 		i += size
@@ -69,7 +80,7 @@ func show(s string, m mode) string {
 			continue
 		}
 		blank = false
-		ok := allowed(r, raw, m)
+		ok := allowed(r, raw, m) && (r < utf8.RuneSelf || !odd)
 		if ok && unicode.Is(unicode.M, r) {
 			// A mark with nothing below it would be drawn on what Bailey wrote;
 			// a tower of them over the neighbouring lines.

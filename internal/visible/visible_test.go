@@ -8,6 +8,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/bailey-run/bailey/internal/visible"
 )
 
@@ -59,13 +61,38 @@ func TestName(t *testing.T) {
 		{"\U000e0041", `\U000e0041`},
 		{"\xff", `\xff`},
 		{"a\nb\tc\rd", `a\nb\tc\rd`},
-		{"e\u0301", "e\u0301"},
+		{"x\u0301", "x\u0301"},
 		{"\u0301", `\u0301`},
 		{"", ""},
 	} {
 		if got := visible.Name(c[0]); got != c[1] {
 			t.Errorf("Name(%+q) = %+q, want %+q", c[0], got, c[1])
 		}
+	}
+}
+
+// Two names that are canonically equal (UAX #15) are drawn alike by a terminal;
+// the one that is not in the composed form is shown as what it is.
+func TestEqualNamesLookDifferent(t *testing.T) {
+	for _, c := range [][2]string{
+		{"caf\u00e9", "caf\u00e9"},
+		{"cafe\u0301", `cafe\u0301`},
+		{"/r\u00e9sum\u00e9/cafe\u0301.md", "/r\u00e9sum\u00e9" + `/cafe\u0301.md`},
+		{"\u212b and \u00c5", `\u212b and ` + "\u00c5"},
+		{"\ud55c", "\ud55c"},
+		{"\u1112\u1161\u11ab", `\u1112\u1161\u11ab`},
+		{"a\u0301\u0323", `a\u0301\u0323`},
+		{"\u0928\u0940", "\u0928\u0940"}, // Hindi is written with marks and stays
+	} {
+		if got := visible.Name(c[0]); got != c[1] {
+			t.Errorf("Name(%+q) = %+q, want %+q", c[0], got, c[1])
+		}
+		if got := visible.Path(c[0]); got != c[1] {
+			t.Errorf("Path(%+q) = %+q, want %+q", c[0], got, c[1])
+		}
+	}
+	if got := visible.Text("cafe\u0301"); got != "cafe\u0301" {
+		t.Errorf("a sentence became %+q", got)
 	}
 }
 
@@ -102,6 +129,9 @@ func FuzzName(f *testing.F) {
 		}
 		if acts(visible.Path(s)) {
 			t.Fatalf("Path(%+q) = %+q", s, visible.Path(s))
+		}
+		if !norm.NFC.IsNormalString(shown) {
+			t.Fatalf("Name(%+q) = %+q, which has an equal", s, shown)
 		}
 		for _, r := range visible.Text(s) {
 			if unicode.Is(unicode.Cc, r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' {
