@@ -8,6 +8,10 @@ const (
 	// Linux: sun_path holds 108 bytes, the last of them 0 (unix(7)).
 	SocketName = 107
 
+	// Links is how many links are followed on the way to a home, as many as the
+	// kernel follows (path_resolution(7)).
+	Links = 40
+
 	// CoreStart is how long a client waits for a core that it started: the
 	// targets ask for 300 ms from start to exit; a busy machine gets 50 times that.
 	CoreStart = 15 * time.Second

@@ -115,7 +115,7 @@ func ensure(dir string) error {
 	return above(dir)
 }
 
-// check looks at what stands at dir itself; a link is followed only by above.
+// check looks at the directory that dir leads to; above looks at the way there.
 func check(dir string) error {
 	var st unix.Stat_t
 	if err := unix.Stat(dir, &st); err != nil {
@@ -133,30 +133,73 @@ func check(dir string) error {
 	return nil
 }
 
-// above refuses a directory that somebody else could replace: one below a
-// directory of another user, or below one that all may write and that is not
-// sticky. Group-writable parents are left alone: with a umask of 002 and
-// a group for each user they are normal.
+// above refuses a directory that somebody else could replace. It walks dir as
+// it is named, through every link on the way: each directory that a name is
+// looked up in, and each link, must be ours or the system's, and no directory may
+// be written by everyone unless it is sticky. Group-writable parents are left
+// alone: with a umask of 002 and a group for each user they are normal.
 func above(dir string) error {
-	real, err := filepath.EvalSymlinks(dir)
-	if err != nil {
-		return explain(dir, err)
-	}
-	for p := filepath.Dir(real); ; p = filepath.Dir(p) {
+	at, rest, links := "/", strings.Split(dir, "/"), 0
+	for len(rest) > 0 {
+		part := rest[0]
+		rest = rest[1:]
+		switch part {
+		case "", ".":
+			continue
+		case "..":
+			// at has no link in it, so this is what the kernel does.
+			at = filepath.Dir(at)
+			continue
+		}
+		if err := safeIn(dir, at); err != nil {
+			return err
+		}
+		next := filepath.Join(at, part)
 		var st unix.Stat_t
-		if err := unix.Lstat(p, &st); err != nil {
-			return explain(p, err)
+		if err := unix.Lstat(next, &st); err != nil {
+			return explain(next, err)
 		}
-		if int(st.Uid) != os.Geteuid() && st.Uid != 0 && st.Uid != overflowUID {
-			return unusable(dir, fmt.Sprintf("%s above it belongs to user %d, who could replace it", p, st.Uid), nil)
+		if st.Mode&unix.S_IFMT != unix.S_IFLNK {
+			at = next
+			continue
 		}
-		if st.Mode&0o002 != 0 && st.Mode&unix.S_ISVTX == 0 {
-			return unusable(dir, fmt.Sprintf("%s above it can be written by everyone (mode %04o)", p, st.Mode&0o7777), nil)
+		if !trusted(st.Uid) {
+			return unusable(dir, fmt.Sprintf("the link %s on the way to it belongs to user %d, who could turn it elsewhere", next, st.Uid), nil)
 		}
-		if p == filepath.Dir(p) {
-			return nil
+		if links++; links > limits.Links {
+			return explain(next, syscall.ELOOP)
 		}
+		target, err := os.Readlink(next)
+		if err != nil {
+			return explain(next, err)
+		}
+		if filepath.IsAbs(target) {
+			at = "/"
+		}
+		rest = append(strings.Split(target, "/"), rest...)
 	}
+	return nil
+}
+
+// safeIn refuses a directory on the way to dir whose entries others can replace.
+func safeIn(dir, on string) error {
+	var st unix.Stat_t
+	if err := unix.Lstat(on, &st); err != nil {
+		return explain(on, err)
+	}
+	if !trusted(st.Uid) {
+		return unusable(dir, fmt.Sprintf("%s above it belongs to user %d, who could replace it", on, st.Uid), nil)
+	}
+	if st.Mode&0o002 != 0 && st.Mode&unix.S_ISVTX == 0 {
+		return unusable(dir, fmt.Sprintf("%s above it can be written by everyone (mode %04o)", on, st.Mode&0o7777), nil)
+	}
+	return nil
+}
+
+// trusted says whose directories and links may lead to a home: ours and the
+// system's.
+func trusted(uid uint32) bool {
+	return int(uid) == os.Geteuid() || uid == 0 || uid == overflowUID
 }
 
 func explain(path string, err error) error {

@@ -248,6 +248,37 @@ func TestRefusals(t *testing.T) {
 	mustOpen(t, w.o)
 }
 
+// A home that is named through links is as safe as every link and directory on
+// the way, whatever the real path is.
+func TestLinksOnTheWay(t *testing.T) {
+	w := newWorld(t)
+	mkdir(t, w.dir+"/real", 0o700)
+	link := func(target, name string) string {
+		t.Helper()
+		if err := os.Symlink(target, name); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	w.o.Dir = link("real", w.dir+"/two") + "/"
+	w.o.Dir = link(w.dir+"/h/../two", w.dir+"/one") + "/home"
+	if h := mustOpen(t, w.o); h.Dir != w.dir+"/real/home" {
+		t.Errorf("got %s", h.Dir)
+	}
+	w.o.Dir = link(w.dir+"/real", w.temp+"/ours") // sticky: nobody else can replace it
+	mustOpen(t, w.o)
+	// Everyone may put another link in its place.
+	mkdir(t, w.dir+"/all", 0o777)
+	w.o.Dir = link(w.dir+"/real", w.dir+"/all/link")
+	refused(t, w.o, w.dir+"/all above it")
+	// Also by way of a link of ours, and for a directory below.
+	w.o.Dir = link(w.dir+"/all/link", w.dir+"/far") + "/home"
+	refused(t, w.o, w.dir+"/all above it")
+	link("loop", w.dir+"/loop")
+	w.o.Dir = w.dir + "/loop"
+	refused(t, w.o, w.o.Dir)
+}
+
 // Somebody was in /tmp before us: a link, a file, an open directory.
 func TestHostileTemp(t *testing.T) {
 	for name, plant := range map[string]func(path string) error{
@@ -286,6 +317,22 @@ func TestOtherOwner(t *testing.T) {
 	// Ours, but below theirs: they could put another in its place.
 	w.o.Dir += "/ours"
 	refused(t, w.o, w.dir+"/theirs")
+
+	// Ours, but named through a link in theirs, or one of theirs in /tmp.
+	for _, in := range []string{w.dir + "/theirs", w.temp} {
+		link := in + "/link"
+		if err := errors.Join(os.MkdirAll(w.dir+"/real", 0o700), os.Symlink(w.dir+"/real", link)); err != nil {
+			t.Fatal(err)
+		}
+		w.o.Dir = link
+		if in == w.temp {
+			mustOpen(t, w.o) // the control: it is root's still
+			if err := os.Lchown(link, other, other); err != nil {
+				t.Fatal(err)
+			}
+		}
+		refused(t, w.o, in)
+	}
 
 	w = newWorld(t)
 	if err := os.Chown(w.home, other, other); err != nil {
