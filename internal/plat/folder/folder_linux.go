@@ -47,11 +47,31 @@ func Open(path string) (*Folder, error) {
 		return nil, openError(op, err)
 	}
 	f := &Folder{Dir: os.NewFile(uintptr(fd), real), Path: real, Renamed: real != clean}
+	if pseudo(fd) {
+		f.Close()
+		return nil, errs.New(errs.Denied, op).With("the folder holds no documents, but the system's own state").WithHint("name a folder of a disk")
+	}
 	if f.Object, err = identify(fd); err != nil {
 		f.Close()
 		return nil, errs.Wrap(errs.FolderClosed, op, err)
 	}
 	return f, nil
+}
+
+// pseudo reports whether a directory is of a file system that shows the
+// kernel's state: reading there acts on processes and devices, and a read-only
+// mount of it is not one.
+func pseudo(fd int) bool {
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(fd, &fs); err != nil {
+		return false
+	}
+	switch fs.Type {
+	case unix.PROC_SUPER_MAGIC, unix.SYSFS_MAGIC, unix.CGROUP_SUPER_MAGIC, unix.CGROUP2_SUPER_MAGIC, unix.DEBUGFS_MAGIC,
+		unix.TRACEFS_MAGIC, unix.SECURITYFS_MAGIC, unix.BPF_FS_MAGIC, unix.DEVPTS_SUPER_MAGIC, unix.SELINUX_MAGIC, unix.EFIVARFS_MAGIC, unix.PSTOREFS_MAGIC:
+		return true
+	}
+	return false
 }
 
 func openError(op string, err error) error {

@@ -47,6 +47,7 @@ func TestOpenRefuses(t *testing.T) {
 	for path, want := range map[string]errs.Code{
 		d + "/none": errs.FolderMissing, d + "/file": errs.FolderNotDir, d + "/fifo": errs.FolderNotDir,
 		d + "/loop": errs.FolderMissing, "relative": errs.Usage, "": errs.Usage, d + "/a\x00b": errs.Usage,
+		"/proc": errs.Denied, "/proc/self": errs.Denied, "/sys": errs.Denied, "/dev/pts": errs.Denied,
 		d + "/" + strings.Repeat("x/", 4000): errs.Usage, d + "/file/sub": errs.FolderNotDir,
 	} {
 		f, err := Open(path)
