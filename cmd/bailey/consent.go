@@ -98,7 +98,9 @@ type terminal interface {
 
 // askAt puts the question and returns the rows that were answered yes. Only the
 // verb, typed after the inert time, is a yes; a minute without an answer is a
-// no. Each time the question is shown anew, the inert time starts anew.
+// no. Each time the question is shown anew, the inert time starts anew; so it is
+// when the terminal's size is no longer the one that the question was laid out
+// for, because then nobody knows what of it could be seen.
 func askAt(ctx context.Context, t terminal, q prompt.Question, inert time.Duration) ([]uint32, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, limits.PromptTimeout, errs.New(errs.Denied, "cli.ask").With("nobody answered within a minute"))
 	defer cancel()
@@ -107,7 +109,8 @@ func askAt(ctx context.Context, t terminal, q prompt.Question, inert time.Durati
 		return nil, err
 	}
 	for {
-		lines, err := q.Lines(t.Size())
+		columns, rows := t.Size()
+		lines, err := q.Lines(columns, rows)
 		if err != nil {
 			return nil, err
 		}
@@ -126,6 +129,12 @@ func askAt(ctx context.Context, t terminal, q prompt.Question, inert time.Durati
 			return nil, unanswered(ctx, err)
 		}
 		answer, row := q.Parse(line)
+		if c, r := t.Size(); answer != prompt.No && (c != columns || r != rows) {
+			if _, err := t.Write([]byte("\nThe terminal has another size now. Here is the question again.\n")); err != nil {
+				return nil, errs.Wrap(errs.Denied, "cli.ask", err).With("the question could not be shown")
+			}
+			continue
+		}
 		switch answer {
 		case prompt.Toggle:
 			q.Rows[row].Ticked = !q.Rows[row].Ticked

@@ -21,6 +21,8 @@ type paper struct {
 	columns, rows int
 	held          []time.Duration
 	fails         error
+	// resizes are the sizes that the terminal takes while a line is typed.
+	resizes [][2]int
 }
 
 func (p *paper) Write(b []byte) (int, error) { return p.shown.Write(b) }
@@ -32,6 +34,10 @@ func (p *paper) Hold(ctx context.Context, d time.Duration) error {
 func (p *paper) ReadLine(context.Context) (string, error) {
 	if p.fails != nil {
 		return "", p.fails
+	}
+	if len(p.resizes) > 0 {
+		p.columns, p.rows = p.resizes[0][0], p.resizes[0][1]
+		p.resizes = p.resizes[1:]
 	}
 	a := p.answers[0]
 	p.answers = p.answers[1:]
@@ -70,6 +76,35 @@ func TestAskAt(t *testing.T) {
 		if len(p.answers) != 0 {
 			t.Errorf("%q: it stopped asking", c.answers)
 		}
+	}
+}
+
+// An answer to a question that may have gone out of sight is none: it is put
+// again, inert again, or not at all where it does not fit any more. A "no" stays.
+func TestAskAtAnotherSize(t *testing.T) {
+	for _, c := range []struct {
+		resizes  [][2]int
+		answers  []string
+		accepted []uint32
+		held     int
+	}{
+		{[][2]int{{80, 24}}, []string{"read"}, []uint32{0}, 1}, // the control
+		{[][2]int{{20, 3}}, []string{"read"}, nil, 1},
+		{[][2]int{{100, 30}}, []string{"read", "read"}, []uint32{0}, 2},
+		{[][2]int{{100, 30}, {80, 24}}, []string{"read", "read", "read"}, []uint32{0}, 3},
+		{[][2]int{{100, 30}}, []string{"read", ""}, nil, 2},
+		{[][2]int{{100, 30}}, []string{""}, nil, 1},
+	} {
+		p := &paper{answers: c.answers, columns: 80, rows: 24, resizes: c.resizes}
+		got, err := askAt(t.Context(), p, question("/a"), time.Second)
+		if !slices.Equal(got, c.accepted) || c.accepted == nil && errs.CodeOf(err) != errs.Denied || len(p.held) != c.held || len(p.answers) != 0 {
+			t.Errorf("%v %q: %v %v, held %d times, unread %q", c.resizes, c.answers, got, err, len(p.held), p.answers)
+		}
+	}
+	// A row that is taken out unseen stays.
+	p := &paper{answers: []string{"2", "read"}, columns: 80, rows: 24, resizes: [][2]int{{100, 30}}}
+	if got, err := askAt(t.Context(), p, question("/a", "/b"), 0); err != nil || !slices.Equal(got, []uint32{0, 1}) {
+		t.Errorf("unticked unseen: %v %v", got, err)
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 // its own, as its input, error output and (without -stdout) output, and plays a
 // person. PLAY is a file of lines:
 //
-//	size COLUMNS ROWS   the terminal's size; 80 by 24 otherwise
+//	size COLUMNS ROWS   the terminal's size; 80 by 24 otherwise; later lines change it
 //	see TEXT            wait until TEXT is on the terminal (behind what was seen before)
 //	type TEXT           type a Go string without its quotes, for example read\n
 //	quiet DURATION      nothing more may appear for so long
@@ -63,16 +63,14 @@ func term(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 2}
 	play := strings.Split(strings.TrimSpace(ts.ReadFile(args[0])), "\n")
-	size := unix.Winsize{Col: 80, Row: 24}
-	if f := strings.Fields(play[0]); len(f) == 3 && f[0] == "size" {
-		_, err := fmt.Sscan(f[1]+" "+f[2], &size.Col, &size.Row)
-		ts.Check(err)
+	s := &screenplay{master: master}
+	ts.Check(s.act("size", "80 24"))
+	if verb, what, _ := strings.Cut(play[0], " "); verb == "size" {
+		ts.Check(s.act(verb, what))
 		play = play[1:]
 	}
-	ts.Check(unix.IoctlSetWinsize(int(slave.Fd()), unix.TIOCSWINSZ, &size))
 	ts.Check(cmd.Start())
 	ts.Check(slave.Close())
-	s := &screenplay{master: master}
 	defer func() { ts.Check(os.WriteFile(ts.MkAbs("term.out"), []byte(s.all.String()), 0o600)) }()
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
@@ -125,6 +123,19 @@ func (s *screenplay) act(verb, what string) error {
 			}
 			return i >= 0
 		})
+	case "size":
+		var size unix.Winsize
+		if _, err := fmt.Sscan(what, &size.Col, &size.Row); err != nil {
+			return err
+		}
+		// Not Fd: it would make the descriptor blocking, and end the deadlines.
+		raw, err := s.master.SyscallConn()
+		if err != nil {
+			return err
+		}
+		var failed error
+		err = raw.Control(func(fd uintptr) { failed = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &size) })
+		return errors.Join(err, failed)
 	case "type":
 		text, err := strconv.Unquote(`"` + what + `"`)
 		if err == nil {
