@@ -129,7 +129,9 @@ func run(homeDir string, ready io.WriteCloser) (err error) {
 		kept[datadir.KeptPrefix+string(r.ID)] = true
 	}
 	if err := data.Sweep(func(name string) bool { return kept[name] }); err != nil {
-		return err
+		// A worker wrote what is in there: it must not decide whether Bailey
+		// starts.
+		log.Warn("what an earlier core left could not be removed", "error", err)
 	}
 	l, err := peer.Listen(h.Socket)
 	if err != nil {

@@ -48,6 +48,9 @@ const (
 	WorkerRestarts = 3
 	// WorkerBackoff is the wait before the second start in a row; it doubles.
 	WorkerBackoff = 50 * time.Millisecond
+	// DataRemoveNames is how many names of a data directory are read at once
+	// when it is removed: a worker may have made millions.
+	DataRemoveNames = 256
 	// WorkerGrants bounds the rows that one worker holds.
 	WorkerGrants = 64
 )

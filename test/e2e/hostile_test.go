@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/bailey-run/bailey/internal/plat/env"
 	"github.com/bailey-run/bailey/internal/plat/home"
@@ -174,6 +177,52 @@ func TestOwnStateIsHidden(t *testing.T) {
 		}
 	}
 	p.verified()
+}
+
+// TestOwnStateTrapped: what a worker that was taken over left in its directory,
+// be it nested deeper than a process has descriptors, closed to its owner or
+// impossible to remove, does not keep Bailey from starting.
+func TestOwnStateTrapped(t *testing.T) {
+	p := newPlace(t)
+	index := filepath.Join(p.home, "cache", "index")
+	if err := os.MkdirAll(index+"/task-shut/trap", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.Open(index, unix.O_RDONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const levels = 3000
+	name := "task-deep"
+	for range levels {
+		if err := unix.Mkdirat(fd, name, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		below, err := unix.Openat(fd, name, unix.O_RDONLY, 0)
+		unix.Close(fd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fd, name = below, "d"
+	}
+	unix.Close(fd)
+	if err := errors.Join(os.WriteFile(index+"/task-shut/trap/file", nil, 0o600), os.Chmod(index+"/task-shut/trap", 0o300)); err != nil {
+		t.Fatal(err)
+	}
+	// As an ordinary user nothing can be removed from here; root can.
+	if err := os.Chmod(index, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	p.connect().Close()
+	p.gone(wait)
+	if err := os.Chmod(index, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p.mustAnswer()
+	p.gone(wait)
+	if left, err := os.ReadDir(index); err != nil || len(left) != 0 {
+		t.Errorf("left %v, %v", left, err)
+	}
 }
 
 // Two cores of one home: the second one gives way.

@@ -3,10 +3,13 @@
 // Bailey's own. Only the core calls it.
 //
 // What is in them was written by a worker and is never trusted: nothing here
-// reads it, and removing follows no link.
+// reads it, and removing follows no link. A worker that was taken over may have
+// left directories that are closed to their owner, or nested without end: they
+// are removed all the same, with a fixed number of descriptors.
 package datadir
 
 import (
+	"errors"
 	"os"
 	"strings"
 
@@ -37,7 +40,9 @@ const (
 )
 
 // Sweep removes what an earlier core left: every directory of a task, and
-// every kept one that keep does not want.
+// every kept one that keep does not want. What cannot be removed does not stop
+// it: the error joins all of them, each with its path, and the parent stays fit
+// for use.
 func (p *Parent) Sweep(keep func(name string) bool) error {
 	d, err := p.root.Open(".")
 	if err != nil {
@@ -48,17 +53,16 @@ func (p *Parent) Sweep(keep func(name string) bool) error {
 	if err != nil {
 		return errs.Wrap(errs.HomeUnusable, "datadir.sweep", err)
 	}
+	var failed []error
 	for _, n := range names {
 		if strings.HasPrefix(n, KeptPrefix) && keep(n) {
 			continue
 		}
 		if strings.HasPrefix(n, TaskPrefix) || strings.HasPrefix(n, KeptPrefix) {
-			if err := p.root.RemoveAll(n); err != nil {
-				return errs.Wrap(errs.HomeUnusable, "datadir.sweep", err)
-			}
+			failed = append(failed, p.Remove(n))
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 // Close gives the parent back.
@@ -68,14 +72,6 @@ func (p *Parent) Close() error { return p.root.Close() }
 func (d *Dir) Remove() error {
 	d.Dir.Close()
 	return d.parent.Remove(d.name)
-}
-
-// Remove removes the directory of a name; none is no error.
-func (p *Parent) Remove(name string) error {
-	if err := p.root.RemoveAll(name); err != nil {
-		return errs.Wrap(errs.HomeUnusable, "datadir.remove", err)
-	}
-	return nil
 }
 
 // Close keeps the directory and gives the descriptor back.

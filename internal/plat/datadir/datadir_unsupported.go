@@ -9,3 +9,6 @@ func Open(string) (*Parent, error) { return nil, errs.New(errs.NotSupported, "da
 
 // Make refuses.
 func (*Parent) Make(string) (*Dir, error) { return nil, errs.New(errs.NotSupported, "datadir.make") }
+
+// Remove refuses.
+func (*Parent) Remove(string) error { return errs.New(errs.NotSupported, "datadir.remove") }
