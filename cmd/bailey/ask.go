@@ -163,19 +163,22 @@ func (c *cli) work(ctx context.Context, call *call, cl *client.Client, j job, r 
 		case e.GetProgress() != nil:
 			bar.draw(e.GetProgress())
 		case e.GetSkipped() != nil:
-			r.skip(e.GetSkipped())
-		case e.GetSentence() != nil:
-			if len(r.sentences) == limits.SentencesKept {
-				return errs.New(errs.TooLarge, "cli.ask").With("more sentences than were asked for")
+			if err := r.skip(e.GetSkipped()); err != nil {
+				return err
 			}
-			r.sentences = append(r.sentences, e.GetSentence())
+		case e.GetSentence() != nil:
+			if err := r.add(e.GetSentence()); err != nil {
+				return err
+			}
 			bar.erase()
 			p.sentence(e.GetSentence())
 			if err := c.out.Flush(); err != nil {
 				return outputError(err)
 			}
 		case e.GetDone() != nil:
-			r.done = e.GetDone()
+			if err := r.end(e.GetDone()); err != nil {
+				return err
+			}
 		}
 	}
 	if r.done == nil {
@@ -183,7 +186,7 @@ func (c *cli) work(ctx context.Context, call *call, cl *client.Client, j job, r 
 	}
 	bar.erase()
 	if c.json {
-		return c.printJSON(r.json())
+		return r.writeJSON(c.out.Writer)
 	}
 	p.finish(r)
 	return nil

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	xhtml "html"
 	"net/url"
 	"os"
@@ -37,10 +38,26 @@ func answer() *result {
 			Licences: []*indexv1.Licence{{Path: []byte("LICENSE"), Name: "Apache-2.0"}, {Path: []byte("COPYING")}},
 			Usage:    &indexv1.Usage{Files: 2, Bytes: 2048, Chunks: 3, Unchanged: 1, Milliseconds: 1250}},
 	}
-	r.skip(&indexv1.SkippedBatch{Skipped: []*indexv1.Skipped{
+	if err := r.skip(&indexv1.SkippedBatch{Skipped: []*indexv1.Skipped{
 		{Path: []byte("x\xff.bin"), Reason: "binary"}, {Path: []byte("y.bin"), Reason: "binary"}, {Path: []byte("z"), Reason: "unreadable", Hint: "check its mode"},
-	}})
+	}}); err != nil {
+		panic("BUG: " + err.Error())
+	}
 	return r
+}
+
+func asJSON(t *testing.T, r *result) string {
+	t.Helper()
+	var b bytes.Buffer
+	out := newOutput(&b)
+	if err := errors.Join(r.writeJSON(out.Writer), out.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	line, ok := strings.CutSuffix(b.String(), "\n")
+	if !ok || strings.Contains(line, "\n") {
+		t.Fatalf("not one line: %q", b.String())
+	}
+	return line
 }
 
 func printed(p func(*output) printer, r *result) string {
@@ -123,9 +140,8 @@ func TestNothingFound(t *testing.T) {
 	if got := printed(asText(0, false), r); !strings.HasPrefix(got, "Nothing found: the folder holds no document that can be read.\n\n") {
 		t.Errorf("got %q", got)
 	}
-	b, err := encodeJSON(r.json())
-	if err != nil || !strings.Contains(string(b), `"sentences":[]`) {
-		t.Errorf("%s %v", b, err)
+	if got := asJSON(t, r); !strings.Contains(got, `"text":"","sentences":[]`) {
+		t.Error(got)
 	}
 }
 
@@ -135,15 +151,13 @@ func TestHostileContent(t *testing.T) {
 	r := answer()
 	r.sentences = []*indexv1.Sentence{sentenceOf(indexv1.Section_SECTION_ANSWER, evil+"end", evil, 1)}
 	r.skipped = []*indexv1.Skipped{{Path: []byte(evil), Reason: evil, Hint: evil}}
+	r.reasons = map[string]uint64{evil: 1}
 	r.done.Engine = evil
 	r.done.Licences = []*indexv1.Licence{{Path: []byte(evil), Name: evil}}
 	r.folder, r.grants[0].scope, r.grants[0].id = []byte(evil), []byte(evil), evil
-	js, err := encodeJSON(r.json())
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := asJSON(t, r)
 	for what, got := range map[string]string{
-		"text": printed(asText(0, false), r), "terminal": printed(asText(80, false), r), "md": printed(asMarkdown(visible.Text(evil)), r), "json": string(js),
+		"text": printed(asText(0, false), r), "terminal": printed(asText(80, false), r), "md": printed(asMarkdown(visible.Text(evil)), r), "json": js,
 	} {
 		for line := range strings.SplitSeq(got, "\n") {
 			if visible.Path(line) != line {
@@ -151,34 +165,34 @@ func TestHostileContent(t *testing.T) {
 			}
 		}
 	}
-	var back answerJSON
-	if err := json.Unmarshal(js, &back); err != nil || !strings.Contains(back.Sentences[0].Text, "\x1b[2J") {
+	var back struct {
+		Text      string
+		Sentences []sentenceJSON
+	}
+	if err := json.Unmarshal([]byte(js), &back); err != nil || back.Text != strings.ToValidUTF8(evil, "\ufffd")+"end" || back.Sentences[0].Text != back.Text {
 		t.Errorf("the value was changed: %v %q", err, back.Text)
 	}
 }
 
 // docs/json.md says what the shapes are; this holds the names.
 func TestJSONShape(t *testing.T) {
-	b, err := encodeJSON(answer().json())
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := asJSON(t, answer())
 	want := `{"task":"t1","folder":"/home/u/project","engine":"bailey-extract/1","text":"Bailey confines\n all code.\nKeys are *offline*.",` +
 		`"sentences":[{"text":"Bailey confines\n all code.","section":"overview","citations":[{"path":"README.md","line":3,"end_line":3,"quote":"Bailey confines\n all code."}]},` +
 		`{"text":"Keys are *offline*.","section":"file","citations":[{"path":"docs/a b.md","line":12,"end_line":12,"quote":"Keys are *offline*."}]}],` +
 		`"licences":[{"path":"LICENSE","name":"Apache-2.0"},{"path":"COPYING","name":""}],` +
-		`"skipped":[{"path":"x\\xff.bin","path_base64":"eP8uYmlu","reason":"binary"},{"path":"y.bin","reason":"binary"},{"path":"z","reason":"unreadable","hint":"check its mode"}],` +
+		`"skipped":[{"path":"x\\xff.bin","path_base64":"eP8uYmlu","reason":"binary"},{"path":"y.bin","reason":"binary"},{"path":"z","reason":"unreadable","hint":"check its mode"}],"skipped_more":0,` +
 		`"grants":[{"id":"g1","kind":"file.read","scope":"/home/u/project","decided_by":"command-line"}],` +
 		`"usage":{"files":2,"bytes":2048,"chunks":3,"skipped":3,"unchanged":1,"seconds":1.25}}`
-	if string(b) != want {
-		t.Errorf("got\n%s\nwant\n%s", b, want)
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	doc, err := os.ReadFile("../../docs/json.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var names map[string]any
-	if err := json.Unmarshal(b, &names); err != nil {
+	if err := json.Unmarshal([]byte(got), &names); err != nil {
 		t.Fatal(err)
 	}
 	for n := range names {

@@ -1,11 +1,16 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/base64"
 	"time"
 	"unicode/utf8"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/bailey-run/bailey/internal/capability"
+	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/visible"
 	"github.com/bailey-run/bailey/internal/wire/grantv1"
@@ -22,8 +27,12 @@ type result struct {
 	skipped   []*indexv1.Skipped
 	// counted is how many were skipped, also those that are not kept.
 	counted uint64
+	// reasons counts all of them by reason.
+	reasons map[string]uint64
 	grants  []grantRow
 	done    *indexv1.Done
+	// sentenceBytes and skippedBytes are what is kept of either.
+	sentenceBytes, skippedBytes int
 }
 
 // grantRow is a grant that the task used.
@@ -37,26 +46,81 @@ type grantRow struct {
 	remembered string
 }
 
-func (r *result) skip(batch *indexv1.SkippedBatch) {
-	for _, s := range batch.GetSkipped() {
-		r.counted++
-		if len(r.skipped) < limits.SkippedKept {
-			r.skipped = append(r.skipped, s)
+// otherReasons is where skipped files are counted whose reasons are too many.
+const otherReasons = "other"
+
+// add takes a sentence in. A worker's word is held against what the schema
+// cannot say before any of it is printed.
+func (r *result) add(s *indexv1.Sentence) error {
+	for _, c := range s.GetCitations() {
+		if !local(c.GetPath()) || c.GetLine() < 1 || c.GetEndLine() < c.GetLine() {
+			return brokenForm("a citation")
 		}
 	}
+	r.sentenceBytes += proto.Size(s)
+	if len(r.sentences) == limits.SentencesKept || r.sentenceBytes > limits.SentenceBytesKept {
+		return errs.New(errs.TooLarge, "cli.answer").With("more sentences than were asked for")
+	}
+	r.sentences = append(r.sentences, s)
+	return nil
 }
 
-// answerJSON is `ask --json` and `summarize --json`; docs/json.md describes it.
-type answerJSON struct {
-	Task      string         `json:"task"`
-	Folder    string         `json:"folder"`
-	Engine    string         `json:"engine"`
-	Text      string         `json:"text"`
-	Sentences []sentenceJSON `json:"sentences"`
-	Licences  []licenceJSON  `json:"licences"`
-	Skipped   []skippedJSON  `json:"skipped"`
-	Grants    []grantUseJSON `json:"grants"`
-	Usage     usageJSON      `json:"usage"`
+// skip takes skipped files in: all are counted, and as many kept as the limits
+// allow.
+func (r *result) skip(batch *indexv1.SkippedBatch) error {
+	if r.reasons == nil {
+		r.reasons = map[string]uint64{}
+	}
+	for _, s := range batch.GetSkipped() {
+		if !local(s.GetPath()) {
+			return brokenForm("the name of a skipped file")
+		}
+		r.counted++
+		reason := s.GetReason()
+		if _, known := r.reasons[reason]; !known && len(r.reasons) >= limits.SkippedReasons {
+			reason = otherReasons
+		}
+		r.reasons[reason]++
+		// From the first that is not kept, none is: the list has no holes.
+		if n := proto.Size(s); uint64(len(r.skipped)) == r.counted-1 && len(r.skipped) < limits.SkippedKept && r.skippedBytes+n <= limits.SkippedBytesKept {
+			r.skipped = append(r.skipped, s)
+			r.skippedBytes += n
+		}
+	}
+	return nil
+}
+
+// skippedMore is how many skipped files are counted and not kept.
+func (r *result) skippedMore() uint64 { return r.counted - uint64(len(r.skipped)) }
+
+// end takes the last event in.
+func (r *result) end(d *indexv1.Done) error {
+	for _, l := range d.GetLicences() {
+		if !local(l.GetPath()) {
+			return brokenForm("the name of a licence file")
+		}
+	}
+	r.done = d
+	return nil
+}
+
+func brokenForm(what string) error {
+	return errs.New(errs.Malformed, "cli.answer").With("the worker broke the form: " + what + " is none")
+}
+
+// local reports whether a path leads to something in the folder that it is
+// relative to. As filepath.IsLocal, and without any `..`, which through a link
+// would lead elsewhere than it looks.
+func local(path []byte) bool {
+	if len(path) == 0 || path[0] == '/' || bytes.IndexByte(path, 0) >= 0 {
+		return false
+	}
+	for part := range bytes.SplitSeq(path, []byte("/")) {
+		if string(part) == ".." {
+			return false
+		}
+	}
+	return true
 }
 
 type sentenceJSON struct {
@@ -108,37 +172,43 @@ type usageJSON struct {
 	Seconds   float64 `json:"seconds"`
 }
 
-func (r *result) json() answerJSON {
-	a := answerJSON{
-		Task: r.task, Folder: jsonPath(r.folder).Path, Engine: r.done.GetEngine(),
-		Sentences: []sentenceJSON{}, Licences: []licenceJSON{}, Skipped: []skippedJSON{}, Grants: []grantUseJSON{},
-	}
-	for i, s := range r.sentences {
-		if i > 0 {
-			a.Text += "\n"
+// writeJSON writes `ask --json` and `summarize --json`, which docs/json.md
+// describes, element by element: a long answer is never in memory twice.
+func (r *result) writeJSON(w *bufio.Writer) error {
+	o := beginObject(w)
+	o.member("task", r.task)
+	o.member("folder", jsonPath(r.folder).Path)
+	o.member("engine", r.done.GetEngine())
+	o.lines("text", func(yield func(string) bool) {
+		for _, s := range r.sentences {
+			if !yield(s.GetText()) {
+				return
+			}
 		}
-		a.Text += s.GetText()
+	})
+	list(o, "sentences", r.sentences, func(s *indexv1.Sentence) any {
 		j := sentenceJSON{Text: s.GetText(), Section: sectionName(s.GetSection()), Citations: []citationJSON{}}
 		for _, c := range s.GetCitations() {
 			j.Citations = append(j.Citations, citationJSON{jsonPath(c.GetPath()), c.GetLine(), c.GetEndLine(), c.GetQuote()})
 		}
-		a.Sentences = append(a.Sentences, j)
-	}
-	for _, l := range r.done.GetLicences() {
-		a.Licences = append(a.Licences, licenceJSON{jsonPath(l.GetPath()), l.GetName()})
-	}
-	for _, s := range r.skipped {
-		a.Skipped = append(a.Skipped, skippedJSON{jsonPath(s.GetPath()), s.GetReason(), s.GetHint()})
-	}
-	for _, g := range r.grants {
-		a.Grants = append(a.Grants, grantUseJSON{g.id, capability.Name(g.kind), jsonPath(g.scope).Path, g.decidedBy, g.remembered})
-	}
+		return j
+	})
+	list(o, "licences", r.done.GetLicences(), func(l *indexv1.Licence) any {
+		return licenceJSON{jsonPath(l.GetPath()), l.GetName()}
+	})
+	list(o, "skipped", r.skipped, func(s *indexv1.Skipped) any {
+		return skippedJSON{jsonPath(s.GetPath()), s.GetReason(), s.GetHint()}
+	})
+	o.member("skipped_more", r.skippedMore())
+	list(o, "grants", r.grants, func(g grantRow) any {
+		return grantUseJSON{g.id, capability.Name(g.kind), jsonPath(g.scope).Path, g.decidedBy, g.remembered}
+	})
 	u := r.done.GetUsage()
-	a.Usage = usageJSON{
+	o.member("usage", usageJSON{
 		u.GetFiles(), u.GetBytes(), u.GetChunks(), max(u.GetSkipped(), r.counted), u.GetUnchanged(),
 		(time.Duration(u.GetMilliseconds()) * time.Millisecond).Seconds(),
-	}
-	return a
+	})
+	return o.end()
 }
 
 // jsonPath keeps a path as it is if JSON can hold it.

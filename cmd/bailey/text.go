@@ -198,22 +198,18 @@ func skippedLine(r *result, at places) string {
 	if total == 0 {
 		return ""
 	}
-	byReason := map[string]int{}
-	for _, s := range r.skipped {
-		byReason[s.GetReason()]++
-	}
 	var reasons []string
-	for reason := range byReason {
+	for reason := range r.reasons {
 		reasons = append(reasons, reason)
 	}
 	sort.Slice(reasons, func(i, j int) bool {
-		if a, b := byReason[reasons[i]], byReason[reasons[j]]; a != b {
+		if a, b := r.reasons[reasons[i]], r.reasons[reasons[j]]; a != b {
 			return a > b
 		}
 		return reasons[i] < reasons[j]
 	})
 	for i, reason := range reasons {
-		reasons[i] = fmt.Sprintf("%d %s", byReason[reason], visible.Text(reason))
+		reasons[i] = fmt.Sprintf("%d %s", r.reasons[reason], visible.Text(reason))
 	}
 	// Files and directories; a directory counts once, with all that is in it.
 	s := fmt.Sprintf("Skipped %d", total)
@@ -230,6 +226,9 @@ func skippedLine(r *result, at places) string {
 	}
 	if len(names) > 0 {
 		s += " (" + strings.Join(names, ", ") + ")"
+	}
+	if r.skippedMore() > 0 {
+		return s + fmt.Sprintf(". --json lists the first %d, with hints.", len(r.skipped))
 	}
 	return s + ". --json lists all, with hints."
 }

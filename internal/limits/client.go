@@ -73,12 +73,20 @@ const (
 	SkippedShown = 5
 	// LicencesShown is how many licences are named in text, for the same reason.
 	LicencesShown = 6
-	// SkippedKept is how many skipped files the JSON lists: a folder of
-	// 100,000 unreadable files fits, a hostile worker does not fill the memory.
-	SkippedKept = 200_000
+	// SkippedKept is how many skipped files the JSON lists, and
+	// SkippedBytesKept how many bytes their names, reasons and hints may have: a
+	// folder of 200,000 unreadable files with names of 150 bytes fits, a hostile
+	// worker does not fill the memory. The rest is counted.
+	SkippedKept      = 200_000
+	SkippedBytesKept = 32 << 20
+	// SkippedReasons is how many reasons are counted apart: three times as many
+	// as docs/skipped.md has.
+	SkippedReasons = 64
 	// SentencesKept is how many sentences a command keeps; the schema allows
-	// 500 to be asked for.
-	SentencesKept = 4096
+	// 500 to be asked for. SentenceBytesKept is how many bytes they may have with
+	// their citations: 500 of the longest with one citation each are 4 MB.
+	SentencesKept     = 4096
+	SentenceBytesKept = 32 << 20
 	// TimeoutMax is the longest --timeout.
 	TimeoutMax = 24 * time.Hour
 	// QuestionBytes is the longest question, as in the schema.
