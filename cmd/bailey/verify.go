@@ -63,12 +63,7 @@ func (c *cli) verify(ctx context.Context, call *call, anchors []audit.Point) (au
 		return rep, noLog(dir, err)
 	}
 	name := call.args[0]
-	f, err := os.Open(name)
-	if err != nil {
-		return audit.Report{}, fileError(name, err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
+	info, err := os.Stat(name) // before it is opened: a pipe would wait for its writer
 	switch {
 	case err != nil:
 		return audit.Report{}, fileError(name, err)
@@ -77,8 +72,35 @@ func (c *cli) verify(ctx context.Context, call *call, anchors []audit.Point) (au
 		return audit.Verify(ctx, name, anchors...)
 	case len(anchors) > 0:
 		return audit.Report{}, usage("--anchor is for a log, not for an export", "an export ends where its checkpoint does")
+	case !info.Mode().IsRegular():
+		return audit.Report{}, usage(visible.Path(name)+" is not a file", "name an export, or the directory of a log")
 	}
-	return audit.VerifyExport(ctx, f)
+	f, err := os.Open(name)
+	if err != nil {
+		return audit.Report{}, fileError(name, err)
+	}
+	defer f.Close()
+	source := &reading{r: f}
+	rep, err := audit.VerifyExport(ctx, source)
+	if source.failed != nil {
+		return audit.Report{}, fileError(name, source.failed)
+	}
+	return rep, err
+}
+
+// reading keeps the error of a file that cannot be read, so that it is told from
+// one that is no export.
+type reading struct {
+	r      io.Reader
+	failed error
+}
+
+func (r *reading) Read(p []byte) (int, error) {
+	n, err := r.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.failed = err
+	}
+	return n, err
 }
 
 // noLog says which log it is that does not exist.
@@ -192,5 +214,5 @@ func fileError(name string, err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		return errs.Wrap(errs.NotFound, "cli.file", err).With(show + " may not be opened").WithHint("check its owner and mode")
 	}
-	return errs.Wrap(errs.NotFound, "cli.file", err).With(show + " cannot be opened")
+	return errs.Wrap(errs.NotFound, "cli.file", err).With(show + " cannot be read").WithHint("name a file or a directory that can be")
 }
