@@ -46,6 +46,10 @@ const (
 	cloneThreadTLS = 0xd0f00
 	protExec       = 0x4
 
+	mapShared    = 0x1 // of MAP_SHARED_VALIDATE too
+	mapAnonymous = 0x20
+	mapGrowsdown = 0x100
+
 	prGetDumpable = 3
 	prSetDumpable = 4
 	prSetVMA      = 0x53564d41
@@ -83,7 +87,7 @@ func join(lists ...[]Syscall) []Syscall {
 }
 
 // goRuntime is what the Go runtime of this release calls after it has started:
-// memory without execution, threads but not processes, its own signals, time,
+// memory of its own without execution, threads but not processes, its own signals, time,
 // its poller. Everything else is refused; numbers that this release does not
 // know get ENOSYS, so that a later runtime falls back to an older call.
 func goRuntime() []Syscall {
@@ -96,7 +100,11 @@ func goRuntime() []Syscall {
 		"epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_wait", "eventfd2", "pipe2",
 		"exit", "exit_group",
 	),
-		when("mmap", "EACCES", []Cond{{2, NoBits, protExec}}),
+		// Private memory, or a file that is shared. RLIMIT_DATA counts neither
+		// what is shared and of no file, nor a stack that grows.
+		when("mmap", "EACCES",
+			[]Cond{{2, NoBits, protExec}, {3, NoBits, mapShared | mapGrowsdown}},
+			[]Cond{{2, NoBits, protExec}, {3, NoBits, mapAnonymous | mapGrowsdown}}),
 		when("mprotect", "EACCES", []Cond{{2, NoBits, protExec}}),
 		when("clone", "EPERM", []Cond{{0, Equal, cloneThread}}, []Cond{{0, Equal, cloneThreadTLS}}),
 		when("tgkill", "EPERM", []Cond{{0, Self, 0}}),
@@ -135,11 +143,13 @@ func readFiles() []Syscall {
 	)
 }
 
-// writeFiles is what SQLite does in its own directory. Modes, owners, times,
-// extended attributes, hard and symbolic links, nodes: refused.
+// writeFiles is what SQLite does in its own directory. Directories, modes,
+// owners, times, extended attributes, hard and symbolic links, nodes: refused.
+// So is flock, which would lock the files of the grant against their owner:
+// fcntl locks for writing need a descriptor that may write.
 func writeFiles() []Syscall {
-	return allow("pwrite64", "ftruncate", "fsync", "fdatasync", "fallocate", "flock",
-		"unlinkat", "unlink", "renameat", "renameat2", "rename", "mkdirat", "mkdir", "rmdir", "umask")
+	return allow("pwrite64", "ftruncate", "fsync", "fdatasync", "fallocate",
+		"unlinkat", "unlink", "renameat", "renameat2", "rename")
 }
 
 // Fatal are the calls that no worker has an honest reason for: the process is

@@ -121,24 +121,24 @@ func holds(c workerspec.Cond, self uint32, v uint64) bool {
 func FuzzStrictFilter(f *testing.F) {
 	a := native()
 	for _, n := range []string{"read", "mmap", "mprotect", "clone", "tgkill", "prctl", "prlimit64", "fcntl", "openat", "mount", "clone3", "socket"} {
-		f.Add(a.number[n], a.audit, uint64(0), uint64(0), uint64(0))
-		f.Add(a.number[n], a.audit, uint64(1), uint64(1030), uint64(4))
-		f.Add(a.number[n], a.audit, uint64(0xd0f00), uint64(0), uint64(1)<<33)
-		f.Add(a.number[n], a.audit, uint64(1)<<32|0x50f00, uint64(1)<<32, uint64(7))
+		f.Add(a.number[n], a.audit, uint64(0), uint64(0), uint64(0), uint64(0x22))
+		f.Add(a.number[n], a.audit, uint64(1), uint64(1030), uint64(4), uint64(0x21))
+		f.Add(a.number[n], a.audit, uint64(0xd0f00), uint64(0), uint64(1)<<33, uint64(0x1))
+		f.Add(a.number[n], a.audit, uint64(1)<<32|0x50f00, uint64(1)<<32, uint64(7), uint64(0x100))
 	}
-	f.Add(uint32(x32Flag|39), a.audit, uint64(0), uint64(0), uint64(0))
-	f.Add(uint32(20), uint32(unix.AUDIT_ARCH_I386), uint64(0), uint64(0), uint64(0))
-	f.Add(uint32(0xffffffff), a.audit, uint64(0), uint64(0), uint64(0))
+	f.Add(uint32(x32Flag|39), a.audit, uint64(0), uint64(0), uint64(0), uint64(0x22))
+	f.Add(uint32(20), uint32(unix.AUDIT_ARCH_I386), uint64(0), uint64(0), uint64(0), uint64(0x22))
+	f.Add(uint32(0xffffffff), a.audit, uint64(0), uint64(0), uint64(0), uint64(0x22))
 	const self = 1
-	f.Fuzz(func(t *testing.T, number, audit uint32, a0, a1, a2 uint64) {
+	f.Fuzz(func(t *testing.T, number, audit uint32, a0, a1, a2, a3 uint64) {
 		for _, spec := range workerspec.All() {
 			prog, err := strictFilter(spec, a, self)
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := call64{number, audit, [6]uint64{a0, a1, a2}}
+			c := call64{number, audit, [6]uint64{a0, a1, a2, a3}}
 			if got, want := interpret(t, prog, c), reference(spec, a, self, c); got != want {
-				t.Errorf("%s: call %d(%#x, %#x, %#x): %#x, want %#x", spec.Kind, number, a0, a1, a2, got, want)
+				t.Errorf("%s: call %d(%#x, %#x, %#x, %#x): %#x, want %#x", spec.Kind, number, a0, a1, a2, a3, got, want)
 			}
 		}
 	})
@@ -153,7 +153,7 @@ func TestEveryNumber(t *testing.T) {
 			t.Fatal(err)
 		}
 		for n := range a.last + 40 {
-			for _, v := range []uint64{0, 1, 4, 7, 0x50f00, 0xd0f00, 1030, 1 << 40} {
+			for _, v := range []uint64{0, 1, 4, 7, 0x22, 0x50f00, 0xd0f00, 1030, 1 << 40} {
 				c := call64{n, a.audit, [6]uint64{v, v, v, v, v, v}}
 				if got, want := interpret(t, strict, c), reference(spec, a, 1, c); got != want {
 					t.Errorf("%s: call %d with %#x: %#x, want %#x", spec.Kind, n, v, got, want)
@@ -229,7 +229,7 @@ func TestCompatFilter(t *testing.T) {
 func TestNamesResolve(t *testing.T) {
 	a := native()
 	// What the 64-bit ARM table lacks, other calls there do.
-	legacy := []string{"access", "epoll_wait", "ioperm", "iopl", "lstat", "mkdir", "mknod", "modify_ldt", "readlink", "rename", "rmdir", "stat", "time", "unlink"}
+	legacy := []string{"access", "epoll_wait", "ioperm", "iopl", "lstat", "mknod", "modify_ldt", "readlink", "rename", "stat", "time", "unlink"}
 	var names []string
 	for _, s := range workerspec.All() {
 		for _, c := range s.Syscalls {
@@ -298,6 +298,13 @@ func TestConstants(t *testing.T) {
 		{"undumpable", call64{a.number["prctl"], a.audit, [6]uint64{unix.PR_SET_DUMPABLE}}, actAllow},
 		{"dumpable", call64{a.number["prctl"], a.audit, [6]uint64{unix.PR_SET_DUMPABLE, 1}}, actErrno | 1},
 		{"executable", call64{a.number["mmap"], a.audit, [6]uint64{0, 0, unix.PROT_EXEC | unix.PROT_READ}}, actErrno | 13},
+		{"private memory", call64{a.number["mmap"], a.audit, [6]uint64{0, 0, unix.PROT_READ | unix.PROT_WRITE, unix.MAP_PRIVATE | unix.MAP_ANON | unix.MAP_NORESERVE}}, actAllow},
+		{"a shared file", call64{a.number["mmap"], a.audit, [6]uint64{0, 0, unix.PROT_READ | unix.PROT_WRITE, unix.MAP_SHARED}}, actAllow},
+		{"an executable file", call64{a.number["mmap"], a.audit, [6]uint64{0, 0, unix.PROT_EXEC, unix.MAP_SHARED}}, actErrno | 13},
+		{"shared memory", call64{a.number["mmap"], a.audit, [6]uint64{0, 0, unix.PROT_READ, unix.MAP_SHARED | unix.MAP_ANON}}, actErrno | 13},
+		{"validated shared memory", call64{a.number["mmap"], a.audit, [6]uint64{0, 0, unix.PROT_READ, unix.MAP_SHARED_VALIDATE | unix.MAP_ANON}}, actErrno | 13},
+		{"a growing stack", call64{a.number["mmap"], a.audit, [6]uint64{0, 0, unix.PROT_READ, unix.MAP_PRIVATE | unix.MAP_ANON | unix.MAP_GROWSDOWN}}, actErrno | 13},
+		{"a growing file", call64{a.number["mmap"], a.audit, [6]uint64{0, 0, unix.PROT_READ, unix.MAP_PRIVATE | unix.MAP_GROWSDOWN}}, actErrno | 13},
 		{"own signal", call64{a.number["tgkill"], a.audit, [6]uint64{1}}, actAllow},
 		{"another's signal", call64{a.number["tgkill"], a.audit, [6]uint64{2}}, actErrno | 1},
 		{"own limit", call64{a.number["prlimit64"], a.audit, [6]uint64{0, 7, 0}}, actAllow},

@@ -76,8 +76,11 @@ func trySocket(family, typ, protocol int) func() unix.Errno {
 
 const probeName = ".bailey-probe"
 
-// grantTarget is where the probes of files stand.
-const grantTarget = "/grant"
+// Where the probes of files stand.
+const (
+	grantTarget = "/grant"
+	dataTarget  = "/db"
+)
 
 func probes() map[string]func() unix.Errno {
 	return map[string]func() unix.Errno{
@@ -91,6 +94,8 @@ func probes() map[string]func() unix.Errno {
 		"link out of /grant":       func() unix.Errno { return errnoOf(unix.Symlink("/etc/passwd", grantTarget+"/"+probeName)) },
 		"chmod /grant":             func() unix.Errno { return errnoOf(unix.Fchmodat(unix.AT_FDCWD, grantTarget, 0o777, 0)) },
 		"chdir /":                  func() unix.Errno { return errnoOf(unix.Chdir("/")) },
+		"make a directory in /db":  tryDirectory,
+		"lock /grant":              tryLock,
 		"socket AF_INET":           trySocket(unix.AF_INET, unix.SOCK_STREAM, 0),
 		"socket MPTCP":             trySocket(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP),
 		"socket AF_UNIX":           trySocket(unix.AF_UNIX, unix.SOCK_STREAM, 0),
@@ -101,7 +106,13 @@ func probes() map[string]func() unix.Errno {
 		"execve":                   func() unix.Errno { return call(unix.SYS_EXECVE, 0, 0, 0) },
 		"memfd_create":             tryMemfd,
 		"map writable and executable": func() unix.Errno {
-			return tryMap(unix.PROT_READ | unix.PROT_WRITE | unix.PROT_EXEC)
+			return tryMap(unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC, unix.MAP_PRIVATE)
+		},
+		"map memory that is shared": func() unix.Errno {
+			return tryMap(unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		},
+		"map a stack that grows": func() unix.Errno {
+			return tryMap(unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_GROWSDOWN)
 		},
 		"make a page executable": tryProtect,
 		"io_uring_setup":         func() unix.Errno { return call(unix.SYS_IO_URING_SETUP, 1, 0) },
@@ -131,6 +142,23 @@ func tryFork() unix.Errno {
 	return e
 }
 
+func tryDirectory() unix.Errno {
+	err := unix.Mkdir(dataTarget+"/"+probeName, 0o700)
+	if err == nil {
+		unix.Rmdir(dataTarget + "/" + probeName)
+	}
+	return errnoOf(err)
+}
+
+func tryLock() unix.Errno {
+	fd, err := unix.Open(grantTarget, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return unix.EIO
+	}
+	defer unix.Close(fd)
+	return errnoOf(unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB))
+}
+
 func tryMemfd() unix.Errno {
 	fd, err := unix.MemfdCreate(strings.TrimPrefix(probeName, "."), 0)
 	if err == nil {
@@ -139,8 +167,8 @@ func tryMemfd() unix.Errno {
 	return errnoOf(err)
 }
 
-func tryMap(prot int) unix.Errno {
-	b, err := unix.Mmap(-1, 0, unix.Getpagesize(), prot, unix.MAP_PRIVATE|unix.MAP_ANON)
+func tryMap(prot, flags int) unix.Errno {
+	b, err := unix.Mmap(-1, 0, unix.Getpagesize(), prot, flags|unix.MAP_ANON)
 	if err == nil {
 		unix.Munmap(b)
 	}

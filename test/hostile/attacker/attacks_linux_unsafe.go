@@ -250,7 +250,11 @@ func attacks() map[string]attack {
 		"many descriptors":   simple(manyDescriptors),
 		"huge file":          simple(hugeFile),
 		"host name":          simple(func(order) error { return unix.Sethostname([]byte("owned")) }),
-		"memory bomb":        simple(memoryBomb),
+		"memory bomb":        simple(memoryBomb(unix.MAP_PRIVATE)),
+		"shared memory bomb": simple(memoryBomb(unix.MAP_SHARED)),
+		"stack bomb":         simple(memoryBomb(unix.MAP_PRIVATE | unix.MAP_GROWSDOWN)),
+		"shut directory":     simple(func(o order) error { return unix.Mkdir(o.Data+"/trap", 0o300) }),
+		"lock grant":         simple(lockGrant),
 		"thread before seal": earlyThread,
 		"honest work":        honest,
 		"census":             func(o order) func() answer { return census },
@@ -421,13 +425,25 @@ func hugeFile(o order) error {
 }
 
 // memoryBomb takes memory, without touching it all, until it is refused.
-func memoryBomb(order) error {
-	for range 4 << 30 / (64 << 20) {
-		if _, err := unix.Mmap(-1, 0, 64<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE); err != nil {
-			return err
+// memoryBomb maps more memory than any spec allows, of a sort.
+func memoryBomb(sort int) func(order) error {
+	return func(order) error {
+		for range 4 << 30 / (64 << 20) {
+			if _, err := unix.Mmap(-1, 0, 64<<20, unix.PROT_READ|unix.PROT_WRITE, sort|unix.MAP_ANON|unix.MAP_NORESERVE); err != nil {
+				return err
+			}
 		}
+		return nil
 	}
-	return nil
+}
+
+// lockGrant locks a file of the user's against its owner's programs.
+func lockGrant(o order) error {
+	fd, err := unix.Open(o.Grant+"/note", unix.O_RDONLY, 0)
+	if err != nil {
+		return err
+	}
+	return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
 }
 
 // earlyThread makes a thread before the worker seals itself, which acts after.
