@@ -66,7 +66,7 @@ func setAside(d *safefile.Dir) error {
 		return err
 	}
 	defer to.Close()
-	for _, name := range []string{auditlog.LogFile, auditlog.CheckpointFile, auditlog.KeyFile, retiredFile} {
+	for _, name := range []string{auditlog.LogFile, auditlog.CheckpointFile, auditlog.KeyFile, retiredFile, suspectFile} {
 		if !names[name] {
 			continue
 		}

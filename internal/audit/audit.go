@@ -25,7 +25,8 @@
 //
 // It refuses: a second writer (errs.CoreBusy), a log that does not match its
 // checkpoints (errs.LogBroken; [SetAside] is the way on, by a person), records
-// that are not in the format.
+// that are not in the format. [Log.Check] looks at the whole log beside its
+// writer; after damage is found, nothing is taken any more.
 //
 // Callers: the core (Open and Log), the command line (Verify, Export,
 // VerifyExport, SetAside). Workers link none of it.
@@ -114,6 +115,12 @@ type Status struct {
 	Origin string
 	Size   uint64
 	Root   string
+	// Checked tells that all records that stood in the log when it was opened
+	// have been found whole since.
+	Checked bool
+	// Broken is why the log takes no more records: errs.LogBroken or
+	// errs.LogUnwritable; nil while it does.
+	Broken error
 	// Anchored tells whether the last anchor was taken.
 	Anchored bool
 	// Keyring tells whether a keyring guards the keys; KeyDetail says what does.
@@ -123,7 +130,8 @@ type Status struct {
 
 // Append writes ev and returns its number when it is durable: written, covered
 // by a signed checkpoint and fsynced. Errors: errs.NoSpace (the log goes on
-// when there is room), errs.LogUnwritable (it does not), errs.Malformed (a
+// when there is room), errs.LogUnwritable (it does not), errs.LogBroken (it was
+// found damaged since it was opened), errs.Malformed (a
 // field is not a token), errs.TooLarge (the detail), errs.Cancelled or
 // errs.Deadline when ctx ends first; the record may then stand in the log all
 // the same.

@@ -59,6 +59,7 @@ type Log struct {
 	lock   *safefile.Lock
 	sealer *sealer
 	signer note.Signer
+	key    note.Verifier // of the signer; nil in a log that was just made
 	origin string
 
 	// Owned by the writer goroutine.
@@ -75,6 +76,8 @@ type Log struct {
 	ask  chan chan struct{} // settle now, then close the answer
 	quit chan struct{}
 	done chan struct{}
+	// broken is closed by breakOff.
+	broken chan struct{}
 
 	closeOnce sync.Once
 	closeErr  error
@@ -87,6 +90,8 @@ type Log struct {
 	full     error       // the last write met a full disk
 	attempts uint64      // writes that were tried
 	failed   error       // the file is used no more
+	damage   error       // what Check or Read found
+	checked  bool        // all that stood in the file at the start is whole
 	closed   bool
 	size     uint64
 	root     auditlog.Hash
@@ -334,6 +339,17 @@ func (l *Log) fail(batch []*entry, cause error) error {
 		err = err.WithHint(errs.New(errs.NoSpace, "").HintText())
 	}
 	l.log.Error("audit log: the file is used no more", "cause", cause)
+	l.mu.Lock()
+	if l.damage != nil {
+		// A damaged log is not set aside by itself, which the mark would do.
+		err = errs.From(l.damage)
+		l.mu.Unlock()
+		for _, e := range batch {
+			e.answer(result{err: err})
+		}
+		return err
+	}
+	l.mu.Unlock()
 	// Best effort, on a disk that just failed: without the mark the next start
 	// reads the file again and believes what it finds there.
 	if merr := l.dir.Publish(retiredFile, []byte("write-failed\n")); merr != nil {
@@ -382,7 +398,7 @@ func (l *Log) Status() Status {
 	defer l.mu.Unlock()
 	return Status{
 		Origin: l.origin, Size: l.size, Root: l.root.String(), Anchored: l.anchored != nil && *l.anchored,
-		Keyring: p.Keyring, KeyDetail: p.Detail,
+		Checked: l.checked, Broken: l.failed, Keyring: p.Keyring, KeyDetail: p.Detail,
 	}
 }
 

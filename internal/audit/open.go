@@ -35,8 +35,8 @@ const (
 	codeMissing     = "log-missing"
 )
 
-// broken is the error for a log that is not what was signed.
-func broken(format string, args ...any) error {
+// damaged is the error for a log that is not what was signed.
+func damaged(format string, args ...any) error {
 	return errs.New(errs.LogBroken, "audit.open").With(fmt.Sprintf(format, args...))
 }
 
@@ -55,14 +55,17 @@ func (systemJournal) Put(origin string, size uint64, root string) error {
 }
 
 // Open takes the log of a home over, makes one where there is none, and writes
-// core-start. What it checks is bounded: the newest checkpoint's signature, its
-// place in the log, and every record behind it; [Verify] checks all. Errors:
-// errs.CoreBusy (another process holds the log), errs.LogBroken,
-// errs.LogUnwritable, errs.HomeUnusable, errs.NoSpace.
+// core-start. What it checks takes bounded time: the newest checkpoint's
+// signature, its place in the log, and every record behind it; all of a log of
+// at most limits.AuditCheckAtStart records, and of one that was found damaged
+// before. The owner calls [Log.Check] for the rest. Errors: errs.CoreBusy
+// (another process holds the log), errs.LogBroken, errs.LogUnwritable (the
+// signing key is missing, too), errs.HomeUnusable, errs.NoSpace.
 func Open(ctx context.Context, cfg Config) (*Log, error) {
 	l := &Log{
 		clock: cfg.Clock, log: cfg.Log, anchor: cfg.Anchor, after: cfg.After,
 		wake: make(chan struct{}, 1), ask: make(chan chan struct{}), quit: make(chan struct{}), done: make(chan struct{}),
+		broken: make(chan struct{}),
 	}
 	if l.anchor == nil {
 		l.anchor = systemJournal{}
@@ -71,11 +74,10 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 		l.after = time.After
 	}
 	l.changed = sync.NewCond(&l.mu)
-	first, err := l.prepareFiles(cfg)
+	first, err := l.prepareFiles(ctx, cfg)
 	if err != nil {
 		return nil, errors.Join(err, l.release())
 	}
-	l.size, l.root, l.end = l.tree.Size(), l.tree.Root(), l.offset
 	go l.run()
 	for _, rec := range first {
 		rec.Time = l.clock.Wall()
@@ -99,7 +101,7 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 }
 
 // prepareFiles opens or makes everything and returns the records to begin with.
-func (l *Log) prepareFiles(cfg Config) (first []auditlog.Record, err error) {
+func (l *Log) prepareFiles(ctx context.Context, cfg Config) (first []auditlog.Record, err error) {
 	if l.dir, err = cfg.Home.Sub(DirName); err != nil {
 		return nil, err
 	}
@@ -117,7 +119,8 @@ func (l *Log) prepareFiles(cfg Config) (first []auditlog.Record, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if names[retiredFile] {
+	// Not one that was found damaged: only a person sets that aside.
+	if names[retiredFile] && !names[suspectFile] {
 		if err := setAside(l.dir); err != nil {
 			return nil, err
 		}
@@ -144,7 +147,20 @@ func (l *Log) prepareFiles(cfg Config) (first []auditlog.Record, err error) {
 		}
 		return append(first, start), nil
 	}
-	return l.resume(start)
+	if first, err = l.resume(start); err != nil {
+		return nil, err
+	}
+	l.size, l.root, l.end = l.tree.Size(), l.tree.Root(), l.offset
+	if l.size <= limits.AuditCheckAtStart || names[suspectFile] {
+		if err := l.history(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if names[suspectFile] {
+		// It is whole again: a person put the records back.
+		return first, l.dir.Remove(suspectFile)
+	}
+	return first, nil
 }
 
 // present lists what stands in a log's directory.
@@ -190,12 +206,13 @@ func (l *Log) create() (existed bool, err error) {
 	if err := l.dir.Publish(auditlog.CheckpointFile, s.Append(s.Append(nil))); err != nil {
 		return false, err
 	}
+	l.root, l.checked = l.tree.Root(), true
 	return existed, l.openFiles()
 }
 
 func (l *Log) useKey(signer string) (err error) {
 	if l.signer, err = note.NewSigner(signer); err != nil {
-		return broken("the log's signing key is damaged")
+		return keyUnusable("damaged")
 	}
 	l.origin = l.signer.Name()
 	return nil
@@ -213,7 +230,7 @@ func (l *Log) openFiles() (err error) {
 func (l *Log) resume(start auditlog.Record) (first []auditlog.Record, err error) {
 	signer, err := l.keys.Get(signerName)
 	if errs.CodeOf(err) == errs.NotFound {
-		return nil, broken("the log's signing key is gone")
+		return nil, keyUnusable("missing")
 	}
 	if err != nil {
 		return nil, err
@@ -221,14 +238,11 @@ func (l *Log) resume(start auditlog.Record) (first []auditlog.Record, err error)
 	if err := l.useKey(string(signer)); err != nil {
 		return nil, err
 	}
-	public, err := auditlog.PublicKey(string(signer))
+	public, key, err := publicOf(string(signer))
 	if err != nil {
-		return nil, broken("the log's signing key is damaged")
+		return nil, err
 	}
-	key, err := auditlog.ParseKey(public)
-	if err != nil {
-		return nil, broken("the log's signing key is damaged")
-	}
+	l.key = key
 	// The public key file is derived; one that is missing or differs is made anew.
 	if b, err := l.dir.Read(auditlog.KeyFile, limits.AuditPublicKey); err != nil || string(b) != public+"\n" {
 		if err := l.dir.Publish(auditlog.KeyFile, []byte(public+"\n")); err != nil {
@@ -240,14 +254,14 @@ func (l *Log) resume(start auditlog.Record) (first []auditlog.Record, err error)
 		return nil, err
 	}
 	if h.best == nil {
-		return nil, broken("%s", h.why())
+		return nil, damaged("%s", h.why())
 	}
 	names, err := present(l.dir)
 	if err != nil {
 		return nil, err
 	}
 	if !names[auditlog.LogFile] && h.tree.Size() > 0 {
-		return nil, broken("the log file is missing; its last checkpoint stood at %d records", h.tree.Size())
+		return nil, damaged("the log file is missing; its last checkpoint stood at %d records", h.tree.Size())
 	}
 	if err := l.openFiles(); err != nil {
 		return nil, err
@@ -296,7 +310,7 @@ func (l *Log) replay(key note.Verifier, h *halves) (tail, error) {
 	}
 	at := int64(h.best.Offset)
 	if size < at {
-		return t, broken("the log is shorter than it was: its last checkpoint stood at %d records, %d bytes, and %d bytes are left", h.tree.Size(), at, size)
+		return t, damaged("the log is shorter than it was: its last checkpoint stood at %d records, %d bytes, and %d bytes are left", h.tree.Size(), at, size)
 	}
 	if t.lastKind, err = l.checkLastBatch(h); err != nil {
 		return t, err
@@ -320,7 +334,7 @@ func (l *Log) replay(key note.Verifier, h *halves) (tail, error) {
 			return t, err
 		}
 		if later {
-			return t, broken("%s", bad.Reason)
+			return t, damaged("%s", bad.Reason)
 		}
 	}
 	t.removed = uint64(size) - end
@@ -342,7 +356,7 @@ func (l *Log) checkLastBatch(h *halves) (last auditlog.Kind, err error) {
 	at := int64(h.best.Offset)
 	if h.tree.Size() == 0 {
 		if at != 0 {
-			return "", broken("the checkpoint file is damaged")
+			return "", damaged("the checkpoint file is damaged")
 		}
 		return "", nil
 	}
@@ -352,7 +366,7 @@ func (l *Log) checkLastBatch(h *halves) (last auditlog.Kind, err error) {
 		return "", err
 	}
 	wrong := func() (auditlog.Kind, error) {
-		return "", broken("the log does not hold the checkpoint of %d records where it stood", h.tree.Size())
+		return "", damaged("the log does not hold the checkpoint of %d records where it stood", h.tree.Size())
 	}
 	body, ok := bytes.CutSuffix(b, []byte("\n"))
 	i := bytes.LastIndexByte(body, '\n')
@@ -375,7 +389,7 @@ func (l *Log) checkLastBatch(h *halves) (last auditlog.Kind, err error) {
 		seq := h.tree.Size() - uint64(len(leaves)-n)
 		rec, err := auditlog.ParseRecord(line)
 		if err != nil || rec.Seq != seq || auditlog.LeafHash(line) != leaves[n] {
-			return "", broken("record %d is not what was signed", seq)
+			return "", damaged("record %d is not what was signed", seq)
 		}
 		if last == "" {
 			last = rec.Kind

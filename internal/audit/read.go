@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -103,15 +104,20 @@ func marshalVisible(v any) ([]byte, error) {
 
 // Read calls f for each record that matches, oldest first, with its detail
 // opened, up to the newest that is durable when it is called (what Note took
-// before is written first). It stops at f's first error and returns it.
+// before is written first). It stops at f's first error and returns it. A
+// record goes to f once the checkpoint line behind it has vouched for it. At the
+// first that is not what was signed Read ends with errs.LogBroken, and so does
+// the log; in a log that was found damaged before it ends so in any case.
 func (l *Log) Read(ctx context.Context, flt Filter, f func(Record) error) error {
 	if flt.Task != "" && !auditlog.ValidToken(flt.Task) {
 		return errs.New(errs.Malformed, "audit.read")
 	}
 	l.flush(ctx)
 	l.mu.Lock()
-	end := l.end
+	end, damage := l.end, l.damage
 	l.mu.Unlock()
+	var known *auditlog.Bad // no record from here on is shown
+	_ = errors.As(damage, &known)
 	file, err := l.dir.Open(auditlog.LogFile)
 	if err != nil {
 		return err
@@ -121,33 +127,68 @@ func (l *Log) Read(ctx context.Context, flt Filter, f func(Record) error) error 
 	from := int64(0)
 	if flt.Last > 0 {
 		if from, err = lastLines(ctx, file, end, int(flt.Last), match); err != nil {
+			if errs.CodeOf(err) == errs.LogBroken {
+				l.breakOff(err)
+			}
 			return err
 		}
 	}
-	n := 0
+	n, b := 0, batch{open: from > 0}
 	whole, err := lines(io.NewSectionReader(file, from, end-from), limits.AuditLine, func(line []byte) error {
 		if n++; n%256 == 0 && ctx.Err() != nil {
 			return ctxErr("audit.read", ctx.Err())
 		}
-		if !match(line) {
-			return nil
+		if auditlog.IsCheckpointLine(line) {
+			good, bad := b.checkpoint(line)
+			for _, h := range good {
+				if known != nil && h.rec.Seq >= known.Seq {
+					return badLog(known)
+				}
+				if err := l.deliver(&h.rec, f); err != nil {
+					return err
+				}
+			}
+			return l.found(bad)
 		}
-		rec, err := auditlog.ParseRecord(line)
-		if err != nil {
-			return errs.Wrap(errs.LogBroken, "audit.read", err)
+		if match(line) {
+			rec, err := auditlog.ParseRecord(line)
+			// One that is none any more fails its leaf hash as well.
+			if err == nil {
+				b.held = append(b.held, held{len(b.leaves), rec})
+			}
 		}
-		r := Record{Record: rec}
-		if rec.Sealed != "" {
-			var ok bool
-			r.Detail, ok = l.sealer.open(&rec)
-			r.Erased = !ok
-		}
-		return f(r)
+		return l.found(b.add(line))
 	})
-	if err == nil && !whole {
-		return errs.New(errs.LogBroken, "audit.read")
+	if err == nil && (!whole || len(b.leaves) > 0) {
+		return l.found(badRecord(b.next(), "the log ends before the checkpoint of record %d", b.next()))
+	}
+	if err == nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.damage
 	}
 	return err
+}
+
+// found makes an error of damage, which ends the use of the log.
+func (l *Log) found(bad *auditlog.Bad) error {
+	if bad == nil {
+		return nil
+	}
+	err := badLog(bad)
+	l.breakOff(err)
+	return err
+}
+
+// deliver gives a record to f with its detail opened.
+func (l *Log) deliver(rec *auditlog.Record, f func(Record) error) error {
+	r := Record{Record: *rec}
+	if rec.Sealed != "" {
+		var ok bool
+		r.Detail, ok = l.sealer.open(rec)
+		r.Erased = !ok
+	}
+	return f(r)
 }
 
 // flush waits until what is queued now is written, or cannot be.
@@ -202,7 +243,7 @@ func lastLines(ctx context.Context, f io.ReaderAt, end int64, n int, match func(
 		}
 		rest = block
 		if len(rest) > 2*limits.AuditLine {
-			return 0, errs.New(errs.LogBroken, "audit.read")
+			return 0, errs.New(errs.LogBroken, "audit.read").With("it holds a line that is longer than any of its own")
 		}
 	}
 	return 0, nil

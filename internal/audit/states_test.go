@@ -141,7 +141,7 @@ func TestPublicKeyFileIsDerived(t *testing.T) {
 		if err := os.WriteFile(key, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := e.openErr(); errs.CodeOf(err) != errs.LogBroken {
+		if err := e.openErr(); errs.CodeOf(err) != errs.LogUnwritable {
 			t.Errorf("key %q: %v", b, err)
 		}
 	}

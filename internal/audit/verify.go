@@ -35,9 +35,9 @@ type Report struct {
 	// LastCheckpoint is where the newest checkpoint that was found anywhere
 	// stood. It is beyond Size when the log was cut.
 	LastCheckpoint Point `json:"last_checkpoint"`
-	// Unfinished is the number of bytes behind the last checkpoint: a batch that
-	// a core is just writing, or that was never acknowledged before the power
-	// went. It is no sign of tampering.
+	// Unfinished is the number of bytes behind the last checkpoint of a log that
+	// is OK: a batch that a core is just writing, or that was never acknowledged
+	// before the power went. It is no sign of tampering.
 	Unfinished uint64 `json:"unfinished_bytes,omitempty"`
 	// Origin and Key are the log's name and public key. Whoever can compare the
 	// key with one that was noted before knows that it is the same log.
@@ -136,6 +136,9 @@ func verify(ctx context.Context, d *safefile.Dir, anchors []Point, each bool) (R
 	err = s.log(ctx, d, key)
 	if !s.rep.OK {
 		s.rep.Notice = noticeLog // it may lack an anchor
+		// What stands behind the last good checkpoint was acknowledged, or cannot
+		// be told from what was.
+		s.rep.Unfinished = 0
 	}
 	return s.rep, err
 }

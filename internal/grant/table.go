@@ -26,8 +26,9 @@ type Table struct {
 	grants map[capability.ID]*Grant
 	// keys finds a grant by channel and handle together, so that a handle
 	// seen on another channel is not even looked at.
-	keys   map[key]*Grant
-	closed bool
+	keys map[key]*Grant
+	// closed is why nothing can be minted any more; empty while it can.
+	closed errs.Code
 }
 
 type key struct {
@@ -92,8 +93,8 @@ func (t *Table) Mint(row capability.Row, record func(capability.Row) error) (*Gr
 	g.ctx, g.cancel = context.WithCancelCause(context.Background())
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.closed {
-		return nil, h, errs.New(errs.CoreUnavailable, op)
+	if t.closed != "" {
+		return nil, h, errs.New(t.closed, op)
 	}
 	if row.Parent != "" {
 		p := t.grants[row.Parent]
@@ -110,8 +111,8 @@ func (t *Table) Mint(row capability.Row, record func(capability.Row) error) (*Gr
 func (t *Table) room(op string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.closed {
-		return errs.New(errs.CoreUnavailable, op)
+	if t.closed != "" {
+		return errs.New(t.closed, op)
 	}
 	if len(t.keys) >= limits.GrantsLive {
 		return errs.New(errs.CoreBusy, op)
@@ -184,11 +185,19 @@ func (t *Table) Expire() []Ended {
 }
 
 // Close ends every grant; nothing can be minted after it.
-func (t *Table) Close() []Ended {
+func (t *Table) Close() []Ended { return t.stop(errs.CoreUnavailable, errs.Cancelled) }
+
+// Break is Close for a reason that whoever uses a grant, or asks for one later,
+// is told.
+func (t *Table) Break(why errs.Code) []Ended { return t.stop(why, why) }
+
+func (t *Table) stop(closed, ended errs.Code) []Ended {
 	t.mu.Lock()
-	t.closed = true
+	if t.closed == "" {
+		t.closed = closed
+	}
 	t.mu.Unlock()
-	return t.end(t.find(func(*Grant) bool { return true }), errs.Cancelled)
+	return t.end(t.find(func(*Grant) bool { return true }), ended)
 }
 
 func (t *Table) find(match func(*Grant) bool) []*Grant {

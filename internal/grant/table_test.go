@@ -233,6 +233,28 @@ func TestTaskAndChannelEnd(t *testing.T) {
 	}
 }
 
+// Whoever holds a grant of a broken table, or wants one, is told why, also
+// after the table is closed.
+func TestBreak(t *testing.T) {
+	tb, _ := table(t)
+	g, h := mint(t, tb, row(1))
+	if e := tb.Break(errs.LogBroken); len(e) != 1 {
+		t.Fatal(e)
+	}
+	if !is(context.Cause(g.Context()), errs.LogBroken) {
+		t.Error(context.Cause(g.Context()))
+	}
+	for range 2 {
+		if _, err := tb.Use(read, 1, h[:]); !is(err, errs.LogBroken) {
+			t.Errorf("use: %v", err)
+		}
+		if _, _, err := tb.Mint(row(1), recorded); !is(err, errs.LogBroken) {
+			t.Errorf("mint: %v", err)
+		}
+		tb.Close()
+	}
+}
+
 // Ended grants whose cause is still told do not let a client grow the table.
 func TestTableIsBounded(t *testing.T) {
 	tb, _ := table(t)

@@ -59,6 +59,10 @@ const (
 	// AuditPause is how many records are read between two looks at whether the
 	// caller has given up: a few milliseconds.
 	AuditPause = 1024
+	// AuditCheckAtStart caps the records that a start checks before the core is
+	// ready: 25 ms at 200,000 a second, of the 300 ms that a first answer may
+	// take. A longer log is checked beside the first answers.
+	AuditCheckAtStart = 5000
 	// JournalDatagram caps a message to the system journal; ours are far below.
 	JournalDatagram = 4096
 	// JournalWait is how long a datagram may wait for room in a busy journal's
