@@ -124,7 +124,10 @@ func verbs() []*verb {
 		},
 		{
 			name: "audit show", short: "what was asked, decided and done",
-			long:     []string{"Prints the records of the audit log, oldest first, with their details opened. With --json a record is one line of JSON."},
+			long: []string{
+				"Prints the records of the audit log, oldest first, with their details opened. With --json a record is one line of JSON.",
+				"A record is printed once the checkpoint behind it has vouched for it. At the first that is not what was signed the command ends with 4 and names it, and nothing is granted any more. Where the core does not start because of it, no record is printed; `bailey audit verify` needs no core.",
+			},
 			examples: []example{{"bailey audit show --last 20", "the newest 20"}},
 			flags: []flag{
 				{name: "last", value: "N", help: "only the newest N records"},
@@ -154,7 +157,7 @@ func verbs() []*verb {
 		},
 		{
 			name: "audit set-aside", short: "put a damaged log away, and begin a new one",
-			long:     []string{"Nothing is granted on a damaged log until a person has looked at it. This is the way on afterwards: the old log is kept whole in a folder beside the new one, whose first record names it. No core may run."},
+			long:     []string{"Nothing is granted on a log that was found damaged until a person has looked at it. This is the way on afterwards: the old log is kept whole in a folder beside the new one, whose first record names it. No core may run."},
 			examples: []example{{"bailey stop && bailey audit set-aside", "after `bailey audit verify` said what is wrong"}},
 			flags:    []flag{flagHome()},
 			run:      auditSetAside,

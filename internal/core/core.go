@@ -165,6 +165,9 @@ func (c *Core) Run(ctx context.Context, ready func()) error {
 	accepted := make(chan error, 1)
 	go func() { accepted <- c.accept(ctx, &conns) }()
 	ready()
+	// What the start did not check of the log is checked beside the first
+	// answers; damage closes Broken, which wait looks at.
+	c.background.Go(func() { _ = c.cfg.Audit.Check(ctx) })
 	err := c.wait(ctx, accepted)
 	cancel()
 	c.cfg.Listener.Close()
@@ -181,8 +184,13 @@ func (c *Core) wait(ctx context.Context, accepted <-chan error) error {
 	defer tick.Stop()
 	linger := time.NewTimer(limits.ClientHello)
 	defer linger.Stop()
+	broken := c.cfg.Audit.Broken()
 	for {
 		select {
+		case <-broken:
+			// What was allowed was allowed on the strength of the log.
+			c.table.Break(errs.LogBroken)
+			broken = nil
 		case <-ctx.Done():
 			return nil
 		case err := <-accepted:

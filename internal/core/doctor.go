@@ -35,7 +35,11 @@ func (c *Core) examine(ctx context.Context) *corev1.DoctorResponse {
 	if st.Anchored {
 		anchor = "anchored in the system journal"
 	}
-	add("audit-log", nil, fmt.Sprintf("records: %d, %s", st.Size, anchor))
+	checked := "all are checked"
+	if !st.Checked {
+		checked = "older ones are still being checked"
+	}
+	add("audit-log", st.Broken, fmt.Sprintf("records: %d, %s, %s", st.Size, checked, anchor))
 	add("keys", nil, st.KeyDetail)
 	add("remembered", nil, fmt.Sprintf("permissions: %d", len(c.cfg.Policies.List())))
 	for _, spec := range workerspec.All() {

@@ -2,9 +2,11 @@ package scripts
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +19,11 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/audit"
+	"github.com/bailey-run/bailey/internal/auditlog"
+	"github.com/bailey-run/bailey/internal/clock"
+	"github.com/bailey-run/bailey/internal/plat/safefile"
 )
 
 // patience is how long anything is awaited.
@@ -28,7 +35,7 @@ const pause = 10 * time.Millisecond
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"exits": exits, "term": term, "tree": tree, "junk": junk, "file": file, "json": jsonIs, "cites": cites, "flip": flip, "cut": cut,
-		"closedpipe": closedPipe, "awaitgone": awaitGone, "harmless": harmless, "within": within, "setid": setID, "awaithere": awaitHere, "awaitindex": awaitIndex, "signal": signal, "name": name, "stuckpipe": stuckPipe, "environ": environ,
+		"closedpipe": closedPipe, "awaitgone": awaitGone, "harmless": harmless, "within": within, "setid": setID, "awaithere": awaitHere, "awaitindex": awaitIndex, "signal": signal, "awaitexits": awaitExits, "fill": fill, "name": name, "stuckpipe": stuckPipe, "environ": environ,
 	}
 }
 
@@ -71,6 +78,39 @@ func within(ts *testscript.TestScript, neg bool, args []string) {
 	if d := time.Since(begin); d > most {
 		ts.Fatalf("it took %v, over %v", d, most)
 	}
+}
+
+// awaitexits CODE CMD ARG...: runs a program again until it ends with that code.
+func awaitExits(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 2, "awaitexits CODE CMD ARG...")
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	for begin := time.Now(); ; {
+		got := exitCode(ts.Exec(args[1], args[2:]...))
+		if got == want {
+			return
+		}
+		if time.Since(begin) > patience {
+			ts.Fatalf("exit code %d, want %d", got, want)
+		}
+	}
+}
+
+// fill STATE N: adds N records to the log of a state directory that no core has
+// open.
+func fill(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 2, "fill STATE N")
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	state, err := safefile.OpenDir(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer state.Close()
+	l, err := audit.Open(context.Background(), audit.Config{Home: state, Clock: clock.System{}, Log: slog.New(slog.DiscardHandler)})
+	ts.Check(err)
+	for range n {
+		ts.Check(l.Note(audit.Event{Kind: auditlog.Call, Actor: audit.Actor{App: "bailey"}}))
+	}
+	ts.Check(l.Close())
 }
 
 // file NAME TEXT...: writes a file whose name and text are Go strings without
