@@ -17,6 +17,7 @@ const (
 	Link       Reason = "link"
 	Special    Reason = "special"
 	Ignored    Reason = "ignored"
+	Costly     Reason = "ignore-file-costly"
 	Hidden     Reason = "hidden"
 	Generated  Reason = "generated"
 	Secret     Reason = "secret"
@@ -57,6 +58,7 @@ func Reasons() []ReasonEntry {
 		{Link, "", "Symbolic links are never followed. What they point at is read anyhow where it lies in the folder, and not at all where it lies outside."},
 		{Special, "", "A pipe, socket or device."},
 		{Ignored, "name it with ! in a .baileyignore file to read it", "A .gitignore, .ignore or .baileyignore file excludes it. An ignored directory is listed once; of ignored files only the first 20 are listed, the others counted."},
+		{Costly, "split or simplify its rules", "An ignore file larger than 256 KB, with more than 5000 rules together with those of the folders above it, or whose patterns take too long to compare. None of its rules is obeyed; keys and the like are skipped all the same."},
 		{Hidden, "name it with ! in a .baileyignore file to read it", "Its name begins with a dot."},
 		{Generated, "name it with ! in a .baileyignore file to read it", "A directory of build products or of other people's packages, such as node_modules, or one that holds a CACHEDIR.TAG."},
 		{Secret, "", "Its name or its first line is that of a key, a password store or a browser profile. These are never read."},

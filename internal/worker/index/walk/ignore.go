@@ -6,6 +6,7 @@ import (
 
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/plat/dirfd"
+	"github.com/bailey-run/bailey/internal/worker/index/doc"
 )
 
 // verdict is what ignore files say of a name.
@@ -32,28 +33,85 @@ const (
 type rules struct {
 	above *rules
 	base  string // the directory's path, "" or ending in a slash
-	files [kinds][]pattern
+	count int    // patterns of the files here and above
+	files [kinds]ignoreFile
+}
+
+// ignoreFile is what one file says.
+type ignoreFile struct {
+	path string
+	list []pattern
+	// cost is how many steps it took for the name that was matched last.
+	cost int
 }
 
 // match returns what the ignore files say of full, the path from the root. What
-// is below an excluded directory is never asked.
-func (r *rules) match(full string, isDir bool) verdict {
+// is below an excluded directory is never asked. Rules come from documents, so
+// their cost is bounded: when the walk is over its budget, the file that costs
+// most for this name is no longer obeyed.
+func (w *walker) match(r *rules, full string, isDir bool) verdict {
+	w.steps = min(w.steps+limits.WalkIgnoreSteps, limits.WalkIgnoreBurst)
+	for {
+		v := r.match(full, isDir, &w.steps)
+		if w.steps >= 0 {
+			return v
+		}
+		worst := r.costliest()
+		w.skip(worst.path, doc.Costly)
+		worst.list = nil
+		w.steps = limits.WalkIgnoreSteps
+	}
+}
+
+func (r *rules) match(full string, isDir bool, steps *int) verdict {
+	for d := r; d != nil; d = d.above {
+		for kind := range kinds {
+			d.files[kind].cost = 0
+		}
+	}
 	for kind := range kinds {
 		for d := r; d != nil; d = d.above {
-			list := d.files[kind]
-			if len(list) == 0 {
+			f := &d.files[kind]
+			if len(f.list) == 0 {
 				continue
 			}
-			rel := full[len(d.base):]
-			name := rel[strings.LastIndexByte(rel, '/')+1:]
-			for i := len(list) - 1; i >= 0; i-- {
-				if list[i].match(rel, name, isDir) {
-					if list[i].negate {
-						return include
-					}
-					return exclude
-				}
+			before := *steps
+			v := f.match(full[len(d.base):], isDir, steps)
+			f.cost = before - *steps
+			if v != undecided || *steps < 0 {
+				return v
 			}
+		}
+	}
+	return undecided
+}
+
+// costliest returns the file that the last match spent most on.
+func (r *rules) costliest() *ignoreFile {
+	worst := &r.files[0]
+	for d := r; d != nil; d = d.above {
+		for kind := range kinds {
+			if f := &d.files[kind]; f.cost > worst.cost {
+				worst = f
+			}
+		}
+	}
+	return worst
+}
+
+// match takes what it costs off steps, and stops when they are used up.
+func (f *ignoreFile) match(rel string, isDir bool, steps *int) verdict {
+	name := rel[strings.LastIndexByte(rel, '/')+1:]
+	for i := len(f.list) - 1; i >= 0; i-- {
+		matches := f.list[i].match(rel, name, isDir, steps)
+		if *steps < 0 {
+			return undecided
+		}
+		if matches && f.list[i].negate {
+			return include
+		}
+		if matches {
+			return exclude
 		}
 	}
 	return undecided
@@ -61,15 +119,19 @@ func (r *rules) match(full string, isDir bool) verdict {
 
 // rules reads the ignore files among names.
 func (w *walker) rules(d *dirfd.Dir, path string, names []dirfd.Name, above *rules) *rules {
-	var r *rules
-	add := func(kind int, list []pattern) {
-		if len(list) == 0 {
+	r := &rules{above: above, base: path}
+	if above != nil {
+		r.count = above.count
+	}
+	before := r.count
+	add := func(kind int, d *dirfd.Dir, name, shown string) {
+		list, ok := readPatterns(d, name)
+		if !ok || r.count+len(list) > limits.WalkIgnoreRules {
+			w.skip(path+shown, doc.Costly)
 			return
 		}
-		if r == nil {
-			r = &rules{above: above, base: path}
-		}
-		r.files[kind] = list
+		r.count += len(list)
+		r.files[kind] = ignoreFile{path: path + shown, list: list}
 	}
 	for _, n := range names {
 		if n.Name > ".j" { // names are sorted
@@ -77,58 +139,67 @@ func (w *walker) rules(d *dirfd.Dir, path string, names []dirfd.Name, above *rul
 		}
 		switch n.Name {
 		case ".baileyignore":
-			add(kindBailey, readPatterns(d, n.Name))
+			add(kindBailey, d, n.Name, n.Name)
 		case ".ignore":
-			add(kindShared, readPatterns(d, n.Name))
+			add(kindShared, d, n.Name, n.Name)
 		case ".gitignore":
-			add(kindGit, readPatterns(d, n.Name))
+			add(kindGit, d, n.Name, n.Name)
 		case ".git":
 			if git, err := d.Dir(".git"); err == nil {
 				if info, err := git.Dir("info"); err == nil {
-					add(kindExclude, readPatterns(info, "exclude"))
+					add(kindExclude, info, "exclude", ".git/info/exclude")
 					info.Close()
 				}
 				git.Close()
 			}
 		}
 	}
-	if r == nil {
+	if r.count == before {
 		return above
 	}
 	return r
 }
 
-// readPatterns reads an ignore file; one that cannot be read or is too large
-// says nothing.
-func readPatterns(d *dirfd.Dir, name string) []pattern {
+// readPatterns reads an ignore file; one that cannot be read says nothing. ok
+// is false for one that is too large.
+func readPatterns(d *dirfd.Dir, name string) (list []pattern, ok bool) {
 	f, err := d.File(name)
 	if err != nil {
-		return nil
+		return nil, true
 	}
 	defer f.Close()
 	info, err := f.Info()
-	if err != nil || info.Kind != dirfd.Regular || info.Size > limits.WalkIgnoreFile {
-		return nil
+	if err != nil || info.Kind != dirfd.Regular {
+		return nil, true
 	}
-	data, err := io.ReadAll(io.LimitReader(f, limits.WalkIgnoreFile))
+	// It may have grown since.
+	data, err := io.ReadAll(io.LimitReader(f, limits.WalkIgnoreFile+1))
 	if err != nil {
-		return nil
+		return nil, true
+	}
+	if len(data) > limits.WalkIgnoreFile {
+		return nil, false
 	}
 	return parsePatterns(string(data))
 }
 
-// parsePatterns reads the lines of an ignore file (gitignore(5)).
-func parsePatterns(s string) []pattern {
-	var list []pattern
+// parsePatterns reads the lines of an ignore file (gitignore(5)). ok is false
+// when there are more than limits.WalkIgnoreRules.
+func parsePatterns(s string) (list []pattern, ok bool) {
 	s = strings.TrimPrefix(s, "\xef\xbb\xbf")
-	for s != "" && len(list) < limits.WalkIgnoreRules {
+	for s != "" {
 		var l string
 		l, s, _ = strings.Cut(s, "\n")
-		if p, ok := parsePattern(strings.TrimSuffix(l, "\r")); ok {
-			list = append(list, p)
+		p, ok := parsePattern(strings.TrimSuffix(l, "\r"))
+		if !ok {
+			continue
 		}
+		if len(list) == limits.WalkIgnoreRules {
+			return nil, false
+		}
+		list = append(list, p)
 	}
-	return list
+	return list, true
 }
 
 // pattern is one line of an ignore file.
@@ -181,28 +252,32 @@ func parsePattern(l string) (p pattern, ok bool) {
 	return p, true
 }
 
-func (p *pattern) match(rel, name string, isDir bool) bool {
+// match takes what it costs off steps; when they are used up it says nothing
+// that may be relied on.
+func (p *pattern) match(rel, name string, isDir bool, steps *int) bool {
+	*steps--
 	switch {
 	case p.dirOnly && !isDir:
 		return false
 	case p.anchored:
-		return segments(p.segments, rel)
+		return segments(p.segments, rel, steps)
 	case p.literal:
 		return p.name == name
 	case p.suffix != "":
 		return strings.HasSuffix(name, p.suffix)
 	}
-	return glob(p.name, name)
+	return glob(p.name, name, steps)
 }
 
 // segments matches a path against a pattern's segments; ** stands for any
 // number of them, and at the end for at least one. Only the last ** is ever
 // tried again, so this is quadratic at worst.
-func segments(pat []string, path string) bool {
+func segments(pat []string, path string, steps *int) bool {
 	var back []string // the pattern behind the last **
 	backPath := ""
 	trying := false
-	for {
+	for *steps >= 0 {
+		*steps--
 		if len(pat) > 0 && pat[0] == "**" {
 			for len(pat) > 1 && pat[1] == "**" {
 				pat = pat[1:]
@@ -219,7 +294,7 @@ func segments(pat []string, path string) bool {
 		}
 		if len(pat) > 0 && path != "" {
 			head, rest, _ := strings.Cut(path, "/")
-			if glob(pat[0], head) {
+			if glob(pat[0], head, steps) {
 				pat, path = pat[1:], rest
 				continue
 			}
@@ -233,14 +308,16 @@ func segments(pat []string, path string) bool {
 		}
 		pat, path = back, backPath
 	}
+	return false
 }
 
 // glob matches a name against a pattern without slashes, byte by byte, as git's
 // wildmatch. Only the last * is ever tried again.
-func glob(pat, s string) bool {
+func glob(pat, s string, steps *int) bool {
 	star, again := -1, 0
 	i, j := 0, 0
-	for {
+	for *steps >= 0 {
+		*steps--
 		if i < len(pat) && pat[i] == '*' {
 			for i < len(pat) && pat[i] == '*' {
 				i++
@@ -255,12 +332,16 @@ func glob(pat, s string) bool {
 			return true
 		}
 		if i < len(pat) && j < len(s) {
-			if n, ok := one(pat[i:], s[j]); ok {
+			n, ok := one(pat[i:], s[j])
+			if n == 0 {
+				*steps -= len(pat) - i
+				return false // a malformed pattern matches nothing
+			}
+			*steps -= n - 1 // a bracket expression is read to its end
+			if ok {
 				i += n
 				j++
 				continue
-			} else if n == 0 {
-				return false // a malformed pattern matches nothing
 			}
 		}
 		if star < 0 || again >= len(s) {
@@ -269,6 +350,7 @@ func glob(pat, s string) bool {
 		again++
 		i, j = star, again
 	}
+	return false
 }
 
 // one matches a byte against the first element of pat and returns the

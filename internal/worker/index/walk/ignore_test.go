@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/plat/dirfd"
 	"github.com/bailey-run/bailey/internal/worker/index/doc"
 )
 
@@ -182,12 +184,111 @@ func TestIgnoredFilesAreListedUpToACapAndCounted(t *testing.T) {
 // TestHostilePatternsTakeNoTime pins what backtracking matchers fail at.
 func TestHostilePatternsTakeNoTime(t *testing.T) {
 	long := strings.Repeat("a", 255)
-	if glob(strings.Repeat("*a", 120)+"b", long) {
-		t.Error("matched")
+	steps := 1 << 20
+	if glob(strings.Repeat("*a", 120)+"b", long, &steps) || steps < 0 {
+		t.Errorf("matched, or %d steps are left", steps)
 	}
 	deep := strings.Repeat("a/", 2000) + "b"
-	if segments(strings.Split(strings.Repeat("**/a/", 100)+"c", "/"), deep) {
-		t.Error("matched")
+	if segments(strings.Split(strings.Repeat("**/a/", 100)+"c", "/"), deep, &steps) || steps < 0 {
+		t.Errorf("matched, or %d steps are left", steps)
+	}
+	// What a step reads is counted too.
+	for _, class := range []string{"*[" + strings.Repeat("b", 1000) + "]", "*[" + strings.Repeat("b", 1000)} {
+		left := steps
+		if glob(class, long, &left) || steps-left < 1000 {
+			t.Errorf("matched, or took %d steps", steps-left)
+		}
+	}
+}
+
+// reasons walks root and returns the files' paths, and of each path that was
+// skipped every reason.
+func reasons(t *testing.T, root string) (files []string, all map[string][]doc.Reason) {
+	t.Helper()
+	d, err := dirfd.Open(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	all = map[string][]doc.Reason{}
+	_, err = Walk(t.Context(), d, Options{}, func(e *Entry) error {
+		files = append(files, e.Path)
+		return nil
+	}, func(s doc.Skipped) { all[string(s.Path)] = append(all[string(s.Path)], s.Reason) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files, all
+}
+
+// TestCostlyIgnoreFilesAreNotObeyed: rules that would keep the answer away are
+// named and not obeyed; those of the other files are, and so are the defaults.
+func TestCostlyIgnoreFilesAreNotObeyed(t *testing.T) {
+	slow := strings.Repeat("*"+strings.Repeat("a", 120)+"?b\n", 1000) + "x.txt\n"
+	class := strings.Repeat("*["+strings.Repeat("b", 1000)+"]c\n", 200) + "x.txt\n"
+	rule := func(n int) string { return strings.Repeat("rule\n", n) }
+	for name, c := range map[string]struct {
+		files  map[string]string
+		costly string
+	}{
+		"slow":       {map[string]string{".gitignore": slow}, ".gitignore"},
+		"brackets":   {map[string]string{".gitignore": class}, ".gitignore"},
+		"below":      {map[string]string{"d/.ignore": slow, "d/x.txt": "x", "d/other.log": "x"}, "d/.ignore"},
+		"exclude":    {map[string]string{".git/info/exclude": slow}, ".git/info/exclude"},
+		"large":      {map[string]string{".gitignore": "x.txt\n" + strings.Repeat("#", limits.WalkIgnoreFile)}, ".gitignore"},
+		"many rules": {map[string]string{".gitignore": rule(limits.WalkIgnoreRules) + "x.txt\n"}, ".gitignore"},
+		"together": {map[string]string{".ignore": rule(limits.WalkIgnoreRules / 2), "d/.gitignore": rule(limits.WalkIgnoreRules/2) + "x.txt\n",
+			"d/x.txt": "x"}, "d/.gitignore"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			// What the same rules do when they cost nothing.
+			files := map[string]string{".baileyignore": "*.log\n", "other.log": "x", "x.txt": "x", "id_ed25519": "x", ".hidden": "x"}
+			for n, text := range c.files {
+				files[n] = text
+			}
+			in := c.costly[:strings.LastIndexByte(c.costly, '/')+1]
+			if strings.HasPrefix(in, ".git") {
+				in = ""
+			}
+			for i := range 20 {
+				files[fmt.Sprintf("%s%s%03d.txt", in, strings.Repeat("a", 240), i)] = "x"
+			}
+			got, all := reasons(t, tree(t, files))
+			if !slices.Contains(all[c.costly], doc.Costly) {
+				t.Errorf("%s: %q", c.costly, all[c.costly])
+			}
+			for path, rs := range all {
+				if path != c.costly && slices.Contains(rs, doc.Costly) {
+					t.Errorf("%s was dropped too", path)
+				}
+			}
+			if !slices.Contains(got, in+"x.txt") {
+				t.Error("a rule of the costly file is obeyed")
+			}
+			for path, want := range map[string]doc.Reason{"other.log": doc.Ignored, "id_ed25519": doc.Secret, ".hidden": doc.Hidden} {
+				if !slices.Equal(all[path], []doc.Reason{want}) {
+					t.Errorf("%s: %q, want %q", path, all[path], want)
+				}
+			}
+			if n := len(slices.DeleteFunc(slices.Clone(got), func(f string) bool { return !strings.Contains(f, "aaa") })); n != 20 {
+				t.Errorf("%d of 20 long names", n)
+			}
+		})
+	}
+}
+
+// TestIgnoreRulesAtTheirBounds: as many rules as may be, in a file as large as
+// may be, are obeyed.
+func TestIgnoreRulesAtTheirBounds(t *testing.T) {
+	text := strings.Repeat("rule\n", limits.WalkIgnoreRules-1)
+	text += strings.Repeat("#", limits.WalkIgnoreFile-len(text)-len("\nx.txt\n")) + "\nx.txt\n"
+	files := map[string]string{".gitignore": text, "x.txt": "x"}
+	for i := range 200 {
+		files[fmt.Sprintf("%s%03d.txt", strings.Repeat("a", 240), i)] = "x"
+	}
+	got, all := reasons(t, tree(t, files))
+	if len(got) != 200 || !slices.Equal(all["x.txt"], []doc.Reason{doc.Ignored}) {
+		t.Errorf("%d files, skipped %v", len(got), all)
 	}
 }
 
@@ -196,8 +297,19 @@ func FuzzPattern(f *testing.F) {
 		f.Add(s, "a/b/c")
 	}
 	f.Fuzz(func(t *testing.T, line, path string) {
-		for _, p := range parsePatterns(line) {
-			p.match(path, path[strings.LastIndexByte(path, '/')+1:], true)
+		list, _ := parsePatterns(line)
+		for _, p := range list {
+			name := path[strings.LastIndexByte(path, '/')+1:]
+			// A budget that is not used up changes nothing; one that is ends
+			// the match with little overdrawn.
+			much, more, few := 1<<20, 1<<21, 8
+			if a, b := p.match(path, name, true, &much), p.match(path, name, true, &more); much >= 0 && a != b {
+				t.Errorf("%q and %q: %v, then %v", line, path, a, b)
+			}
+			p.match(path, name, true, &few)
+			if few < -2*limits.WalkIgnoreLine {
+				t.Errorf("%q and %q: overdrawn by %d", line, path, -few)
+			}
 		}
 	})
 }

@@ -3,13 +3,15 @@
 //
 // It refuses to follow links, to open what is not a file, to go below
 // [limits.WalkDepth], and to read keys and password stores. It obeys .gitignore,
-// .ignore and .baileyignore at every level as git does. The index worker calls
+// .ignore and .baileyignore at every level as git does, but for such a file that
+// costs too much, which it names and does not obey. The index worker calls
 // it on the directory that is mounted for it; all names in there are hostile.
 package walk
 
 import (
 	"context"
 
+	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/plat/dirfd"
 	"github.com/bailey-run/bailey/internal/worker/index/doc"
 )
@@ -52,7 +54,7 @@ type Count struct {
 // inside the tree is a Skipped, not an error; only when root itself cannot be
 // listed is that an *errs.Error (errs.FolderClosed, errs.FolderMissing).
 func Walk(ctx context.Context, root *dirfd.Dir, opt Options, visit func(*Entry) error, skip func(doc.Skipped)) (Count, error) {
-	w := &walker{ctx: ctx, opt: opt, visit: visit, skipped: skip}
+	w := &walker{ctx: ctx, opt: opt, visit: visit, skipped: skip, steps: limits.WalkIgnoreBurst}
 	err := w.root(root)
 	return w.count, err
 }

@@ -18,6 +18,7 @@ type walker struct {
 	skipped func(doc.Skipped)
 	count   Count
 	listed  int
+	steps   int // of matching ignore rules, that are left
 	entry   Entry
 }
 
@@ -155,7 +156,7 @@ func (w *walker) judgeFile(full string, n dirfd.Name, here *rules) doc.Reason {
 	case secretFile(n.Name):
 		return doc.Secret
 	}
-	switch here.match(full, false) {
+	switch w.match(here, full, false) {
 	case exclude:
 		return doc.Ignored
 	case include:
@@ -209,7 +210,7 @@ func (w *walker) judgeDir(full, name string, siblings []dirfd.Name, depth int, h
 	case name == ".git":
 		return doc.Hidden, false
 	}
-	switch here.match(full, true) {
+	switch w.match(here, full, true) {
 	case exclude:
 		return doc.Ignored, false
 	case include:
