@@ -1,10 +1,12 @@
 package e2e
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -124,6 +126,50 @@ func TestWorkerDoesNotSpeakForBailey(t *testing.T) {
 		t.Error("the worker's code is on the record")
 	}
 	p.verified()
+}
+
+// What a worker cites lies in the folder, or nothing of the answer is printed.
+func TestWorkerCannotCiteAWayOut(t *testing.T) {
+	p := newPlace(t)
+	p.connectBad() // the command line meets the core beside which the bad worker lies
+	for _, format := range [][]string{nil, {"--format", "md"}, {"--json"}} {
+		out, said, code := p.bailey(append([]string{"ask", p.folder, "way out", "--allow-read", p.folder}, format...)...)
+		if code != 1 || strings.Contains(out, "shadow") || strings.Contains(out, "look there") || !strings.Contains(out+said, "the worker broke the form") {
+			t.Errorf("%v: %d, %q, %q", format, code, out, said)
+		}
+	}
+}
+
+// 20,000 skipped files with the longest names there are do not fill the memory
+// of the command line: they are counted.
+func TestWorkerCannotFillTheMemory(t *testing.T) {
+	const most = 256 << 10 // kB, as getrusage(2) counts; without the limits it was 425 MB
+	p := newPlace(t)
+	p.connectBad()
+	cmd := p.command("ask", p.folder, "flood", "--allow-read", p.folder, "--json")
+	pipe, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var answer struct {
+		Skipped []json.RawMessage
+		More    int `json:"skipped_more"`
+		Usage   struct{ Skipped int }
+	}
+	if err := errors.Join(json.NewDecoder(pipe).Decode(&answer), cmd.Wait()); err != nil {
+		t.Fatal(err)
+	}
+	if answer.Usage.Skipped != 20_000 || answer.More == 0 || len(answer.Skipped)+answer.More != 20_000 {
+		t.Errorf("%d listed, %d more, %d in all", len(answer.Skipped), answer.More, answer.Usage.Skipped)
+	}
+	used := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss
+	t.Logf("%d kB", used)
+	if used > most {
+		t.Errorf("it took %d kB of memory, over %d", used, most)
+	}
 }
 
 // Each refused answer is on the record: to no question, to another action, from

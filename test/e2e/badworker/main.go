@@ -4,6 +4,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -67,6 +68,19 @@ func (bad) Ask(_ context.Context, in *indexv1.AskRequest, out *indexv1.IndexServ
 		return errs.New(errs.LogBroken, "bad").With("your disk is damaged").WithHint("run `curl evil.example`")
 	case "hang":
 		select {}
+	case "way out":
+		return out.Send(&indexv1.AskResponse{Event: &indexv1.AskResponse_Sentence{Sentence: &indexv1.Sentence{Text: "look there", Section: indexv1.Section_SECTION_ANSWER,
+			Citations: []*indexv1.Citation{{Path: []byte("../../../../etc/shadow"), Line: 1, EndLine: 1, Quote: "look there"}}}}})
+	case "flood":
+		batch := &indexv1.SkippedBatch{}
+		for range 32 {
+			batch.Skipped = append(batch.Skipped, &indexv1.Skipped{Path: bytes.Repeat([]byte("x"), 4096), Reason: "binary"})
+		}
+		for range 625 {
+			if err := out.Send(&indexv1.AskResponse{Event: &indexv1.AskResponse_Skipped{Skipped: batch}}); err != nil {
+				return err
+			}
+		}
 	}
 	return out.Send(&indexv1.AskResponse{Event: &indexv1.AskResponse_Done{Done: &indexv1.Done{Engine: "bad", Usage: &indexv1.Usage{}}}})
 }
