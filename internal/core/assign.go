@@ -148,7 +148,7 @@ func (a *assignment) use(ctx context.Context) (*supervise.Worker, capability.Han
 		}
 	}
 	w, err := a.core.workers.Start(ctx, indexKind, []sandbox.Mount{
-		{Target: grantMount, Dir: a.folder.Dir, Path: a.folder.Path, Hide: a.core.within(a.folder.Path)},
+		{Target: grantMount, Dir: a.folder.Dir, Path: a.folder.Path, Hide: a.core.within(a.folder)},
 		{Target: dataMount, Dir: a.data.Dir, Path: a.data.Path, Write: true},
 	})
 	if err != nil {
@@ -199,11 +199,16 @@ func (a *assignment) watch(w *supervise.Worker) {
 
 // within lists Bailey's own directories below a folder, by their names
 // relative to it: a grant of a person's home does not show a worker the keys of
-// the log and what is remembered.
-func (c *Core) within(folder string) []string {
+// the log and what is remembered. Names alone would miss a home that is mounted
+// a second time.
+func (c *Core) within(f *folder.Folder) []string {
 	var out []string
 	for _, own := range c.cfg.Own {
-		if rel, ok := strings.CutPrefix(own, strings.TrimSuffix(folder, "/")+"/"); ok {
+		rel, ok := strings.CutPrefix(own, strings.TrimSuffix(f.Path, "/")+"/")
+		if !ok {
+			rel, ok = f.Find(own)
+		}
+		if ok {
 			out = append(out, rel)
 		}
 	}

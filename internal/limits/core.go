@@ -51,6 +51,9 @@ const (
 	// DataRemoveNames is how many names of a data directory are read at once
 	// when it is removed: a worker may have made millions.
 	DataRemoveNames = 256
+	// OwnLevels is how far below Bailey's directories one is looked for that was
+	// given a second name: data directories are two levels down, and hold files.
+	OwnLevels = 2
 	// WorkerGrants bounds the rows that one worker holds.
 	WorkerGrants = 64
 )

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -177,6 +178,53 @@ func TestOwnStateIsHidden(t *testing.T) {
 		}
 	}
 	p.verified()
+}
+
+// TestOwnStateByAnotherName mounts Bailey's own directories, and the folder above
+// them, a second time: names do not tell them, and they stay closed.
+func TestOwnStateByAnotherName(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to mount")
+	}
+	p := newPlace(t)
+	p.home = filepath.Join(p.folder, "plain")
+	p.write("plain/state/secret.txt", "The state says periwinkle.\n")
+	p.write("beside.txt", "The neighbour says marigold.\n")
+	// The command line and the core are started by this thread, which ends
+	// with the test, and stand in its mount namespace.
+	runtime.LockOSThread()
+	if err := errors.Join(unix.Unshare(unix.CLONE_NEWNS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")); err != nil {
+		t.Fatal(err)
+	}
+	second := filepath.Join(filepath.Dir(p.folder), "second")
+	if err := os.Mkdir(second, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		what   string
+		denied bool
+	}{{p.folder, false}, {p.home + "/state", true}, {p.home + "/state/audit", true}, {p.home + "/cache", true}} {
+		if err := unix.Mount(c.what, second, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+			t.Fatal(err)
+		}
+		for q, secret := range map[string]string{"what does the neighbour say?": "", "what does the state say?": "periwinkle"} {
+			out, errs, code := p.bailey("ask", second, q, "--allow-read", second, "--json")
+			switch {
+			case c.denied && (code == 0 || !strings.Contains(out+errs, "Bailey's own")):
+				t.Errorf("%s gave %d: %s%s", c.what, code, out, errs)
+			case !c.denied && code != 0:
+				t.Errorf("%s gave %d: %s", c.what, code, errs)
+			case !c.denied && secret == "" && !strings.Contains(out, "marigold"):
+				t.Errorf("control: %s", out)
+			case secret != "" && strings.Contains(out, secret):
+				t.Errorf("Bailey's own state was read: %s", out)
+			}
+		}
+		p.gone(wait)
+		if err := unix.Unmount(second, unix.MNT_DETACH); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // TestOwnStateTrapped: what a worker that was taken over left in its directory,

@@ -88,7 +88,7 @@ func (s *Service) resolve(sess *session.Session, w *grantv1.Want) (consent.Row, 
 		return consent.Row{}, err
 	}
 	for _, own := range s.Own {
-		if f.Path == own || strings.HasPrefix(f.Path, own+"/") {
+		if f.Path == own || strings.HasPrefix(f.Path, own+"/") || f.Within(own) {
 			f.Close()
 			return consent.Row{}, errs.New(errs.Denied, op).With("the folder is Bailey's own").WithHint("its log can be read with `bailey audit show`")
 		}
