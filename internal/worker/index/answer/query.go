@@ -53,7 +53,6 @@ type term struct {
 type match struct {
 	term   int
 	weight float64
-	sure   bool
 }
 
 // tokens returns what to search for: the question's own words or, with related
@@ -144,7 +143,7 @@ func analyse(ctx context.Context, src Source, f *fold.Folder, question string, p
 	}
 	for i, t := range q.terms {
 		for _, tok := range t.tokens {
-			q.byToken[tok] = append(q.byToken[tok], match{i, 1, true})
+			q.byToken[tok] = append(q.byToken[tok], match{i, 1})
 		}
 	}
 	for i, t := range q.terms {
@@ -154,17 +153,11 @@ func analyse(ctx context.Context, src Source, f *fold.Folder, question string, p
 		if q.lang == "en" {
 			for _, to := range append(th.words[f.Stem(t.form, "en")], extra[i]...) {
 				if !q.matches(to, i) {
-					q.byToken[to] = append(q.byToken[to], match{i, p.everyday, true})
+					q.byToken[to] = append(q.byToken[to], match{i, p.everyday})
 				}
 			}
 		}
-		lex := lookup(f.Stem(t.form, "en"))
-		q.terms[i].known, q.terms[i].common = lex.known, lex.common
-		for _, r := range lex.related {
-			if w := r.weight * p.related; w >= p.least && !q.matches(r.stem, i) {
-				q.byToken[r.stem] = append(q.byToken[r.stem], match{i, w, false})
-			}
-		}
+		q.terms[i].common, q.terms[i].known = lookup(f.Stem(t.form, "en"))
 	}
 	var all []string
 	for t := range q.byToken {
@@ -247,9 +240,10 @@ func stemLanguages(own string, files map[string]int) []string {
 }
 
 // language guesses the language of a question by its script and its common
-// words; English when nothing speaks for another.
+// words: English when nothing speaks for another, none ("") for letters that are
+// no language's of the list.
 func language(f *fold.Folder, question string) string {
-	han, kana, thai := 0, 0, 0
+	han, kana, thai, latin, other := 0, 0, 0, 0, 0
 	for _, r := range question {
 		switch {
 		case unicode.In(r, unicode.Hiragana, unicode.Katakana):
@@ -258,6 +252,10 @@ func language(f *fold.Folder, question string) string {
 			han++
 		case unicode.Is(unicode.Thai, r):
 			thai++
+		case unicode.Is(unicode.Latin, r):
+			latin++
+		case unicode.IsLetter(r):
+			other++
 		}
 	}
 	switch {
@@ -269,6 +267,9 @@ func language(f *fold.Folder, question string) string {
 		return "th"
 	}
 	best, most := "en", 0
+	if other > latin {
+		best = ""
+	}
 	for _, l := range [...]string{"en", "de", "fr", "es", "it", "pt", "nl", "sv", "da", "no", "ru"} {
 		n := 0
 		f.Each(question, l, func(_ string, _ fold.Kind, stop bool) {

@@ -24,11 +24,8 @@ type params struct {
 	code     float64 // factor for code and tables
 	licence  float64 // factor for licence texts
 	everyday float64 // what a word of the thesaurus counts
-	related  float64 // factor for words that mean the same
-	least    float64 // below this weight a related word is left out
 	longer   float64 // lost for each further sentence
 	across   float64 // lost for each further paragraph
-	extend   bool
 	asked    float64 // factor for the kind of thing asked for
 	page     float64 // for what a manual page says it is
 	bent     float64 // what another form of a word counts
@@ -42,7 +39,7 @@ type params struct {
 }
 
 func standard() params {
-	return params{cover: 1, head: 0.9, name: 0.4, rest: 0.5, near: 0.1, bm25: 0.5, kind: 0.1, code: 0.85, licence: 0.5, everyday: 0.8, related: 0.5, least: 0.1, longer: 0.02, across: 0.03, extend: true, asked: 0.5, lesser: 0.93, bent: 0.95, page: 0.1, named: 1.6, common: 0.6, silence: 0.62, foreign: 0.35}
+	return params{cover: 1, head: 0.9, name: 0.4, rest: 0.5, near: 0.1, bm25: 0.5, kind: 0.1, code: 0.85, licence: 0.5, everyday: 0.8, longer: 0.02, across: 0.03, asked: 0.5, lesser: 0.93, bent: 0.95, page: 0.1, named: 1.6, common: 0.6, silence: 0.67, foreign: 0.35}
 }
 
 type candidate struct {
@@ -59,7 +56,7 @@ type window struct {
 	all         float64 // the same with headings, name and the rest
 	terms       []float64
 	// reach is how well each term is met, in the window, its headings, its
-	// file's name and its passage, by words that surely mean the same.
+	// file's name and its passage.
 	reach []float64
 }
 
@@ -72,15 +69,14 @@ type ranker struct {
 // seen holds for one text how strongly each term is there, and where.
 type seen struct {
 	terms []float64
-	sure  []float64 // the same without WordNet's words
-	at    []int     // token positions of matches, with which below
+	at    []int // token positions of matches, with which below
 	which []int
 	n     int     // tokens in all
 	fits  float64 // looks like an answer of the kind
 }
 
 func (r *ranker) look(text, lang string) seen {
-	s := seen{terms: make([]float64, len(r.q.terms)), sure: make([]float64, len(r.q.terms))}
+	s := seen{terms: make([]float64, len(r.q.terms))}
 	r.fold.EachForm(text, lang, func(token string, form []byte) {
 		for _, m := range r.q.byToken[token] {
 			w := m.weight
@@ -89,9 +85,6 @@ func (r *ranker) look(text, lang string) seen {
 			}
 			if w > s.terms[m.term] {
 				s.terms[m.term] = w
-			}
-			if m.sure && w > s.sure[m.term] {
-				s.sure[m.term] = w
 			}
 			s.at = append(s.at, s.n)
 			s.which = append(s.which, m.term)
@@ -122,17 +115,16 @@ func (r *ranker) windows(c *candidate, top float64) []window {
 	head := r.look(c.Head, lang)
 	file := r.look(c.File.Path+" "+c.File.Title, "")
 	sentences := make([]seen, len(c.Sentences))
-	whole := seen{terms: make([]float64, len(r.q.terms)), sure: make([]float64, len(r.q.terms))}
+	whole := seen{terms: make([]float64, len(r.q.terms))}
 	for i, s := range c.Sentences {
 		sentences[i] = r.look(s.Text, lang)
 		sentences[i].fits = r.q.kind.fits(s.Text)
 		merge(whole.terms, sentences[i].terms)
-		merge(whole.sure, sentences[i].sure)
 	}
 	var ws []window
 	for first := range c.Sentences {
 		size := 0
-		terms, sure := make([]float64, len(r.q.terms)), make([]float64, len(r.q.terms))
+		terms := make([]float64, len(r.q.terms))
 		for last := first; last < len(c.Sentences) && last-first < limits.AnswerWindow; last++ {
 			size += utf8.RuneCountInString(c.Sentences[last].Text)
 			if last > first {
@@ -142,8 +134,7 @@ func (r *ranker) windows(c *candidate, top float64) []window {
 				break
 			}
 			merge(terms, sentences[last].terms)
-			merge(sure, sentences[last].sure)
-			w := window{passage: &c.Passage, first: first, last: last, terms: append([]float64(nil), terms...), reach: append([]float64(nil), sure...)}
+			w := window{passage: &c.Passage, first: first, last: last, terms: append([]float64(nil), terms...), reach: make([]float64, len(terms))}
 			r.score(&w, c, sentences[first:last+1], head, file, whole, top)
 			// Below a heading that says it all, the first sentences answer.
 			if w.cover > 0 || first == 0 && w.all > 0.5 {
@@ -173,7 +164,7 @@ func (r *ranker) score(w *window, c *candidate, sentences []seen, head, file, wh
 	for i, t := range r.q.terms {
 		in := w.terms[i]
 		out := math.Max(in, math.Max(r.p.head*head.terms[i], math.Max(r.p.name*file.terms[i], r.p.rest*whole.terms[i])))
-		w.reach[i] = math.Max(w.reach[i], math.Max(r.p.head*head.sure[i], math.Max(r.p.name*file.sure[i], r.p.rest*whole.sure[i])))
+		w.reach[i] = out
 		own += t.weight * in
 		all += t.weight * out
 	}
@@ -311,9 +302,7 @@ func pick(ws []window, max int, p params) []Sentence {
 			break
 		}
 		w := &ws[i]
-		if p.extend {
-			w.extend()
-		}
+		w.extend()
 		text := join(w.passage.Sentences[w.first : w.last+1])
 		set := shingles(text)
 		repeat := false
@@ -336,15 +325,17 @@ func pick(ws []window, max int, p params) []Sentence {
 	return out
 }
 
-// extend widens a window within its paragraph while it stays short enough to
-// read: what follows first, since that is where explanations stand.
+// extend widens a window within its passage while it stays short enough to
+// read: what follows first, since that is where explanations stand, and across
+// paragraphs, since an option and its text, or a rule and its exceptions, are
+// several. What precedes is of use within the paragraph only.
 func (w *window) extend() {
 	ss := w.passage.Sentences
 	size := 0
 	for _, s := range ss[w.first : w.last+1] {
 		size += utf8.RuneCountInString(s.Text) + 1
 	}
-	for w.last+1 < len(ss) && !ss[w.last+1].Begins {
+	for w.last+1 < len(ss) {
 		if size += utf8.RuneCountInString(ss[w.last+1].Text) + 1; size > limits.AnswerText+1 {
 			return
 		}
