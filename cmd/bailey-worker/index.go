@@ -2,8 +2,10 @@ package main
 
 import (
 	"log/slog"
+	"runtime/debug"
 
 	"github.com/bailey-run/bailey/internal/clock"
+	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/plat/dirfd"
 	"github.com/bailey-run/bailey/internal/wire/indexv1"
 	"github.com/bailey-run/bailey/internal/wire/rpc"
@@ -13,6 +15,7 @@ import (
 
 // indexService serves the one folder of the worker's root.
 func indexService(log *slog.Logger) ([]rpc.Route, func(), error) {
+	debug.SetMemoryLimit(limits.IndexHeap)
 	s := serve.New(index.Config{
 		Root: func() (*dirfd.Dir, error) { return dirfd.Open("/grant") }, DB: "/db", Remembered: true,
 		Clock: clock.System{}, Log: log,

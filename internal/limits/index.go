@@ -82,6 +82,10 @@ const (
 	IndexIntro = 3
 	// IndexQuote is the longest quote in bytes, and the schema's limit.
 	IndexQuote = 2000
+	// IndexHeap is what the index worker's heap grows to before its collector
+	// works more, in bytes: a folder of files of 60 MB was at 278 MB without it.
+	// It refuses nothing; RLIMIT_DATA does.
+	IndexHeap = 240 << 20
 )
 
 // Limits of answers.
