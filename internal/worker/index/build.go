@@ -51,6 +51,9 @@ func (b *builder) build(e *store.Entry, name, source string, part func(*store.En
 		}
 		c.document(d, line)
 		if first {
+			if len(c.leads) == 0 {
+				c.leads = c.spare
+			}
 			e.Lead = store.EncodeLeads(thin(c.leads))
 		}
 		line += strings.Count(piece, "\n")
@@ -74,6 +77,7 @@ type chunker struct {
 	entry *store.Entry
 	name  []byte
 	leads []store.Lead
+	spare []store.Lead // when there are none that are fit
 	// where the last lead was looked for, and how many were found there
 	section             string
 	depth, taken, intro int
@@ -275,17 +279,27 @@ func (c *chunker) lead(b *doc.Block, s doc.Sentence) {
 	case len(b.Path) > 3:
 		return
 	}
-	if c.taken >= want || s.End-s.Start > limits.IndexQuote || !summary.Fit(s.Text, section, c.d.Format == doc.Man) {
+	if c.taken >= want || s.End-s.Start > limits.IndexQuote {
+		return
+	}
+	if !summary.Fit(s.Text, section, c.d.Format == doc.Man) {
+		if len(c.leads) == 0 && len(c.spare) < limits.IndexIntro && utf8.RuneCountInString(s.Text) <= limits.SummaryText {
+			c.spare = append(c.spare, c.cite(s, section, store.Spare))
+		}
 		return
 	}
 	c.taken++
 	if level == 1 {
 		c.intro++
 	}
+	c.leads = append(c.leads, c.cite(s, section, level))
+}
+
+func (c *chunker) cite(s doc.Sentence, section string, level int) store.Lead {
 	start, end := whole(c.d.Source, s.Start, s.End)
 	line := c.lineAt(start)
 	quote := c.d.Source[start:end]
-	c.leads = append(c.leads, store.Lead{Text: s.Text, Head: section, Quote: quote, Line: line, End: line + strings.Count(quote, "\n"), Level: level})
+	return store.Lead{Text: s.Text, Head: section, Quote: quote, Line: line, End: line + strings.Count(quote, "\n"), Level: level}
 }
 
 // thin keeps the beginning and an even part of the rest.

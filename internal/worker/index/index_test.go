@@ -127,6 +127,31 @@ func TestUpdateFollowsTheFolder(t *testing.T) {
 }
 
 // A file of other times and the same bytes is not read into passages again.
+func TestNotesAreSummarisedWhenThereIsNothingElse(t *testing.T) {
+	root := t.TempDir()
+	write(t, root, "note.md", "# Note\n\nBuy milk. Call Anna.\n")
+	x := openIndex(t, root, t.TempDir(), true)
+	said := func() string {
+		update(t, x)
+		s, err := x.Summarize(t.Context(), 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		for _, c := range s.Sentences {
+			fmt.Fprintf(&b, "%s:%d %s|", c.Path, c.Line, c.Quote)
+		}
+		return b.String()
+	}
+	if got, want := said(), "note.md:3 Buy milk.|note.md:3 Call Anna.|"; got != want {
+		t.Errorf("notes alone: %q, want %q", got, want)
+	}
+	write(t, root, "ships.md", "# Ships\n\nThe harbour opens to all ships at six o'clock.\n")
+	if got := said(); strings.Contains(got, "milk") || !strings.Contains(got, "harbour") {
+		t.Errorf("with a text beside them: %q", got)
+	}
+}
+
 func TestTouchedFileIsNotReadAgain(t *testing.T) {
 	root := t.TempDir()
 	write(t, root, "a.md", gardens)

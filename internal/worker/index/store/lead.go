@@ -13,8 +13,12 @@ type Lead struct {
 	Head string
 	// Level says where the sentence stands: 0 is the document's own
 	// description, 1 its first prose, 2 the first prose below a heading.
+	// Spare is one that is unfit for a summary, of a file that has no other.
 	Level int
 }
+
+// Spare is the level of a sentence for when a folder has no better one.
+const Spare = 3
 
 // EncodeLeads makes what [File.Lead] holds.
 func EncodeLeads(leads []Lead) []byte {

@@ -60,6 +60,7 @@ type Summary struct {
 type file struct {
 	store.File
 	leads  []store.Lead
+	spare  []store.Lead
 	weight float64
 	about  []string // tokens of its title, name and headings
 	used   int
@@ -89,6 +90,11 @@ func Make(ctx context.Context, src Source, max int) (Summary, error) {
 		return Summary{}, err
 	}
 	m.sum.Weighed = len(m.files)
+	if !m.fit { // a folder of notes: what there is
+		for _, f := range m.files {
+			f.leads = f.spare
+		}
+	}
 	m.weigh()
 	m.choose(max)
 	return m.sum, nil
@@ -105,6 +111,7 @@ type maker struct {
 	more    []Licence
 	sum     Summary
 	picked  []candidate
+	fit     bool // a file has a sentence that is fit for a summary
 }
 
 // add takes one file from the store.
@@ -134,6 +141,10 @@ func (m *maker) add(f store.File) error {
 	}
 	f.Lead = nil
 	x := &file{File: f, leads: leads, weight: w}
+	if len(leads) > 0 && leads[0].Level == store.Spare {
+		x.leads, x.spare = nil, leads
+	}
+	m.fit = m.fit || len(x.leads) > 0
 	m.files = append(m.files, x)
 	return nil
 }
