@@ -189,7 +189,7 @@ func (c *Core) wait(ctx context.Context, accepted <-chan error) error {
 		select {
 		case <-broken:
 			// What was allowed was allowed on the strength of the log.
-			c.table.Break(errs.LogBroken)
+			c.table.Break(errs.From(c.cfg.Audit.Status().Broken))
 			broken = nil
 		case <-ctx.Done():
 			return nil

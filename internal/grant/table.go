@@ -27,8 +27,8 @@ type Table struct {
 	// keys finds a grant by channel and handle together, so that a handle
 	// seen on another channel is not even looked at.
 	keys map[key]*Grant
-	// closed is why nothing can be minted any more; empty while it can.
-	closed errs.Code
+	// closed is why nothing can be minted any more; nil while it can.
+	closed *errs.Error
 }
 
 type key struct {
@@ -93,8 +93,8 @@ func (t *Table) Mint(row capability.Row, record func(capability.Row) error) (*Gr
 	g.ctx, g.cancel = context.WithCancelCause(context.Background())
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.closed != "" {
-		return nil, h, errs.New(t.closed, op)
+	if t.closed != nil {
+		return nil, h, t.closed
 	}
 	if row.Parent != "" {
 		p := t.grants[row.Parent]
@@ -111,8 +111,8 @@ func (t *Table) Mint(row capability.Row, record func(capability.Row) error) (*Gr
 func (t *Table) room(op string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.closed != "" {
-		return errs.New(t.closed, op)
+	if t.closed != nil {
+		return t.closed
 	}
 	if len(t.keys) >= limits.GrantsLive {
 		return errs.New(errs.CoreBusy, op)
@@ -170,30 +170,30 @@ func (t *Table) Revoke(id capability.ID) ([]Ended, error) {
 	if g == nil {
 		return nil, errs.New(errs.NotFound, "grant.revoke").With("no grant has that id").WithHint("`bailey grant list` shows those that are live")
 	}
-	return t.end([]*Grant{g}, errs.GrantRevoked), nil
+	return t.end([]*Grant{g}, errs.New(errs.GrantRevoked, "grant")), nil
 }
 
 // EndTask ends all grants of a task on a channel.
 func (t *Table) EndTask(channel uint64, task string) []Ended {
-	return t.end(t.find(func(g *Grant) bool { return g.Row.Holder.Channel == channel && g.Row.Holder.Task == task }), errs.Cancelled)
+	return t.end(t.find(func(g *Grant) bool { return g.Row.Holder.Channel == channel && g.Row.Holder.Task == task }), errs.New(errs.Cancelled, "grant"))
 }
 
 // Expire ends the grants whose time is over on either clock.
 func (t *Table) Expire() []Ended {
 	wall, boot := t.clock.Wall(), t.clock.Boot()
-	return t.end(t.find(func(g *Grant) bool { return g.Row.Expiry.Over(wall, boot) }), errs.GrantExpired)
+	return t.end(t.find(func(g *Grant) bool { return g.Row.Expiry.Over(wall, boot) }), errs.New(errs.GrantExpired, "grant"))
 }
 
 // Close ends every grant; nothing can be minted after it.
-func (t *Table) Close() []Ended { return t.stop(errs.CoreUnavailable, errs.Cancelled) }
+func (t *Table) Close() []Ended { return t.stop(errs.New(errs.CoreUnavailable, "grant"), errs.New(errs.Cancelled, "grant")) }
 
 // Break is Close for a reason that whoever uses a grant, or asks for one later,
 // is told.
-func (t *Table) Break(why errs.Code) []Ended { return t.stop(why, why) }
+func (t *Table) Break(why *errs.Error) []Ended { return t.stop(why, why) }
 
-func (t *Table) stop(closed, ended errs.Code) []Ended {
+func (t *Table) stop(closed, ended *errs.Error) []Ended {
 	t.mu.Lock()
-	if t.closed == "" {
+	if t.closed == nil {
 		t.closed = closed
 	}
 	t.mu.Unlock()
@@ -214,8 +214,7 @@ func (t *Table) find(match func(*Grant) bool) []*Grant {
 
 // end marks first, so that no new call passes; then cancels what runs; then
 // calls the hooks, which kill.
-func (t *Table) end(gs []*Grant, why errs.Code) []Ended {
-	cause := errs.New(why, "grant")
+func (t *Table) end(gs []*Grant, cause *errs.Error) []Ended {
 	var ended []Ended
 	var hooks []func()
 	t.mu.Lock()
@@ -227,7 +226,7 @@ func (t *Table) end(gs []*Grant, why errs.Code) []Ended {
 		}
 		g.ended = true
 		delete(t.grants, g.Row.ID)
-		if why == errs.Cancelled {
+		if cause.Code == errs.Cancelled {
 			delete(t.keys, key{g.Row.Holder.Channel, g.handle})
 		} // else its own channel is told the cause until Forget
 		ended = append(ended, Ended{Row: g.Row, Calls: g.calls})

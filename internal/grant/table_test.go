@@ -238,7 +238,7 @@ func TestTaskAndChannelEnd(t *testing.T) {
 func TestBreak(t *testing.T) {
 	tb, _ := table(t)
 	g, h := mint(t, tb, row(1))
-	if e := tb.Break(errs.LogBroken); len(e) != 1 {
+	if e := tb.Break(errs.New(errs.LogBroken, "test").With("record 7")); len(e) != 1 {
 		t.Fatal(e)
 	}
 	if !is(context.Cause(g.Context()), errs.LogBroken) {
