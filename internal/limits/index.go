@@ -82,10 +82,11 @@ const (
 	IndexIntro = 3
 	// IndexQuote is the longest quote in bytes, and the schema's limit.
 	IndexQuote = 2000
-	// IndexHeap is what the index worker's heap grows to before its collector
-	// works more, in bytes: a folder of files of 60 MB was at 278 MB without it.
-	// It refuses nothing; RLIMIT_DATA does.
-	IndexHeap = 240 << 20
+	// IndexHeap is what the index worker's Go heap grows to before its collector
+	// works more, in bytes. At most 75 MB of it are in use, and SQLite and the
+	// program take 100 MB besides: two files of 60 MB peak at 251 MB, not 297. It
+	// refuses nothing; RLIMIT_DATA does.
+	IndexHeap = 128 << 20
 )
 
 // Limits of answers.
