@@ -185,7 +185,9 @@ func (t *Table) Expire() []Ended {
 }
 
 // Close ends every grant; nothing can be minted after it.
-func (t *Table) Close() []Ended { return t.stop(errs.New(errs.CoreUnavailable, "grant"), errs.New(errs.Cancelled, "grant")) }
+func (t *Table) Close() []Ended {
+	return t.stop(errs.New(errs.CoreUnavailable, "grant"), errs.New(errs.Cancelled, "grant"))
+}
 
 // Break is Close for a reason that whoever uses a grant, or asks for one later,
 // is told.
