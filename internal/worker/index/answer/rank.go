@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/worker/index/doc"
 	"github.com/bailey-run/bailey/internal/worker/index/fold"
 	"github.com/bailey-run/bailey/internal/worker/index/store"
 )
@@ -30,6 +31,7 @@ type params struct {
 	page     float64 // for what a manual page says it is
 	bent     float64 // what another form of a word counts
 	lesser   float64 // factor for tests, examples and change logs
+	source   float64 // factor for source code, whose comments speak to programmers
 	named    float64 // what a name counts for evidence
 	common   float64 // what a common word counts for evidence
 	// silence is the evidence below which nothing is said; foreign the same for
@@ -39,7 +41,7 @@ type params struct {
 }
 
 func standard() params {
-	return params{cover: 1, head: 0.9, name: 0.4, rest: 0.5, near: 0.1, bm25: 0.5, kind: 0.1, code: 0.85, licence: 0.5, everyday: 0.8, longer: 0.02, across: 0.03, asked: 0.5, lesser: 0.93, bent: 0.95, page: 0.1, named: 1.6, common: 0.6, silence: 0.67, foreign: 0.35}
+	return params{cover: 1, head: 0.9, name: 0.4, rest: 0.5, near: 0.1, bm25: 0.5, kind: 0.1, code: 0.85, licence: 0.5, everyday: 0.8, longer: 0.02, across: 0.03, asked: 0.5, lesser: 0.93, source: 0.85, bent: 0.95, page: 0.1, named: 1.6, common: 0.6, silence: 0.67, foreign: 0.35}
 }
 
 type candidate struct {
@@ -203,6 +205,9 @@ func (r *ranker) score(w *window, c *candidate, sentences []seen, head, file, wh
 			s += r.p.page
 		}
 	}
+	if c.File.Format == string(doc.Source) {
+		s *= r.p.source
+	}
 	if lesser(c.File.Path) {
 		s *= r.p.lesser
 	}
@@ -217,7 +222,7 @@ func lesser(path string) bool {
 		case "test", "tests", "testdata", "fixtures", "vendor", "third_party", "examples":
 			return true
 		}
-		if strings.HasPrefix(part, "changelog") || strings.HasPrefix(part, "news.") || strings.HasPrefix(part, "changes") || strings.HasSuffix(part, "_test.go") {
+		if strings.HasPrefix(part, "changelog") || strings.HasPrefix(part, "news.") || strings.HasPrefix(part, "changes") || strings.HasSuffix(part, "_test.go") || strings.HasSuffix(part, ".txtar") {
 			return true
 		}
 	}
