@@ -46,6 +46,9 @@ func importance(f *store.File) float64 {
 	switch f.Format {
 	case "source":
 		w *= 0.45
+		if strings.Contains(name, "_test.") || strings.Contains(name, ".test.") || strings.Contains(name, ".spec.") || strings.HasPrefix(name, "test_") {
+			w *= 0.2
+		}
 	case "text":
 		if i := strings.LastIndexByte(name, '.'); i > 0 {
 			switch name[i+1:] {
@@ -95,6 +98,10 @@ func quality(l store.Lead, at int, format string) float64 {
 		q = 0.8
 	case l.Level == 2:
 		q = 0.55
+	}
+	if format == "source" && at > 0 {
+		// A comment further down speaks of the line below it, not of the file.
+		q *= 0.3
 	}
 	switch n := len(l.Text); {
 	case n < 40:
