@@ -125,6 +125,10 @@ func Machine() map[string]any {
 		}
 	}
 	m["load_at_start"] = Load()
+	// A busy machine is measured on with more priority than the rest.
+	if a, err := unix.SchedGetAttr(0, 0); err == nil {
+		m["scheduling"] = fmt.Sprintf("policy %d, nice %d, priority %d", a.Policy, a.Nice, a.Priority)
+	}
 	return m
 }
 
