@@ -7,7 +7,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -21,8 +23,6 @@ import (
 	"github.com/bailey-run/bailey/internal/wire/workerv1"
 	"github.com/bailey-run/bailey/internal/workerkit"
 	"github.com/bailey-run/bailey/internal/workerspec"
-
-	"log/slog"
 )
 
 func main() { os.Exit(doMain(os.Args)) }
@@ -53,7 +53,11 @@ func doMain(args []string) int {
 		},
 	})
 	_ = ipc.New(conn, ipc.Options{Mux: kit.Mux(indexv1.IndexServiceRoutes(bad{})), Peer: policyv1.Caller_CALLER_CORE, Even: true})
-	select {} // it lives on whatever becomes of its connection
+	// It lives on whatever becomes of its connection. Without a timer the Go
+	// runtime would end it as deadlocked.
+	for range time.Tick(time.Hour) {
+	}
+	return 0
 }
 
 type bad struct{}
