@@ -311,8 +311,7 @@ func TestPrivateFolder(t *testing.T) {
 // folder that it may not open is refused by name.
 func TestOverlay(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Log("mounting an overlay needs root; run as root by the same test")
-		return
+		t.Skip("needs root, to mount an overlay")
 	}
 	p := newPlace(t)
 	base := filepath.Dir(p.folder)
@@ -353,8 +352,7 @@ func TestOverlay(t *testing.T) {
 // No space: the command says so, nothing hangs, and the next run works.
 func TestNoSpace(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Log("mounting a small file system needs root; run as root by the same test")
-		return
+		t.Skip("needs root, to mount a small file system")
 	}
 	p := newPlace(t)
 	p.many(300)
