@@ -96,10 +96,13 @@ func (m *method) check() error {
 			return fmt.Errorf("the request names a grant, but the policy's kind is KIND_NONE")
 		}
 		if p.GetCaller() == policyv1.Caller_CALLER_CLIENT_TO_WORKER {
-			// The grant is what says which worker.
+			// The grant is what says which worker; CALLER_CLIENT_TO_STORE needs none.
 			return fmt.Errorf("a call that is passed on to a worker needs a kind other than KIND_NONE")
 		}
 	default:
+		if p.GetCaller() == policyv1.Caller_CALLER_CLIENT_TO_STORE {
+			return fmt.Errorf("an app's own store needs no grant: the policy's kind must be KIND_NONE")
+		}
 		if !m.grant {
 			return fmt.Errorf("kind %s needs `bytes grant = 1 [(buf.validate.field).bytes.len = %d]` in %s", p.GetKind(), limits.HandleBytes, m.Input.Desc.FullName())
 		}
@@ -115,6 +118,13 @@ func namesGrant(m *protogen.Message) bool {
 	}
 	r, _ := proto.GetExtension(f.Options(), validate.E_Field).(*validate.FieldRules)
 	return r.GetBytes().GetLen() == limits.HandleBytes
+}
+
+// namesEngines reports whether a request names the grants of models besides its
+// own.
+func namesEngines(m *protogen.Message) bool {
+	f := m.Desc.Fields().ByName("engines")
+	return f != nil && f.Kind() == protoreflect.BytesKind && f.IsList()
 }
 
 // enumIdent writes a policy enum's value by its Go name.
@@ -172,6 +182,11 @@ func (s *service) emitTable(out *protogen.GeneratedFile) {
 			out.P("// SetGrant implements rpc.Granted.")
 			out.P("func (x *", m.Input.GoIdent, ") SetGrant(grant []byte) { x.Grant = grant }")
 			out.P()
+			if namesEngines(m.Input) {
+				out.P("// SetEngines implements rpc.Engines.")
+				out.P("func (x *", m.Input.GoIdent, ") SetEngines(engines [][]byte) { x.Engines = engines }")
+				out.P()
+			}
 		}
 	}
 }

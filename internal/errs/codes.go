@@ -45,6 +45,20 @@ const (
 	Malformed       Code = "malformed"
 	TooLarge        Code = "too-large"
 	NotSupported    Code = "not-supported"
+	EngineMissing   Code = "engine-missing"
+	ModelMissing    Code = "model-missing"
+	ModelNameTaken  Code = "model-name-taken"
+	ModelAmbiguous  Code = "model-ambiguous"
+	ModelRefused    Code = "model-refused"
+	ModelChanged    Code = "model-changed"
+	ModelQuarantine Code = "model-quarantined"
+	ModelInUse      Code = "model-in-use"
+	ModelRole       Code = "model-role"
+	ModelTooLarge   Code = "model-too-large"
+	MemoryUsedUp    Code = "engine-out-of-memory"
+	ContextOverflow Code = "context-overflow"
+	TemplateRefused Code = "chat-template-refused"
+	SchemaRefused   Code = "json-schema-refused"
 )
 
 // Entry is what the table says of one code.
@@ -91,6 +105,20 @@ var table = []Entry{
 	{Malformed, ExitFailed, "A message was not in the agreed form", "", "The peer broke the protocol, and its connection was closed."},
 	{TooLarge, ExitFailed, "A message was larger than allowed", "", "Every message has a limit, named in the schema."},
 	{NotSupported, ExitUnavailable, "This is not supported here", "", "The operating system or this release cannot do it."},
+	{EngineMissing, ExitUnavailable, "The engine for models is not installed", "run `make engine` and install Bailey again; everything that needs no model works without it", "bailey-engine or its library is not beside bailey-core, or is not the one that this release was made for."},
+	{ModelMissing, ExitFailed, "There is no such model", "`bailey model list` shows those that are here; `bailey model pull FILE` brings one in", "No model of the store has that name or digest."},
+	{ModelNameTaken, ExitUsage, "Another model has that name", "choose another one with --name", "A name means one model of the store."},
+	{ModelAmbiguous, ExitUsage, "More than one model fits", "name one of them", "The digits fit several digests, or no name was given and there are several models."},
+	{ModelRefused, ExitIntegrity, "The file is not a model that Bailey loads", "", "Its header is damaged, too large, or of a kind that is not loaded. It was read in a sandbox, and nothing was kept."},
+	{ModelChanged, ExitIntegrity, "The model is not the file that was pinned", "remove it with `bailey model rm`, then bring it in again", "Its bytes do not have the digest that was pinned, or something opened it for writing while it was in use."},
+	{ModelQuarantine, ExitIntegrity, "The model ended its engine too often and is not loaded any more", "`bailey model pin NAME` asks again and gives it another chance", "A model that makes its engine crash three times in a row is set aside by its digest."},
+	{ModelInUse, ExitFailed, "The model is in use", "end what uses it with `bailey stop`, or say --force", "An engine holds the model."},
+	{ModelRole, ExitUsage, "The model is not for this", "`bailey model list` shows what each model is for", "A model that makes vectors cannot chat, and the other way round. What it is for stands in its header."},
+	{ModelTooLarge, ExitUnavailable, "The model does not fit into this machine's memory", "choose a smaller one or a shorter --context; `bailey model fit NAME` shows the sums; --over-memory loads it all the same, slowly", "Weights, context and scratch memory together are more than the machine can give without swapping."},
+	{MemoryUsedUp, ExitFailed, "The engine ran out of memory and was ended", "choose a shorter --context or a smaller model", "The engine reached the memory that it was given. What was said so far is kept."},
+	{ContextOverflow, ExitFailed, "The text is longer than the model's context", "shorten it, raise --context, or begin a new conversation", "Nothing was cut silently. The error says how long the text is and what fits, in tokens."},
+	{TemplateRefused, ExitFailed, "The model's chat template cannot be used", "use a model with another template; no other template is put in its place", "The template in the file is missing, does not render, or took more time, steps or output than it may."},
+	{SchemaRefused, ExitUsage, "The JSON schema cannot be followed", "make it simpler", "It uses words that are not supported, or is too deep, too wide or too large."},
 }
 
 func entry(c Code) Entry {

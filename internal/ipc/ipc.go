@@ -87,7 +87,7 @@ type Options struct {
 	// the bytes of the request, checked for size only.
 	Mux *rpc.Mux
 	// Peer says what the peer is: CALLER_CLIENT or CALLER_CORE, which may call
-	// their own methods and those of CALLER_CLIENT_TO_WORKER. A peer that is
+	// their own methods and those that are passed on to a worker. A peer that is
 	// neither (a worker, as the core sees it) may call nothing.
 	Peer policyv1.Caller
 	// Even is set by exactly one of the two sides: by the one that was there
@@ -139,7 +139,7 @@ func (o Options) withDefaults() Options {
 func (o Options) mayCall(c policyv1.Caller) bool {
 	switch o.Peer {
 	case policyv1.Caller_CALLER_CLIENT, policyv1.Caller_CALLER_CORE:
-		return c == o.Peer || c == policyv1.Caller_CALLER_CLIENT_TO_WORKER
+		return c == o.Peer || c == policyv1.Caller_CALLER_CLIENT_TO_WORKER || c == policyv1.Caller_CALLER_CLIENT_TO_STORE
 	}
 	return false
 }

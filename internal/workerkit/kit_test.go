@@ -49,6 +49,14 @@ func (s *service) Summarize(context.Context, *indexv1.SummarizeRequest, *indexv1
 	return nil
 }
 
+func (s *service) Attach(context.Context, *indexv1.AttachRequest) (*indexv1.AttachResponse, error) {
+	return &indexv1.AttachResponse{}, nil
+}
+
+func (s *service) Vectors(context.Context, *indexv1.VectorsRequest, *indexv1.IndexServiceVectorsSender) error {
+	return nil
+}
+
 type nowhere struct{}
 
 func (nowhere) Send([]byte) error { return io.ErrClosedPipe }

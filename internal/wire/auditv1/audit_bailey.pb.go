@@ -16,13 +16,14 @@ func (x *ShowRequest) Validate() error {
 	if x == nil {
 		return rule.Missing("ShowRequest")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("ShowRequest")
 	}
 	return nil
 }
 
-func (x *ShowRequest) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *ShowRequest) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -45,13 +46,14 @@ func (x *ShowResponse) Validate() error {
 	if x == nil {
 		return rule.Missing("ShowResponse")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("ShowResponse")
 	}
 	return nil
 }
 
-func (x *ShowResponse) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *ShowResponse) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}

@@ -16,13 +16,14 @@ func (x *HelloRequest) Validate() error {
 	if x == nil {
 		return rule.Missing("HelloRequest")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("HelloRequest")
 	}
 	return nil
 }
 
-func (x *HelloRequest) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *HelloRequest) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -47,13 +48,14 @@ func (x *HelloResponse) Validate() error {
 	if x == nil {
 		return rule.Missing("HelloResponse")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("HelloResponse")
 	}
 	return nil
 }
 
-func (x *HelloResponse) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *HelloResponse) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -83,13 +85,14 @@ func (x *BeginTaskRequest) Validate() error {
 	if x == nil {
 		return rule.Missing("BeginTaskRequest")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("BeginTaskRequest")
 	}
 	return nil
 }
 
-func (x *BeginTaskRequest) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *BeginTaskRequest) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -114,13 +117,14 @@ func (x *BeginTaskResponse) Validate() error {
 	if x == nil {
 		return rule.Missing("BeginTaskResponse")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("BeginTaskResponse")
 	}
 	return nil
 }
 
-func (x *BeginTaskResponse) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *BeginTaskResponse) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -145,13 +149,14 @@ func (x *EndTaskRequest) Validate() error {
 	if x == nil {
 		return rule.Missing("EndTaskRequest")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("EndTaskRequest")
 	}
 	return nil
 }
 
-func (x *EndTaskRequest) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *EndTaskRequest) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -182,13 +187,14 @@ func (x *EndTaskResponse) Validate() error {
 	if x == nil {
 		return rule.Missing("EndTaskResponse")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("EndTaskResponse")
 	}
 	return nil
 }
 
-func (x *EndTaskResponse) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *EndTaskResponse) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -205,13 +211,14 @@ func (x *ListTasksRequest) Validate() error {
 	if x == nil {
 		return rule.Missing("ListTasksRequest")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("ListTasksRequest")
 	}
 	return nil
 }
 
-func (x *ListTasksRequest) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *ListTasksRequest) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -228,13 +235,14 @@ func (x *Task) Validate() error {
 	if x == nil {
 		return rule.Missing("Task")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("Task")
 	}
 	return nil
 }
 
-func (x *Task) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *Task) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -267,13 +275,14 @@ func (x *ListTasksResponse) Validate() error {
 	if x == nil {
 		return rule.Missing("ListTasksResponse")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("ListTasksResponse")
 	}
 	return nil
 }
 
-func (x *ListTasksResponse) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *ListTasksResponse) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -284,7 +293,7 @@ func (x *ListTasksResponse) validate() *rule.Violation {
 		if item == nil {
 			return rule.Broken("", "required").At("tasks", i)
 		}
-		if err := item.validate(); err != nil {
+		if err := item.Violation(); err != nil {
 			return err.At("tasks", i)
 		}
 	}
@@ -303,13 +312,14 @@ func (x *StopTaskRequest) Validate() error {
 	if x == nil {
 		return rule.Missing("StopTaskRequest")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("StopTaskRequest")
 	}
 	return nil
 }
 
-func (x *StopTaskRequest) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *StopTaskRequest) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -331,13 +341,14 @@ func (x *StopTaskResponse) Validate() error {
 	if x == nil {
 		return rule.Missing("StopTaskResponse")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("StopTaskResponse")
 	}
 	return nil
 }
 
-func (x *StopTaskResponse) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *StopTaskResponse) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -356,13 +367,14 @@ func (x *DoctorRequest) Validate() error {
 	if x == nil {
 		return rule.Missing("DoctorRequest")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("DoctorRequest")
 	}
 	return nil
 }
 
-func (x *DoctorRequest) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *DoctorRequest) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -379,13 +391,14 @@ func (x *Check) Validate() error {
 	if x == nil {
 		return rule.Missing("Check")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("Check")
 	}
 	return nil
 }
 
-func (x *Check) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *Check) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -419,13 +432,14 @@ func (x *Layer) Validate() error {
 	if x == nil {
 		return rule.Missing("Layer")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("Layer")
 	}
 	return nil
 }
 
-func (x *Layer) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *Layer) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -461,13 +475,14 @@ func (x *Worker) Validate() error {
 	if x == nil {
 		return rule.Missing("Worker")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("Worker")
 	}
 	return nil
 }
 
-func (x *Worker) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *Worker) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -490,7 +505,7 @@ func (x *Worker) validate() *rule.Violation {
 		if item == nil {
 			return rule.Broken("", "required").At("layers", i)
 		}
-		if err := item.validate(); err != nil {
+		if err := item.Violation(); err != nil {
 			return err.At("layers", i)
 		}
 	}
@@ -511,13 +526,14 @@ func (x *DoctorResponse) Validate() error {
 	if x == nil {
 		return rule.Missing("DoctorResponse")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("DoctorResponse")
 	}
 	return nil
 }
 
-func (x *DoctorResponse) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *DoctorResponse) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -534,7 +550,7 @@ func (x *DoctorResponse) validate() *rule.Violation {
 		if item == nil {
 			return rule.Broken("", "required").At("checks", i)
 		}
-		if err := item.validate(); err != nil {
+		if err := item.Violation(); err != nil {
 			return err.At("checks", i)
 		}
 	}
@@ -545,7 +561,7 @@ func (x *DoctorResponse) validate() *rule.Violation {
 		if item == nil {
 			return rule.Broken("", "required").At("workers", i)
 		}
-		if err := item.validate(); err != nil {
+		if err := item.Violation(); err != nil {
 			return err.At("workers", i)
 		}
 	}

@@ -13,13 +13,14 @@ func (x *Error) Validate() error {
 	if x == nil {
 		return rule.Missing("Error")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("Error")
 	}
 	return nil
 }
 
-func (x *Error) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *Error) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}

@@ -11,6 +11,7 @@ package grantv1
 
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	modelv1 "github.com/bailey-run/bailey/internal/wire/modelv1"
 	policyv1 "github.com/bailey-run/bailey/internal/wire/policyv1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -134,11 +135,17 @@ func (State) EnumDescriptor() ([]byte, []int) {
 type Want struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Kind  policyv1.Kind          `protobuf:"varint,1,opt,name=kind,proto3,enum=bailey.policy.v1.Kind" json:"kind,omitempty"`
-	// An absolute path in the client's words; the core resolves it.
+	// For KIND_FILE_READ: an absolute path in the client's words; the core resolves
+	// it.
 	Path []byte `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
 	// How long, in seconds; 0 = until the task ends.
-	TtlSeconds    uint32 `protobuf:"varint,3,opt,name=ttl_seconds,json=ttlSeconds,proto3" json:"ttl_seconds,omitempty"`
-	Remember      bool   `protobuf:"varint,4,opt,name=remember,proto3" json:"remember,omitempty"`
+	TtlSeconds uint32 `protobuf:"varint,3,opt,name=ttl_seconds,json=ttlSeconds,proto3" json:"ttl_seconds,omitempty"`
+	Remember   bool   `protobuf:"varint,4,opt,name=remember,proto3" json:"remember,omitempty"`
+	// For KIND_MODEL_RUN: a name, "sha256:HEX" or first digits of it, or
+	// "staged:HEX" for one that Pull has brought, which is pinned by a yes.
+	Model string `protobuf:"bytes,5,opt,name=model,proto3" json:"model,omitempty"`
+	// Quotas of KIND_MODEL_RUN; 0 = none.
+	Quota         *Quota `protobuf:"bytes,6,opt,name=quota,proto3" json:"quota,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -201,6 +208,84 @@ func (x *Want) GetRemember() bool {
 	return false
 }
 
+func (x *Want) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *Want) GetQuota() *Quota {
+	if x != nil {
+		return x.Quota
+	}
+	return nil
+}
+
+// Quota is counted over all calls with the grant.
+type Quota struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Tokens that the model may write.
+	Tokens uint64 `protobuf:"varint,1,opt,name=tokens,proto3" json:"tokens,omitempty"`
+	// Milliseconds that it may be at work.
+	Milliseconds uint64 `protobuf:"varint,2,opt,name=milliseconds,proto3" json:"milliseconds,omitempty"`
+	// Calls at the same time.
+	Parallel      uint32 `protobuf:"varint,3,opt,name=parallel,proto3" json:"parallel,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Quota) Reset() {
+	*x = Quota{}
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Quota) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Quota) ProtoMessage() {}
+
+func (x *Quota) ProtoReflect() protoreflect.Message {
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Quota.ProtoReflect.Descriptor instead.
+func (*Quota) Descriptor() ([]byte, []int) {
+	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Quota) GetTokens() uint64 {
+	if x != nil {
+		return x.Tokens
+	}
+	return 0
+}
+
+func (x *Quota) GetMilliseconds() uint64 {
+	if x != nil {
+		return x.Milliseconds
+	}
+	return 0
+}
+
+func (x *Quota) GetParallel() uint32 {
+	if x != nil {
+		return x.Parallel
+	}
+	return 0
+}
+
 type ProposeRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Task          string                 `protobuf:"bytes,1,opt,name=task,proto3" json:"task,omitempty"`
@@ -211,7 +296,7 @@ type ProposeRequest struct {
 
 func (x *ProposeRequest) Reset() {
 	*x = ProposeRequest{}
-	mi := &file_bailey_grant_v1_grant_proto_msgTypes[1]
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -223,7 +308,7 @@ func (x *ProposeRequest) String() string {
 func (*ProposeRequest) ProtoMessage() {}
 
 func (x *ProposeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bailey_grant_v1_grant_proto_msgTypes[1]
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -236,7 +321,7 @@ func (x *ProposeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProposeRequest.ProtoReflect.Descriptor instead.
 func (*ProposeRequest) Descriptor() ([]byte, []int) {
-	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{1}
+	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ProposeRequest) GetTask() string {
@@ -264,14 +349,17 @@ type Row struct {
 	TtlSeconds uint32 `protobuf:"varint,4,opt,name=ttl_seconds,json=ttlSeconds,proto3" json:"ttl_seconds,omitempty"`
 	Remember   bool   `protobuf:"varint,5,opt,name=remember,proto3" json:"remember,omitempty"`
 	// Remembered before: no question is needed.
-	Remembered    bool `protobuf:"varint,6,opt,name=remembered,proto3" json:"remembered,omitempty"`
+	Remembered bool `protobuf:"varint,6,opt,name=remembered,proto3" json:"remembered,omitempty"`
+	// For KIND_MODEL_RUN: what is known of the model.
+	Model         *modelv1.Model `protobuf:"bytes,7,opt,name=model,proto3" json:"model,omitempty"`
+	Quota         *Quota         `protobuf:"bytes,8,opt,name=quota,proto3" json:"quota,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Row) Reset() {
 	*x = Row{}
-	mi := &file_bailey_grant_v1_grant_proto_msgTypes[2]
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -283,7 +371,7 @@ func (x *Row) String() string {
 func (*Row) ProtoMessage() {}
 
 func (x *Row) ProtoReflect() protoreflect.Message {
-	mi := &file_bailey_grant_v1_grant_proto_msgTypes[2]
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -296,7 +384,7 @@ func (x *Row) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Row.ProtoReflect.Descriptor instead.
 func (*Row) Descriptor() ([]byte, []int) {
-	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{2}
+	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Row) GetKind() policyv1.Kind {
@@ -341,6 +429,20 @@ func (x *Row) GetRemembered() bool {
 	return false
 }
 
+func (x *Row) GetModel() *modelv1.Model {
+	if x != nil {
+		return x.Model
+	}
+	return nil
+}
+
+func (x *Row) GetQuota() *Quota {
+	if x != nil {
+		return x.Quota
+	}
+	return nil
+}
+
 type ProposeResponse struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Proposal []byte                 `protobuf:"bytes,1,opt,name=proposal,proto3" json:"proposal,omitempty"`
@@ -357,7 +459,7 @@ type ProposeResponse struct {
 
 func (x *ProposeResponse) Reset() {
 	*x = ProposeResponse{}
-	mi := &file_bailey_grant_v1_grant_proto_msgTypes[3]
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -369,7 +471,7 @@ func (x *ProposeResponse) String() string {
 func (*ProposeResponse) ProtoMessage() {}
 
 func (x *ProposeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bailey_grant_v1_grant_proto_msgTypes[3]
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -382,7 +484,7 @@ func (x *ProposeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProposeResponse.ProtoReflect.Descriptor instead.
 func (*ProposeResponse) Descriptor() ([]byte, []int) {
-	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{3}
+	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ProposeResponse) GetProposal() []byte {
@@ -433,7 +535,7 @@ type DecideRequest struct {
 
 func (x *DecideRequest) Reset() {
 	*x = DecideRequest{}
-	mi := &file_bailey_grant_v1_grant_proto_msgTypes[4]
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -445,7 +547,7 @@ func (x *DecideRequest) String() string {
 func (*DecideRequest) ProtoMessage() {}
 
 func (x *DecideRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bailey_grant_v1_grant_proto_msgTypes[4]
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -458,7 +560,7 @@ func (x *DecideRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideRequest.ProtoReflect.Descriptor instead.
 func (*DecideRequest) Descriptor() ([]byte, []int) {
-	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{4}
+	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *DecideRequest) GetProposal() []byte {
@@ -504,7 +606,7 @@ type Granted struct {
 
 func (x *Granted) Reset() {
 	*x = Granted{}
-	mi := &file_bailey_grant_v1_grant_proto_msgTypes[5]
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -516,7 +618,7 @@ func (x *Granted) String() string {
 func (*Granted) ProtoMessage() {}
 
 func (x *Granted) ProtoReflect() protoreflect.Message {
-	mi := &file_bailey_grant_v1_grant_proto_msgTypes[5]
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -529,7 +631,7 @@ func (x *Granted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Granted.ProtoReflect.Descriptor instead.
 func (*Granted) Descriptor() ([]byte, []int) {
-	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{5}
+	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Granted) GetId() string {
@@ -569,7 +671,7 @@ type DecideResponse struct {
 
 func (x *DecideResponse) Reset() {
 	*x = DecideResponse{}
-	mi := &file_bailey_grant_v1_grant_proto_msgTypes[6]
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -581,7 +683,7 @@ func (x *DecideResponse) String() string {
 func (*DecideResponse) ProtoMessage() {}
 
 func (x *DecideResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bailey_grant_v1_grant_proto_msgTypes[6]
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -594,7 +696,7 @@ func (x *DecideResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideResponse.ProtoReflect.Descriptor instead.
 func (*DecideResponse) Descriptor() ([]byte, []int) {
-	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{6}
+	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *DecideResponse) GetGrants() []*Granted {
@@ -614,7 +716,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_bailey_grant_v1_grant_proto_msgTypes[7]
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -626,7 +728,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bailey_grant_v1_grant_proto_msgTypes[7]
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -639,7 +741,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{7}
+	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListRequest) GetAll() bool {
@@ -660,16 +762,18 @@ type ListResponse struct {
 	SinceMs   int64 `protobuf:"varint,6,opt,name=since_ms,json=sinceMs,proto3" json:"since_ms,omitempty"`
 	ExpiresMs int64 `protobuf:"varint,7,opt,name=expires_ms,json=expiresMs,proto3" json:"expires_ms,omitempty"`
 	// Calls made with it.
-	Used          uint64    `protobuf:"varint,8,opt,name=used,proto3" json:"used,omitempty"`
-	State         State     `protobuf:"varint,9,opt,name=state,proto3,enum=bailey.grant.v1.State" json:"state,omitempty"`
-	DecidedBy     DecidedBy `protobuf:"varint,10,opt,name=decided_by,json=decidedBy,proto3,enum=bailey.grant.v1.DecidedBy" json:"decided_by,omitempty"`
+	Used      uint64    `protobuf:"varint,8,opt,name=used,proto3" json:"used,omitempty"`
+	State     State     `protobuf:"varint,9,opt,name=state,proto3,enum=bailey.grant.v1.State" json:"state,omitempty"`
+	DecidedBy DecidedBy `protobuf:"varint,10,opt,name=decided_by,json=decidedBy,proto3,enum=bailey.grant.v1.DecidedBy" json:"decided_by,omitempty"`
+	// How far background work under it is, in thousandths; 0 = there is none.
+	Progress      uint32 `protobuf:"varint,11,opt,name=progress,proto3" json:"progress,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListResponse) Reset() {
 	*x = ListResponse{}
-	mi := &file_bailey_grant_v1_grant_proto_msgTypes[8]
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -681,7 +785,7 @@ func (x *ListResponse) String() string {
 func (*ListResponse) ProtoMessage() {}
 
 func (x *ListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bailey_grant_v1_grant_proto_msgTypes[8]
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -694,7 +798,7 @@ func (x *ListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResponse.ProtoReflect.Descriptor instead.
 func (*ListResponse) Descriptor() ([]byte, []int) {
-	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{8}
+	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListResponse) GetId() string {
@@ -767,6 +871,13 @@ func (x *ListResponse) GetDecidedBy() DecidedBy {
 	return DecidedBy_DECIDED_BY_UNSPECIFIED
 }
 
+func (x *ListResponse) GetProgress() uint32 {
+	if x != nil {
+		return x.Progress
+	}
+	return 0
+}
+
 type RevokeRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -776,7 +887,7 @@ type RevokeRequest struct {
 
 func (x *RevokeRequest) Reset() {
 	*x = RevokeRequest{}
-	mi := &file_bailey_grant_v1_grant_proto_msgTypes[9]
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -788,7 +899,7 @@ func (x *RevokeRequest) String() string {
 func (*RevokeRequest) ProtoMessage() {}
 
 func (x *RevokeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bailey_grant_v1_grant_proto_msgTypes[9]
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -801,7 +912,7 @@ func (x *RevokeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeRequest.ProtoReflect.Descriptor instead.
 func (*RevokeRequest) Descriptor() ([]byte, []int) {
-	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{9}
+	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RevokeRequest) GetId() string {
@@ -821,7 +932,7 @@ type RevokeResponse struct {
 
 func (x *RevokeResponse) Reset() {
 	*x = RevokeResponse{}
-	mi := &file_bailey_grant_v1_grant_proto_msgTypes[10]
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -833,7 +944,7 @@ func (x *RevokeResponse) String() string {
 func (*RevokeResponse) ProtoMessage() {}
 
 func (x *RevokeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bailey_grant_v1_grant_proto_msgTypes[10]
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -846,7 +957,7 @@ func (x *RevokeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeResponse.ProtoReflect.Descriptor instead.
 func (*RevokeResponse) Descriptor() ([]byte, []int) {
-	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{10}
+	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RevokeResponse) GetEnded() uint32 {
@@ -865,7 +976,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_bailey_grant_v1_grant_proto_msgTypes[11]
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -877,7 +988,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bailey_grant_v1_grant_proto_msgTypes[11]
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -890,7 +1001,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{11}
+	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ExplainRequest) GetId() string {
@@ -912,7 +1023,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_bailey_grant_v1_grant_proto_msgTypes[12]
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -924,7 +1035,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bailey_grant_v1_grant_proto_msgTypes[12]
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -937,7 +1048,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{12}
+	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ExplainResponse) GetGrant() *ListResponse {
@@ -963,7 +1074,7 @@ type FindRememberedRequest struct {
 
 func (x *FindRememberedRequest) Reset() {
 	*x = FindRememberedRequest{}
-	mi := &file_bailey_grant_v1_grant_proto_msgTypes[13]
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -975,7 +1086,7 @@ func (x *FindRememberedRequest) String() string {
 func (*FindRememberedRequest) ProtoMessage() {}
 
 func (x *FindRememberedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bailey_grant_v1_grant_proto_msgTypes[13]
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -988,7 +1099,7 @@ func (x *FindRememberedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindRememberedRequest.ProtoReflect.Descriptor instead.
 func (*FindRememberedRequest) Descriptor() ([]byte, []int) {
-	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{13}
+	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *FindRememberedRequest) GetPath() []byte {
@@ -1001,14 +1112,16 @@ func (x *FindRememberedRequest) GetPath() []byte {
 type FindRememberedResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Empty = none.
-	Path          []byte `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	Path []byte `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	// The models that are remembered with the folder, by name.
+	Models        []string `protobuf:"bytes,2,rep,name=models,proto3" json:"models,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FindRememberedResponse) Reset() {
 	*x = FindRememberedResponse{}
-	mi := &file_bailey_grant_v1_grant_proto_msgTypes[14]
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1020,7 +1133,7 @@ func (x *FindRememberedResponse) String() string {
 func (*FindRememberedResponse) ProtoMessage() {}
 
 func (x *FindRememberedResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bailey_grant_v1_grant_proto_msgTypes[14]
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1033,7 +1146,7 @@ func (x *FindRememberedResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindRememberedResponse.ProtoReflect.Descriptor instead.
 func (*FindRememberedResponse) Descriptor() ([]byte, []int) {
-	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{14}
+	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *FindRememberedResponse) GetPath() []byte {
@@ -1043,22 +1156,34 @@ func (x *FindRememberedResponse) GetPath() []byte {
 	return nil
 }
 
+func (x *FindRememberedResponse) GetModels() []string {
+	if x != nil {
+		return x.Models
+	}
+	return nil
+}
+
 var File_bailey_grant_v1_grant_proto protoreflect.FileDescriptor
 
 const file_bailey_grant_v1_grant_proto_rawDesc = "" +
 	"\n" +
-	"\x1bbailey/grant/v1/grant.proto\x12\x0fbailey.grant.v1\x1a\x1dbailey/policy/v1/policy.proto\x1a\x1bbuf/validate/validate.proto\"\xa4\x01\n" +
+	"\x1bbailey/grant/v1/grant.proto\x12\x0fbailey.grant.v1\x1a\x1bbailey/model/v1/types.proto\x1a\x1dbailey/policy/v1/policy.proto\x1a\x1bbuf/validate/validate.proto\"\xf0\x01\n" +
 	"\x04Want\x124\n" +
-	"\x04kind\x18\x01 \x01(\x0e2\x16.bailey.policy.v1.KindB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04kind\x12\x1e\n" +
-	"\x04path\x18\x02 \x01(\fB\n" +
-	"\xbaH\az\x05\x10\x01\x18\x80 R\x04path\x12*\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x16.bailey.policy.v1.KindB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04kind\x12\x1c\n" +
+	"\x04path\x18\x02 \x01(\fB\b\xbaH\x05z\x03\x18\x80 R\x04path\x12*\n" +
 	"\vttl_seconds\x18\x03 \x01(\rB\t\xbaH\x06*\x04\x18\x80\xa3\x05R\n" +
 	"ttlSeconds\x12\x1a\n" +
-	"\bremember\x18\x04 \x01(\bR\bremember\"h\n" +
+	"\bremember\x18\x04 \x01(\bR\bremember\x12\x1e\n" +
+	"\x05model\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x05model\x12,\n" +
+	"\x05quota\x18\x06 \x01(\v2\x16.bailey.grant.v1.QuotaR\x05quota\"_\n" +
+	"\x05Quota\x12\x16\n" +
+	"\x06tokens\x18\x01 \x01(\x04R\x06tokens\x12\"\n" +
+	"\fmilliseconds\x18\x02 \x01(\x04R\fmilliseconds\x12\x1a\n" +
+	"\bparallel\x18\x03 \x01(\rR\bparallel\"h\n" +
 	"\x0eProposeRequest\x12\x1d\n" +
 	"\x04task\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04task\x127\n" +
 	"\x05wants\x18\x02 \x03(\v2\x15.bailey.grant.v1.WantB\n" +
-	"\xbaH\a\x92\x01\x04\b\x01\x10\x10R\x05wants\"\xc6\x01\n" +
+	"\xbaH\a\x92\x01\x04\b\x01\x10\x10R\x05wants\"\xa2\x02\n" +
 	"\x03Row\x12*\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x16.bailey.policy.v1.KindR\x04kind\x12\x1c\n" +
 	"\x04path\x18\x02 \x01(\fB\b\xbaH\x05z\x03\x18\x80 R\x04path\x12\x18\n" +
@@ -1068,7 +1193,9 @@ const file_bailey_grant_v1_grant_proto_rawDesc = "" +
 	"\bremember\x18\x05 \x01(\bR\bremember\x12\x1e\n" +
 	"\n" +
 	"remembered\x18\x06 \x01(\bR\n" +
-	"remembered\"\xc1\x01\n" +
+	"remembered\x12,\n" +
+	"\x05model\x18\a \x01(\v2\x16.bailey.model.v1.ModelR\x05model\x12,\n" +
+	"\x05quota\x18\b \x01(\v2\x16.bailey.grant.v1.QuotaR\x05quota\"\xc1\x01\n" +
 	"\x0fProposeResponse\x12#\n" +
 	"\bproposal\x18\x01 \x01(\fB\a\xbaH\x04z\x02h\x10R\bproposal\x12(\n" +
 	"\vaction_hash\x18\x02 \x01(\fB\a\xbaH\x04z\x02h R\n" +
@@ -1093,7 +1220,7 @@ const file_bailey_grant_v1_grant_proto_rawDesc = "" +
 	"\x0eDecideResponse\x12:\n" +
 	"\x06grants\x18\x01 \x03(\v2\x18.bailey.grant.v1.GrantedB\b\xbaH\x05\x92\x01\x02\x10\x10R\x06grants\"\x1f\n" +
 	"\vListRequest\x12\x10\n" +
-	"\x03all\x18\x01 \x01(\bR\x03all\"\xeb\x02\n" +
+	"\x03all\x18\x01 \x01(\bR\x03all\"\x87\x03\n" +
 	"\fListResponse\x12\x19\n" +
 	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12*\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x16.bailey.policy.v1.KindR\x04kind\x12\x1e\n" +
@@ -1107,7 +1234,8 @@ const file_bailey_grant_v1_grant_proto_rawDesc = "" +
 	"\x05state\x18\t \x01(\x0e2\x16.bailey.grant.v1.StateR\x05state\x129\n" +
 	"\n" +
 	"decided_by\x18\n" +
-	" \x01(\x0e2\x1a.bailey.grant.v1.DecidedByR\tdecidedBy\"*\n" +
+	" \x01(\x0e2\x1a.bailey.grant.v1.DecidedByR\tdecidedBy\x12\x1a\n" +
+	"\bprogress\x18\v \x01(\rR\bprogress\"*\n" +
 	"\rRevokeRequest\x12\x19\n" +
 	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\"&\n" +
 	"\x0eRevokeResponse\x12\x14\n" +
@@ -1119,9 +1247,10 @@ const file_bailey_grant_v1_grant_proto_rawDesc = "" +
 	"\x05lines\x18\x02 \x03(\tB\x0f\xbaH\f\x92\x01\t\x10 \"\x05r\x03\x18\x88'R\x05lines\"7\n" +
 	"\x15FindRememberedRequest\x12\x1e\n" +
 	"\x04path\x18\x01 \x01(\fB\n" +
-	"\xbaH\az\x05\x10\x01\x18\x80 R\x04path\"6\n" +
+	"\xbaH\az\x05\x10\x01\x18\x80 R\x04path\"_\n" +
 	"\x16FindRememberedResponse\x12\x1c\n" +
-	"\x04path\x18\x01 \x01(\fB\b\xbaH\x05z\x03\x18\x80 R\x04path*]\n" +
+	"\x04path\x18\x01 \x01(\fB\b\xbaH\x05z\x03\x18\x80 R\x04path\x12'\n" +
+	"\x06models\x18\x02 \x03(\tB\x0f\xbaH\f\x92\x01\t\x10\x10\"\x05r\x03\x18\x80\x01R\x06models*]\n" +
 	"\tDecidedBy\x12\x1a\n" +
 	"\x16DECIDED_BY_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13DECIDED_BY_TERMINAL\x10\x01\x12\x1b\n" +
@@ -1154,55 +1283,60 @@ func file_bailey_grant_v1_grant_proto_rawDescGZIP() []byte {
 }
 
 var file_bailey_grant_v1_grant_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_bailey_grant_v1_grant_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_bailey_grant_v1_grant_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_bailey_grant_v1_grant_proto_goTypes = []any{
 	(DecidedBy)(0),                 // 0: bailey.grant.v1.DecidedBy
 	(State)(0),                     // 1: bailey.grant.v1.State
 	(*Want)(nil),                   // 2: bailey.grant.v1.Want
-	(*ProposeRequest)(nil),         // 3: bailey.grant.v1.ProposeRequest
-	(*Row)(nil),                    // 4: bailey.grant.v1.Row
-	(*ProposeResponse)(nil),        // 5: bailey.grant.v1.ProposeResponse
-	(*DecideRequest)(nil),          // 6: bailey.grant.v1.DecideRequest
-	(*Granted)(nil),                // 7: bailey.grant.v1.Granted
-	(*DecideResponse)(nil),         // 8: bailey.grant.v1.DecideResponse
-	(*ListRequest)(nil),            // 9: bailey.grant.v1.ListRequest
-	(*ListResponse)(nil),           // 10: bailey.grant.v1.ListResponse
-	(*RevokeRequest)(nil),          // 11: bailey.grant.v1.RevokeRequest
-	(*RevokeResponse)(nil),         // 12: bailey.grant.v1.RevokeResponse
-	(*ExplainRequest)(nil),         // 13: bailey.grant.v1.ExplainRequest
-	(*ExplainResponse)(nil),        // 14: bailey.grant.v1.ExplainResponse
-	(*FindRememberedRequest)(nil),  // 15: bailey.grant.v1.FindRememberedRequest
-	(*FindRememberedResponse)(nil), // 16: bailey.grant.v1.FindRememberedResponse
-	(policyv1.Kind)(0),             // 17: bailey.policy.v1.Kind
+	(*Quota)(nil),                  // 3: bailey.grant.v1.Quota
+	(*ProposeRequest)(nil),         // 4: bailey.grant.v1.ProposeRequest
+	(*Row)(nil),                    // 5: bailey.grant.v1.Row
+	(*ProposeResponse)(nil),        // 6: bailey.grant.v1.ProposeResponse
+	(*DecideRequest)(nil),          // 7: bailey.grant.v1.DecideRequest
+	(*Granted)(nil),                // 8: bailey.grant.v1.Granted
+	(*DecideResponse)(nil),         // 9: bailey.grant.v1.DecideResponse
+	(*ListRequest)(nil),            // 10: bailey.grant.v1.ListRequest
+	(*ListResponse)(nil),           // 11: bailey.grant.v1.ListResponse
+	(*RevokeRequest)(nil),          // 12: bailey.grant.v1.RevokeRequest
+	(*RevokeResponse)(nil),         // 13: bailey.grant.v1.RevokeResponse
+	(*ExplainRequest)(nil),         // 14: bailey.grant.v1.ExplainRequest
+	(*ExplainResponse)(nil),        // 15: bailey.grant.v1.ExplainResponse
+	(*FindRememberedRequest)(nil),  // 16: bailey.grant.v1.FindRememberedRequest
+	(*FindRememberedResponse)(nil), // 17: bailey.grant.v1.FindRememberedResponse
+	(policyv1.Kind)(0),             // 18: bailey.policy.v1.Kind
+	(*modelv1.Model)(nil),          // 19: bailey.model.v1.Model
 }
 var file_bailey_grant_v1_grant_proto_depIdxs = []int32{
-	17, // 0: bailey.grant.v1.Want.kind:type_name -> bailey.policy.v1.Kind
-	2,  // 1: bailey.grant.v1.ProposeRequest.wants:type_name -> bailey.grant.v1.Want
-	17, // 2: bailey.grant.v1.Row.kind:type_name -> bailey.policy.v1.Kind
-	4,  // 3: bailey.grant.v1.ProposeResponse.rows:type_name -> bailey.grant.v1.Row
-	0,  // 4: bailey.grant.v1.DecideRequest.decided_by:type_name -> bailey.grant.v1.DecidedBy
-	7,  // 5: bailey.grant.v1.DecideResponse.grants:type_name -> bailey.grant.v1.Granted
-	17, // 6: bailey.grant.v1.ListResponse.kind:type_name -> bailey.policy.v1.Kind
-	1,  // 7: bailey.grant.v1.ListResponse.state:type_name -> bailey.grant.v1.State
-	0,  // 8: bailey.grant.v1.ListResponse.decided_by:type_name -> bailey.grant.v1.DecidedBy
-	10, // 9: bailey.grant.v1.ExplainResponse.grant:type_name -> bailey.grant.v1.ListResponse
-	3,  // 10: bailey.grant.v1.GrantService.Propose:input_type -> bailey.grant.v1.ProposeRequest
-	6,  // 11: bailey.grant.v1.GrantService.Decide:input_type -> bailey.grant.v1.DecideRequest
-	9,  // 12: bailey.grant.v1.GrantService.List:input_type -> bailey.grant.v1.ListRequest
-	11, // 13: bailey.grant.v1.GrantService.Revoke:input_type -> bailey.grant.v1.RevokeRequest
-	13, // 14: bailey.grant.v1.GrantService.Explain:input_type -> bailey.grant.v1.ExplainRequest
-	15, // 15: bailey.grant.v1.GrantService.FindRemembered:input_type -> bailey.grant.v1.FindRememberedRequest
-	5,  // 16: bailey.grant.v1.GrantService.Propose:output_type -> bailey.grant.v1.ProposeResponse
-	8,  // 17: bailey.grant.v1.GrantService.Decide:output_type -> bailey.grant.v1.DecideResponse
-	10, // 18: bailey.grant.v1.GrantService.List:output_type -> bailey.grant.v1.ListResponse
-	12, // 19: bailey.grant.v1.GrantService.Revoke:output_type -> bailey.grant.v1.RevokeResponse
-	14, // 20: bailey.grant.v1.GrantService.Explain:output_type -> bailey.grant.v1.ExplainResponse
-	16, // 21: bailey.grant.v1.GrantService.FindRemembered:output_type -> bailey.grant.v1.FindRememberedResponse
-	16, // [16:22] is the sub-list for method output_type
-	10, // [10:16] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	18, // 0: bailey.grant.v1.Want.kind:type_name -> bailey.policy.v1.Kind
+	3,  // 1: bailey.grant.v1.Want.quota:type_name -> bailey.grant.v1.Quota
+	2,  // 2: bailey.grant.v1.ProposeRequest.wants:type_name -> bailey.grant.v1.Want
+	18, // 3: bailey.grant.v1.Row.kind:type_name -> bailey.policy.v1.Kind
+	19, // 4: bailey.grant.v1.Row.model:type_name -> bailey.model.v1.Model
+	3,  // 5: bailey.grant.v1.Row.quota:type_name -> bailey.grant.v1.Quota
+	5,  // 6: bailey.grant.v1.ProposeResponse.rows:type_name -> bailey.grant.v1.Row
+	0,  // 7: bailey.grant.v1.DecideRequest.decided_by:type_name -> bailey.grant.v1.DecidedBy
+	8,  // 8: bailey.grant.v1.DecideResponse.grants:type_name -> bailey.grant.v1.Granted
+	18, // 9: bailey.grant.v1.ListResponse.kind:type_name -> bailey.policy.v1.Kind
+	1,  // 10: bailey.grant.v1.ListResponse.state:type_name -> bailey.grant.v1.State
+	0,  // 11: bailey.grant.v1.ListResponse.decided_by:type_name -> bailey.grant.v1.DecidedBy
+	11, // 12: bailey.grant.v1.ExplainResponse.grant:type_name -> bailey.grant.v1.ListResponse
+	4,  // 13: bailey.grant.v1.GrantService.Propose:input_type -> bailey.grant.v1.ProposeRequest
+	7,  // 14: bailey.grant.v1.GrantService.Decide:input_type -> bailey.grant.v1.DecideRequest
+	10, // 15: bailey.grant.v1.GrantService.List:input_type -> bailey.grant.v1.ListRequest
+	12, // 16: bailey.grant.v1.GrantService.Revoke:input_type -> bailey.grant.v1.RevokeRequest
+	14, // 17: bailey.grant.v1.GrantService.Explain:input_type -> bailey.grant.v1.ExplainRequest
+	16, // 18: bailey.grant.v1.GrantService.FindRemembered:input_type -> bailey.grant.v1.FindRememberedRequest
+	6,  // 19: bailey.grant.v1.GrantService.Propose:output_type -> bailey.grant.v1.ProposeResponse
+	9,  // 20: bailey.grant.v1.GrantService.Decide:output_type -> bailey.grant.v1.DecideResponse
+	11, // 21: bailey.grant.v1.GrantService.List:output_type -> bailey.grant.v1.ListResponse
+	13, // 22: bailey.grant.v1.GrantService.Revoke:output_type -> bailey.grant.v1.RevokeResponse
+	15, // 23: bailey.grant.v1.GrantService.Explain:output_type -> bailey.grant.v1.ExplainResponse
+	17, // 24: bailey.grant.v1.GrantService.FindRemembered:output_type -> bailey.grant.v1.FindRememberedResponse
+	19, // [19:25] is the sub-list for method output_type
+	13, // [13:19] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_bailey_grant_v1_grant_proto_init() }
@@ -1216,7 +1350,7 @@ func file_bailey_grant_v1_grant_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bailey_grant_v1_grant_proto_rawDesc), len(file_bailey_grant_v1_grant_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   15,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -4,6 +4,7 @@ package grantv1
 
 import (
 	context "context"
+	modelv1 "github.com/bailey-run/bailey/internal/wire/modelv1"
 	policyv1 "github.com/bailey-run/bailey/internal/wire/policyv1"
 	rpc "github.com/bailey-run/bailey/internal/wire/rpc"
 	rule "github.com/bailey-run/bailey/internal/wire/rule"
@@ -16,13 +17,14 @@ func (x *Want) Validate() error {
 	if x == nil {
 		return rule.Missing("Want")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("Want")
 	}
 	return nil
 }
 
-func (x *Want) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *Want) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -31,14 +33,19 @@ func (x *Want) validate() *rule.Violation {
 	default:
 		return rule.Broken("kind", "enum.defined_only")
 	}
-	if len(x.Path) < 1 {
-		return rule.Broken("path", "bytes.min_len")
-	}
 	if len(x.Path) > 4096 {
 		return rule.Broken("path", "bytes.max_len")
 	}
 	if x.TtlSeconds > 86400 {
 		return rule.Broken("ttl_seconds", "uint32.lte")
+	}
+	if len(x.Model) > 128 && utf8.RuneCountInString(x.Model) > 128 {
+		return rule.Broken("model", "string.max_len")
+	}
+	if x.Quota != nil {
+		if err := x.Quota.Violation(); err != nil {
+			return err.In("quota")
+		}
 	}
 	return nil
 }
@@ -51,6 +58,36 @@ var wantShape = rule.Shape{
 	{Number: 2, Name: "path", Type: protowire.BytesType, Most: 1},
 	{Number: 3, Name: "ttl_seconds", Type: protowire.VarintType, Most: 1},
 	{Number: 4, Name: "remember", Type: protowire.VarintType, Most: 1},
+	{Number: 5, Name: "model", Type: protowire.BytesType, Most: 1},
+	{Number: 6, Name: "quota", Type: protowire.BytesType, Most: 1, Inner: new(Quota).Shape()},
+}
+
+// Validate returns nil, or an errs.Malformed that names the field and the rule.
+func (x *Quota) Validate() error {
+	if x == nil {
+		return rule.Missing("Quota")
+	}
+	if err := x.Violation(); err != nil {
+		return err.Error("Quota")
+	}
+	return nil
+}
+
+// Violation is Validate for a message that holds this one.
+func (x *Quota) Violation() *rule.Violation {
+	if len(x.unknownFields) != 0 {
+		return rule.Broken("", "unknown field")
+	}
+	return nil
+}
+
+// Shape implements rpc.Message.
+func (*Quota) Shape() rule.Shape { return quotaShape }
+
+var quotaShape = rule.Shape{
+	{Number: 1, Name: "tokens", Type: protowire.VarintType, Most: 1},
+	{Number: 2, Name: "milliseconds", Type: protowire.VarintType, Most: 1},
+	{Number: 3, Name: "parallel", Type: protowire.VarintType, Most: 1},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
@@ -58,13 +95,14 @@ func (x *ProposeRequest) Validate() error {
 	if x == nil {
 		return rule.Missing("ProposeRequest")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("ProposeRequest")
 	}
 	return nil
 }
 
-func (x *ProposeRequest) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *ProposeRequest) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -84,7 +122,7 @@ func (x *ProposeRequest) validate() *rule.Violation {
 		if item == nil {
 			return rule.Broken("", "required").At("wants", i)
 		}
-		if err := item.validate(); err != nil {
+		if err := item.Violation(); err != nil {
 			return err.At("wants", i)
 		}
 	}
@@ -104,18 +142,29 @@ func (x *Row) Validate() error {
 	if x == nil {
 		return rule.Missing("Row")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("Row")
 	}
 	return nil
 }
 
-func (x *Row) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *Row) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
 	if len(x.Path) > 4096 {
 		return rule.Broken("path", "bytes.max_len")
+	}
+	if x.Model != nil {
+		if err := x.Model.Violation(); err != nil {
+			return err.In("model")
+		}
+	}
+	if x.Quota != nil {
+		if err := x.Quota.Violation(); err != nil {
+			return err.In("quota")
+		}
 	}
 	return nil
 }
@@ -130,6 +179,8 @@ var rowShape = rule.Shape{
 	{Number: 4, Name: "ttl_seconds", Type: protowire.VarintType, Most: 1},
 	{Number: 5, Name: "remember", Type: protowire.VarintType, Most: 1},
 	{Number: 6, Name: "remembered", Type: protowire.VarintType, Most: 1},
+	{Number: 7, Name: "model", Type: protowire.BytesType, Most: 1, Inner: new(modelv1.Model).Shape()},
+	{Number: 8, Name: "quota", Type: protowire.BytesType, Most: 1, Inner: new(Quota).Shape()},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
@@ -137,13 +188,14 @@ func (x *ProposeResponse) Validate() error {
 	if x == nil {
 		return rule.Missing("ProposeResponse")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("ProposeResponse")
 	}
 	return nil
 }
 
-func (x *ProposeResponse) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *ProposeResponse) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -160,7 +212,7 @@ func (x *ProposeResponse) validate() *rule.Violation {
 		if item == nil {
 			return rule.Broken("", "required").At("rows", i)
 		}
-		if err := item.validate(); err != nil {
+		if err := item.Violation(); err != nil {
 			return err.At("rows", i)
 		}
 	}
@@ -183,13 +235,14 @@ func (x *DecideRequest) Validate() error {
 	if x == nil {
 		return rule.Missing("DecideRequest")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("DecideRequest")
 	}
 	return nil
 }
 
-func (x *DecideRequest) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *DecideRequest) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -225,13 +278,14 @@ func (x *Granted) Validate() error {
 	if x == nil {
 		return rule.Missing("Granted")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("Granted")
 	}
 	return nil
 }
 
-func (x *Granted) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *Granted) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -265,13 +319,14 @@ func (x *DecideResponse) Validate() error {
 	if x == nil {
 		return rule.Missing("DecideResponse")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("DecideResponse")
 	}
 	return nil
 }
 
-func (x *DecideResponse) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *DecideResponse) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -282,7 +337,7 @@ func (x *DecideResponse) validate() *rule.Violation {
 		if item == nil {
 			return rule.Broken("", "required").At("grants", i)
 		}
-		if err := item.validate(); err != nil {
+		if err := item.Violation(); err != nil {
 			return err.At("grants", i)
 		}
 	}
@@ -301,13 +356,14 @@ func (x *ListRequest) Validate() error {
 	if x == nil {
 		return rule.Missing("ListRequest")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("ListRequest")
 	}
 	return nil
 }
 
-func (x *ListRequest) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *ListRequest) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -326,13 +382,14 @@ func (x *ListResponse) Validate() error {
 	if x == nil {
 		return rule.Missing("ListResponse")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("ListResponse")
 	}
 	return nil
 }
 
-func (x *ListResponse) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *ListResponse) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -368,6 +425,7 @@ var listResponseShape = rule.Shape{
 	{Number: 8, Name: "used", Type: protowire.VarintType, Most: 1},
 	{Number: 9, Name: "state", Type: protowire.VarintType, Most: 1},
 	{Number: 10, Name: "decided_by", Type: protowire.VarintType, Most: 1},
+	{Number: 11, Name: "progress", Type: protowire.VarintType, Most: 1},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
@@ -375,13 +433,14 @@ func (x *RevokeRequest) Validate() error {
 	if x == nil {
 		return rule.Missing("RevokeRequest")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("RevokeRequest")
 	}
 	return nil
 }
 
-func (x *RevokeRequest) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *RevokeRequest) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -406,13 +465,14 @@ func (x *RevokeResponse) Validate() error {
 	if x == nil {
 		return rule.Missing("RevokeResponse")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("RevokeResponse")
 	}
 	return nil
 }
 
-func (x *RevokeResponse) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *RevokeResponse) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -431,13 +491,14 @@ func (x *ExplainRequest) Validate() error {
 	if x == nil {
 		return rule.Missing("ExplainRequest")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("ExplainRequest")
 	}
 	return nil
 }
 
-func (x *ExplainRequest) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *ExplainRequest) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -462,18 +523,19 @@ func (x *ExplainResponse) Validate() error {
 	if x == nil {
 		return rule.Missing("ExplainResponse")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("ExplainResponse")
 	}
 	return nil
 }
 
-func (x *ExplainResponse) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *ExplainResponse) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
 	if x.Grant != nil {
-		if err := x.Grant.validate(); err != nil {
+		if err := x.Grant.Violation(); err != nil {
 			return err.In("grant")
 		}
 	}
@@ -501,13 +563,14 @@ func (x *FindRememberedRequest) Validate() error {
 	if x == nil {
 		return rule.Missing("FindRememberedRequest")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("FindRememberedRequest")
 	}
 	return nil
 }
 
-func (x *FindRememberedRequest) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *FindRememberedRequest) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -532,18 +595,27 @@ func (x *FindRememberedResponse) Validate() error {
 	if x == nil {
 		return rule.Missing("FindRememberedResponse")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("FindRememberedResponse")
 	}
 	return nil
 }
 
-func (x *FindRememberedResponse) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *FindRememberedResponse) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
 	if len(x.Path) > 4096 {
 		return rule.Broken("path", "bytes.max_len")
+	}
+	if len(x.Models) > 16 {
+		return rule.Broken("models", "repeated.max_items")
+	}
+	for i, item := range x.Models {
+		if len(item) > 128 && utf8.RuneCountInString(item) > 128 {
+			return rule.Broken("", "string.max_len").At("models", i)
+		}
 	}
 	return nil
 }
@@ -553,6 +625,7 @@ func (*FindRememberedResponse) Shape() rule.Shape { return findRememberedRespons
 
 var findRememberedResponseShape = rule.Shape{
 	{Number: 1, Name: "path", Type: protowire.BytesType, Most: 1},
+	{Number: 2, Name: "models", Type: protowire.BytesType, Most: 16, List: true},
 }
 
 var (

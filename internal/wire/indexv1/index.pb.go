@@ -11,6 +11,7 @@ package indexv1
 
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	modelv1 "github.com/bailey-run/bailey/internal/wire/modelv1"
 	_ "github.com/bailey-run/bailey/internal/wire/policyv1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -85,7 +86,10 @@ type AskRequest struct {
 	Grant    []byte `protobuf:"bytes,1,opt,name=grant,proto3" json:"grant,omitempty"`
 	Question string `protobuf:"bytes,2,opt,name=question,proto3" json:"question,omitempty"`
 	// At most so many sentences; 0 = the default.
-	MaxSentences  uint32 `protobuf:"varint,3,opt,name=max_sentences,json=maxSentences,proto3" json:"max_sentences,omitempty"`
+	MaxSentences uint32 `protobuf:"varint,3,opt,name=max_sentences,json=maxSentences,proto3" json:"max_sentences,omitempty"`
+	// The grants of models that may be used: one that embeds finds by meaning, one
+	// that chats writes below the passages.
+	Engines       [][]byte `protobuf:"bytes,4,rep,name=engines,proto3" json:"engines,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -141,11 +145,20 @@ func (x *AskRequest) GetMaxSentences() uint32 {
 	return 0
 }
 
+func (x *AskRequest) GetEngines() [][]byte {
+	if x != nil {
+		return x.Engines
+	}
+	return nil
+}
+
 type SummarizeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Grant []byte                 `protobuf:"bytes,1,opt,name=grant,proto3" json:"grant,omitempty"`
 	// At most so many sentences; 0 = the default.
-	MaxSentences  uint32 `protobuf:"varint,2,opt,name=max_sentences,json=maxSentences,proto3" json:"max_sentences,omitempty"`
+	MaxSentences uint32 `protobuf:"varint,2,opt,name=max_sentences,json=maxSentences,proto3" json:"max_sentences,omitempty"`
+	// As in AskRequest; only one that chats is used.
+	Engines       [][]byte `protobuf:"bytes,3,rep,name=engines,proto3" json:"engines,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -194,13 +207,20 @@ func (x *SummarizeRequest) GetMaxSentences() uint32 {
 	return 0
 }
 
+func (x *SummarizeRequest) GetEngines() [][]byte {
+	if x != nil {
+		return x.Engines
+	}
+	return nil
+}
+
 // Progress is sent at most ten times a second.
 type Progress struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	Files      uint64                 `protobuf:"varint,1,opt,name=files,proto3" json:"files,omitempty"`
 	FilesTotal uint64                 `protobuf:"varint,2,opt,name=files_total,json=filesTotal,proto3" json:"files_total,omitempty"`
 	Bytes      uint64                 `protobuf:"varint,3,opt,name=bytes,proto3" json:"bytes,omitempty"`
-	// "reading", "ranking".
+	// "reading", "ranking", "embedding", "writing".
 	Stage         string `protobuf:"bytes,4,opt,name=stage,proto3" json:"stage,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -502,6 +522,163 @@ func (x *Sentence) GetSection() Section {
 	return Section_SECTION_UNSPECIFIED
 }
 
+// Written is a sentence that a model wrote. It is never a document's own words.
+type Written struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Text  string                 `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	// Whether its words, numbers and names stand in the passages that it cites.
+	Supported     bool        `protobuf:"varint,2,opt,name=supported,proto3" json:"supported,omitempty"`
+	Citations     []*Citation `protobuf:"bytes,3,rep,name=citations,proto3" json:"citations,omitempty"`
+	Section       Section     `protobuf:"varint,4,opt,name=section,proto3,enum=bailey.index.v1.Section" json:"section,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Written) Reset() {
+	*x = Written{}
+	mi := &file_bailey_index_v1_index_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Written) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Written) ProtoMessage() {}
+
+func (x *Written) ProtoReflect() protoreflect.Message {
+	mi := &file_bailey_index_v1_index_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Written.ProtoReflect.Descriptor instead.
+func (*Written) Descriptor() ([]byte, []int) {
+	return file_bailey_index_v1_index_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Written) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Written) GetSupported() bool {
+	if x != nil {
+		return x.Supported
+	}
+	return false
+}
+
+func (x *Written) GetCitations() []*Citation {
+	if x != nil {
+		return x.Citations
+	}
+	return nil
+}
+
+func (x *Written) GetSection() Section {
+	if x != nil {
+		return x.Section
+	}
+	return Section_SECTION_UNSPECIFIED
+}
+
+// WrittenDone ends what a model wrote.
+type WrittenDone struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Model string                 `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// Most sentences have no support: it is not shown unless asked for.
+	Folded       bool   `protobuf:"varint,2,opt,name=folded,proto3" json:"folded,omitempty"`
+	PromptTokens uint32 `protobuf:"varint,3,opt,name=prompt_tokens,json=promptTokens,proto3" json:"prompt_tokens,omitempty"`
+	OutputTokens uint32 `protobuf:"varint,4,opt,name=output_tokens,json=outputTokens,proto3" json:"output_tokens,omitempty"`
+	Milliseconds uint64 `protobuf:"varint,5,opt,name=milliseconds,proto3" json:"milliseconds,omitempty"`
+	// Why it ended early; empty = it did not. A code of docs/errors.md.
+	Failed        string `protobuf:"bytes,6,opt,name=failed,proto3" json:"failed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WrittenDone) Reset() {
+	*x = WrittenDone{}
+	mi := &file_bailey_index_v1_index_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WrittenDone) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WrittenDone) ProtoMessage() {}
+
+func (x *WrittenDone) ProtoReflect() protoreflect.Message {
+	mi := &file_bailey_index_v1_index_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WrittenDone.ProtoReflect.Descriptor instead.
+func (*WrittenDone) Descriptor() ([]byte, []int) {
+	return file_bailey_index_v1_index_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *WrittenDone) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *WrittenDone) GetFolded() bool {
+	if x != nil {
+		return x.Folded
+	}
+	return false
+}
+
+func (x *WrittenDone) GetPromptTokens() uint32 {
+	if x != nil {
+		return x.PromptTokens
+	}
+	return 0
+}
+
+func (x *WrittenDone) GetOutputTokens() uint32 {
+	if x != nil {
+		return x.OutputTokens
+	}
+	return 0
+}
+
+func (x *WrittenDone) GetMilliseconds() uint64 {
+	if x != nil {
+		return x.Milliseconds
+	}
+	return 0
+}
+
+func (x *WrittenDone) GetFailed() string {
+	if x != nil {
+		return x.Failed
+	}
+	return ""
+}
+
 // Licences are named on one line together, instead of being summarised.
 type Licence struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -514,7 +691,7 @@ type Licence struct {
 
 func (x *Licence) Reset() {
 	*x = Licence{}
-	mi := &file_bailey_index_v1_index_proto_msgTypes[7]
+	mi := &file_bailey_index_v1_index_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -526,7 +703,7 @@ func (x *Licence) String() string {
 func (*Licence) ProtoMessage() {}
 
 func (x *Licence) ProtoReflect() protoreflect.Message {
-	mi := &file_bailey_index_v1_index_proto_msgTypes[7]
+	mi := &file_bailey_index_v1_index_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -539,7 +716,7 @@ func (x *Licence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Licence.ProtoReflect.Descriptor instead.
 func (*Licence) Descriptor() ([]byte, []int) {
-	return file_bailey_index_v1_index_proto_rawDescGZIP(), []int{7}
+	return file_bailey_index_v1_index_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Licence) GetPath() []byte {
@@ -571,7 +748,7 @@ type Usage struct {
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_bailey_index_v1_index_proto_msgTypes[8]
+	mi := &file_bailey_index_v1_index_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -583,7 +760,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_bailey_index_v1_index_proto_msgTypes[8]
+	mi := &file_bailey_index_v1_index_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -596,7 +773,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_bailey_index_v1_index_proto_rawDescGZIP(), []int{8}
+	return file_bailey_index_v1_index_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Usage) GetFiles() uint64 {
@@ -648,14 +825,17 @@ type Done struct {
 	Usage    *Usage     `protobuf:"bytes,2,opt,name=usage,proto3" json:"usage,omitempty"`
 	Licences []*Licence `protobuf:"bytes,3,rep,name=licences,proto3" json:"licences,omitempty"`
 	// Licence texts beyond those listed.
-	LicencesMore  uint32 `protobuf:"varint,4,opt,name=licences_more,json=licencesMore,proto3" json:"licences_more,omitempty"`
+	LicencesMore uint32 `protobuf:"varint,4,opt,name=licences_more,json=licencesMore,proto3" json:"licences_more,omitempty"`
+	// Why a model that was granted was not used to find; empty = it was, or none
+	// was granted. A code of docs/errors.md.
+	WithoutModel  string `protobuf:"bytes,5,opt,name=without_model,json=withoutModel,proto3" json:"without_model,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Done) Reset() {
 	*x = Done{}
-	mi := &file_bailey_index_v1_index_proto_msgTypes[9]
+	mi := &file_bailey_index_v1_index_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -667,7 +847,7 @@ func (x *Done) String() string {
 func (*Done) ProtoMessage() {}
 
 func (x *Done) ProtoReflect() protoreflect.Message {
-	mi := &file_bailey_index_v1_index_proto_msgTypes[9]
+	mi := &file_bailey_index_v1_index_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -680,7 +860,7 @@ func (x *Done) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Done.ProtoReflect.Descriptor instead.
 func (*Done) Descriptor() ([]byte, []int) {
-	return file_bailey_index_v1_index_proto_rawDescGZIP(), []int{9}
+	return file_bailey_index_v1_index_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Done) GetEngine() string {
@@ -711,6 +891,13 @@ func (x *Done) GetLicencesMore() uint32 {
 	return 0
 }
 
+func (x *Done) GetWithoutModel() string {
+	if x != nil {
+		return x.WithoutModel
+	}
+	return ""
+}
+
 type AskResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Event:
@@ -719,6 +906,8 @@ type AskResponse struct {
 	//	*AskResponse_Skipped
 	//	*AskResponse_Sentence
 	//	*AskResponse_Done
+	//	*AskResponse_Written
+	//	*AskResponse_WrittenDone
 	Event         isAskResponse_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -726,7 +915,7 @@ type AskResponse struct {
 
 func (x *AskResponse) Reset() {
 	*x = AskResponse{}
-	mi := &file_bailey_index_v1_index_proto_msgTypes[10]
+	mi := &file_bailey_index_v1_index_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -738,7 +927,7 @@ func (x *AskResponse) String() string {
 func (*AskResponse) ProtoMessage() {}
 
 func (x *AskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bailey_index_v1_index_proto_msgTypes[10]
+	mi := &file_bailey_index_v1_index_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -751,7 +940,7 @@ func (x *AskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AskResponse.ProtoReflect.Descriptor instead.
 func (*AskResponse) Descriptor() ([]byte, []int) {
-	return file_bailey_index_v1_index_proto_rawDescGZIP(), []int{10}
+	return file_bailey_index_v1_index_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *AskResponse) GetEvent() isAskResponse_Event {
@@ -797,6 +986,24 @@ func (x *AskResponse) GetDone() *Done {
 	return nil
 }
 
+func (x *AskResponse) GetWritten() *Written {
+	if x != nil {
+		if x, ok := x.Event.(*AskResponse_Written); ok {
+			return x.Written
+		}
+	}
+	return nil
+}
+
+func (x *AskResponse) GetWrittenDone() *WrittenDone {
+	if x != nil {
+		if x, ok := x.Event.(*AskResponse_WrittenDone); ok {
+			return x.WrittenDone
+		}
+	}
+	return nil
+}
+
 type isAskResponse_Event interface {
 	isAskResponse_Event()
 }
@@ -817,6 +1024,14 @@ type AskResponse_Done struct {
 	Done *Done `protobuf:"bytes,4,opt,name=done,proto3,oneof"`
 }
 
+type AskResponse_Written struct {
+	Written *Written `protobuf:"bytes,5,opt,name=written,proto3,oneof"`
+}
+
+type AskResponse_WrittenDone struct {
+	WrittenDone *WrittenDone `protobuf:"bytes,6,opt,name=written_done,json=writtenDone,proto3,oneof"`
+}
+
 func (*AskResponse_Progress) isAskResponse_Event() {}
 
 func (*AskResponse_Skipped) isAskResponse_Event() {}
@@ -824,6 +1039,10 @@ func (*AskResponse_Skipped) isAskResponse_Event() {}
 func (*AskResponse_Sentence) isAskResponse_Event() {}
 
 func (*AskResponse_Done) isAskResponse_Event() {}
+
+func (*AskResponse_Written) isAskResponse_Event() {}
+
+func (*AskResponse_WrittenDone) isAskResponse_Event() {}
 
 type SummarizeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -833,6 +1052,8 @@ type SummarizeResponse struct {
 	//	*SummarizeResponse_Skipped
 	//	*SummarizeResponse_Sentence
 	//	*SummarizeResponse_Done
+	//	*SummarizeResponse_Written
+	//	*SummarizeResponse_WrittenDone
 	Event         isSummarizeResponse_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -840,7 +1061,7 @@ type SummarizeResponse struct {
 
 func (x *SummarizeResponse) Reset() {
 	*x = SummarizeResponse{}
-	mi := &file_bailey_index_v1_index_proto_msgTypes[11]
+	mi := &file_bailey_index_v1_index_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -852,7 +1073,7 @@ func (x *SummarizeResponse) String() string {
 func (*SummarizeResponse) ProtoMessage() {}
 
 func (x *SummarizeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bailey_index_v1_index_proto_msgTypes[11]
+	mi := &file_bailey_index_v1_index_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -865,7 +1086,7 @@ func (x *SummarizeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummarizeResponse.ProtoReflect.Descriptor instead.
 func (*SummarizeResponse) Descriptor() ([]byte, []int) {
-	return file_bailey_index_v1_index_proto_rawDescGZIP(), []int{11}
+	return file_bailey_index_v1_index_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SummarizeResponse) GetEvent() isSummarizeResponse_Event {
@@ -911,6 +1132,24 @@ func (x *SummarizeResponse) GetDone() *Done {
 	return nil
 }
 
+func (x *SummarizeResponse) GetWritten() *Written {
+	if x != nil {
+		if x, ok := x.Event.(*SummarizeResponse_Written); ok {
+			return x.Written
+		}
+	}
+	return nil
+}
+
+func (x *SummarizeResponse) GetWrittenDone() *WrittenDone {
+	if x != nil {
+		if x, ok := x.Event.(*SummarizeResponse_WrittenDone); ok {
+			return x.WrittenDone
+		}
+	}
+	return nil
+}
+
 type isSummarizeResponse_Event interface {
 	isSummarizeResponse_Event()
 }
@@ -931,6 +1170,14 @@ type SummarizeResponse_Done struct {
 	Done *Done `protobuf:"bytes,4,opt,name=done,proto3,oneof"`
 }
 
+type SummarizeResponse_Written struct {
+	Written *Written `protobuf:"bytes,5,opt,name=written,proto3,oneof"`
+}
+
+type SummarizeResponse_WrittenDone struct {
+	WrittenDone *WrittenDone `protobuf:"bytes,6,opt,name=written_done,json=writtenDone,proto3,oneof"`
+}
+
 func (*SummarizeResponse_Progress) isSummarizeResponse_Event() {}
 
 func (*SummarizeResponse_Skipped) isSummarizeResponse_Event() {}
@@ -939,20 +1186,240 @@ func (*SummarizeResponse_Sentence) isSummarizeResponse_Event() {}
 
 func (*SummarizeResponse_Done) isSummarizeResponse_Event() {}
 
+func (*SummarizeResponse_Written) isSummarizeResponse_Event() {}
+
+func (*SummarizeResponse_WrittenDone) isSummarizeResponse_Event() {}
+
+type AttachRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the engine takes on the socket; also the name by which AskRequest means
+	// this engine.
+	Handle []byte `protobuf:"bytes,1,opt,name=handle,proto3" json:"handle,omitempty"`
+	// The model's name and digest: vectors of one model are never mixed with
+	// those of another.
+	Model         string          `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"`
+	Sha256        []byte          `protobuf:"bytes,3,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	Role          modelv1.Role    `protobuf:"varint,4,opt,name=role,proto3,enum=bailey.model.v1.Role" json:"role,omitempty"`
+	Loaded        *modelv1.Loaded `protobuf:"bytes,5,opt,name=loaded,proto3" json:"loaded,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AttachRequest) Reset() {
+	*x = AttachRequest{}
+	mi := &file_bailey_index_v1_index_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AttachRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AttachRequest) ProtoMessage() {}
+
+func (x *AttachRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_bailey_index_v1_index_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AttachRequest.ProtoReflect.Descriptor instead.
+func (*AttachRequest) Descriptor() ([]byte, []int) {
+	return file_bailey_index_v1_index_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *AttachRequest) GetHandle() []byte {
+	if x != nil {
+		return x.Handle
+	}
+	return nil
+}
+
+func (x *AttachRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *AttachRequest) GetSha256() []byte {
+	if x != nil {
+		return x.Sha256
+	}
+	return nil
+}
+
+func (x *AttachRequest) GetRole() modelv1.Role {
+	if x != nil {
+		return x.Role
+	}
+	return modelv1.Role(0)
+}
+
+func (x *AttachRequest) GetLoaded() *modelv1.Loaded {
+	if x != nil {
+		return x.Loaded
+	}
+	return nil
+}
+
+type AttachResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AttachResponse) Reset() {
+	*x = AttachResponse{}
+	mi := &file_bailey_index_v1_index_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AttachResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AttachResponse) ProtoMessage() {}
+
+func (x *AttachResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_bailey_index_v1_index_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AttachResponse.ProtoReflect.Descriptor instead.
+func (*AttachResponse) Descriptor() ([]byte, []int) {
+	return file_bailey_index_v1_index_proto_rawDescGZIP(), []int{15}
+}
+
+type VectorsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// An engine that was attached.
+	Engine        []byte `protobuf:"bytes,1,opt,name=engine,proto3" json:"engine,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VectorsRequest) Reset() {
+	*x = VectorsRequest{}
+	mi := &file_bailey_index_v1_index_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VectorsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VectorsRequest) ProtoMessage() {}
+
+func (x *VectorsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_bailey_index_v1_index_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VectorsRequest.ProtoReflect.Descriptor instead.
+func (*VectorsRequest) Descriptor() ([]byte, []int) {
+	return file_bailey_index_v1_index_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *VectorsRequest) GetEngine() []byte {
+	if x != nil {
+		return x.Engine
+	}
+	return nil
+}
+
+// VectorsResponse is sent at most once a second.
+type VectorsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Done          uint64                 `protobuf:"varint,1,opt,name=done,proto3" json:"done,omitempty"`
+	Total         uint64                 `protobuf:"varint,2,opt,name=total,proto3" json:"total,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VectorsResponse) Reset() {
+	*x = VectorsResponse{}
+	mi := &file_bailey_index_v1_index_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VectorsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VectorsResponse) ProtoMessage() {}
+
+func (x *VectorsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_bailey_index_v1_index_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VectorsResponse.ProtoReflect.Descriptor instead.
+func (*VectorsResponse) Descriptor() ([]byte, []int) {
+	return file_bailey_index_v1_index_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *VectorsResponse) GetDone() uint64 {
+	if x != nil {
+		return x.Done
+	}
+	return 0
+}
+
+func (x *VectorsResponse) GetTotal() uint64 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
 var File_bailey_index_v1_index_proto protoreflect.FileDescriptor
 
 const file_bailey_index_v1_index_proto_rawDesc = "" +
 	"\n" +
-	"\x1bbailey/index/v1/index.proto\x12\x0fbailey.index.v1\x1a\x1dbailey/policy/v1/policy.proto\x1a\x1bbuf/validate/validate.proto\"\x81\x01\n" +
+	"\x1bbailey/index/v1/index.proto\x12\x0fbailey.index.v1\x1a\x1bbailey/model/v1/types.proto\x1a\x1dbailey/policy/v1/policy.proto\x1a\x1bbuf/validate/validate.proto\"\xab\x01\n" +
 	"\n" +
 	"AskRequest\x12\x1d\n" +
 	"\x05grant\x18\x01 \x01(\fB\a\xbaH\x04z\x02h\x10R\x05grant\x12&\n" +
 	"\bquestion\x18\x02 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xd0\x0fR\bquestion\x12,\n" +
-	"\rmax_sentences\x18\x03 \x01(\rB\a\xbaH\x04*\x02\x182R\fmaxSentences\"`\n" +
+	"\rmax_sentences\x18\x03 \x01(\rB\a\xbaH\x04*\x02\x182R\fmaxSentences\x12(\n" +
+	"\aengines\x18\x04 \x03(\fB\x0e\xbaH\v\x92\x01\b\x10\x02\"\x04z\x02h\x10R\aengines\"\x8a\x01\n" +
 	"\x10SummarizeRequest\x12\x1d\n" +
 	"\x05grant\x18\x01 \x01(\fB\a\xbaH\x04z\x02h\x10R\x05grant\x12-\n" +
-	"\rmax_sentences\x18\x02 \x01(\rB\b\xbaH\x05*\x03\x18\xf4\x03R\fmaxSentences\"v\n" +
+	"\rmax_sentences\x18\x02 \x01(\rB\b\xbaH\x05*\x03\x18\xf4\x03R\fmaxSentences\x12(\n" +
+	"\aengines\x18\x03 \x03(\fB\x0e\xbaH\v\x92\x01\b\x10\x02\"\x04z\x02h\x10R\aengines\"v\n" +
 	"\bProgress\x12\x14\n" +
 	"\x05files\x18\x01 \x01(\x04R\x05files\x12\x1f\n" +
 	"\vfiles_total\x18\x02 \x01(\x04R\n" +
@@ -979,7 +1446,21 @@ const file_bailey_index_v1_index_proto_rawDesc = "" +
 	"\xbaH\ar\x05\x10\x01\x18\xd0\x0fR\x04text\x12C\n" +
 	"\tcitations\x18\x02 \x03(\v2\x19.bailey.index.v1.CitationB\n" +
 	"\xbaH\a\x92\x01\x04\b\x01\x10\bR\tcitations\x12<\n" +
-	"\asection\x18\x03 \x01(\x0e2\x18.bailey.index.v1.SectionB\b\xbaH\x05\x82\x01\x02\x10\x01R\asection\"F\n" +
+	"\asection\x18\x03 \x01(\x0e2\x18.bailey.index.v1.SectionB\b\xbaH\x05\x82\x01\x02\x10\x01R\asection\"\xc8\x01\n" +
+	"\aWritten\x12\x1e\n" +
+	"\x04text\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xd0\x0fR\x04text\x12\x1c\n" +
+	"\tsupported\x18\x02 \x01(\bR\tsupported\x12A\n" +
+	"\tcitations\x18\x03 \x03(\v2\x19.bailey.index.v1.CitationB\b\xbaH\x05\x92\x01\x02\x10\bR\tcitations\x12<\n" +
+	"\asection\x18\x04 \x01(\x0e2\x18.bailey.index.v1.SectionB\b\xbaH\x05\x82\x01\x02\x10\x01R\asection\"\xd6\x01\n" +
+	"\vWrittenDone\x12 \n" +
+	"\x05model\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x05model\x12\x16\n" +
+	"\x06folded\x18\x02 \x01(\bR\x06folded\x12#\n" +
+	"\rprompt_tokens\x18\x03 \x01(\rR\fpromptTokens\x12#\n" +
+	"\routput_tokens\x18\x04 \x01(\rR\foutputTokens\x12\"\n" +
+	"\fmilliseconds\x18\x05 \x01(\x04R\fmilliseconds\x12\x1f\n" +
+	"\x06failed\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18@R\x06failed\"F\n" +
 	"\aLicence\x12\x1e\n" +
 	"\x04path\x18\x01 \x01(\fB\n" +
 	"\xbaH\az\x05\x10\x01\x18\x80 R\x04path\x12\x1b\n" +
@@ -990,32 +1471,52 @@ const file_bailey_index_v1_index_proto_rawDesc = "" +
 	"\x06chunks\x18\x03 \x01(\x04R\x06chunks\x12\x18\n" +
 	"\askipped\x18\x04 \x01(\x04R\askipped\x12\x1c\n" +
 	"\tunchanged\x18\x05 \x01(\x04R\tunchanged\x12\"\n" +
-	"\fmilliseconds\x18\x06 \x01(\x04R\fmilliseconds\"\xc4\x01\n" +
+	"\fmilliseconds\x18\x06 \x01(\x04R\fmilliseconds\"\xf2\x01\n" +
 	"\x04Done\x12!\n" +
 	"\x06engine\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x06engine\x124\n" +
 	"\x05usage\x18\x02 \x01(\v2\x16.bailey.index.v1.UsageB\x06\xbaH\x03\xc8\x01\x01R\x05usage\x12>\n" +
 	"\blicences\x18\x03 \x03(\v2\x18.bailey.index.v1.LicenceB\b\xbaH\x05\x92\x01\x02\x10 R\blicences\x12#\n" +
-	"\rlicences_more\x18\x04 \x01(\rR\flicencesMore\"\xf7\x01\n" +
+	"\rlicences_more\x18\x04 \x01(\rR\flicencesMore\x12,\n" +
+	"\rwithout_model\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18@R\fwithoutModel\"\xf0\x02\n" +
 	"\vAskResponse\x127\n" +
 	"\bprogress\x18\x01 \x01(\v2\x19.bailey.index.v1.ProgressH\x00R\bprogress\x129\n" +
 	"\askipped\x18\x02 \x01(\v2\x1d.bailey.index.v1.SkippedBatchH\x00R\askipped\x127\n" +
 	"\bsentence\x18\x03 \x01(\v2\x19.bailey.index.v1.SentenceH\x00R\bsentence\x12+\n" +
-	"\x04done\x18\x04 \x01(\v2\x15.bailey.index.v1.DoneH\x00R\x04doneB\x0e\n" +
-	"\x05event\x12\x05\xbaH\x02\b\x01\"\xfd\x01\n" +
+	"\x04done\x18\x04 \x01(\v2\x15.bailey.index.v1.DoneH\x00R\x04done\x124\n" +
+	"\awritten\x18\x05 \x01(\v2\x18.bailey.index.v1.WrittenH\x00R\awritten\x12A\n" +
+	"\fwritten_done\x18\x06 \x01(\v2\x1c.bailey.index.v1.WrittenDoneH\x00R\vwrittenDoneB\x0e\n" +
+	"\x05event\x12\x05\xbaH\x02\b\x01\"\xf6\x02\n" +
 	"\x11SummarizeResponse\x127\n" +
 	"\bprogress\x18\x01 \x01(\v2\x19.bailey.index.v1.ProgressH\x00R\bprogress\x129\n" +
 	"\askipped\x18\x02 \x01(\v2\x1d.bailey.index.v1.SkippedBatchH\x00R\askipped\x127\n" +
 	"\bsentence\x18\x03 \x01(\v2\x19.bailey.index.v1.SentenceH\x00R\bsentence\x12+\n" +
-	"\x04done\x18\x04 \x01(\v2\x15.bailey.index.v1.DoneH\x00R\x04doneB\x0e\n" +
-	"\x05event\x12\x05\xbaH\x02\b\x01*^\n" +
+	"\x04done\x18\x04 \x01(\v2\x15.bailey.index.v1.DoneH\x00R\x04done\x124\n" +
+	"\awritten\x18\x05 \x01(\v2\x18.bailey.index.v1.WrittenH\x00R\awritten\x12A\n" +
+	"\fwritten_done\x18\x06 \x01(\v2\x1c.bailey.index.v1.WrittenDoneH\x00R\vwrittenDoneB\x0e\n" +
+	"\x05event\x12\x05\xbaH\x02\b\x01\"\xe1\x01\n" +
+	"\rAttachRequest\x12\x1f\n" +
+	"\x06handle\x18\x01 \x01(\fB\a\xbaH\x04z\x02h\x10R\x06handle\x12 \n" +
+	"\x05model\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x05model\x12\x1f\n" +
+	"\x06sha256\x18\x03 \x01(\fB\a\xbaH\x04z\x02h R\x06sha256\x123\n" +
+	"\x04role\x18\x04 \x01(\x0e2\x15.bailey.model.v1.RoleB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04role\x127\n" +
+	"\x06loaded\x18\x05 \x01(\v2\x17.bailey.model.v1.LoadedB\x06\xbaH\x03\xc8\x01\x01R\x06loaded\"\x10\n" +
+	"\x0eAttachResponse\"1\n" +
+	"\x0eVectorsRequest\x12\x1f\n" +
+	"\x06engine\x18\x01 \x01(\fB\a\xbaH\x04z\x02h\x10R\x06engine\";\n" +
+	"\x0fVectorsResponse\x12\x12\n" +
+	"\x04done\x18\x01 \x01(\x04R\x04done\x12\x14\n" +
+	"\x05total\x18\x02 \x01(\x04R\x05total*^\n" +
 	"\aSection\x12\x17\n" +
 	"\x13SECTION_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSECTION_ANSWER\x10\x01\x12\x14\n" +
 	"\x10SECTION_OVERVIEW\x10\x02\x12\x10\n" +
-	"\fSECTION_FILE\x10\x032\xd5\x01\n" +
+	"\fSECTION_FILE\x10\x032\x9a\x03\n" +
 	"\fIndexService\x12Y\n" +
 	"\x03Ask\x12\x1b.bailey.index.v1.AskRequest\x1a\x1c.bailey.index.v1.AskResponse\"\x15\x8a\xb5\x18\x11\b\x91\x03\x10\x02\x18\x03 \x02(\x80\x80\x010\x80\x80\x100\x01\x12j\n" +
-	"\tSummarize\x12!.bailey.index.v1.SummarizeRequest\x1a\".bailey.index.v1.SummarizeResponse\"\x14\x8a\xb5\x18\x10\b\x92\x03\x10\x02\x18\x03 \x02(\x80 0\x80\x80\x100\x01B<Z:github.com/bailey-run/bailey/internal/wire/indexv1;indexv1b\x06proto3"
+	"\tSummarize\x12!.bailey.index.v1.SummarizeRequest\x1a\".bailey.index.v1.SummarizeResponse\"\x14\x8a\xb5\x18\x10\b\x92\x03\x10\x02\x18\x03 \x02(\x80 0\x80\x80\x100\x01\x12^\n" +
+	"\x06Attach\x12\x1e.bailey.index.v1.AttachRequest\x1a\x1f.bailey.index.v1.AttachResponse\"\x13\x8a\xb5\x18\x0f\b\x93\x03\x10\x01\x18\x02 \x01(\x80\b0\x80\x04\x12c\n" +
+	"\aVectors\x12\x1f.bailey.index.v1.VectorsRequest\x1a .bailey.index.v1.VectorsResponse\"\x13\x8a\xb5\x18\x0f\b\x94\x03\x10\x01\x18\x02 \x01(\x80\x040\x80\x040\x01B<Z:github.com/bailey-run/bailey/internal/wire/indexv1;indexv1b\x06proto3"
 
 var (
 	file_bailey_index_v1_index_proto_rawDescOnce sync.Once
@@ -1030,7 +1531,7 @@ func file_bailey_index_v1_index_proto_rawDescGZIP() []byte {
 }
 
 var file_bailey_index_v1_index_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_bailey_index_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_bailey_index_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_bailey_index_v1_index_proto_goTypes = []any{
 	(Section)(0),              // 0: bailey.index.v1.Section
 	(*AskRequest)(nil),        // 1: bailey.index.v1.AskRequest
@@ -1040,35 +1541,55 @@ var file_bailey_index_v1_index_proto_goTypes = []any{
 	(*SkippedBatch)(nil),      // 5: bailey.index.v1.SkippedBatch
 	(*Citation)(nil),          // 6: bailey.index.v1.Citation
 	(*Sentence)(nil),          // 7: bailey.index.v1.Sentence
-	(*Licence)(nil),           // 8: bailey.index.v1.Licence
-	(*Usage)(nil),             // 9: bailey.index.v1.Usage
-	(*Done)(nil),              // 10: bailey.index.v1.Done
-	(*AskResponse)(nil),       // 11: bailey.index.v1.AskResponse
-	(*SummarizeResponse)(nil), // 12: bailey.index.v1.SummarizeResponse
+	(*Written)(nil),           // 8: bailey.index.v1.Written
+	(*WrittenDone)(nil),       // 9: bailey.index.v1.WrittenDone
+	(*Licence)(nil),           // 10: bailey.index.v1.Licence
+	(*Usage)(nil),             // 11: bailey.index.v1.Usage
+	(*Done)(nil),              // 12: bailey.index.v1.Done
+	(*AskResponse)(nil),       // 13: bailey.index.v1.AskResponse
+	(*SummarizeResponse)(nil), // 14: bailey.index.v1.SummarizeResponse
+	(*AttachRequest)(nil),     // 15: bailey.index.v1.AttachRequest
+	(*AttachResponse)(nil),    // 16: bailey.index.v1.AttachResponse
+	(*VectorsRequest)(nil),    // 17: bailey.index.v1.VectorsRequest
+	(*VectorsResponse)(nil),   // 18: bailey.index.v1.VectorsResponse
+	(modelv1.Role)(0),         // 19: bailey.model.v1.Role
+	(*modelv1.Loaded)(nil),    // 20: bailey.model.v1.Loaded
 }
 var file_bailey_index_v1_index_proto_depIdxs = []int32{
 	4,  // 0: bailey.index.v1.SkippedBatch.skipped:type_name -> bailey.index.v1.Skipped
 	6,  // 1: bailey.index.v1.Sentence.citations:type_name -> bailey.index.v1.Citation
 	0,  // 2: bailey.index.v1.Sentence.section:type_name -> bailey.index.v1.Section
-	9,  // 3: bailey.index.v1.Done.usage:type_name -> bailey.index.v1.Usage
-	8,  // 4: bailey.index.v1.Done.licences:type_name -> bailey.index.v1.Licence
-	3,  // 5: bailey.index.v1.AskResponse.progress:type_name -> bailey.index.v1.Progress
-	5,  // 6: bailey.index.v1.AskResponse.skipped:type_name -> bailey.index.v1.SkippedBatch
-	7,  // 7: bailey.index.v1.AskResponse.sentence:type_name -> bailey.index.v1.Sentence
-	10, // 8: bailey.index.v1.AskResponse.done:type_name -> bailey.index.v1.Done
-	3,  // 9: bailey.index.v1.SummarizeResponse.progress:type_name -> bailey.index.v1.Progress
-	5,  // 10: bailey.index.v1.SummarizeResponse.skipped:type_name -> bailey.index.v1.SkippedBatch
-	7,  // 11: bailey.index.v1.SummarizeResponse.sentence:type_name -> bailey.index.v1.Sentence
-	10, // 12: bailey.index.v1.SummarizeResponse.done:type_name -> bailey.index.v1.Done
-	1,  // 13: bailey.index.v1.IndexService.Ask:input_type -> bailey.index.v1.AskRequest
-	2,  // 14: bailey.index.v1.IndexService.Summarize:input_type -> bailey.index.v1.SummarizeRequest
-	11, // 15: bailey.index.v1.IndexService.Ask:output_type -> bailey.index.v1.AskResponse
-	12, // 16: bailey.index.v1.IndexService.Summarize:output_type -> bailey.index.v1.SummarizeResponse
-	15, // [15:17] is the sub-list for method output_type
-	13, // [13:15] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	6,  // 3: bailey.index.v1.Written.citations:type_name -> bailey.index.v1.Citation
+	0,  // 4: bailey.index.v1.Written.section:type_name -> bailey.index.v1.Section
+	11, // 5: bailey.index.v1.Done.usage:type_name -> bailey.index.v1.Usage
+	10, // 6: bailey.index.v1.Done.licences:type_name -> bailey.index.v1.Licence
+	3,  // 7: bailey.index.v1.AskResponse.progress:type_name -> bailey.index.v1.Progress
+	5,  // 8: bailey.index.v1.AskResponse.skipped:type_name -> bailey.index.v1.SkippedBatch
+	7,  // 9: bailey.index.v1.AskResponse.sentence:type_name -> bailey.index.v1.Sentence
+	12, // 10: bailey.index.v1.AskResponse.done:type_name -> bailey.index.v1.Done
+	8,  // 11: bailey.index.v1.AskResponse.written:type_name -> bailey.index.v1.Written
+	9,  // 12: bailey.index.v1.AskResponse.written_done:type_name -> bailey.index.v1.WrittenDone
+	3,  // 13: bailey.index.v1.SummarizeResponse.progress:type_name -> bailey.index.v1.Progress
+	5,  // 14: bailey.index.v1.SummarizeResponse.skipped:type_name -> bailey.index.v1.SkippedBatch
+	7,  // 15: bailey.index.v1.SummarizeResponse.sentence:type_name -> bailey.index.v1.Sentence
+	12, // 16: bailey.index.v1.SummarizeResponse.done:type_name -> bailey.index.v1.Done
+	8,  // 17: bailey.index.v1.SummarizeResponse.written:type_name -> bailey.index.v1.Written
+	9,  // 18: bailey.index.v1.SummarizeResponse.written_done:type_name -> bailey.index.v1.WrittenDone
+	19, // 19: bailey.index.v1.AttachRequest.role:type_name -> bailey.model.v1.Role
+	20, // 20: bailey.index.v1.AttachRequest.loaded:type_name -> bailey.model.v1.Loaded
+	1,  // 21: bailey.index.v1.IndexService.Ask:input_type -> bailey.index.v1.AskRequest
+	2,  // 22: bailey.index.v1.IndexService.Summarize:input_type -> bailey.index.v1.SummarizeRequest
+	15, // 23: bailey.index.v1.IndexService.Attach:input_type -> bailey.index.v1.AttachRequest
+	17, // 24: bailey.index.v1.IndexService.Vectors:input_type -> bailey.index.v1.VectorsRequest
+	13, // 25: bailey.index.v1.IndexService.Ask:output_type -> bailey.index.v1.AskResponse
+	14, // 26: bailey.index.v1.IndexService.Summarize:output_type -> bailey.index.v1.SummarizeResponse
+	16, // 27: bailey.index.v1.IndexService.Attach:output_type -> bailey.index.v1.AttachResponse
+	18, // 28: bailey.index.v1.IndexService.Vectors:output_type -> bailey.index.v1.VectorsResponse
+	25, // [25:29] is the sub-list for method output_type
+	21, // [21:25] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_bailey_index_v1_index_proto_init() }
@@ -1076,17 +1597,21 @@ func file_bailey_index_v1_index_proto_init() {
 	if File_bailey_index_v1_index_proto != nil {
 		return
 	}
-	file_bailey_index_v1_index_proto_msgTypes[10].OneofWrappers = []any{
+	file_bailey_index_v1_index_proto_msgTypes[12].OneofWrappers = []any{
 		(*AskResponse_Progress)(nil),
 		(*AskResponse_Skipped)(nil),
 		(*AskResponse_Sentence)(nil),
 		(*AskResponse_Done)(nil),
+		(*AskResponse_Written)(nil),
+		(*AskResponse_WrittenDone)(nil),
 	}
-	file_bailey_index_v1_index_proto_msgTypes[11].OneofWrappers = []any{
+	file_bailey_index_v1_index_proto_msgTypes[13].OneofWrappers = []any{
 		(*SummarizeResponse_Progress)(nil),
 		(*SummarizeResponse_Skipped)(nil),
 		(*SummarizeResponse_Sentence)(nil),
 		(*SummarizeResponse_Done)(nil),
+		(*SummarizeResponse_Written)(nil),
+		(*SummarizeResponse_WrittenDone)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1094,7 +1619,7 @@ func file_bailey_index_v1_index_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bailey_index_v1_index_proto_rawDesc), len(file_bailey_index_v1_index_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   12,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -4,6 +4,7 @@ package indexv1
 
 import (
 	context "context"
+	modelv1 "github.com/bailey-run/bailey/internal/wire/modelv1"
 	policyv1 "github.com/bailey-run/bailey/internal/wire/policyv1"
 	rpc "github.com/bailey-run/bailey/internal/wire/rpc"
 	rule "github.com/bailey-run/bailey/internal/wire/rule"
@@ -16,13 +17,14 @@ func (x *AskRequest) Validate() error {
 	if x == nil {
 		return rule.Missing("AskRequest")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("AskRequest")
 	}
 	return nil
 }
 
-func (x *AskRequest) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *AskRequest) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -38,6 +40,14 @@ func (x *AskRequest) validate() *rule.Violation {
 	if x.MaxSentences > 50 {
 		return rule.Broken("max_sentences", "uint32.lte")
 	}
+	if len(x.Engines) > 2 {
+		return rule.Broken("engines", "repeated.max_items")
+	}
+	for i, item := range x.Engines {
+		if len(item) != 16 {
+			return rule.Broken("", "bytes.len").At("engines", i)
+		}
+	}
 	return nil
 }
 
@@ -48,6 +58,7 @@ var askRequestShape = rule.Shape{
 	{Number: 1, Name: "grant", Type: protowire.BytesType, Most: 1},
 	{Number: 2, Name: "question", Type: protowire.BytesType, Most: 1},
 	{Number: 3, Name: "max_sentences", Type: protowire.VarintType, Most: 1},
+	{Number: 4, Name: "engines", Type: protowire.BytesType, Most: 2, List: true},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
@@ -55,13 +66,14 @@ func (x *SummarizeRequest) Validate() error {
 	if x == nil {
 		return rule.Missing("SummarizeRequest")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("SummarizeRequest")
 	}
 	return nil
 }
 
-func (x *SummarizeRequest) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *SummarizeRequest) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -70,6 +82,14 @@ func (x *SummarizeRequest) validate() *rule.Violation {
 	}
 	if x.MaxSentences > 500 {
 		return rule.Broken("max_sentences", "uint32.lte")
+	}
+	if len(x.Engines) > 2 {
+		return rule.Broken("engines", "repeated.max_items")
+	}
+	for i, item := range x.Engines {
+		if len(item) != 16 {
+			return rule.Broken("", "bytes.len").At("engines", i)
+		}
 	}
 	return nil
 }
@@ -80,6 +100,7 @@ func (*SummarizeRequest) Shape() rule.Shape { return summarizeRequestShape }
 var summarizeRequestShape = rule.Shape{
 	{Number: 1, Name: "grant", Type: protowire.BytesType, Most: 1},
 	{Number: 2, Name: "max_sentences", Type: protowire.VarintType, Most: 1},
+	{Number: 3, Name: "engines", Type: protowire.BytesType, Most: 2, List: true},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
@@ -87,13 +108,14 @@ func (x *Progress) Validate() error {
 	if x == nil {
 		return rule.Missing("Progress")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("Progress")
 	}
 	return nil
 }
 
-func (x *Progress) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *Progress) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -118,13 +140,14 @@ func (x *Skipped) Validate() error {
 	if x == nil {
 		return rule.Missing("Skipped")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("Skipped")
 	}
 	return nil
 }
 
-func (x *Skipped) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *Skipped) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -160,13 +183,14 @@ func (x *SkippedBatch) Validate() error {
 	if x == nil {
 		return rule.Missing("SkippedBatch")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("SkippedBatch")
 	}
 	return nil
 }
 
-func (x *SkippedBatch) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *SkippedBatch) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -180,7 +204,7 @@ func (x *SkippedBatch) validate() *rule.Violation {
 		if item == nil {
 			return rule.Broken("", "required").At("skipped", i)
 		}
-		if err := item.validate(); err != nil {
+		if err := item.Violation(); err != nil {
 			return err.At("skipped", i)
 		}
 	}
@@ -199,13 +223,14 @@ func (x *Citation) Validate() error {
 	if x == nil {
 		return rule.Missing("Citation")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("Citation")
 	}
 	return nil
 }
 
-func (x *Citation) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *Citation) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -245,13 +270,14 @@ func (x *Sentence) Validate() error {
 	if x == nil {
 		return rule.Missing("Sentence")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("Sentence")
 	}
 	return nil
 }
 
-func (x *Sentence) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *Sentence) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -271,7 +297,7 @@ func (x *Sentence) validate() *rule.Violation {
 		if item == nil {
 			return rule.Broken("", "required").At("citations", i)
 		}
-		if err := item.validate(); err != nil {
+		if err := item.Violation(); err != nil {
 			return err.At("citations", i)
 		}
 	}
@@ -293,17 +319,109 @@ var sentenceShape = rule.Shape{
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
+func (x *Written) Validate() error {
+	if x == nil {
+		return rule.Missing("Written")
+	}
+	if err := x.Violation(); err != nil {
+		return err.Error("Written")
+	}
+	return nil
+}
+
+// Violation is Validate for a message that holds this one.
+func (x *Written) Violation() *rule.Violation {
+	if len(x.unknownFields) != 0 {
+		return rule.Broken("", "unknown field")
+	}
+	if x.Text == "" {
+		return rule.Broken("text", "string.min_len")
+	}
+	if len(x.Text) > 2000 && utf8.RuneCountInString(x.Text) > 2000 {
+		return rule.Broken("text", "string.max_len")
+	}
+	if len(x.Citations) > 8 {
+		return rule.Broken("citations", "repeated.max_items")
+	}
+	for i, item := range x.Citations {
+		if item == nil {
+			return rule.Broken("", "required").At("citations", i)
+		}
+		if err := item.Violation(); err != nil {
+			return err.At("citations", i)
+		}
+	}
+	switch x.Section {
+	case 0, 1, 2, 3:
+	default:
+		return rule.Broken("section", "enum.defined_only")
+	}
+	return nil
+}
+
+// Shape implements rpc.Message.
+func (*Written) Shape() rule.Shape { return writtenShape }
+
+var writtenShape = rule.Shape{
+	{Number: 1, Name: "text", Type: protowire.BytesType, Most: 1},
+	{Number: 2, Name: "supported", Type: protowire.VarintType, Most: 1},
+	{Number: 3, Name: "citations", Type: protowire.BytesType, Most: 8, List: true, Inner: new(Citation).Shape()},
+	{Number: 4, Name: "section", Type: protowire.VarintType, Most: 1},
+}
+
+// Validate returns nil, or an errs.Malformed that names the field and the rule.
+func (x *WrittenDone) Validate() error {
+	if x == nil {
+		return rule.Missing("WrittenDone")
+	}
+	if err := x.Violation(); err != nil {
+		return err.Error("WrittenDone")
+	}
+	return nil
+}
+
+// Violation is Validate for a message that holds this one.
+func (x *WrittenDone) Violation() *rule.Violation {
+	if len(x.unknownFields) != 0 {
+		return rule.Broken("", "unknown field")
+	}
+	if x.Model == "" {
+		return rule.Broken("model", "string.min_len")
+	}
+	if len(x.Model) > 128 && utf8.RuneCountInString(x.Model) > 128 {
+		return rule.Broken("model", "string.max_len")
+	}
+	if len(x.Failed) > 64 && utf8.RuneCountInString(x.Failed) > 64 {
+		return rule.Broken("failed", "string.max_len")
+	}
+	return nil
+}
+
+// Shape implements rpc.Message.
+func (*WrittenDone) Shape() rule.Shape { return writtenDoneShape }
+
+var writtenDoneShape = rule.Shape{
+	{Number: 1, Name: "model", Type: protowire.BytesType, Most: 1},
+	{Number: 2, Name: "folded", Type: protowire.VarintType, Most: 1},
+	{Number: 3, Name: "prompt_tokens", Type: protowire.VarintType, Most: 1},
+	{Number: 4, Name: "output_tokens", Type: protowire.VarintType, Most: 1},
+	{Number: 5, Name: "milliseconds", Type: protowire.VarintType, Most: 1},
+	{Number: 6, Name: "failed", Type: protowire.BytesType, Most: 1},
+}
+
+// Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *Licence) Validate() error {
 	if x == nil {
 		return rule.Missing("Licence")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("Licence")
 	}
 	return nil
 }
 
-func (x *Licence) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *Licence) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -332,13 +450,14 @@ func (x *Usage) Validate() error {
 	if x == nil {
 		return rule.Missing("Usage")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("Usage")
 	}
 	return nil
 }
 
-func (x *Usage) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *Usage) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -362,13 +481,14 @@ func (x *Done) Validate() error {
 	if x == nil {
 		return rule.Missing("Done")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("Done")
 	}
 	return nil
 }
 
-func (x *Done) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *Done) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -382,7 +502,7 @@ func (x *Done) validate() *rule.Violation {
 		return rule.Broken("usage", "required")
 	}
 	if x.Usage != nil {
-		if err := x.Usage.validate(); err != nil {
+		if err := x.Usage.Violation(); err != nil {
 			return err.In("usage")
 		}
 	}
@@ -393,9 +513,12 @@ func (x *Done) validate() *rule.Violation {
 		if item == nil {
 			return rule.Broken("", "required").At("licences", i)
 		}
-		if err := item.validate(); err != nil {
+		if err := item.Violation(); err != nil {
 			return err.At("licences", i)
 		}
+	}
+	if len(x.WithoutModel) > 64 && utf8.RuneCountInString(x.WithoutModel) > 64 {
+		return rule.Broken("without_model", "string.max_len")
 	}
 	return nil
 }
@@ -408,6 +531,7 @@ var doneShape = rule.Shape{
 	{Number: 2, Name: "usage", Type: protowire.BytesType, Most: 1, Inner: new(Usage).Shape()},
 	{Number: 3, Name: "licences", Type: protowire.BytesType, Most: 32, List: true, Inner: new(Licence).Shape()},
 	{Number: 4, Name: "licences_more", Type: protowire.VarintType, Most: 1},
+	{Number: 5, Name: "without_model", Type: protowire.BytesType, Most: 1},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
@@ -415,13 +539,14 @@ func (x *AskResponse) Validate() error {
 	if x == nil {
 		return rule.Missing("AskResponse")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("AskResponse")
 	}
 	return nil
 }
 
-func (x *AskResponse) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *AskResponse) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -432,29 +557,43 @@ func (x *AskResponse) validate() *rule.Violation {
 		if v == nil || v.Progress == nil {
 			return rule.Broken("progress", "required")
 		}
-		if err := v.Progress.validate(); err != nil {
+		if err := v.Progress.Violation(); err != nil {
 			return err.In("progress")
 		}
 	case *AskResponse_Skipped:
 		if v == nil || v.Skipped == nil {
 			return rule.Broken("skipped", "required")
 		}
-		if err := v.Skipped.validate(); err != nil {
+		if err := v.Skipped.Violation(); err != nil {
 			return err.In("skipped")
 		}
 	case *AskResponse_Sentence:
 		if v == nil || v.Sentence == nil {
 			return rule.Broken("sentence", "required")
 		}
-		if err := v.Sentence.validate(); err != nil {
+		if err := v.Sentence.Violation(); err != nil {
 			return err.In("sentence")
 		}
 	case *AskResponse_Done:
 		if v == nil || v.Done == nil {
 			return rule.Broken("done", "required")
 		}
-		if err := v.Done.validate(); err != nil {
+		if err := v.Done.Violation(); err != nil {
 			return err.In("done")
+		}
+	case *AskResponse_Written:
+		if v == nil || v.Written == nil {
+			return rule.Broken("written", "required")
+		}
+		if err := v.Written.Violation(); err != nil {
+			return err.In("written")
+		}
+	case *AskResponse_WrittenDone:
+		if v == nil || v.WrittenDone == nil {
+			return rule.Broken("written_done", "required")
+		}
+		if err := v.WrittenDone.Violation(); err != nil {
+			return err.In("written_done")
 		}
 	}
 	return nil
@@ -468,6 +607,8 @@ var askResponseShape = rule.Shape{
 	{Number: 2, Name: "skipped", Type: protowire.BytesType, Most: 1, Oneof: 1, Inner: new(SkippedBatch).Shape()},
 	{Number: 3, Name: "sentence", Type: protowire.BytesType, Most: 1, Oneof: 1, Inner: new(Sentence).Shape()},
 	{Number: 4, Name: "done", Type: protowire.BytesType, Most: 1, Oneof: 1, Inner: new(Done).Shape()},
+	{Number: 5, Name: "written", Type: protowire.BytesType, Most: 1, Oneof: 1, Inner: new(Written).Shape()},
+	{Number: 6, Name: "written_done", Type: protowire.BytesType, Most: 1, Oneof: 1, Inner: new(WrittenDone).Shape()},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
@@ -475,13 +616,14 @@ func (x *SummarizeResponse) Validate() error {
 	if x == nil {
 		return rule.Missing("SummarizeResponse")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("SummarizeResponse")
 	}
 	return nil
 }
 
-func (x *SummarizeResponse) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *SummarizeResponse) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -492,29 +634,43 @@ func (x *SummarizeResponse) validate() *rule.Violation {
 		if v == nil || v.Progress == nil {
 			return rule.Broken("progress", "required")
 		}
-		if err := v.Progress.validate(); err != nil {
+		if err := v.Progress.Violation(); err != nil {
 			return err.In("progress")
 		}
 	case *SummarizeResponse_Skipped:
 		if v == nil || v.Skipped == nil {
 			return rule.Broken("skipped", "required")
 		}
-		if err := v.Skipped.validate(); err != nil {
+		if err := v.Skipped.Violation(); err != nil {
 			return err.In("skipped")
 		}
 	case *SummarizeResponse_Sentence:
 		if v == nil || v.Sentence == nil {
 			return rule.Broken("sentence", "required")
 		}
-		if err := v.Sentence.validate(); err != nil {
+		if err := v.Sentence.Violation(); err != nil {
 			return err.In("sentence")
 		}
 	case *SummarizeResponse_Done:
 		if v == nil || v.Done == nil {
 			return rule.Broken("done", "required")
 		}
-		if err := v.Done.validate(); err != nil {
+		if err := v.Done.Violation(); err != nil {
 			return err.In("done")
+		}
+	case *SummarizeResponse_Written:
+		if v == nil || v.Written == nil {
+			return rule.Broken("written", "required")
+		}
+		if err := v.Written.Violation(); err != nil {
+			return err.In("written")
+		}
+	case *SummarizeResponse_WrittenDone:
+		if v == nil || v.WrittenDone == nil {
+			return rule.Broken("written_done", "required")
+		}
+		if err := v.WrittenDone.Violation(); err != nil {
+			return err.In("written_done")
 		}
 	}
 	return nil
@@ -528,6 +684,143 @@ var summarizeResponseShape = rule.Shape{
 	{Number: 2, Name: "skipped", Type: protowire.BytesType, Most: 1, Oneof: 1, Inner: new(SkippedBatch).Shape()},
 	{Number: 3, Name: "sentence", Type: protowire.BytesType, Most: 1, Oneof: 1, Inner: new(Sentence).Shape()},
 	{Number: 4, Name: "done", Type: protowire.BytesType, Most: 1, Oneof: 1, Inner: new(Done).Shape()},
+	{Number: 5, Name: "written", Type: protowire.BytesType, Most: 1, Oneof: 1, Inner: new(Written).Shape()},
+	{Number: 6, Name: "written_done", Type: protowire.BytesType, Most: 1, Oneof: 1, Inner: new(WrittenDone).Shape()},
+}
+
+// Validate returns nil, or an errs.Malformed that names the field and the rule.
+func (x *AttachRequest) Validate() error {
+	if x == nil {
+		return rule.Missing("AttachRequest")
+	}
+	if err := x.Violation(); err != nil {
+		return err.Error("AttachRequest")
+	}
+	return nil
+}
+
+// Violation is Validate for a message that holds this one.
+func (x *AttachRequest) Violation() *rule.Violation {
+	if len(x.unknownFields) != 0 {
+		return rule.Broken("", "unknown field")
+	}
+	if len(x.Handle) != 16 {
+		return rule.Broken("handle", "bytes.len")
+	}
+	if x.Model == "" {
+		return rule.Broken("model", "string.min_len")
+	}
+	if len(x.Model) > 128 && utf8.RuneCountInString(x.Model) > 128 {
+		return rule.Broken("model", "string.max_len")
+	}
+	if len(x.Sha256) != 32 {
+		return rule.Broken("sha256", "bytes.len")
+	}
+	switch x.Role {
+	case 0, 1, 2, 3:
+	default:
+		return rule.Broken("role", "enum.defined_only")
+	}
+	if x.Loaded == nil {
+		return rule.Broken("loaded", "required")
+	}
+	if x.Loaded != nil {
+		if err := x.Loaded.Violation(); err != nil {
+			return err.In("loaded")
+		}
+	}
+	return nil
+}
+
+// Shape implements rpc.Message.
+func (*AttachRequest) Shape() rule.Shape { return attachRequestShape }
+
+var attachRequestShape = rule.Shape{
+	{Number: 1, Name: "handle", Type: protowire.BytesType, Most: 1},
+	{Number: 2, Name: "model", Type: protowire.BytesType, Most: 1},
+	{Number: 3, Name: "sha256", Type: protowire.BytesType, Most: 1},
+	{Number: 4, Name: "role", Type: protowire.VarintType, Most: 1},
+	{Number: 5, Name: "loaded", Type: protowire.BytesType, Most: 1, Inner: new(modelv1.Loaded).Shape()},
+}
+
+// Validate returns nil, or an errs.Malformed that names the field and the rule.
+func (x *AttachResponse) Validate() error {
+	if x == nil {
+		return rule.Missing("AttachResponse")
+	}
+	if err := x.Violation(); err != nil {
+		return err.Error("AttachResponse")
+	}
+	return nil
+}
+
+// Violation is Validate for a message that holds this one.
+func (x *AttachResponse) Violation() *rule.Violation {
+	if len(x.unknownFields) != 0 {
+		return rule.Broken("", "unknown field")
+	}
+	return nil
+}
+
+// Shape implements rpc.Message.
+func (*AttachResponse) Shape() rule.Shape { return attachResponseShape }
+
+var attachResponseShape = rule.Shape{}
+
+// Validate returns nil, or an errs.Malformed that names the field and the rule.
+func (x *VectorsRequest) Validate() error {
+	if x == nil {
+		return rule.Missing("VectorsRequest")
+	}
+	if err := x.Violation(); err != nil {
+		return err.Error("VectorsRequest")
+	}
+	return nil
+}
+
+// Violation is Validate for a message that holds this one.
+func (x *VectorsRequest) Violation() *rule.Violation {
+	if len(x.unknownFields) != 0 {
+		return rule.Broken("", "unknown field")
+	}
+	if len(x.Engine) != 16 {
+		return rule.Broken("engine", "bytes.len")
+	}
+	return nil
+}
+
+// Shape implements rpc.Message.
+func (*VectorsRequest) Shape() rule.Shape { return vectorsRequestShape }
+
+var vectorsRequestShape = rule.Shape{
+	{Number: 1, Name: "engine", Type: protowire.BytesType, Most: 1},
+}
+
+// Validate returns nil, or an errs.Malformed that names the field and the rule.
+func (x *VectorsResponse) Validate() error {
+	if x == nil {
+		return rule.Missing("VectorsResponse")
+	}
+	if err := x.Violation(); err != nil {
+		return err.Error("VectorsResponse")
+	}
+	return nil
+}
+
+// Violation is Validate for a message that holds this one.
+func (x *VectorsResponse) Violation() *rule.Violation {
+	if len(x.unknownFields) != 0 {
+		return rule.Broken("", "unknown field")
+	}
+	return nil
+}
+
+// Shape implements rpc.Message.
+func (*VectorsResponse) Shape() rule.Shape { return vectorsResponseShape }
+
+var vectorsResponseShape = rule.Shape{
+	{Number: 1, Name: "done", Type: protowire.VarintType, Most: 1},
+	{Number: 2, Name: "total", Type: protowire.VarintType, Most: 1},
 }
 
 var (
@@ -555,6 +848,30 @@ var (
 		NewRequest:  func() rpc.Message { return new(SummarizeRequest) },
 		NewResponse: func() rpc.Message { return new(SummarizeResponse) },
 	}
+	indexServiceAttachMethod = &rpc.Method{
+		Number:      403,
+		Name:        "bailey.index.v1.IndexService/Attach",
+		Kind:        policyv1.Kind_KIND_NONE,
+		Caller:      policyv1.Caller_CALLER_CORE,
+		Audit:       policyv1.Audit_AUDIT_NONE,
+		Streaming:   false,
+		MaxRequest:  1024,
+		MaxResponse: 512,
+		NewRequest:  func() rpc.Message { return new(AttachRequest) },
+		NewResponse: func() rpc.Message { return new(AttachResponse) },
+	}
+	indexServiceVectorsMethod = &rpc.Method{
+		Number:      404,
+		Name:        "bailey.index.v1.IndexService/Vectors",
+		Kind:        policyv1.Kind_KIND_NONE,
+		Caller:      policyv1.Caller_CALLER_CORE,
+		Audit:       policyv1.Audit_AUDIT_NONE,
+		Streaming:   true,
+		MaxRequest:  512,
+		MaxResponse: 512,
+		NewRequest:  func() rpc.Message { return new(VectorsRequest) },
+		NewResponse: func() rpc.Message { return new(VectorsResponse) },
+	}
 )
 
 // IndexServiceAskMethod is the policy of bailey.index.v1.IndexService.Ask. It is shared: do not change it.
@@ -563,19 +880,33 @@ func IndexServiceAskMethod() *rpc.Method { return indexServiceAskMethod }
 // IndexServiceSummarizeMethod is the policy of bailey.index.v1.IndexService.Summarize. It is shared: do not change it.
 func IndexServiceSummarizeMethod() *rpc.Method { return indexServiceSummarizeMethod }
 
+// IndexServiceAttachMethod is the policy of bailey.index.v1.IndexService.Attach. It is shared: do not change it.
+func IndexServiceAttachMethod() *rpc.Method { return indexServiceAttachMethod }
+
+// IndexServiceVectorsMethod is the policy of bailey.index.v1.IndexService.Vectors. It is shared: do not change it.
+func IndexServiceVectorsMethod() *rpc.Method { return indexServiceVectorsMethod }
+
 // IndexServiceMethods returns the rows of the policy table that are this service's.
 func IndexServiceMethods() []*rpc.Method {
 	return []*rpc.Method{
 		indexServiceAskMethod,
 		indexServiceSummarizeMethod,
+		indexServiceAttachMethod,
+		indexServiceVectorsMethod,
 	}
 }
 
 // SetGrant implements rpc.Granted.
 func (x *AskRequest) SetGrant(grant []byte) { x.Grant = grant }
 
+// SetEngines implements rpc.Engines.
+func (x *AskRequest) SetEngines(engines [][]byte) { x.Engines = engines }
+
 // SetGrant implements rpc.Granted.
 func (x *SummarizeRequest) SetGrant(grant []byte) { x.Grant = grant }
+
+// SetEngines implements rpc.Engines.
+func (x *SummarizeRequest) SetEngines(engines [][]byte) { x.Engines = engines }
 
 // IndexServiceClient calls bailey.index.v1.IndexService. Requests are validated before they are sent,
 // responses before they are returned; a bad one is errs.Malformed.
@@ -652,6 +983,57 @@ func (s *IndexServiceSummarizeStream) Recv() (*SummarizeResponse, error) {
 // Close gives the stream up; the server's context ends. Idempotent.
 func (s *IndexServiceSummarizeStream) Close() error { return s.r.Close() }
 
+// Attach calls bailey.index.v1.IndexService.Attach.
+func (c *IndexServiceClient) Attach(ctx context.Context, in *AttachRequest) (*AttachResponse, error) {
+	request, err := rpc.Encode(in, indexServiceAttachMethod.MaxRequest)
+	if err != nil {
+		return nil, err
+	}
+	response, err := c.c.Invoke(ctx, indexServiceAttachMethod, request)
+	if err != nil {
+		return nil, err
+	}
+	out := new(AttachResponse)
+	if err := rpc.Decode(response, out, indexServiceAttachMethod.MaxResponse); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// Vectors calls bailey.index.v1.IndexService.Vectors.
+func (c *IndexServiceClient) Vectors(ctx context.Context, in *VectorsRequest) (*IndexServiceVectorsStream, error) {
+	request, err := rpc.Encode(in, indexServiceVectorsMethod.MaxRequest)
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.c.Open(ctx, indexServiceVectorsMethod, request)
+	if err != nil {
+		return nil, err
+	}
+	return &IndexServiceVectorsStream{r}, nil
+}
+
+// IndexServiceVectorsStream is the client's end of a call of Vectors. Close it when done.
+type IndexServiceVectorsStream struct{ r rpc.Receiver }
+
+// Recv returns the next message, io.EOF after the last, or an *errs.Error. A
+// message that does not hold to the schema ends the stream.
+func (s *IndexServiceVectorsStream) Recv() (*VectorsResponse, error) {
+	response, err := s.r.Recv()
+	if err != nil {
+		return nil, err
+	}
+	out := new(VectorsResponse)
+	if err := rpc.Decode(response, out, indexServiceVectorsMethod.MaxResponse); err != nil {
+		_ = s.r.Close()
+		return nil, err
+	}
+	return out, nil
+}
+
+// Close gives the stream up; the server's context ends. Idempotent.
+func (s *IndexServiceVectorsStream) Close() error { return s.r.Close() }
+
 // IndexServiceServer is what an implementation of bailey.index.v1.IndexService provides. Requests that
 // reach it have been decoded and validated; it may keep them.
 type IndexServiceServer interface {
@@ -661,6 +1043,15 @@ type IndexServiceServer interface {
 	// Summarize brings the index up to date and streams a summary.
 
 	Summarize(ctx context.Context, in *SummarizeRequest, out *IndexServiceSummarizeSender) error
+	// Attach hands over a socket to an engine, which rides on the request, and the
+	// handle that the engine takes there. The core calls it once it holds both
+	// grants, that of the folder and that of the model.
+
+	Attach(ctx context.Context, in *AttachRequest) (*AttachResponse, error)
+	// Vectors brings the index and the vectors of a remembered folder up to date,
+	// with nobody waiting.
+
+	Vectors(ctx context.Context, in *VectorsRequest, out *IndexServiceVectorsSender) error
 }
 
 // IndexServiceAskSender is the server's end of a call of Ask.
@@ -689,6 +1080,19 @@ func (s *IndexServiceSummarizeSender) Send(m *SummarizeResponse) error {
 	return s.out.Send(response)
 }
 
+// IndexServiceVectorsSender is the server's end of a call of Vectors.
+type IndexServiceVectorsSender struct{ out rpc.Sender }
+
+// Send validates and sends one message; it blocks while the stream's window
+// is closed.
+func (s *IndexServiceVectorsSender) Send(m *VectorsResponse) error {
+	response, err := rpc.Encode(m, indexServiceVectorsMethod.MaxResponse)
+	if err != nil {
+		return err
+	}
+	return s.out.Send(response)
+}
+
 // IndexServiceRoutes returns the routes to s. A request that does not decode, or breaks a
 // rule, or holds a field that the schema does not know, never reaches s.
 func IndexServiceRoutes(s IndexServiceServer) []rpc.Route {
@@ -706,6 +1110,24 @@ func IndexServiceRoutes(s IndexServiceServer) []rpc.Route {
 				return err
 			}
 			return s.Summarize(ctx, in, &IndexServiceSummarizeSender{out})
+		}},
+		{Method: indexServiceAttachMethod, Unary: func(ctx context.Context, request []byte) ([]byte, error) {
+			in := new(AttachRequest)
+			if err := rpc.Decode(request, in, indexServiceAttachMethod.MaxRequest); err != nil {
+				return nil, err
+			}
+			out, err := s.Attach(ctx, in)
+			if err != nil {
+				return nil, err
+			}
+			return rpc.Encode(out, indexServiceAttachMethod.MaxResponse)
+		}},
+		{Method: indexServiceVectorsMethod, Stream: func(ctx context.Context, request []byte, out rpc.Sender) error {
+			in := new(VectorsRequest)
+			if err := rpc.Decode(request, in, indexServiceVectorsMethod.MaxRequest); err != nil {
+				return err
+			}
+			return s.Vectors(ctx, in, &IndexServiceVectorsSender{out})
 		}},
 	}
 }

@@ -190,6 +190,9 @@ const (
 	// A client calls; the core checks the grant and passes the call on to the
 	// worker that holds it.
 	Caller_CALLER_CLIENT_TO_WORKER Caller = 3
+	// A client calls; the core passes the call on to the store worker of the
+	// client's own app, for which no grant is needed.
+	Caller_CALLER_CLIENT_TO_STORE Caller = 4
 )
 
 // Enum value maps for Caller.
@@ -199,12 +202,14 @@ var (
 		1: "CALLER_CLIENT",
 		2: "CALLER_CORE",
 		3: "CALLER_CLIENT_TO_WORKER",
+		4: "CALLER_CLIENT_TO_STORE",
 	}
 	Caller_value = map[string]int32{
 		"CALLER_UNSPECIFIED":      0,
 		"CALLER_CLIENT":           1,
 		"CALLER_CORE":             2,
 		"CALLER_CLIENT_TO_WORKER": 3,
+		"CALLER_CLIENT_TO_STORE":  4,
 	}
 )
 
@@ -374,12 +379,13 @@ const file_bailey_policy_v1_policy_proto_rawDesc = "" +
 	"\n" +
 	"AUDIT_NONE\x10\x01\x12\x12\n" +
 	"\x0eAUDIT_METADATA\x10\x02\x12\x10\n" +
-	"\fAUDIT_INTENT\x10\x03*a\n" +
+	"\fAUDIT_INTENT\x10\x03*}\n" +
 	"\x06Caller\x12\x16\n" +
 	"\x12CALLER_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rCALLER_CLIENT\x10\x01\x12\x0f\n" +
 	"\vCALLER_CORE\x10\x02\x12\x1b\n" +
-	"\x17CALLER_CLIENT_TO_WORKER\x10\x03:R\n" +
+	"\x17CALLER_CLIENT_TO_WORKER\x10\x03\x12\x1a\n" +
+	"\x16CALLER_CLIENT_TO_STORE\x10\x04:R\n" +
 	"\x06policy\x12\x1e.google.protobuf.MethodOptions\x18ц\x03 \x01(\v2\x18.bailey.policy.v1.PolicyR\x06policyB>Z<github.com/bailey-run/bailey/internal/wire/policyv1;policyv1b\x06proto3"
 
 var (

@@ -12,13 +12,14 @@ func (x *Policy) Validate() error {
 	if x == nil {
 		return rule.Missing("Policy")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("Policy")
 	}
 	return nil
 }
 
-func (x *Policy) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *Policy) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}

@@ -47,6 +47,15 @@ type Granted interface {
 	SetGrant([]byte)
 }
 
+// Engines is a request that may name, besides its own grant, the grants of
+// models: its schema has the field `repeated bytes engines`. The core replaces
+// them by what the worker knows the engines by.
+type Engines interface {
+	Granted
+	GetEngines() [][]byte
+	SetEngines([][]byte)
+}
+
 // Caller sends encoded, already validated messages. Both calls end with an
 // *errs.Error when the peer refused, the context ended or the peer is gone.
 type Caller interface {

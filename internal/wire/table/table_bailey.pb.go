@@ -5,9 +5,13 @@ package table
 import (
 	auditv1 "github.com/bailey-run/bailey/internal/wire/auditv1"
 	corev1 "github.com/bailey-run/bailey/internal/wire/corev1"
+	enginev1 "github.com/bailey-run/bailey/internal/wire/enginev1"
 	grantv1 "github.com/bailey-run/bailey/internal/wire/grantv1"
 	indexv1 "github.com/bailey-run/bailey/internal/wire/indexv1"
+	inspectv1 "github.com/bailey-run/bailey/internal/wire/inspectv1"
+	modelv1 "github.com/bailey-run/bailey/internal/wire/modelv1"
 	rpc "github.com/bailey-run/bailey/internal/wire/rpc"
+	storev1 "github.com/bailey-run/bailey/internal/wire/storev1"
 	workerv1 "github.com/bailey-run/bailey/internal/wire/workerv1"
 )
 
@@ -29,6 +33,28 @@ func All() []*rpc.Method {
 		auditv1.AuditServiceShowMethod(),
 		indexv1.IndexServiceAskMethod(),
 		indexv1.IndexServiceSummarizeMethod(),
+		indexv1.IndexServiceAttachMethod(),
+		indexv1.IndexServiceVectorsMethod(),
+		enginev1.EngineServiceLoadMethod(),
+		enginev1.EngineServiceServeMethod(),
+		enginev1.EngineServiceGenerateMethod(),
+		enginev1.EngineServiceEmbedMethod(),
+		enginev1.EngineServiceStatsMethod(),
+		modelv1.ModelServicePullMethod(),
+		modelv1.ModelServiceListMethod(),
+		modelv1.ModelServiceFitMethod(),
+		modelv1.ModelServiceVerifyMethod(),
+		modelv1.ModelServiceRemoveMethod(),
+		modelv1.ModelServiceGcMethod(),
+		modelv1.ModelServiceLoadMethod(),
+		inspectv1.InspectServiceModelMethod(),
+		storev1.StoreServiceBeginMethod(),
+		storev1.StoreServiceAppendMethod(),
+		storev1.StoreServiceCutMethod(),
+		storev1.StoreServiceReadMethod(),
+		storev1.StoreServiceListMethod(),
+		storev1.StoreServiceSearchMethod(),
+		storev1.StoreServiceEraseMethod(),
 		workerv1.WorkerServiceHelloMethod(),
 		workerv1.WorkerServiceProbeMethod(),
 		workerv1.WorkerServiceSealMethod(),

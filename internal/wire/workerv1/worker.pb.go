@@ -366,9 +366,13 @@ type PutGrantRequest struct {
 	// Milliseconds from now on the monotonic clock; 0 = none.
 	ExpiresInMs int64 `protobuf:"varint,5,opt,name=expires_in_ms,json=expiresInMs,proto3" json:"expires_in_ms,omitempty"`
 	// Calls that may be made; 0 = no limit.
-	MaxCalls      uint64 `protobuf:"varint,6,opt,name=max_calls,json=maxCalls,proto3" json:"max_calls,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	MaxCalls uint64 `protobuf:"varint,6,opt,name=max_calls,json=maxCalls,proto3" json:"max_calls,omitempty"`
+	// Quotas of a model's grant; 0 = no limit. See bailey.grant.v1.Quota.
+	MaxTokens       uint64 `protobuf:"varint,7,opt,name=max_tokens,json=maxTokens,proto3" json:"max_tokens,omitempty"`
+	MaxMilliseconds uint64 `protobuf:"varint,8,opt,name=max_milliseconds,json=maxMilliseconds,proto3" json:"max_milliseconds,omitempty"`
+	MaxParallel     uint32 `protobuf:"varint,9,opt,name=max_parallel,json=maxParallel,proto3" json:"max_parallel,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *PutGrantRequest) Reset() {
@@ -439,6 +443,27 @@ func (x *PutGrantRequest) GetExpiresInMs() int64 {
 func (x *PutGrantRequest) GetMaxCalls() uint64 {
 	if x != nil {
 		return x.MaxCalls
+	}
+	return 0
+}
+
+func (x *PutGrantRequest) GetMaxTokens() uint64 {
+	if x != nil {
+		return x.MaxTokens
+	}
+	return 0
+}
+
+func (x *PutGrantRequest) GetMaxMilliseconds() uint64 {
+	if x != nil {
+		return x.MaxMilliseconds
+	}
+	return 0
+}
+
+func (x *PutGrantRequest) GetMaxParallel() uint32 {
+	if x != nil {
+		return x.MaxParallel
 	}
 	return 0
 }
@@ -581,14 +606,18 @@ const file_bailey_worker_v1_worker_proto_rawDesc = "" +
 	"\rProbeResponse\x12?\n" +
 	"\battempts\x18\x01 \x03(\v2\x19.bailey.worker.v1.AttemptB\b\xbaH\x05\x92\x01\x02\x10@R\battempts\"\r\n" +
 	"\vSealRequest\"\x0e\n" +
-	"\fSealResponse\"\x83\x02\n" +
+	"\fSealResponse\"\xf0\x02\n" +
 	"\x0fPutGrantRequest\x12\x1f\n" +
 	"\x06handle\x18\x01 \x01(\fB\a\xbaH\x04z\x02h\x10R\x06handle\x124\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x16.bailey.policy.v1.KindB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04kind\x12\x1e\n" +
 	"\x05mount\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\x05mount\x12/\n" +
 	"\x0fexpires_wall_ms\x18\x04 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\rexpiresWallMs\x12+\n" +
 	"\rexpires_in_ms\x18\x05 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\vexpiresInMs\x12\x1b\n" +
-	"\tmax_calls\x18\x06 \x01(\x04R\bmaxCalls\"\x12\n" +
+	"\tmax_calls\x18\x06 \x01(\x04R\bmaxCalls\x12\x1d\n" +
+	"\n" +
+	"max_tokens\x18\a \x01(\x04R\tmaxTokens\x12)\n" +
+	"\x10max_milliseconds\x18\b \x01(\x04R\x0fmaxMilliseconds\x12!\n" +
+	"\fmax_parallel\x18\t \x01(\rR\vmaxParallel\"\x12\n" +
 	"\x10PutGrantResponse\"3\n" +
 	"\x10DropGrantRequest\x12\x1f\n" +
 	"\x06handle\x18\x01 \x01(\fB\a\xbaH\x04z\x02h\x10R\x06handle\"\x13\n" +

@@ -16,13 +16,14 @@ func (x *HelloRequest) Validate() error {
 	if x == nil {
 		return rule.Missing("HelloRequest")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("HelloRequest")
 	}
 	return nil
 }
 
-func (x *HelloRequest) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *HelloRequest) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -58,13 +59,14 @@ func (x *HelloResponse) Validate() error {
 	if x == nil {
 		return rule.Missing("HelloResponse")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("HelloResponse")
 	}
 	return nil
 }
 
-func (x *HelloResponse) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *HelloResponse) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -93,13 +95,14 @@ func (x *ProbeRequest) Validate() error {
 	if x == nil {
 		return rule.Missing("ProbeRequest")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("ProbeRequest")
 	}
 	return nil
 }
 
-func (x *ProbeRequest) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *ProbeRequest) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -116,13 +119,14 @@ func (x *Attempt) Validate() error {
 	if x == nil {
 		return rule.Missing("Attempt")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("Attempt")
 	}
 	return nil
 }
 
-func (x *Attempt) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *Attempt) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -149,13 +153,14 @@ func (x *ProbeResponse) Validate() error {
 	if x == nil {
 		return rule.Missing("ProbeResponse")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("ProbeResponse")
 	}
 	return nil
 }
 
-func (x *ProbeResponse) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *ProbeResponse) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -166,7 +171,7 @@ func (x *ProbeResponse) validate() *rule.Violation {
 		if item == nil {
 			return rule.Broken("", "required").At("attempts", i)
 		}
-		if err := item.validate(); err != nil {
+		if err := item.Violation(); err != nil {
 			return err.At("attempts", i)
 		}
 	}
@@ -185,13 +190,14 @@ func (x *SealRequest) Validate() error {
 	if x == nil {
 		return rule.Missing("SealRequest")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("SealRequest")
 	}
 	return nil
 }
 
-func (x *SealRequest) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *SealRequest) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -208,13 +214,14 @@ func (x *SealResponse) Validate() error {
 	if x == nil {
 		return rule.Missing("SealResponse")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("SealResponse")
 	}
 	return nil
 }
 
-func (x *SealResponse) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *SealResponse) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -231,13 +238,14 @@ func (x *PutGrantRequest) Validate() error {
 	if x == nil {
 		return rule.Missing("PutGrantRequest")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("PutGrantRequest")
 	}
 	return nil
 }
 
-func (x *PutGrantRequest) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *PutGrantRequest) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -271,6 +279,9 @@ var putGrantRequestShape = rule.Shape{
 	{Number: 4, Name: "expires_wall_ms", Type: protowire.VarintType, Most: 1},
 	{Number: 5, Name: "expires_in_ms", Type: protowire.VarintType, Most: 1},
 	{Number: 6, Name: "max_calls", Type: protowire.VarintType, Most: 1},
+	{Number: 7, Name: "max_tokens", Type: protowire.VarintType, Most: 1},
+	{Number: 8, Name: "max_milliseconds", Type: protowire.VarintType, Most: 1},
+	{Number: 9, Name: "max_parallel", Type: protowire.VarintType, Most: 1},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
@@ -278,13 +289,14 @@ func (x *PutGrantResponse) Validate() error {
 	if x == nil {
 		return rule.Missing("PutGrantResponse")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("PutGrantResponse")
 	}
 	return nil
 }
 
-func (x *PutGrantResponse) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *PutGrantResponse) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -301,13 +313,14 @@ func (x *DropGrantRequest) Validate() error {
 	if x == nil {
 		return rule.Missing("DropGrantRequest")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("DropGrantRequest")
 	}
 	return nil
 }
 
-func (x *DropGrantRequest) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *DropGrantRequest) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
@@ -329,13 +342,14 @@ func (x *DropGrantResponse) Validate() error {
 	if x == nil {
 		return rule.Missing("DropGrantResponse")
 	}
-	if err := x.validate(); err != nil {
+	if err := x.Violation(); err != nil {
 		return err.Error("DropGrantResponse")
 	}
 	return nil
 }
 
-func (x *DropGrantResponse) validate() *rule.Violation {
+// Violation is Validate for a message that holds this one.
+func (x *DropGrantResponse) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}

@@ -89,6 +89,14 @@ func (bad) Ask(_ context.Context, in *indexv1.AskRequest, out *indexv1.IndexServ
 	return out.Send(&indexv1.AskResponse{Event: &indexv1.AskResponse_Done{Done: &indexv1.Done{Engine: "bad", Usage: &indexv1.Usage{}}}})
 }
 
+func (bad) Attach(context.Context, *indexv1.AttachRequest) (*indexv1.AttachResponse, error) {
+	return nil, errs.New(errs.NotSupported, "bad")
+}
+
+func (bad) Vectors(context.Context, *indexv1.VectorsRequest, *indexv1.IndexServiceVectorsSender) error {
+	return errs.New(errs.NotSupported, "bad")
+}
+
 func (bad) Summarize(context.Context, *indexv1.SummarizeRequest, *indexv1.IndexServiceSummarizeSender) error {
 	return nil
 }

@@ -140,6 +140,16 @@ func citation(c answer.Citation) *indexv1.Citation {
 	return &indexv1.Citation{Path: []byte(c.Path), Line: uint32(c.Line), EndLine: uint32(c.End), Quote: c.Quote}
 }
 
+// Attach implements indexv1.IndexServiceServer.
+func (s *Service) Attach(context.Context, *indexv1.AttachRequest) (*indexv1.AttachResponse, error) {
+	return nil, errs.New(errs.NotSupported, "index.attach")
+}
+
+// Vectors implements indexv1.IndexServiceServer.
+func (s *Service) Vectors(context.Context, *indexv1.VectorsRequest, *indexv1.IndexServiceVectorsSender) error {
+	return errs.New(errs.NotSupported, "index.vectors")
+}
+
 // message is what both calls stream while the index is brought up to date.
 type message struct {
 	progress *indexv1.Progress
