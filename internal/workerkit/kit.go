@@ -3,7 +3,7 @@
 // every call against it. It links no minting and no audit writer.
 //
 // A worker serves nothing of its own before it was sealed, and nothing that
-// names no row which the core pushed.
+// needs a grant but names no row which the core pushed.
 package workerkit
 
 import (
@@ -14,6 +14,7 @@ import (
 	"github.com/bailey-run/bailey/internal/capability"
 	"github.com/bailey-run/bailey/internal/clock"
 	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/wire/policyv1"
 	"github.com/bailey-run/bailey/internal/wire/rpc"
 	"github.com/bailey-run/bailey/internal/wire/workerv1"
 )
@@ -60,7 +61,7 @@ type mountKey struct{}
 func Mount(ctx context.Context) string { s, _ := ctx.Value(mountKey{}).(string); return s }
 
 func (k *Kit) guard(r rpc.Route) rpc.Route {
-	if _, ok := r.Method.NewRequest().(rpc.Granted); !ok {
+	if _, ok := r.Method.NewRequest().(rpc.Granted); !ok && r.Method.Kind != policyv1.Kind_KIND_NONE {
 		panic("BUG: a worker's method whose request names no grant: " + r.Method.Name)
 	}
 	out := rpc.Route{Method: r.Method}
@@ -101,6 +102,10 @@ func (k *Kit) admit(ctx context.Context, m *rpc.Method, request []byte) (context
 	const op = "workerkit.admit"
 	if !k.sealed.Load() {
 		return nil, nil, errs.New(errs.Malformed, op).With("work before the seal")
+	}
+	if m.Kind == policyv1.Kind_KIND_NONE {
+		// From the core itself, or for the store of the client's own app.
+		return ctx, func() {}, nil
 	}
 	q := m.NewRequest().(rpc.Granted)
 	if err := rpc.Decode(request, q, m.MaxRequest); err != nil {
