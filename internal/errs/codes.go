@@ -59,6 +59,8 @@ const (
 	ContextOverflow Code = "context-overflow"
 	TemplateRefused Code = "chat-template-refused"
 	SchemaRefused   Code = "json-schema-refused"
+	StoreDamaged    Code = "store-damaged"
+	StoreConflict   Code = "conversation-changed"
 )
 
 // Entry is what the table says of one code.
@@ -119,6 +121,8 @@ var table = []Entry{
 	{ContextOverflow, ExitFailed, "The text is longer than the model's context", "shorten it, raise --context, or begin a new conversation", "Nothing was cut silently. The error says how long the text is and what fits, in tokens."},
 	{TemplateRefused, ExitFailed, "The model's chat template cannot be used", "use a model with another template; no other template is put in its place", "The template in the file is missing, does not render, or took more time, steps or output than it may."},
 	{SchemaRefused, ExitUsage, "The JSON schema cannot be followed", "make it simpler", "It uses words that are not supported, or is too deep, too wide or too large."},
+	{StoreDamaged, ExitIntegrity, "What was kept of your conversations is damaged, and was set aside", "run the command again: it begins a new one", "The file is kept whole, under another name, in the directory of the app's own data; an ordinary SQLite program can save what is left in it. This is said once."},
+	{StoreConflict, ExitFailed, "The conversation was changed elsewhere", "read it again with --continue, or begin another one", "Another window or terminal goes on with the same conversation. Neither overwrites what the other one wrote."},
 }
 
 func entry(c Code) Entry {

@@ -594,11 +594,13 @@ type Conversation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The beginning of the first turn of a person.
-	Title         string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
-	Model         string `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
-	BeganMs       int64  `protobuf:"varint,4,opt,name=began_ms,json=beganMs,proto3" json:"began_ms,omitempty"`
-	UsedMs        int64  `protobuf:"varint,5,opt,name=used_ms,json=usedMs,proto3" json:"used_ms,omitempty"`
-	Turns         uint32 `protobuf:"varint,6,opt,name=turns,proto3" json:"turns,omitempty"`
+	Title   string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	Model   string `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
+	BeganMs int64  `protobuf:"varint,4,opt,name=began_ms,json=beganMs,proto3" json:"began_ms,omitempty"`
+	UsedMs  int64  `protobuf:"varint,5,opt,name=used_ms,json=usedMs,proto3" json:"used_ms,omitempty"`
+	Turns   uint32 `protobuf:"varint,6,opt,name=turns,proto3" json:"turns,omitempty"`
+	// Bytes of its text.
+	Bytes         uint64 `protobuf:"varint,7,opt,name=bytes,proto3" json:"bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -671,6 +673,13 @@ func (x *Conversation) GetUsedMs() int64 {
 func (x *Conversation) GetTurns() uint32 {
 	if x != nil {
 		return x.Turns
+	}
+	return 0
+}
+
+func (x *Conversation) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
 	}
 	return 0
 }
@@ -889,6 +898,11 @@ func (x *EraseRequest) GetAll() bool {
 type EraseResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Conversations uint32                 `protobuf:"varint,1,opt,name=conversations,proto3" json:"conversations,omitempty"`
+	// Bytes that were given back to the disk.
+	Freed uint64 `protobuf:"varint,2,opt,name=freed,proto3" json:"freed,omitempty"`
+	// Damaged databases that stand beside this one, and were not erased; they go
+	// with all.
+	SetAside      uint32 `protobuf:"varint,3,opt,name=set_aside,json=setAside,proto3" json:"set_aside,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -930,6 +944,20 @@ func (x *EraseResponse) GetConversations() uint32 {
 	return 0
 }
 
+func (x *EraseResponse) GetFreed() uint64 {
+	if x != nil {
+		return x.Freed
+	}
+	return 0
+}
+
+func (x *EraseResponse) GetSetAside() uint32 {
+	if x != nil {
+		return x.SetAside
+	}
+	return 0
+}
+
 var File_bailey_store_v1_store_proto protoreflect.FileDescriptor
 
 const file_bailey_store_v1_store_proto_rawDesc = "" +
@@ -965,14 +993,15 @@ const file_bailey_store_v1_store_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\x121\n" +
 	"\x04turn\x18\x02 \x01(\v2\x15.bailey.store.v1.TurnB\x06\xbaH\x03\xc8\x01\x01R\x04turn\"!\n" +
 	"\vListRequest\x12\x12\n" +
-	"\x04most\x18\x01 \x01(\rR\x04most\"\xc5\x01\n" +
+	"\x04most\x18\x01 \x01(\rR\x04most\"\xdb\x01\n" +
 	"\fConversation\x12\x19\n" +
 	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1e\n" +
 	"\x05title\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x05title\x12\x1e\n" +
 	"\x05model\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x05model\x12\"\n" +
 	"\bbegan_ms\x18\x04 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\abeganMs\x12 \n" +
 	"\aused_ms\x18\x05 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\x06usedMs\x12\x14\n" +
-	"\x05turns\x18\x06 \x01(\rR\x05turns\"Y\n" +
+	"\x05turns\x18\x06 \x01(\rR\x05turns\x12\x14\n" +
+	"\x05bytes\x18\a \x01(\x04R\x05bytes\"Y\n" +
 	"\fListResponse\x12I\n" +
 	"\fconversation\x18\x01 \x01(\v2\x1d.bailey.store.v1.ConversationB\x06\xbaH\x03\xc8\x01\x01R\fconversation\"M\n" +
 	"\rSearchRequest\x12\x1e\n" +
@@ -985,9 +1014,11 @@ const file_bailey_store_v1_store_proto_rawDesc = "" +
 	"\aexcerpt\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\aexcerpt\"9\n" +
 	"\fEraseRequest\x12\x17\n" +
 	"\x02id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18@R\x02id\x12\x10\n" +
-	"\x03all\x18\x02 \x01(\bR\x03all\"5\n" +
+	"\x03all\x18\x02 \x01(\bR\x03all\"h\n" +
 	"\rEraseResponse\x12$\n" +
-	"\rconversations\x18\x01 \x01(\rR\rconversations*_\n" +
+	"\rconversations\x18\x01 \x01(\rR\rconversations\x12\x14\n" +
+	"\x05freed\x18\x02 \x01(\x04R\x05freed\x12\x1b\n" +
+	"\tset_aside\x18\x03 \x01(\rR\bsetAside*_\n" +
 	"\aSpeaker\x12\x17\n" +
 	"\x13SPEAKER_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSPEAKER_SYSTEM\x10\x01\x12\x10\n" +

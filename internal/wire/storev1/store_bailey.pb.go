@@ -391,6 +391,7 @@ var conversationShape = rule.Shape{
 	{Number: 4, Name: "began_ms", Type: protowire.VarintType, Most: 1},
 	{Number: 5, Name: "used_ms", Type: protowire.VarintType, Most: 1},
 	{Number: 6, Name: "turns", Type: protowire.VarintType, Most: 1},
+	{Number: 7, Name: "bytes", Type: protowire.VarintType, Most: 1},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
@@ -556,6 +557,8 @@ func (*EraseResponse) Shape() rule.Shape { return eraseResponseShape }
 
 var eraseResponseShape = rule.Shape{
 	{Number: 1, Name: "conversations", Type: protowire.VarintType, Most: 1},
+	{Number: 2, Name: "freed", Type: protowire.VarintType, Most: 1},
+	{Number: 3, Name: "set_aside", Type: protowire.VarintType, Most: 1},
 }
 
 var (
