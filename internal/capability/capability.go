@@ -2,8 +2,9 @@
 // what a narrower one may hold. It is pure: time comes in as an argument, and
 // nothing here opens, reads or writes anything.
 //
-// A grant binds to the object that was opened, by its identity, never to a
-// string: Scope.Path is for people to read.
+// A grant binds to the object that was opened, by its identity, or to the
+// digest of a model's bytes, never to a string: Scope.Path and Scope.Name are
+// for people to read.
 package capability
 
 import (
@@ -31,11 +32,28 @@ type Object struct {
 	FileHandle string
 }
 
-// Scope is what a grant covers.
+// Digest is the SHA-256 of a model's bytes: what a grant of a model binds to.
+type Digest [sha256.Size]byte
+
+// Scope is what a grant covers: a directory, or a model.
 type Scope struct {
 	// Path is the real path at the time of opening.
 	Path   string
 	Object Object
+	// Name is what the model was called when it was granted.
+	Name   string
+	Digest Digest
+}
+
+// Quota bounds the use of a model over all calls with a grant; 0 = no limit.
+// The engine counts.
+type Quota struct {
+	// Tokens that the model may write.
+	Tokens uint64
+	// Milliseconds that it may be at work.
+	Milliseconds uint64
+	// Parallel calls.
+	Parallel uint32
 }
 
 // Holder is who may use a grant.
@@ -85,6 +103,7 @@ type Row struct {
 	Expiry Expiry
 	// MaxCalls is the quota of calls; 0 = no limit.
 	MaxCalls uint64
+	Quota    Quota
 	Parent   ID
 	// Policy is what was remembered, when the grant came of that.
 	Policy ID
@@ -122,7 +141,9 @@ func (r *Row) Check(u Use) error {
 // Grantable reports whether a kind can be granted in this release. The kinds
 // that watch the person are named in the schema so that asking is a clear
 // refusal.
-func Grantable(k policyv1.Kind) bool { return k == policyv1.Kind_KIND_FILE_READ }
+func Grantable(k policyv1.Kind) bool {
+	return k == policyv1.Kind_KIND_FILE_READ || k == policyv1.Kind_KIND_MODEL_RUN
+}
 
 // Attenuate returns child as a grant below parent, or errs.Denied when child
 // is wider in any field. No prompt is needed for what is already held.
@@ -133,13 +154,15 @@ func Attenuate(parent, child Row) (Row, error) {
 	switch {
 	case child.Kind != parent.Kind:
 		return wider("the kind")
-	case child.Scope.Object != parent.Scope.Object:
+	case child.Scope.Object != parent.Scope.Object, child.Scope.Digest != parent.Scope.Digest:
 		return wider("the scope")
 	case child.Holder.App != parent.Holder.App, child.Holder.Task != parent.Holder.Task:
 		return wider("the holder")
 	case child.ActionHash != parent.ActionHash:
 		return wider("the action")
 	case parent.MaxCalls != 0 && (child.MaxCalls == 0 || child.MaxCalls > parent.MaxCalls):
+		return wider("the quota")
+	case !parent.Quota.covers(child.Quota):
 		return wider("the quota")
 	}
 	if p := parent.Expiry; p != (Expiry{}) {
@@ -152,10 +175,18 @@ func Attenuate(parent, child Row) (Row, error) {
 	return child, nil
 }
 
+// covers reports whether q allows no less than other in any field.
+func (q Quota) covers(other Quota) bool {
+	within := func(most, n uint64) bool { return most == 0 || n != 0 && n <= most }
+	return within(q.Tokens, other.Tokens) && within(q.Milliseconds, other.Milliseconds) &&
+		within(uint64(q.Parallel), uint64(other.Parallel))
+}
+
 // Asked is one row of an action as it was put to a person.
 type Asked struct {
 	Kind       policyv1.Kind
 	Scope      Scope
+	Quota      Quota
 	TTLSeconds uint32
 	Remember   bool
 }
@@ -169,7 +200,7 @@ func ActionHash(task, verb string, rows []Asked) [sha256.Size]byte {
 		_ = binary.Write(h, binary.BigEndian, uint64(len(s)))
 		h.Write([]byte(s))
 	}
-	str("bailey action v1")
+	str("bailey action v2")
 	str(task)
 	str(verb)
 	_ = binary.Write(h, binary.BigEndian, uint64(len(rows)))
@@ -178,6 +209,9 @@ func ActionHash(task, verb string, rows []Asked) [sha256.Size]byte {
 		str(r.Scope.Path)
 		_ = binary.Write(h, binary.BigEndian, r.Scope.Object.Device)
 		_ = binary.Write(h, binary.BigEndian, r.Scope.Object.Inode)
+		str(r.Scope.Name)
+		h.Write(r.Scope.Digest[:])
+		_ = binary.Write(h, binary.BigEndian, r.Quota)
 		_ = binary.Write(h, binary.BigEndian, r.TTLSeconds)
 		_ = binary.Write(h, binary.BigEndian, r.Remember)
 	}

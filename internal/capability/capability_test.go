@@ -71,6 +71,10 @@ func TestAttenuateNeverWidens(t *testing.T) {
 		r.Holder.Task = []string{"t1", "t2"}[rng.IntN(2)]
 		r.MaxCalls = uint64(rng.IntN(4))
 		r.ActionHash[0] = byte(rng.IntN(2))
+		r.Scope.Digest[31] = byte(rng.IntN(2))
+		if rng.IntN(2) > 0 {
+			r.Quota = Quota{Tokens: uint64(rng.IntN(3)), Milliseconds: uint64(rng.IntN(3)), Parallel: uint32(rng.IntN(3))}
+		}
 		if rng.IntN(3) > 0 {
 			r.Expiry = Expiry{Wall: t0.Add(time.Duration(rng.IntN(4)) * time.Second), Boot: time.Duration(1+rng.IntN(4)) * time.Second}
 		}
@@ -87,8 +91,13 @@ func TestAttenuateNeverWidens(t *testing.T) {
 		if child.Parent != parent.ID || child.By != parent.By {
 			t.Fatal("a child does not name its parent")
 		}
-		if child.Scope.Object != parent.Scope.Object || child.Holder.App != parent.Holder.App || child.Holder.Task != parent.Holder.Task || child.ActionHash != parent.ActionHash {
+		if child.Scope.Object != parent.Scope.Object || child.Scope.Digest != parent.Scope.Digest || child.Holder.App != parent.Holder.App || child.Holder.Task != parent.Holder.Task || child.ActionHash != parent.ActionHash {
 			t.Fatalf("wider: %+v from %+v", child, parent)
+		}
+		for _, q := range [][2]uint64{{parent.Quota.Tokens, child.Quota.Tokens}, {parent.Quota.Milliseconds, child.Quota.Milliseconds}, {uint64(parent.Quota.Parallel), uint64(child.Quota.Parallel)}} {
+			if q[0] != 0 && (q[1] == 0 || q[1] > q[0]) {
+				t.Fatalf("a wider quota: %+v from %+v", child.Quota, parent.Quota)
+			}
 		}
 		u := Use{Kind: child.Kind, Channel: child.Holder.Channel, Calls: uint64(rng.IntN(5)), Wall: t0.Add(time.Duration(rng.IntN(5)) * time.Second), Boot: time.Duration(rng.IntN(5)) * time.Second}
 		if child.Check(u) == nil && parent.Check(u) != nil {
@@ -125,6 +134,12 @@ func TestActionHashCoversEachField(t *testing.T) {
 	add("inode", "t", "ask", mod(func(a *Asked) { a.Scope.Object.Inode = 9 }))
 	add("time", "t", "ask", mod(func(a *Asked) { a.TTLSeconds = 9 }))
 	add("remember", "t", "ask", mod(func(a *Asked) { a.Remember = true }))
+	add("model's name", "t", "ask", mod(func(a *Asked) { a.Scope.Name = "m" }))
+	add("path and name shifted", "t", "ask", mod(func(a *Asked) { a.Scope.Path, a.Scope.Name = "", "/a" }))
+	add("digest", "t", "ask", mod(func(a *Asked) { a.Scope.Digest[31] = 9 }))
+	add("tokens", "t", "ask", mod(func(a *Asked) { a.Quota.Tokens = 9 }))
+	add("milliseconds", "t", "ask", mod(func(a *Asked) { a.Quota.Milliseconds = 9 }))
+	add("parallel", "t", "ask", mod(func(a *Asked) { a.Quota.Parallel = 9 }))
 }
 
 func TestEveryKindHasAName(t *testing.T) {
@@ -141,8 +156,9 @@ func TestEveryKindHasAName(t *testing.T) {
 	}
 }
 
-func TestWatchingThePersonIsNeverGrantable(t *testing.T) {
-	for _, k := range []policyv1.Kind{0, policyv1.Kind_KIND_NONE, policyv1.Kind_KIND_SCREEN_CAPTURE, policyv1.Kind_KIND_INPUT_OBSERVE} {
+func TestWhatIsNeverGrantable(t *testing.T) {
+	// gpu.use too, until there is a graphics device to hold it against.
+	for _, k := range []policyv1.Kind{0, policyv1.Kind_KIND_NONE, policyv1.Kind_KIND_GPU_USE, policyv1.Kind_KIND_SCREEN_CAPTURE, policyv1.Kind_KIND_INPUT_OBSERVE} {
 		if Grantable(k) {
 			t.Errorf("%s can be granted", Name(k))
 		}

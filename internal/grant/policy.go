@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -13,11 +14,13 @@ import (
 	"github.com/bailey-run/bailey/internal/capability"
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/wire/policyv1"
 )
 
 // Remembered is a policy: what a person said may be granted again without a
 // question. It is not a grant; a grant is minted from it, and recorded, each
-// time it is used.
+// time it is used. One of kind model.run is a model's pin: its object is the
+// digest, and a model that has none is not loaded for the app.
 type Remembered struct {
 	ID   capability.ID `json:"id"`
 	App  string        `json:"app"`
@@ -29,6 +32,22 @@ type Remembered struct {
 	Handle string    `json:"handle"`
 	Since  time.Time `json:"since"`
 	By     string    `json:"by"`
+	// Name and Digest, lower-case hex, are of a pin. Both are left out of the
+	// encoding of a directory, so that the digest of an older file stays.
+	Name   string `json:"name,omitempty"`
+	Digest string `json:"digest,omitempty"`
+	// Models are the digests of the pinned models that a directory was remembered
+	// with: its vectors are made in the background.
+	Models []string `json:"models,omitempty"`
+}
+
+// Model is the digest of a pin.
+func (r *Remembered) Model() (d capability.Digest, ok bool) {
+	b, err := hex.DecodeString(r.Digest)
+	if err != nil || len(b) != len(d) {
+		return d, false
+	}
+	return capability.Digest(b), true
 }
 
 // Object is the identity that the policy speaks of.
@@ -119,13 +138,45 @@ func (p *Policies) Remember(r Remembered, record func(digest string) error) erro
 	return p.replace(append(append([]Remembered(nil), p.rows...), r), record)
 }
 
-// Forget removes the policy of an id; errs.NotFound when there is none.
+// Extend adds models, by digest, to those that the directory of an id is
+// remembered with; errs.NotFound when there is none. record is called as by
+// Remember, and not at all when nothing is new.
+func (p *Policies) Extend(id capability.ID, models []string, record func(digest string) error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	rows := append([]Remembered(nil), p.rows...)
+	for i, r := range rows {
+		if r.ID != id {
+			continue
+		}
+		all := slices.Clone(r.Models)
+		for _, m := range models {
+			if !slices.Contains(all, m) && len(all) < limits.RememberedModels {
+				all = append(all, m)
+			}
+		}
+		if len(all) == len(r.Models) {
+			return nil
+		}
+		rows[i].Models = all
+		return p.replace(rows, record)
+	}
+	return errs.New(errs.NotFound, "grant.extend")
+}
+
+// Forget removes the policy of an id; errs.NotFound when there is none. With a
+// pin goes the model from the app's directories that were remembered with it.
 func (p *Policies) Forget(id capability.ID, record func(digest string) error) (Remembered, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, r := range p.rows {
 		if r.ID == id {
 			rest := append(append([]Remembered(nil), p.rows[:i]...), p.rows[i+1:]...)
+			for j, o := range rest {
+				if at := slices.Index(o.Models, r.Digest); at >= 0 && o.App == r.App {
+					rest[j].Models = slices.Delete(slices.Clone(o.Models), at, at+1)
+				}
+			}
 			return r, p.replace(rest, record)
 		}
 	}
@@ -164,6 +215,30 @@ func (p *Policies) List() []Remembered {
 func (p *Policies) Find(app, kind string, o capability.Object, same func(a, b capability.Object) bool) (Remembered, bool) {
 	for _, r := range p.List() {
 		if r.App == app && r.Kind == kind && same(r.Object(), o) {
+			return r, true
+		}
+	}
+	return Remembered{}, false
+}
+
+// FindModel returns an app's pin of a model. Of two, which a person who was asked
+// twice may have made, it is the newer one.
+func (p *Policies) FindModel(app string, d capability.Digest) (Remembered, bool) {
+	rows := p.List()
+	for i := len(rows) - 1; i >= 0; i-- {
+		if r := &rows[i]; r.App == app && r.Kind == capability.Name(policyv1.Kind_KIND_MODEL_RUN) {
+			if m, ok := r.Model(); ok && m == d {
+				return *r, true
+			}
+		}
+	}
+	return Remembered{}, false
+}
+
+// Get returns the policy of an id.
+func (p *Policies) Get(id capability.ID) (Remembered, bool) {
+	for _, r := range p.List() {
+		if r.ID == id {
 			return r, true
 		}
 	}

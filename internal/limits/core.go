@@ -17,6 +17,9 @@ const (
 	GrantsLive = 1024
 	// Remembered bounds the policies that a person keeps.
 	Remembered = 256
+	// RememberedModels bounds the models that one folder is remembered with: two
+	// are used, one to find and one to write.
+	RememberedModels = 8
 	// PolicyFileBytes bounds the file of remembered policies.
 	PolicyFileBytes = 1 << 20
 	// ProposalsWaiting is the queue of questions to a person per client; further ones are answered no.
