@@ -21,12 +21,12 @@ type Cutter struct {
 	stopped bool
 }
 
-// NewCutter returns a Cutter that ends before the first of stops; empty ones do
-// not count.
+// NewCutter returns a Cutter that ends before the first of stops; empty ones, and
+// those that are not UTF-8, do not count.
 func NewCutter(stops []string) *Cutter {
 	c := &Cutter{}
 	for _, s := range stops {
-		if s != "" {
+		if s != "" && utf8.ValidString(s) {
 			c.stops = append(c.stops, s)
 		}
 	}
