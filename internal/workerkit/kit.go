@@ -36,6 +36,7 @@ type Config struct {
 type Kit struct {
 	cfg    Config
 	rows   rows
+	peers  *rpc.Mux
 	hello  atomic.Bool
 	sealed atomic.Bool
 }
@@ -46,12 +47,13 @@ func New(cfg Config) *Kit {
 }
 
 // Mux returns all routes that the worker serves: WorkerService, and the given
-// ones behind the guard.
+// ones behind the guard. It is called once.
 func (k *Kit) Mux(service []rpc.Route) *rpc.Mux {
 	guarded := make([]rpc.Route, len(service))
 	for i, r := range service {
 		guarded[i] = k.guard(r)
 	}
+	k.peers = forPeers(guarded)
 	return rpc.NewMux(workerv1.WorkerServiceRoutes(k), guarded)
 }
 
@@ -105,17 +107,18 @@ func (k *Kit) admit(ctx context.Context, m *rpc.Method, request []byte) (context
 	}
 	if m.Kind == policyv1.Kind_KIND_NONE {
 		// From the core itself, or for the store of the client's own app.
-		return ctx, func() {}, nil
+		return context.WithValue(ctx, kitKey{}, k), func() {}, nil
 	}
 	q := m.NewRequest().(rpc.Granted)
 	if err := rpc.Decode(request, q, m.MaxRequest); err != nil {
 		return nil, nil, err
 	}
-	g, err := k.rows.use(m.Kind, q.GetGrant())
+	g, err := k.rows.use(m.Kind, channelOf(ctx), q.GetGrant())
 	if err != nil {
 		return nil, nil, err
 	}
-	ctx, cancel := context.WithCancelCause(context.WithValue(ctx, mountKey{}, g.mount))
+	ctx = context.WithValue(context.WithValue(ctx, mountKey{}, g.mount), rowKey{}, &Row{r: &k.rows, g: g})
+	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(g.ctx, func() { cancel(context.Cause(g.ctx)) })
 	return ctx, func() { stop(); cancel(nil) }, nil
 }

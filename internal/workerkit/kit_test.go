@@ -67,11 +67,16 @@ var handle = []byte("0123456789abcdef")
 
 func kit(t *testing.T, s *service, seal bool) (*Kit, *rpc.Mux, *fakeClock) {
 	t.Helper()
+	return kitOf(t, indexv1.IndexServiceRoutes(s), seal)
+}
+
+func kitOf(t *testing.T, routes []rpc.Route, seal bool) (*Kit, *rpc.Mux, *fakeClock) {
+	t.Helper()
 	c := &fakeClock{}
 	c.wall.Store(1_000_000)
 	k := New(Config{Kind: "index", Release: "r1", Clock: c, Log: slog.New(slog.DiscardHandler), Seal: func() error { return nil },
 		Probe: func() []*workerv1.Attempt { return []*workerv1.Attempt{{Name: "x", Held: true}} }})
-	mux := k.Mux(indexv1.IndexServiceRoutes(s))
+	mux := k.Mux(routes)
 	if seal {
 		if _, err := k.Hello(t.Context(), &workerv1.HelloRequest{Release: "r1", Kind: "index", Nonce: handle}); err != nil {
 			t.Fatal(err)
