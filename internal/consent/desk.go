@@ -16,15 +16,37 @@ import (
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/plat/folder"
+	"github.com/bailey-run/bailey/internal/wire/modelv1"
 )
 
 // Row is one line of a question.
 type Row struct {
 	capability.Asked
-	// Folder is the opened object; the question owns it until it is taken.
+	// Folder is the opened object; the question owns it until it is taken. Nil for
+	// a model.
 	Folder *folder.Folder
+	// Model is what is known of the model; nil for a folder.
+	Model *modelv1.Model
+	// Staged is the id of a model that is not in the store yet.
+	Staged []byte
+	// WithModels says that a folder is to be remembered, so with the models of the
+	// same question.
+	WithModels bool
 	// Policy is set when the row was remembered before.
 	Policy capability.ID
+	// Again says that it has to be asked all the same.
+	Again bool
+}
+
+// Asks reports whether the row needs a person. A question that has one such row
+// shows the others too, so that they can be unticked.
+func (r *Row) Asks() bool { return r.Policy == "" || r.Again }
+
+// Close gives back what the row holds open.
+func (r *Row) Close() {
+	if r.Folder != nil {
+		r.Folder.Close()
+	}
 }
 
 // Question is what one prompt asks.
@@ -45,7 +67,7 @@ type Question struct {
 // Close gives the folders back.
 func (q *Question) Close() {
 	for _, r := range q.Rows {
-		r.Folder.Close()
+		r.Close()
 	}
 }
 
@@ -64,6 +86,7 @@ type denial struct {
 	channel uint64
 	task    string
 	object  capability.Object
+	digest  capability.Digest
 	kind    int32
 }
 
@@ -82,7 +105,7 @@ func (d *Desk) Put(q *Question) error {
 	asked := make([]capability.Asked, len(q.Rows))
 	for i, r := range q.Rows {
 		asked[i] = r.Asked
-		q.Ask = q.Ask || r.Policy == ""
+		q.Ask = q.Ask || r.Asks()
 	}
 	q.Hash = capability.ActionHash(q.Task, q.Verb, asked)
 	_, _ = rand.Read(q.ID[:])
@@ -112,7 +135,7 @@ func (d *Desk) Put(q *Question) error {
 }
 
 func denialOf(q *Question, r Row) denial {
-	return denial{q.Channel, q.Task, r.Scope.Object, int32(r.Kind)}
+	return denial{q.Channel, q.Task, r.Scope.Object, r.Scope.Digest, int32(r.Kind)}
 }
 
 func (d *Desk) late(q *Question) bool { return d.clock.Boot()-q.put > limits.PromptTimeout }

@@ -52,6 +52,9 @@ const (
 	// PromptName is how many grapheme clusters of a name that is not the
 	// object itself are shown.
 	PromptName = 80
+	// PromptDigest is how many digits of a digest are shown: 48 bits, enough to
+	// compare by eye with what a publisher prints.
+	PromptDigest = 12
 	// Marks is how many combining marks are drawn on one character; more
 	// would paint over the lines above and below.
 	Marks = 4

@@ -1,6 +1,6 @@
 // Package prompt lays out the question that is put to a person before a grant is
 // minted. It renders typed fields only: what is wanted, on which object as the
-// core opened it, for how long, what it does not allow and how to stop it. Every
+// core opened it or has its digest, for how long, what it does not allow and how to stop it. Every
 // name goes through package visible and is shown whole, so that what is read is
 // byte for byte what is granted.
 //
@@ -11,7 +11,9 @@
 package prompt
 
 import (
+	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +21,7 @@ import (
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/visible"
+	"github.com/bailey-run/bailey/internal/wire/modelv1"
 	"github.com/bailey-run/bailey/internal/wire/policyv1"
 )
 
@@ -32,6 +35,8 @@ type Question struct {
 // Row is one grant that may be given or not.
 type Row struct {
 	Kind policyv1.Kind
+	// Model is what the row of a model is about.
+	Model Model
 	// Path is the object's real path as the core opened it.
 	Path []byte
 	// Asked is the name that was used for it, shown when Renamed.
@@ -40,8 +45,22 @@ type Row struct {
 	// TTL is how long the grant lives; 0 is until the task ends.
 	TTL      time.Duration
 	Remember bool
+	// Remembered was allowed before; the row is there so that it can be unticked.
+	Remembered bool
 	// Ticked says whether "yes" includes the row.
 	Ticked bool
+}
+
+// Model is what the core knows of a model that is to be run. Name, size and
+// digest it found itself; licence and role are what the file says of itself.
+type Model struct {
+	Name    string
+	SHA256  []byte
+	Size    uint64
+	Licence string
+	Role    modelv1.Role
+	// MaxTokens that it may write; 0 = no limit.
+	MaxTokens uint64
 }
 
 // words are what a kind is called towards a person. A kind that is missing here
@@ -52,7 +71,9 @@ type words struct {
 	denies string // what is not allowed by it
 }
 
-func wordsOf(k policyv1.Kind) (words, bool) {
+// wordsOf has the words of a kind. A model that is asked for together with a
+// folder is given what stands there.
+func wordsOf(k policyv1.Kind, withFolder bool) (words, bool) {
 	switch k {
 	case policyv1.Kind_KIND_FILE_READ:
 		return words{
@@ -60,24 +81,36 @@ func wordsOf(k policyv1.Kind) (words, bool) {
 			object: "read all files in this folder, and in the folders below it",
 			denies: "It cannot change them, read anything outside, or send anything over the network.",
 		}, true
+	case policyv1.Kind_KIND_MODEL_RUN:
+		w := words{
+			verb:   "run",
+			object: "run this model. It is given what you type",
+			denies: "The model cannot read files, start anything, or send anything over the network.",
+		}
+		if withFolder {
+			w.object += " and passages of the folder"
+		}
+		return w, true
 	}
 	return words{}, false
 }
 
-// Verb is the word that says yes to q, for example "read".
+func (q Question) withFolder() bool {
+	return slices.ContainsFunc(q.Rows, func(r Row) bool { return r.Kind == policyv1.Kind_KIND_FILE_READ })
+}
+
+// Verb is the word that says yes to q, for example "read": that of its first
+// row.
 func (q Question) Verb() (string, error) {
 	if len(q.Rows) == 0 {
 		return "", errs.New(errs.Malformed, "prompt.verb")
 	}
-	w, ok := wordsOf(q.Rows[0].Kind)
-	if !ok {
-		return "", errs.New(errs.NotSupported, "prompt.verb").With("this kind of grant cannot be asked for here")
-	}
-	for _, r := range q.Rows[1:] {
-		if r.Kind != q.Rows[0].Kind {
-			return "", errs.New(errs.NotSupported, "prompt.verb").With("two kinds of grants in one question")
+	for _, r := range q.Rows {
+		if _, ok := wordsOf(r.Kind, false); !ok {
+			return "", errs.New(errs.NotSupported, "prompt.verb").With("this kind of grant cannot be asked for here")
 		}
 	}
+	w, _ := wordsOf(q.Rows[0].Kind, false)
 	return w.verb, nil
 }
 
@@ -88,13 +121,12 @@ func (q Question) Lines(columns, rows int) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, _ := wordsOf(q.Rows[0].Kind)
 	width := min(columns, limits.LineWidth)
 	if width < limits.LineWidthMin {
 		return nil, tooSmall(limits.LineWidthMin, rows)
 	}
 	many := len(q.Rows) > 1
-	var out []string
+	var out, denies []string
 	add := func(indent, s string) {
 		for _, l := range visible.Wrap(s, width-len(indent)) {
 			// Wrap leaves long words whole; on a prompt nothing may run out.
@@ -103,9 +135,19 @@ func (q Question) Lines(columns, rows int) ([]string, error) {
 			}
 		}
 	}
-	add("", visible.Middle(visible.Name(q.Actor), limits.PromptName)+" wants to "+w.object+":")
-	out = append(out, "")
 	for i, r := range q.Rows {
+		w, _ := wordsOf(r.Kind, q.withFolder())
+		switch {
+		case i == 0:
+			add("", visible.Middle(visible.Name(q.Actor), limits.PromptName)+" wants to "+w.object+":")
+			out = append(out, "")
+		case r.Kind != q.Rows[i-1].Kind:
+			add("", "and to "+w.object+":")
+			out = append(out, "")
+		}
+		if !slices.Contains(denies, w.denies) {
+			denies = append(denies, w.denies)
+		}
 		lead := "    "
 		if many {
 			box := "[ ]"
@@ -115,8 +157,12 @@ func (q Question) Lines(columns, rows int) ([]string, error) {
 			lead = fmt.Sprintf(" %s %s ", box, strconv.Itoa(i+1))
 		}
 		indent := strings.Repeat(" ", len(lead))
-		// The path takes the whole width: the fewer pieces, the easier to read.
-		for j, piece := range visible.Chop(visible.Name(string(r.Path)), columns-len(lead)) {
+		object := visible.Name(string(r.Path))
+		if r.Kind == policyv1.Kind_KIND_MODEL_RUN {
+			object = visible.Name(r.Model.Name)
+		}
+		// The object takes the whole width: the fewer pieces, the easier to read.
+		for j, piece := range visible.Chop(object, columns-len(lead)) {
 			if j == 0 {
 				out = append(out, lead+piece)
 			} else {
@@ -126,10 +172,18 @@ func (q Question) Lines(columns, rows int) ([]string, error) {
 		if r.Renamed {
 			add(indent, "named by a link: "+visible.Name(string(r.Asked)))
 		}
+		if r.Kind == policyv1.Kind_KIND_MODEL_RUN {
+			add(indent, r.Model.facts())
+			add(indent, r.Model.licence())
+		}
 		add(indent, lasting(r))
+		if i == len(q.Rows)-1 || q.Rows[i+1].Kind != r.Kind {
+			out = append(out, "")
+		}
 	}
-	out = append(out, "")
-	add("", w.denies)
+	for _, d := range denies {
+		add("", d)
+	}
 	add("", "To stop it: Ctrl-C here, or `bailey grant list` and `bailey grant revoke ID` anywhere.")
 	if many {
 		add("", "A number and Enter takes a row out or puts it back.")
@@ -141,14 +195,62 @@ func (q Question) Lines(columns, rows int) ([]string, error) {
 	return out, nil
 }
 
+// facts is the line of what the model is for and which bytes are meant.
+func (m Model) facts() string {
+	role := "of unknown use"
+	switch m.Role {
+	case modelv1.Role_ROLE_CHAT:
+		role = "for chat"
+	case modelv1.Role_ROLE_EMBEDDING:
+		role = "to find by meaning"
+	case modelv1.Role_ROLE_COMPLETION:
+		role = "to continue text"
+	}
+	digest := hex.EncodeToString(m.SHA256)
+	return fmt.Sprintf("%s, %s, sha256 %s", role, size(m.Size), digest[:min(len(digest), limits.PromptDigest)])
+}
+
+// licence is the line of what nobody has signed. A file may write into its
+// header what it likes, so what it says is marked as its own words and cut.
+func (m Model) licence() string {
+	if m.Licence == "" {
+		return "nobody has signed it; the file names no licence"
+	}
+	said := strings.ReplaceAll(visible.Middle(visible.Name(m.Licence), limits.PromptName), `"`, "'")
+	return `nobody has signed it; the file says its licence is "` + said + `"`
+}
+
+// size writes bytes as a person reads them, in units of 1000.
+func size(n uint64) string {
+	unit := []string{"bytes", "kB", "MB", "GB", "TB"}
+	f, i := float64(n), 0
+	for f >= 999.95 && i < len(unit)-1 {
+		f, i = f/1000, i+1
+	}
+	if i == 0 {
+		return fmt.Sprintf("%d %s", n, unit[0])
+	}
+	return fmt.Sprintf("%.1f %s", f, unit[i])
+}
+
 func tooSmall(columns, rows int) error {
 	return errs.New(errs.Denied, "prompt.lines").
 		With("the terminal is too small to show the whole question").
-		WithHint(fmt.Sprintf("make it at least %d columns by %d lines, or grant it on the command line with --allow-read DIR", columns, rows))
+		WithHint(fmt.Sprintf("make it at least %d columns by %d lines, or grant it on the command line with --allow-read DIR and --allow-model NAME", columns, rows))
 }
 
 func lasting(r Row) string {
+	s := lastingUntil(r)
+	if r.Model.MaxTokens > 0 {
+		s += fmt.Sprintf(", at most %d tokens", r.Model.MaxTokens)
+	}
+	return s
+}
+
+func lastingUntil(r Row) string {
 	switch {
+	case r.Remembered:
+		return "allowed before, remembered until you revoke it"
 	case r.Remember:
 		return "remembered until you revoke it"
 	case r.TTL > 0:

@@ -112,11 +112,14 @@ func TestKindsWithoutWords(t *testing.T) {
 		q := one("/a")
 		q.Rows[0].Kind = policyv1.Kind(k)
 		_, err := q.Lines(80, 24)
-		if (err == nil) != (policyv1.Kind(k) == policyv1.Kind_KIND_FILE_READ) {
+		has := policyv1.Kind(k) == policyv1.Kind_KIND_FILE_READ || policyv1.Kind(k) == policyv1.Kind_KIND_MODEL_RUN
+		if (err == nil) != has {
 			t.Errorf("%v: %v", policyv1.Kind(k), err)
 		}
-		if a, _ := q.Parse("read"); err != nil && a != prompt.No {
-			t.Errorf("%v can be answered yes", policyv1.Kind(k))
+		for _, word := range []string{"read", "run"} {
+			if a, _ := q.Parse(word); err != nil && a != prompt.No {
+				t.Errorf("%v can be answered yes", policyv1.Kind(k))
+			}
 		}
 	}
 	if _, err := (prompt.Question{}).Lines(80, 24); err == nil {

@@ -22,6 +22,7 @@ import (
 	"github.com/bailey-run/bailey/internal/plat/folder"
 	"github.com/bailey-run/bailey/internal/session"
 	"github.com/bailey-run/bailey/internal/wire/grantv1"
+	"github.com/bailey-run/bailey/internal/wire/modelv1"
 	"github.com/bailey-run/bailey/internal/wire/policyv1"
 )
 
@@ -34,12 +35,18 @@ type Service struct {
 	Desk     *consent.Desk
 	Log      *audit.Log
 	// Own are Bailey's own directories: nothing in them can be granted.
-	Own []string
-	// Assign gives a minted grant its worker, which is told its row before the
-	// client gets the handle. It takes the folder over.
+	Own    []string
+	Models Models
+	// Assign gives the minted grant of a folder its worker, which is told its row
+	// before the client gets the handle. It takes the folder over.
 	Assign func(context.Context, *grant.Grant, *folder.Folder) error
+	// AssignModel ties the minted grant of a model to the engine that it shares.
+	AssignModel func(*grant.Grant, *modelv1.Model)
 	// Forgotten is called when a remembered permission is gone.
-	Forgotten func(capability.ID)
+	Forgotten func(grant.Remembered)
+	// Progress is how far the background work under a remembered permission is, in
+	// thousandths; 0 = there is none.
+	Progress func(capability.ID) uint32
 }
 
 func actor(t *session.Task) audit.Actor {
@@ -56,16 +63,20 @@ func (s *Service) Propose(ctx context.Context, in *grantv1.ProposeRequest) (*gra
 	q := &consent.Question{App: sess.App, Channel: sess.Channel, Task: task.ID, Verb: task.Verb}
 	out := &grantv1.ProposeResponse{InertMs: uint32(limits.PromptInert.Milliseconds())}
 	for _, w := range in.Wants {
-		row, err := s.resolve(sess, w)
+		row, err := s.resolve(task, w, len(in.Wants) == 1)
 		if err != nil {
 			q.Close()
 			return nil, s.refused(task, w, err)
 		}
 		q.Rows = append(q.Rows, row)
-		out.Rows = append(out.Rows, &grantv1.Row{
-			Kind: row.Kind, Path: []byte(row.Scope.Path), Renamed: row.Folder.Renamed,
-			TtlSeconds: row.TTLSeconds, Remember: row.Remember, Remembered: row.Policy != "",
-		})
+		shown := &grantv1.Row{
+			Kind: row.Kind, Path: []byte(row.Scope.Path), Renamed: row.Folder != nil && row.Folder.Renamed,
+			TtlSeconds: row.TTLSeconds, Remember: row.Remember || row.Again, Remembered: !row.Asks(), Model: row.Model,
+		}
+		if row.Quota != (capability.Quota{}) {
+			shown.Quota = &grantv1.Quota{Tokens: row.Quota.Tokens, Milliseconds: row.Quota.Milliseconds, Parallel: row.Quota.Parallel}
+		}
+		out.Rows = append(out.Rows, shown)
 	}
 	if err := s.Desk.Put(q); err != nil {
 		return nil, s.refused(task, in.Wants[0], err)
@@ -77,11 +88,14 @@ func (s *Service) Propose(ctx context.Context, in *grantv1.ProposeRequest) (*gra
 	return out, nil
 }
 
-// resolve opens what is wanted.
-func (s *Service) resolve(sess *session.Session, w *grantv1.Want) (consent.Row, error) {
+// resolve opens what is wanted. alone says that it is wanted by itself.
+func (s *Service) resolve(t *session.Task, w *grantv1.Want, alone bool) (consent.Row, error) {
 	const op = "grant.resolve"
 	if !capability.Grantable(w.Kind) {
-		return consent.Row{}, errs.New(errs.Denied, op).With(capability.Name(w.Kind) + " cannot be granted in this release").WithHint("only reading a folder can")
+		return consent.Row{}, errs.New(errs.Denied, op).With(capability.Name(w.Kind) + " cannot be granted in this release").WithHint("reading a folder can be, and running a model")
+	}
+	if w.Kind == policyv1.Kind_KIND_MODEL_RUN {
+		return s.resolveModel(t, w, alone)
 	}
 	f, err := folder.Open(string(w.Path))
 	if err != nil {
@@ -93,11 +107,11 @@ func (s *Service) resolve(sess *session.Session, w *grantv1.Want) (consent.Row, 
 			return consent.Row{}, errs.New(errs.Denied, op).With("the folder is Bailey's own").WithHint("its log can be read with `bailey audit show`")
 		}
 	}
-	row := consent.Row{Folder: f, Asked: capability.Asked{
+	row := consent.Row{Folder: f, WithModels: w.Remember, Asked: capability.Asked{
 		Kind: w.Kind, TTLSeconds: w.TtlSeconds, Remember: w.Remember,
 		Scope: capability.Scope{Path: f.Path, Object: f.Object},
 	}}
-	if p, ok := s.Policies.Find(sess.App, capability.Name(w.Kind), f.Object, folder.Same); ok {
+	if p, ok := s.Policies.Find(t.Session.App, capability.Name(w.Kind), f.Object, folder.Same); ok {
 		row.Policy, row.Remember = p.ID, false
 	} else if w.Remember && f.Object.FileHandle == "" {
 		f.Close()
@@ -111,7 +125,13 @@ func (s *Service) refused(t *session.Task, w *grantv1.Want, err error) error {
 	e := errs.From(err)
 	ev := audit.Event{
 		Kind: auditlog.Deny, Actor: actor(t), Method: grantv1.GrantServiceProposeMethod().Name, Decision: "deny", Code: string(e.Code),
-		Detail: map[string]string{"kind": capability.Name(w.Kind), "path": string(w.Path)}, Tagged: string(w.Path),
+		Detail: map[string]string{"kind": capability.Name(w.Kind)}, Tagged: string(w.Path),
+	}
+	if w.Kind == policyv1.Kind_KIND_MODEL_RUN {
+		// A name that means nothing here: there is no digest to find it by.
+		ev.Detail["model"], ev.Tagged = w.Model, w.Model
+	} else {
+		ev.Detail["path"] = string(w.Path)
 	}
 	if lerr := s.Log.Note(ev); lerr != nil {
 		return lerr
@@ -157,7 +177,10 @@ func (s *Service) Decide(ctx context.Context, in *grantv1.DecideRequest) (*grant
 	out := &grantv1.DecideResponse{}
 	for i, row := range q.Rows {
 		if !yes[i] {
-			row.Folder.Close()
+			row.Close()
+			if row.Staged != nil {
+				s.Models.Discard(task.ID, row.Staged)
+			}
 			if err = s.denied(task, q, row, by); err != nil {
 				break
 			}
@@ -165,14 +188,19 @@ func (s *Service) Decide(ctx context.Context, in *grantv1.DecideRequest) (*grant
 		}
 		g, h, merr := s.mint(task, q, row, by)
 		if merr != nil {
-			row.Folder.Close()
+			row.Close()
 			err = merr
 			break
 		}
-		if err = s.Assign(ctx, g, row.Folder); err != nil {
+		if row.Model != nil {
+			s.AssignModel(g, row.Model)
+		} else if err = s.Assign(ctx, g, row.Folder); err != nil {
 			break
 		}
 		out.Grants = append(out.Grants, &grantv1.Granted{Id: string(g.Row.ID), Handle: h[:], Row: uint32(i), Remembered: string(g.Row.Policy)})
+	}
+	if err == nil {
+		err = s.together(task, q, yes, out.Grants, by)
 	}
 	if err != nil {
 		// All or nothing: what was minted goes with the failure. The folders of
@@ -186,11 +214,16 @@ func (s *Service) Decide(ctx context.Context, in *grantv1.DecideRequest) (*grant
 
 // mint records and mints one accepted row, and remembers it when asked to.
 func (s *Service) mint(t *session.Task, q *consent.Question, row consent.Row, by capability.Decision) (*grant.Grant, capability.Handle, error) {
-	if row.Policy != "" {
+	if row.Model != nil {
+		if err := s.publish(t, row, by); err != nil {
+			return nil, capability.Handle{}, err
+		}
+	}
+	if !row.Asks() {
 		by = capability.ByRemembered
 	}
 	r := capability.Row{
-		Kind: row.Kind, Scope: row.Scope, Policy: row.Policy, ActionHash: q.Hash, By: by,
+		Kind: row.Kind, Scope: row.Scope, Quota: row.Quota, Policy: row.Policy, ActionHash: q.Hash, By: by,
 		Holder: capability.Holder{App: t.Session.App, Channel: t.Session.Channel, Task: t.ID, Surface: t.Session.Surface, Verb: t.Verb},
 	}
 	if row.TTLSeconds > 0 {
@@ -205,9 +238,8 @@ func (s *Service) mint(t *session.Task, q *consent.Question, row consent.Row, by
 		r.Policy = p
 	}
 	return s.Table.Mint(r, func(r capability.Row) error {
-		detail := map[string]string{
-			"kind": capability.Name(r.Kind), "path": r.Scope.Path, "action": hex.EncodeToString(r.ActionHash[:]),
-		}
+		detail := scopeDetail(r.Kind, r.Scope)
+		detail["action"] = hex.EncodeToString(r.ActionHash[:])
 		if row.TTLSeconds > 0 {
 			detail["expires"] = r.Expiry.Wall.UTC().Format(time.RFC3339)
 		}
@@ -216,23 +248,30 @@ func (s *Service) mint(t *session.Task, q *consent.Question, row consent.Row, by
 		}
 		_, err := s.Log.Append(context.Background(), audit.Event{
 			Kind: auditlog.Grant, Actor: actor(t), Grant: string(r.ID), Decision: "allow", DecidedBy: string(r.By),
-			Detail: detail, Tagged: r.Scope.Path,
+			Detail: detail, Tagged: tagged(r.Kind, r.Scope),
 		})
 		return err
 	})
 }
 
 func (s *Service) remember(t *session.Task, row consent.Row, by capability.Decision) (capability.ID, error) {
-	o := row.Scope.Object
-	p := grant.Remembered{
-		ID: grant.NewID(), App: t.Session.App, Kind: capability.Name(row.Kind), Path: row.Scope.Path,
-		FS: hex.EncodeToString(o.FS[:]), Inode: o.Inode, Handle: o.FileHandle,
-		Since: s.Clock.Wall().UTC().Truncate(time.Second), By: string(by),
+	var p grant.Remembered
+	if row.Model != nil {
+		p = s.pin(t, row, by)
+	} else {
+		o := row.Scope.Object
+		p = grant.Remembered{
+			ID: grant.NewID(), App: t.Session.App, Kind: capability.Name(row.Kind), Path: row.Scope.Path,
+			FS: hex.EncodeToString(o.FS[:]), Inode: o.Inode, Handle: o.FileHandle,
+			Since: s.Clock.Wall().UTC().Truncate(time.Second), By: string(by),
+		}
 	}
 	err := s.Policies.Remember(p, func(digest string) error {
+		detail := scopeDetail(row.Kind, row.Scope)
+		detail["policies"] = digest
 		_, err := s.Log.Append(context.Background(), audit.Event{
 			Kind: auditlog.Remember, Actor: actor(t), Grant: string(p.ID), Decision: "allow", DecidedBy: string(by),
-			Detail: map[string]string{"kind": p.Kind, "path": p.Path, "policies": digest}, Tagged: p.Path,
+			Detail: detail, Tagged: tagged(row.Kind, row.Scope),
 		})
 		return err
 	})
@@ -243,16 +282,18 @@ func (s *Service) denied(t *session.Task, q *consent.Question, row consent.Row, 
 	s.Desk.Deny(q, []consent.Row{row})
 	return s.Log.Note(audit.Event{
 		Kind: auditlog.Deny, Actor: actor(t), Decision: "deny", DecidedBy: string(by), Code: string(errs.Denied),
-		Detail: map[string]string{"kind": capability.Name(row.Kind), "path": row.Scope.Path}, Tagged: row.Scope.Path,
+		Detail: scopeDetail(row.Kind, row.Scope), Tagged: tagged(row.Kind, row.Scope),
 	})
 }
 
 // Unanswered records a question that nobody answered.
 func Unanswered(log *audit.Log, q *consent.Question) {
 	for _, row := range q.Rows {
+		detail := scopeDetail(row.Kind, row.Scope)
+		detail["reason"] = "nobody answered"
 		_ = log.Note(audit.Event{
 			Kind: auditlog.Deny, Actor: audit.Actor{App: q.App, Task: q.Task, Verb: q.Verb}, Decision: "deny", DecidedBy: "policy", Code: string(errs.Denied),
-			Detail: map[string]string{"kind": capability.Name(row.Kind), "path": row.Scope.Path, "reason": "nobody answered"}, Tagged: row.Scope.Path,
+			Detail: detail, Tagged: tagged(row.Kind, row.Scope),
 		})
 	}
 }
@@ -282,7 +323,7 @@ func HolderActor(h capability.Holder) audit.Actor {
 func Ended(kind auditlog.Kind, a audit.Actor, e grant.Ended) audit.Event {
 	return audit.Event{
 		Kind: kind, Actor: a, Grant: string(e.Row.ID),
-		Detail: map[string]string{"kind": capability.Name(e.Row.Kind), "path": e.Row.Scope.Path},
+		Detail: scopeDetail(e.Row.Kind, e.Row.Scope),
 	}
 }
 
@@ -301,7 +342,7 @@ func (s *Service) Revoke(ctx context.Context, in *grantv1.RevokeRequest) (*grant
 		return &grantv1.RevokeResponse{Ended: uint32(len(ended))}, nil
 	}
 	var n uint32
-	_, err := s.Policies.Forget(id, func(digest string) error {
+	gone, err := s.Policies.Forget(id, func(digest string) error {
 		// The live grants that came of it go first.
 		for _, live := range s.Table.List() {
 			if live.Row.Policy != id {
@@ -320,7 +361,7 @@ func (s *Service) Revoke(ctx context.Context, in *grantv1.RevokeRequest) (*grant
 	if err != nil {
 		return nil, err
 	}
-	s.Forgotten(id)
+	s.Forgotten(gone)
 	return &grantv1.RevokeResponse{Ended: n + 1}, nil
 }
 
@@ -331,5 +372,5 @@ func (s *Service) FindRemembered(ctx context.Context, in *grantv1.FindRemembered
 	if !ok {
 		return &grantv1.FindRememberedResponse{}, nil
 	}
-	return &grantv1.FindRememberedResponse{Path: []byte(p.Path)}, nil
+	return &grantv1.FindRememberedResponse{Path: []byte(p.Path), Models: s.modelsOf(p)}, nil
 }

@@ -2,6 +2,7 @@ package grant
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -39,7 +40,9 @@ func (s *Service) rows(ctx context.Context, all bool) ([]*grantv1.ListResponse, 
 		rows = ended
 	}
 	for _, p := range s.Policies.List() {
-		rows = append(rows, remembered(p))
+		r := remembered(p)
+		r.Progress = s.Progress(p.ID)
+		rows = append(rows, r)
 	}
 	for _, l := range s.Table.List() {
 		rows = append(rows, live(l))
@@ -49,7 +52,7 @@ func (s *Service) rows(ctx context.Context, all bool) ([]*grantv1.ListResponse, 
 
 func live(l grant.Ended) *grantv1.ListResponse {
 	r := &grantv1.ListResponse{
-		Id: string(l.Row.ID), Kind: l.Row.Kind, Scope: []byte(l.Row.Scope.Path), Holder: l.Row.Holder.App, Task: l.Row.Holder.Task,
+		Id: string(l.Row.ID), Kind: l.Row.Kind, Scope: scopeOf(l.Row), Holder: l.Row.Holder.App, Task: l.Row.Holder.Task,
 		SinceMs: l.Row.Since.UnixMilli(), Used: l.Calls, State: grantv1.State_STATE_LIVE, DecidedBy: decidedBy(l.Row.By),
 	}
 	if !l.Row.Expiry.Wall.IsZero() {
@@ -58,9 +61,16 @@ func live(l grant.Ended) *grantv1.ListResponse {
 	return r
 }
 
+func scopeOf(r capability.Row) []byte {
+	if r.Kind == policyv1.Kind_KIND_MODEL_RUN {
+		return scopeText("", r.Scope.Name, hex.EncodeToString(r.Scope.Digest[:]))
+	}
+	return []byte(r.Scope.Path)
+}
+
 func remembered(p grant.Remembered) *grantv1.ListResponse {
 	return &grantv1.ListResponse{
-		Id: string(p.ID), Kind: kind(p.Kind), Scope: []byte(p.Path), Holder: p.App,
+		Id: string(p.ID), Kind: kind(p.Kind), Scope: scopeText(p.Path, p.Name, p.Digest), Holder: p.App,
 		SinceMs: p.Since.UnixMilli(), State: grantv1.State_STATE_REMEMBERED, DecidedBy: decidedBy(capability.Decision(p.By)),
 	}
 }
@@ -97,7 +107,7 @@ func (s *Service) fromLog(ctx context.Context) ([]*grantv1.ListResponse, error) 
 		switch r.Kind {
 		case auditlog.Grant:
 			g := &grantv1.ListResponse{
-				Id: r.Grant, Kind: kind(r.Detail["kind"]), Scope: []byte(r.Detail["path"]), Holder: r.App, Task: r.Task,
+				Id: r.Grant, Kind: kind(r.Detail["kind"]), Scope: scopeText(r.Detail["path"], r.Detail["model"], r.Detail["sha256"]), Holder: r.App, Task: r.Task,
 				SinceMs: r.Time.UnixMilli(), State: grantv1.State_STATE_EXPIRED, DecidedBy: decidedBy(capability.Decision(r.By)),
 			}
 			if t, err := time.Parse(time.RFC3339, r.Detail["expires"]); err == nil {
@@ -159,6 +169,11 @@ func explain(r *grantv1.ListResponse) []string {
 			"It allows reading the files in that folder and below it.",
 			"It does not allow changing anything, reading anything outside, or any network; links that lead out of the folder lead nowhere.",
 			"The reading is done by a process that sees nothing but that folder.")
+	case policyv1.Kind_KIND_MODEL_RUN:
+		lines = append(lines,
+			"It allows running that model, the one with that digest and no other, on what the command gives it: what you type, and for `ask` and `summarize` passages of the folder.",
+			"It does not allow the model to read files, to start anything, or any network; what it writes is text and can permit nothing.",
+			"The running is done by a process that sees nothing but the model.")
 	}
 	switch r.State {
 	case grantv1.State_STATE_LIVE:
@@ -168,7 +183,14 @@ func explain(r *grantv1.ListResponse) []string {
 		}
 		lines = append(lines, end, fmt.Sprintf("It was used for %d calls so far.", r.Used))
 	case grantv1.State_STATE_REMEMBERED:
-		lines = append(lines, "It is remembered: a new task gets it without a question, and each time is on the record. It ends when you revoke it, or when the folder is not the same any more.")
+		end := "or when the folder is not the same any more."
+		if r.Kind == policyv1.Kind_KIND_MODEL_RUN {
+			end = "and the model is then not loaded until you allow it anew."
+		}
+		lines = append(lines, "It is remembered: a new task gets it without a question, and each time is on the record. It ends when you revoke it, "+end)
+		if r.Progress != 0 {
+			lines = append(lines, fmt.Sprintf("Work in the background under it is at %d %%.", r.Progress/10))
+		}
 	case grantv1.State_STATE_REVOKED:
 		lines = append(lines, "It was revoked.")
 	case grantv1.State_STATE_EXPIRED:
