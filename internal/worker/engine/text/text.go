@@ -104,10 +104,14 @@ func (c *Cutter) cut(s string, end bool) (string, bool) {
 	}
 	s = c.held + s
 	c.held = ""
-	first := -1
+	// The stop that was complete first, so that it does not matter in which
+	// pieces the text came.
+	first, last := -1, len(s)+1
 	for _, stop := range c.stops {
-		if i := strings.Index(s, stop); i >= 0 && (first < 0 || i < first) {
-			first = i
+		if i := strings.Index(s, stop); i >= 0 {
+			if end := i + len(stop); end < last || end == last && i < first {
+				first, last = i, end
+			}
 		}
 	}
 	if first >= 0 {
