@@ -1,7 +1,8 @@
 # Bailey. `make help` lists the targets.
 #
-# What a target needs and the machine lacks it gets itself, from the Go module
-# proxy alone, at the versions that stand here and in go.mod.
+# What a target needs and the machine lacks it gets itself: from the Go module
+# proxy at the versions that stand here and in go.mod; models by pip, at the
+# digests of packaging/models/requirements.txt.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := build
@@ -47,12 +48,26 @@ build: go ## build the programs into bin/
 	$(build) -o $(BIN)/ $(addprefix ./cmd/,$(programs))
 
 .PHONY: run
-run: build ## build, then summarise and question this repository's own documents
+run: build getmodel ## build, then summarise and question this repository's own documents
+	@$(tools)/getmodel -try -install
 	@$(GO) run ./tools/tour
 
-# Tests. What needs root runs when it is root; what does not run says so.
+# Models are no part of Bailey. Where they cannot be had, one line says so and all
+# else goes on; only who asks for them by name is told by an exit code too.
+.PHONY: model
+model: getmodel ## fetch two small models by digest into build/models (180 MB)
+	@$(tools)/getmodel -install
+
+.PHONY: getmodel
+getmodel: go
+	@mkdir -p $(tools)
+	@$(GO) build -o $(tools)/getmodel ./tools/getmodel
+
+# Tests. What needs root runs when it is root; what does not run says so. Tests
+# that want a real model get it where it can be had without installing anything.
 .PHONY: test
-test: go ## run all tests but the slow ones (15 minutes at most)
+test: go getmodel ## run all tests but the slow ones (15 minutes at most)
+	@$(tools)/getmodel -try
 	$(GO) run ./tools/runtests ./...
 
 .PHONY: test-full
