@@ -16,6 +16,23 @@ const (
 	// IndexMemory bounds what a hostile document can make the worker take,
 	// bytes; the worker itself stays under 300 MB.
 	IndexMemory = 1 << 30
+	// InspectOpenFiles: the descriptors of every worker, one file, and the Go
+	// runtime's.
+	InspectOpenFiles = 64
+	// InspectFileSize: an inspect worker writes no file.
+	InspectFileSize = 1
+	// InspectMemory bounds what a crafted header can make its reader take, bytes;
+	// the reader's own caps keep an honest one under 100 MB.
+	InspectMemory = 256 << 20
+	// EngineOpenFiles: the libraries while they load, the model, the sockets of
+	// index workers.
+	EngineOpenFiles = 128
+	// EngineFileSize: an engine writes no file.
+	EngineFileSize = 1
+	// EngineMemory is what an engine without a model may take, bytes: the Go
+	// runtime, the libraries, and 8 MiB of stack for each thread. The core asks
+	// for more by the size of the model.
+	EngineMemory = 1 << 30
 	// SandboxSetup is how long a stub may take to build its sandbox. It takes
 	// 5 ms; a loaded machine with a cold disk needs longer.
 	SandboxSetup = 20 * time.Second

@@ -2,6 +2,12 @@ package workerspec
 
 import "github.com/bailey-run/bailey/internal/limits"
 
+// The binaries that are workers.
+const (
+	WorkerProgram = "bailey-worker"
+	EngineProgram = "bailey-engine"
+)
+
 // workerMethods are the calls of bailey.worker.v1, which every worker answers.
 func workerMethods() []uint32 { return []uint32{901, 902, 903, 904, 905} }
 
@@ -20,6 +26,7 @@ func index() Spec {
 	return Spec{
 		Kind:        "index",
 		Class:       Plain,
+		Program:     WorkerProgram,
 		Mounts:      []Mount{{Target: "/grant"}, {Target: "/db", Write: true, Own: true}},
 		Descriptors: standard(),
 		Syscalls:    join(goRuntime(), connection(), readFiles(), writeFiles()),
@@ -29,49 +36,95 @@ func index() Spec {
 			Processes: limits.WorkerThreads,
 			Data:      limits.IndexMemory,
 		},
-		Methods:  append(workerMethods(), 401, 402),
+		Methods:  append(workerMethods(), 401, 402, 403, 404),
 		Required: Layers(),
-		Probes:   plainProbes(),
+		Probes:   join(findsNothing(), keepsGrant(), keepsData(), underLandlock(false), makesNothing()),
 	}
 }
 
-// plainProbes are what a plain worker without devices and sockets must be
-// refused. None may be answered by the worker's death.
-func plainProbes() []Probe {
-	return []Probe{
-		{"open /etc/passwd", []string{"ENOENT"}},
-		{"open /proc/self/mem", []string{"ENOENT"}},
-		{"open /grant/../etc", []string{"ENOENT"}},
-		{"open /grant for writing", []string{"EACCES", "EROFS"}},
-		{"create in /grant", []string{"EACCES", "EROFS"}},
-		{"create in /", []string{"EACCES", "EROFS"}},
-		// Mounts and filters let this pass: Landlock alone refuses it.
-		{"list /", []string{"EACCES"}},
-		{"link out of /grant", []string{"EPERM"}},
-		{"chmod /grant", []string{"EPERM"}},
-		{"chdir /", []string{"EPERM"}},
-		{"make a directory in /db", []string{"EPERM"}},
-		{"lock /grant", []string{"EPERM"}},
-		{"socket AF_INET", []string{"EPERM"}},
-		{"socket MPTCP", []string{"EPERM"}},
-		{"socket AF_UNIX", []string{"EPERM"}},
-		{"socket AF_NETLINK", []string{"EPERM"}},
-		{"fork", []string{"EPERM"}},
-		{"clone new user namespace", []string{"EPERM"}},
-		{"clone3", []string{"ENOSYS"}},
-		{"execve", []string{"EPERM"}},
-		{"memfd_create", []string{"EPERM"}},
-		{"map writable and executable", []string{"EACCES"}},
-		{"make a page executable", []string{"EACCES"}},
-		{"map memory that is shared", []string{"EACCES"}},
-		{"map a stack that grows", []string{"EACCES"}},
-		{"io_uring_setup", []string{"ENOSYS"}},
-		{"signal the parent", []string{"EPERM"}},
-		{"clear parent-death signal", []string{"EPERM"}},
-		{"become dumpable", []string{"EPERM"}},
-		{"become root", []string{"EPERM"}},
-		{"install a seccomp listener", []string{"EPERM"}},
-		{"push input to a terminal", []string{"EPERM"}},
-		{"unknown call 600", []string{"ENOSYS"}},
+// store keeps an app's own data in a database.
+func store() Spec {
+	return Spec{
+		Kind:        "store",
+		Class:       Plain,
+		Program:     WorkerProgram,
+		Mounts:      []Mount{{Target: "/db", Write: true, Own: true}},
+		Descriptors: standard(),
+		Syscalls:    join(goRuntime(), connection(), readFiles(), writeFiles()),
+		Limits: Limits{
+			OpenFiles: limits.WorkerOpenFiles,
+			FileSize:  limits.StoreFileSize,
+			Processes: limits.WorkerThreads,
+			Data:      limits.StoreMemory,
+		},
+		Methods:  append(workerMethods(), 801, 802, 803, 804, 805, 806, 807),
+		Required: Layers(),
+		Probes:   join(findsNothing(), keepsData(), underLandlock(false), makesNothing()),
 	}
+}
+
+// inspect reads one file that it is handed, and can open none.
+func inspect() Spec {
+	return Spec{
+		Kind:        "inspect",
+		Class:       Plain,
+		Program:     WorkerProgram,
+		Descriptors: standard(),
+		Syscalls:    join(goRuntime(), connection(), readDescriptor()),
+		Limits: Limits{
+			OpenFiles: limits.InspectOpenFiles,
+			FileSize:  limits.InspectFileSize,
+			Processes: limits.WorkerThreads,
+			Data:      limits.InspectMemory,
+		},
+		Methods:  append(workerMethods(), 701),
+		Required: Layers(),
+		Probes:   join(opensNothing(), underLandlock(true), makesNothing()),
+	}
+}
+
+// engine runs an inference library on the one model that it is handed. arch is
+// Go's name of the processor.
+func engine(arch string) Spec {
+	return Spec{
+		Kind:        "engine",
+		Class:       Engine,
+		Program:     EngineProgram,
+		Mounts:      append(libraries(arch), Mount{Target: "/engine", Code: true}),
+		Env:         []string{"GGML_NO_BACKTRACE=1", "LD_LIBRARY_PATH=" + libraryDir(arch) + ":/engine"},
+		Descriptors: standard(),
+		Syscalls:    nativeRuntime(),
+		Limits: Limits{
+			OpenFiles: limits.EngineOpenFiles,
+			FileSize:  limits.EngineFileSize,
+			Processes: limits.WorkerThreads,
+			Data:      limits.EngineMemory,
+		},
+		Methods:  append(workerMethods(), 501, 502, 503, 504, 505),
+		Required: Layers(),
+		Probes:   join(opensNothing(), opensNoLibrary(arch), underLandlock(true), makesNothing()),
+	}
+}
+
+// libraryDir is where the system's libraries stand in an engine's root: where
+// the kernel looks for the loader that is written into a program.
+func libraryDir(arch string) string {
+	if arch == "arm64" {
+		return "/lib"
+	}
+	return "/lib64"
+}
+
+// libraries are the system's files that a Go program without cgo that loads
+// libraries is linked to, and what those libraries need.
+func libraries(arch string) []Mount {
+	loader := "ld-linux-x86-64.so.2"
+	if arch == "arm64" {
+		loader = "ld-linux-aarch64.so.1"
+	}
+	m := []Mount{{Target: libraryDir(arch) + "/" + loader, File: true, Code: true, Loader: true}}
+	for _, n := range []string{"libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "libgcc_s.so.1", "libstdc++.so.6"} {
+		m = append(m, Mount{Target: libraryDir(arch) + "/" + n, File: true, Code: true})
+	}
+	return m
 }

@@ -44,7 +44,11 @@ const (
 	// exactly; on amd64 with CLONE_SETTLS.
 	cloneThread    = 0x50f00
 	cloneThreadTLS = 0xd0f00
-	protExec       = 0x4
+	// The same with SETTLS, PARENT_SETTID and CHILD_CLEARTID is what glibc's
+	// pthread_create passes where there is no clone3.
+	cloneThreadGlibc = 0x3d0f00
+	protWrite        = 0x2
+	protExec         = 0x4
 
 	mapShared    = 0x1 // of MAP_SHARED_VALIDATE too
 	mapAnonymous = 0x20
@@ -78,19 +82,31 @@ func when(name, refusal string, alternatives ...[]Cond) Syscall {
 	return Syscall{Name: name, Any: alternatives, Refusal: refusal}
 }
 
-func join(lists ...[]Syscall) []Syscall {
-	var all []Syscall
+func join[T any](lists ...[]T) []T {
+	var all []T
 	for _, l := range lists {
 		all = append(all, l...)
 	}
 	return all
 }
 
-// goRuntime is what the Go runtime of this release calls after it has started:
+// goRuntime is what a program that is Go alone needs for its runtime.
+func goRuntime() []Syscall {
+	return append(commonRuntime(),
+		// Private memory, or a file that is shared. RLIMIT_DATA counts neither
+		// what is shared and of no file, nor a stack that grows.
+		when("mmap", "EACCES",
+			[]Cond{{2, NoBits, protExec}, {3, NoBits, mapShared | mapGrowsdown}},
+			[]Cond{{2, NoBits, protExec}, {3, NoBits, mapAnonymous | mapGrowsdown}}),
+		when("clone", "EPERM", []Cond{{0, Equal, cloneThread}}, []Cond{{0, Equal, cloneThreadTLS}}),
+	)
+}
+
+// commonRuntime is what the Go runtime of this release calls after it has started:
 // memory of its own without execution, threads but not processes, its own signals, time,
 // its poller. Everything else is refused; numbers that this release does not
 // know get ENOSYS, so that a later runtime falls back to an older call.
-func goRuntime() []Syscall {
+func commonRuntime() []Syscall {
 	return append(allow(
 		"brk", "munmap", "mremap", "madvise",
 		"futex", "nanosleep", "clock_nanosleep", "clock_gettime", "clock_getres", "gettimeofday", "time",
@@ -100,13 +116,7 @@ func goRuntime() []Syscall {
 		"epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_wait", "eventfd2", "pipe2",
 		"exit", "exit_group",
 	),
-		// Private memory, or a file that is shared. RLIMIT_DATA counts neither
-		// what is shared and of no file, nor a stack that grows.
-		when("mmap", "EACCES",
-			[]Cond{{2, NoBits, protExec}, {3, NoBits, mapShared | mapGrowsdown}},
-			[]Cond{{2, NoBits, protExec}, {3, NoBits, mapAnonymous | mapGrowsdown}}),
 		when("mprotect", "EACCES", []Cond{{2, NoBits, protExec}}),
-		when("clone", "EPERM", []Cond{{0, Equal, cloneThread}}, []Cond{{0, Equal, cloneThreadTLS}}),
 		when("tgkill", "EPERM", []Cond{{0, Self, 0}}),
 		// Reading a limit of its own; setting one, or another's, is refused.
 		when("prlimit64", "EPERM", []Cond{{0, Equal32, 0}, {2, Equal, 0}}),
@@ -142,6 +152,9 @@ func readFiles() []Syscall {
 		when("open", "EPERM", []Cond{{1, NoBits, oPath}}),
 	)
 }
+
+// readDescriptor reads a file that was handed over.
+func readDescriptor() []Syscall { return allow("pread64", "lseek", "fstat") }
 
 // writeFiles is what SQLite does in its own directory. Directories, modes,
 // owners, times, extended attributes, hard and symbolic links, nodes: refused.

@@ -8,6 +8,8 @@
 // package makes a [Spec].
 package workerspec
 
+import "runtime"
+
 // Class is how much machinery a kind of worker needs besides its own code.
 type Class uint8
 
@@ -67,10 +69,20 @@ func Layers() []Layer {
 		Landlock, NoNewPrivs, NoCapabilities, ResourceLimits, SeccompCompat, SeccompStrict, ParentDeath, NonDumpable}
 }
 
-// Mount is a directory of the host that the worker sees.
+// Mount is a directory or a file of the host that the worker sees.
 type Mount struct {
-	// Target is where it stands in the worker's root: "/" and one name.
+	// Target is where it stands in the worker's root: "/" and one name; of a
+	// file, "/" and two.
 	Target string
+	// File says that it is one regular file.
+	File bool
+	// Code marks files of the system's or of Bailey's installation whose pages
+	// may be executed while the worker loads its libraries. They are read-only,
+	// everybody may read them, and no person's grant is ever one.
+	Code bool
+	// Loader marks the one file that the kernel itself executes, to start a
+	// program that is linked to libraries.
+	Loader bool
 	// Write allows everything a data directory needs: create, write, rename,
 	// remove. Never devices, sockets, FIFOs, set-id bits or execution.
 	Write bool
@@ -112,6 +124,9 @@ type Limits struct {
 
 // Probe is something that the worker tries and must be refused.
 type Probe struct {
+	// Early says that it is tried before the allow-list is on, because that
+	// would answer in place of the layer that is meant.
+	Early bool
 	// Name is known to package sandbox, which holds the code.
 	Name string
 	// Errnos are the accepted answers, by name. Another refusal than these is
@@ -123,7 +138,9 @@ type Probe struct {
 type Spec struct {
 	Kind  string
 	Class Class
-	// Mounts are the only directories in the worker's root.
+	// Program is the binary that is the worker, by its name in the installation.
+	Program string
+	// Mounts are all that stands in the worker's root.
 	Mounts []Mount
 	// Env is the whole environment, "NAME=value".
 	Env []string
@@ -154,6 +171,25 @@ func (s Spec) May(method uint32) bool {
 	return false
 }
 
+// Grant is the index of the mount that is a person's directory, -1 when the
+// worker has none.
+func (s Spec) Grant() int {
+	for i, m := range s.Mounts {
+		if !m.Own && !m.Code {
+			return i
+		}
+	}
+	return -1
+}
+
+// WithMemory returns the spec with another limit of memory; 0 changes nothing.
+func (s Spec) WithMemory(bytes uint64) Spec {
+	if bytes > 0 {
+		s.Limits.Data = bytes
+	}
+	return s
+}
+
 // Requires reports whether the worker does not start without l.
 func (s Spec) Requires(l Layer) bool {
 	for _, r := range s.Required {
@@ -176,4 +212,4 @@ func For(kind string) (Spec, bool) {
 
 // All returns the spec of every kind, in the order of the documentation. The
 // caller owns the result.
-func All() []Spec { return []Spec{index()} }
+func All() []Spec { return []Spec{index(), store(), inspect(), engine(runtime.GOARCH)} }

@@ -11,13 +11,13 @@ import (
 // field fails until someone has thought about it.
 func TestEveryFieldIsClassified(t *testing.T) {
 	for typ, fields := range map[reflect.Type][]string{
-		reflect.TypeFor[Spec](): {"Kind", "Class", "Mounts", "Env", "Descriptors", "Devices", "Sockets", "Syscalls",
+		reflect.TypeFor[Spec](): {"Kind", "Class", "Program", "Mounts", "Env", "Descriptors", "Devices", "Sockets", "Syscalls",
 			"Limits", "Methods", "Required", "Probes"},
-		reflect.TypeFor[Mount]():      {"Target", "Write", "Own"},
+		reflect.TypeFor[Mount]():      {"Target", "File", "Code", "Loader", "Write", "Own"},
 		reflect.TypeFor[Descriptor](): {"Number", "Type", "For"},
 		reflect.TypeFor[Limits](): {"OpenFiles", "FileSize", "Processes", "Data", "Core", "LockedMemory",
 			"MessageQueues"},
-		reflect.TypeFor[Probe]():   {"Name", "Errnos"},
+		reflect.TypeFor[Probe]():   {"Early", "Name", "Errnos"},
 		reflect.TypeFor[Syscall](): {"Name", "Any", "Refusal"},
 		reflect.TypeFor[Cond]():    {"Arg", "Op", "Value"},
 	} {
@@ -34,6 +34,9 @@ func TestEveryFieldIsClassified(t *testing.T) {
 func TestKinds(t *testing.T) {
 	seen := map[string]bool{}
 	for _, s := range All() {
+		if s.Program != WorkerProgram && s.Program != EngineProgram {
+			t.Errorf("%s: program %q", s.Kind, s.Program)
+		}
 		if s.Kind == "" || strings.ContainsAny(s.Kind, " -/") || seen[s.Kind] {
 			t.Errorf("kind %q", s.Kind)
 		}
@@ -57,8 +60,13 @@ func TestKinds(t *testing.T) {
 // one.
 func TestCallerOwnsResult(t *testing.T) {
 	for i, s := range All() {
-		s.Syscalls[0].Name, s.Mounts[0].Write, s.Required[0] = "changed", true, "changed"
-		if again := All()[i]; again.Syscalls[0].Name == "changed" || again.Mounts[0].Write || again.Required[0] == "changed" {
+		for j := range s.Mounts {
+			s.Mounts[j].Target = "changed"
+		}
+		s.Syscalls[0].Name, s.Required[0], s.Probes[0].Errnos[0] = "changed", "changed", "changed"
+		again := All()[i]
+		if again.Syscalls[0].Name == "changed" || again.Required[0] == "changed" || again.Probes[0].Errnos[0] == "changed" ||
+			slices.ContainsFunc(again.Mounts, func(m Mount) bool { return m.Target == "changed" }) {
 			t.Errorf("%s is shared", s.Kind)
 		}
 	}
@@ -67,22 +75,71 @@ func TestCallerOwnsResult(t *testing.T) {
 func TestMounts(t *testing.T) {
 	for _, s := range All() {
 		seen := map[string]bool{}
+		loaders := 0
 		for i, m := range s.Mounts {
-			name, ok := strings.CutPrefix(m.Target, "/")
-			if !ok || name == "" || strings.ContainsAny(name, "/.") || seen[m.Target] {
-				t.Errorf("%s: target %q is not a single name below the root", s.Kind, m.Target)
+			parts := strings.Split(m.Target, "/")
+			depth := 2
+			if m.File {
+				depth = 3
+			}
+			if parts[0] != "" || len(parts) != depth || slices.Contains(parts[1:], "") || slices.Contains(parts, "..") || slices.Contains(parts, ".") || seen[m.Target] {
+				t.Errorf("%s: target %q", s.Kind, m.Target)
 			}
 			seen[m.Target] = true
-			if m.Own && i == 0 {
-				t.Errorf("%s: the first mount decides the worker's id inside, and must be the granted one", s.Kind)
+			if m.File && seen["/"+parts[1]] {
+				t.Errorf("%s: %s stands in another mount", s.Kind, m.Target)
 			}
 			if m.Own && !m.Write {
 				t.Errorf("%s: %s is Bailey's own and cannot be written", s.Kind, m.Target)
 			}
-			if m.Target == "/grant" && m.Own {
-				t.Errorf("%s: a person's directory would be chowned", s.Kind)
+			if m.Target == "/grant" && (m.Own || m.Code || m.File) {
+				t.Errorf("%s: a person's directory would be chowned, or be code", s.Kind)
+			}
+			if m.Code && (m.Write || m.Own || s.Class != Engine) {
+				t.Errorf("%s: %s is code", s.Kind, m.Target)
+			}
+			if m.File != (m.File && m.Code) {
+				t.Errorf("%s: %s is a file of a person's", s.Kind, m.Target)
+			}
+			if m.Loader {
+				loaders++
+				if !m.Code || !m.File {
+					t.Errorf("%s: the loader %s is no file of the system's", s.Kind, m.Target)
+				}
+			}
+			if s.Grant() >= 0 && s.Grant() != 0 && i == 0 {
+				t.Errorf("%s: the granted mount must be the first, in which the worker is born", s.Kind)
 			}
 		}
+		if loaders > 1 || (loaders == 1) != (s.Program == EngineProgram) {
+			t.Errorf("%s has %d loaders", s.Kind, loaders)
+		}
+	}
+}
+
+// TestEngineOnOtherProcessors: the loader is where a program for that processor
+// looks for it.
+func TestEngineOnOtherProcessors(t *testing.T) {
+	for arch, loader := range map[string]string{"amd64": "/lib64/ld-linux-x86-64.so.2", "arm64": "/lib/ld-linux-aarch64.so.1"} {
+		s := engine(arch)
+		if s.Mounts[0].Target != loader || !s.Mounts[0].Loader || len(s.Mounts) != 9 {
+			t.Errorf("%s: %+v", arch, s.Mounts)
+		}
+	}
+}
+
+func TestGrant(t *testing.T) {
+	for kind, want := range map[string]int{"index": 0, "store": -1, "inspect": -1, "engine": -1} {
+		if s, _ := For(kind); s.Grant() != want {
+			t.Errorf("%s: %d", kind, s.Grant())
+		}
+	}
+}
+
+func TestWithMemory(t *testing.T) {
+	s, _ := For("engine")
+	if s.WithMemory(0).Limits != s.Limits || s.WithMemory(5).Limits.Data != 5 || s.Limits.Data == 5 {
+		t.Error("another limit than asked for")
 	}
 }
 
@@ -90,6 +147,10 @@ func TestNothingFromOutside(t *testing.T) {
 	for _, s := range All() {
 		for _, e := range s.Env {
 			name, _, ok := strings.Cut(e, "=")
+			if s.Class == Engine && name == "LD_LIBRARY_PATH" {
+				// Of the engine's own root, not of the user's.
+				continue
+			}
 			if !ok || name == "" || strings.HasPrefix(name, "LD_") || name == "GODEBUG" || name == "PATH" || name == "HOME" {
 				t.Errorf("%s: environment %q", s.Kind, e)
 			}
@@ -144,18 +205,42 @@ func TestSyscalls(t *testing.T) {
 				}
 			}
 		}
-		if s.Class != Plain {
+		if s.Class != Plain && s.Class != Engine {
 			continue
 		}
 		for _, n := range []string{"execve", "execveat", "fork", "vfork"} {
 			if seen[n] {
-				t.Errorf("%s is plain and may call %s", s.Kind, n)
+				t.Errorf("%s is %s and may call %s", s.Kind, s.Class, n)
 			}
 		}
 		for _, n := range []string{"mmap", "mprotect"} {
 			if i := slices.IndexFunc(s.Syscalls, func(c Syscall) bool { return c.Name == n }); i >= 0 &&
-				slices.ContainsFunc(s.Syscalls[i].Any, func(alt []Cond) bool { return !slices.Contains(alt, Cond{2, NoBits, protExec}) }) {
-				t.Errorf("%s is plain and %s may make executable memory", s.Kind, n)
+				slices.ContainsFunc(s.Syscalls[i].Any, func(alt []Cond) bool {
+					return !slices.ContainsFunc(alt, func(c Cond) bool { return c.Arg == 2 && c.Op == NoBits && c.Value&protExec != 0 })
+				}) {
+				t.Errorf("%s is %s and %s may make executable memory", s.Kind, s.Class, n)
+			}
+		}
+	}
+}
+
+// TestEngineOpensNothing: what an engine holds after it loaded its libraries is
+// all that it will ever hold.
+func TestEngineOpensNothing(t *testing.T) {
+	for _, s := range All() {
+		if s.Class != Engine && s.Kind != "inspect" {
+			continue
+		}
+		for _, c := range s.Syscalls {
+			if slices.Contains([]string{"open", "openat", "creat", "openat2", "unlink", "unlinkat", "rename", "renameat", "renameat2", "ftruncate", "fallocate", "pwrite64"}, c.Name) {
+				t.Errorf("%s may call %s", s.Kind, c.Name)
+			}
+			if c.Name == "mmap" && s.Class == Engine && slices.ContainsFunc(c.Any, func(alt []Cond) bool {
+				return !slices.ContainsFunc(alt, func(c Cond) bool {
+					return c.Op == NoBits && (c.Arg == 3 && c.Value&mapShared != 0 || c.Arg == 2 && c.Value&protWrite != 0)
+				})
+			}) {
+				t.Errorf("%s may map a file for writing", s.Kind)
 			}
 		}
 	}

@@ -26,7 +26,7 @@ func privileged() bool { return os.Geteuid() == 0 }
 
 // identity chooses the worker's ids. An ordinary user's worker is the same
 // user. A root core's worker is an id of its own; what it is called inside is
-// the granted directory's owner, so that one map serves both the worker and
+// the granted directory's owner, if it has one, so that one map serves both the worker and
 // the id-mapped mount, on which that owner's files are the worker's.
 func identity(c Config) (ids, error) {
 	if !privileged() {
@@ -40,10 +40,10 @@ func identity(c Config) (ids, error) {
 	if id.hostGID, err = hostID("gid_map"); err != nil {
 		return ids{}, err
 	}
-	if len(c.Mounts) > 0 {
+	if i := c.Spec.Grant(); i >= 0 {
 		var st unix.Stat_t
-		if err := unix.Fstat(int(c.Mounts[0].Dir.Fd()), &st); err != nil {
-			return ids{}, folderError(c.Mounts[0], err)
+		if err := unix.Fstat(int(c.Mounts[i].Dir.Fd()), &st); err != nil {
+			return ids{}, c.folderError(i, err)
 		}
 		id.innerUID, id.innerGID = int(st.Uid), int(st.Gid)
 	}

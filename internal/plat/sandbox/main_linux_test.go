@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	if os.Args[0] == "bailey-worker" {
+	if os.Args[0] == workerspec.WorkerProgram || os.Args[0] == workerspec.EngineProgram {
 		os.Exit(workerMain(os.Args[1:]))
 	}
 	switch os.Args[0] {
@@ -106,8 +106,10 @@ func workerMain(args []string) int {
 		switch b[0] {
 		case 's':
 			err = Seal(spec)
+		case 'e':
+			answer = Probe(spec, true)
 		case 'p':
-			answer = Probe(spec)
+			answer = Probe(spec, false)
 		case 'u':
 			err = MakeUndumpable()
 		case 'l':

@@ -4,27 +4,30 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/workerspec"
 )
 
 // mount prepares the i-th mount of a worker that was cloned and waits for it.
 // fd is a detached mount to send along, or -1 when the stub takes the
 // directory itself.
-func (p *Process) mount(i int, m Mount, own bool) (sm setupMount, fd int, err error) {
+func (p *Process) mount(c Config, i int) (sm setupMount, fd int, err error) {
+	m, spec := c.Mounts[i], c.Spec.Mounts[i]
 	var st unix.Stat_t
 	if err := unix.Fstat(int(m.Dir.Fd()), &st); err != nil {
-		return setupMount{}, -1, folderError(m, err)
+		return setupMount{}, -1, c.folderError(i, err)
 	}
 	sm = setupMount{Target: m.Target, Path: m.Path, Dev: st.Dev, Ino: st.Ino, From: fromPath, Hide: m.Hide}
 	if !privileged() {
-		if i == 0 {
+		if i == 0 && !spec.Code {
 			sm.From = fromCwd
 		}
 		return sm, -1, nil
 	}
 	sm.From = fromDetached
-	fd, err = p.detach(m, own, st)
+	fd, err = p.detach(m, spec, st)
 	if err != nil {
-		return setupMount{}, -1, folderError(m, err)
+		return setupMount{}, -1, c.folderError(i, err)
 	}
 	return sm, fd, nil
 }
@@ -32,16 +35,19 @@ func (p *Process) mount(i int, m Mount, own bool) (sm setupMount, fd int, err er
 // detach clones the tree below a directory, as only root can from outside the
 // worker's namespaces. The directory's owner becomes the worker's id on the
 // way: by an id-mapped mount for a person's directory, on the disk itself for
-// one of Bailey's own. File systems that cannot be id-mapped (overlayfs, NFS,
+// one of Bailey's own data. Code is everybody's to read. File systems that cannot be id-mapped (overlayfs, NFS,
 // FUSE) are mounted plainly, and the worker reads what its id may read.
-func (p *Process) detach(m Mount, own bool, st unix.Stat_t) (int, error) {
+func (p *Process) detach(m Mount, spec workerspec.Mount, st unix.Stat_t) (int, error) {
 	fd, err := unix.OpenTree(int(m.Dir.Fd()), "", unix.AT_EMPTY_PATH|unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
 	if err != nil {
 		return -1, fmt.Errorf("open_tree: %w", err)
 	}
-	if own {
+	switch {
+	case spec.Own:
 		err = p.giveAway(m, st)
-	} else {
+	case spec.Code:
+		// Everybody may read it.
+	default:
 		err = p.idmap(fd)
 	}
 	if err != nil {

@@ -69,9 +69,11 @@ func Check(p Posture, spec workerspec.Spec) error {
 func checkRoot(p Posture, spec workerspec.Spec) (bad []string) {
 	var want []string
 	for _, m := range spec.Mounts {
-		want = append(want, strings.TrimPrefix(m.Target, "/"))
+		name, _, _ := strings.Cut(strings.TrimPrefix(m.Target, "/"), "/")
+		want = append(want, name)
 	}
 	slices.Sort(want)
+	want = slices.Compact(want)
 	if !slices.Equal(p.Root, want) {
 		bad = append(bad, fmt.Sprintf("%d names in the root", len(p.Root)))
 	}
@@ -94,7 +96,7 @@ func checkRoot(p Posture, spec workerspec.Spec) (bad []string) {
 		target := spec.Mounts[i].Target
 		found[target] = found[target] || m.Point == target
 		for _, o := range []string{"nosuid", "nodev", "noexec"} {
-			if !m.Has(o) {
+			if !m.Has(o) && (o != "noexec" || !spec.Mounts[i].Code) {
 				bad = append(bad, target+" is not "+o)
 			}
 		}

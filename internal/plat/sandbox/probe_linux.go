@@ -8,14 +8,17 @@ import (
 	"github.com/bailey-run/bailey/internal/workerspec"
 )
 
-// Probe tries, inside a sealed worker, what its spec says must be refused, and
-// reports what the kernel answered. Nothing is left behind by an attempt that
-// succeeds where it should not.
-func Probe(spec workerspec.Spec) []Attempt {
+// Probe tries, inside a worker, what its spec says must be refused, and reports
+// what the kernel answered: the early ones, before [Seal], or the others, after
+// it. Nothing is left behind by an attempt that succeeds where it should not.
+func Probe(spec workerspec.Spec, early bool) []Attempt {
 	table := probes()
 	attempts := make([]Attempt, 0, len(spec.Probes))
 	for _, p := range spec.Probes {
-		try, ok := table[p.Name]
+		if p.Early != early {
+			continue
+		}
+		try, ok := table[strings.TrimSuffix(p.Name, beforeSeal)]
 		if !ok {
 			panic("BUG: no probe called " + p.Name)
 		}
@@ -74,6 +77,10 @@ func trySocket(family, typ, protocol int) func() unix.Errno {
 	}
 }
 
+// beforeSeal ends the name of an early probe that is tried again after the seal,
+// with another answer.
+const beforeSeal = " before the seal"
+
 const probeName = ".bailey-probe"
 
 // Where the probes of files stand.
@@ -84,27 +91,34 @@ const (
 
 func probes() map[string]func() unix.Errno {
 	return map[string]func() unix.Errno{
-		"open /etc/passwd":         tryOpen("/etc/passwd", unix.O_RDONLY),
-		"open /proc/self/mem":      tryOpen("/proc/self/mem", unix.O_RDONLY),
-		"open /grant/../etc":       tryOpen(grantTarget+"/../etc", unix.O_RDONLY),
-		"open /grant for writing":  tryOpen(grantTarget, unix.O_TMPFILE|unix.O_RDWR),
-		"create in /grant":         tryOpen(grantTarget+"/"+probeName, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY),
-		"create in /":              tryOpen("/"+probeName, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY),
-		"list /":                   tryOpen("/", unix.O_RDONLY|unix.O_DIRECTORY),
-		"link out of /grant":       func() unix.Errno { return errnoOf(unix.Symlink("/etc/passwd", grantTarget+"/"+probeName)) },
-		"chmod /grant":             func() unix.Errno { return errnoOf(unix.Fchmodat(unix.AT_FDCWD, grantTarget, 0o777, 0)) },
-		"chdir /":                  func() unix.Errno { return errnoOf(unix.Chdir("/")) },
-		"make a directory in /db":  tryDirectory,
-		"lock /grant":              tryLock,
-		"socket AF_INET":           trySocket(unix.AF_INET, unix.SOCK_STREAM, 0),
-		"socket MPTCP":             trySocket(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP),
-		"socket AF_UNIX":           trySocket(unix.AF_UNIX, unix.SOCK_STREAM, 0),
-		"socket AF_NETLINK":        trySocket(unix.AF_NETLINK, unix.SOCK_RAW, 0),
-		"fork":                     tryFork,
-		"clone new user namespace": func() unix.Errno { return call(unix.SYS_CLONE, unix.CLONE_NEWUSER|unix.CLONE_THREAD) },
-		"clone3":                   func() unix.Errno { return call(unix.SYS_CLONE3, 0, 0) },
-		"execve":                   func() unix.Errno { return call(unix.SYS_EXECVE, 0, 0, 0) },
-		"memfd_create":             tryMemfd,
+		"open /etc/passwd":                  tryOpen("/etc/passwd", unix.O_RDONLY),
+		"open /proc/self/mem":               tryOpen("/proc/self/mem", unix.O_RDONLY),
+		"open /grant/../etc":                tryOpen(grantTarget+"/../etc", unix.O_RDONLY),
+		"open /grant for writing":           tryOpen(grantTarget, unix.O_TMPFILE|unix.O_RDWR),
+		"create in /grant":                  tryOpen(grantTarget+"/"+probeName, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY),
+		"create in /":                       tryOpen("/"+probeName, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY),
+		"create in /engine":                 tryOpen("/engine/"+probeName, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY),
+		"open /engine":                      tryOpen("/engine", unix.O_RDONLY|unix.O_DIRECTORY),
+		"open /lib64/libc.so.6":             tryOpen("/lib64/libc.so.6", unix.O_RDONLY),
+		"open /lib64/libc.so.6 for writing": tryOpen("/lib64/libc.so.6", unix.O_WRONLY),
+		"open /lib/libc.so.6":               tryOpen("/lib/libc.so.6", unix.O_RDONLY),
+		"open /lib/libc.so.6 for writing":   tryOpen("/lib/libc.so.6", unix.O_WRONLY),
+		"link out of /db":                   func() unix.Errno { return errnoOf(unix.Symlink("/etc/passwd", dataTarget+"/"+probeName)) },
+		"list /":                            tryOpen("/", unix.O_RDONLY|unix.O_DIRECTORY),
+		"link out of /grant":                func() unix.Errno { return errnoOf(unix.Symlink("/etc/passwd", grantTarget+"/"+probeName)) },
+		"chmod /grant":                      func() unix.Errno { return errnoOf(unix.Fchmodat(unix.AT_FDCWD, grantTarget, 0o777, 0)) },
+		"chdir /":                           func() unix.Errno { return errnoOf(unix.Chdir("/")) },
+		"make a directory in /db":           tryDirectory,
+		"lock /grant":                       tryLock,
+		"socket AF_INET":                    trySocket(unix.AF_INET, unix.SOCK_STREAM, 0),
+		"socket MPTCP":                      trySocket(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP),
+		"socket AF_UNIX":                    trySocket(unix.AF_UNIX, unix.SOCK_STREAM, 0),
+		"socket AF_NETLINK":                 trySocket(unix.AF_NETLINK, unix.SOCK_RAW, 0),
+		"fork":                              tryFork,
+		"clone new user namespace":          func() unix.Errno { return call(unix.SYS_CLONE, unix.CLONE_NEWUSER|unix.CLONE_THREAD) },
+		"clone3":                            func() unix.Errno { return call(unix.SYS_CLONE3, 0, 0) },
+		"execve":                            func() unix.Errno { return call(unix.SYS_EXECVE, 0, 0, 0) },
+		"memfd_create":                      tryMemfd,
 		"map writable and executable": func() unix.Errno {
 			return tryMap(unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC, unix.MAP_PRIVATE)
 		},

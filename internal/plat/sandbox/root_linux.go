@@ -15,7 +15,8 @@ import (
 // Attributes of a worker's mounts. Links inside a granted directory may be
 // followed; those that lead out end in the empty root, where nothing is.
 const (
-	mountAttrs = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC
+	codeAttrs  = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV
+	mountAttrs = codeAttrs | unix.MOUNT_ATTR_NOEXEC
 	treeFlags  = unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC | unix.AT_RECURSIVE
 )
 
@@ -34,7 +35,7 @@ func enterRoot(spec workerspec.Spec, m setup, detached []int) error {
 	for i, sm := range m.Mounts {
 		fd, rest, err := take(sm, detached)
 		if err == nil {
-			err = confine(fd, spec.Mounts[i].Write)
+			err = confine(fd, spec.Mounts[i])
 		}
 		if err != nil {
 			return &stepError{stepTake, sm.Target, err}
@@ -71,12 +72,12 @@ func take(sm setupMount, detached []int) (fd int, rest []int, err error) {
 	return fd, detached, nil
 }
 
-// reopen finds a directory again by its path. What it finds is mounted only
-// if it is the very directory that the core holds: the comparison is made on
+// reopen finds a directory, or a file of an engine, again by its path. What it finds is mounted only
+// if it is the very one that the core holds: the comparison is made on
 // the descriptor from which it is mounted.
 func reopen(sm setupMount) (int, error) {
 	dir, err := unix.Openat2(unix.AT_FDCWD, sm.Path, &unix.OpenHow{
-		Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
+		Flags:   unix.O_PATH | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,
 	})
 	if err != nil {
@@ -93,7 +94,7 @@ func same(fd int, sm setupMount) error {
 		return err
 	}
 	if st.Dev != sm.Dev || st.Ino != sm.Ino {
-		return fmt.Errorf("%w: another directory is at the path", unix.ESTALE)
+		return fmt.Errorf("%w: another one is at the path", unix.ESTALE)
 	}
 	return nil
 }
@@ -101,9 +102,12 @@ func same(fd int, sm setupMount) error {
 // confine sets the attributes of a detached tree and everything mounted in it.
 // Private propagation keeps what the host mounts below the directory later,
 // and without these attributes, from appearing inside.
-func confine(fd int, write bool) error {
+func confine(fd int, m workerspec.Mount) error {
 	attr := unix.MountAttr{Attr_set: mountAttrs, Propagation: unix.MS_PRIVATE}
-	if !write {
+	if m.Code {
+		attr.Attr_set = codeAttrs
+	}
+	if !m.Write {
 		attr.Attr_set |= unix.MOUNT_ATTR_RDONLY
 	}
 	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, &attr); err != nil {
@@ -137,13 +141,33 @@ func pivot(spec workerspec.Spec, root int, trees []int, mounts []setupMount) err
 func attach(root int, m workerspec.Mount, tree int) error {
 	defer unix.Close(tree)
 	name := strings.TrimPrefix(m.Target, "/")
-	if err := unix.Mkdirat(root, name, 0o700); err != nil {
-		return fmt.Errorf("mkdir: %w", err)
+	if err := makePoint(root, name, m.File); err != nil {
+		return err
 	}
 	if err := unix.MoveMount(tree, "", root, name, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
 		return fmt.Errorf("move_mount: %w", err)
 	}
 	return nil
+}
+
+// makePoint makes what a tree is mounted on: a directory, or a file in one that
+// several may stand in.
+func makePoint(root int, name string, file bool) error {
+	if !file {
+		if err := unix.Mkdirat(root, name, 0o700); err != nil {
+			return fmt.Errorf("mkdir: %w", err)
+		}
+		return nil
+	}
+	dir, _, _ := strings.Cut(name, "/")
+	if err := unix.Mkdirat(root, dir, 0o700); err != nil && err != unix.EEXIST {
+		return fmt.Errorf("mkdir: %w", err)
+	}
+	fd, err := unix.Openat(root, name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, 0o400)
+	if err != nil {
+		return fmt.Errorf("create: %w", err)
+	}
+	return unix.Close(fd)
 }
 
 // hide mounts an empty directory that cannot be written in the place of one in
@@ -166,7 +190,7 @@ func hide(root int, name string) error {
 		return fmt.Errorf("hide: %w", err)
 	}
 	defer unix.Close(empty)
-	if err := confine(empty, false); err != nil {
+	if err := confine(empty, workerspec.Mount{}); err != nil {
 		return fmt.Errorf("hide: %w", err)
 	}
 	if err := unix.MoveMount(empty, "", at, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH); err != nil {

@@ -5,11 +5,11 @@
 // The way in, on Linux. The core calls [Start] with descriptors that it opened
 // before: the worker's binary and the granted directories. A thread of its own
 // clones a child into new user, mount, pid, net, ipc and uts namespaces; the
-// child executes the worker's binary as a stub ([Stub]). The stub takes the
-// granted directories as detached mounts, builds an empty root around them,
-// pivots into it and drops the old one, sets limits, gives up privileges,
-// restricts itself by Landlock and by a seccomp deny-list, and executes the
-// same binary, by descriptor, as the worker. The worker calls [Seal] once it
+// child executes bailey-worker as a stub ([Stub]). The stub takes the granted
+// directories, and an engine's libraries, as detached mounts, builds an empty
+// root around them, pivots into it and drops the old one, sets limits, gives up
+// privileges, restricts itself by Landlock and by a seccomp deny-list, and
+// executes the worker's binary by descriptor. The worker calls [Seal] once it
 // has opened what it needs, which puts on the strict allow-list. The core then
 // reads [Process.Posture] and judges it with [Check], has the worker try what
 // must be refused ([Probe]), and lets it become non-dumpable
@@ -27,12 +27,13 @@ import (
 	"github.com/bailey-run/bailey/internal/workerspec"
 )
 
-// Mount is a directory to be mounted at a target of the spec.
+// Mount is a directory, or a file where the spec says so, to be mounted at a
+// target of the spec.
 type Mount struct {
 	// Target is one of the spec's.
 	Target string
-	// Dir was opened by the core with O_PATH|O_DIRECTORY; it alone says which
-	// directory is meant.
+	// Dir was opened by the core with O_PATH, and O_DIRECTORY for a directory; it
+	// alone says which one is meant.
 	Dir *os.File
 	// Path is where Dir was found, absolute and without links. It serves to
 	// find the directory again inside, where device and inode are compared
@@ -51,8 +52,11 @@ type Mount struct {
 // the worker will not show on their other ends.
 type Config struct {
 	Spec workerspec.Spec
-	// Worker is the bailey-worker binary, opened by the core.
+	// Worker is the binary of the spec's program, opened by the core.
 	Worker *os.File
+	// Stub is bailey-worker, which needs no library outside the sandbox; nil
+	// means that Worker is it.
+	Stub *os.File
 	// Args are the worker's arguments behind its name and kind.
 	Args []string
 	// Conn is the worker's end of a socketpair; it becomes descriptor 3.
@@ -61,6 +65,9 @@ type Config struct {
 	Stderr *os.File
 	// Mounts has one entry for each of the spec's mounts.
 	Mounts []Mount
+	// Memory replaces the spec's limit of memory, bytes; 0 leaves it. [Check]
+	// wants the spec with the same ([workerspec.Spec.WithMemory]).
+	Memory uint64
 
 	seam seam
 }

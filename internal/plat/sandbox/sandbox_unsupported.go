@@ -34,7 +34,7 @@ func Seal(workerspec.Spec) error { return refuse() }
 func MakeUndumpable() error { return refuse() }
 
 // Probe reports no attempt, which is never what a spec demands.
-func Probe(workerspec.Spec) []Attempt { return nil }
+func Probe(workerspec.Spec, bool) []Attempt { return nil }
 
 // Survey finds nothing.
 func Survey(context.Context) []LayerState { return nil }

@@ -15,10 +15,11 @@ import (
 // Descriptors that a stub is born with, besides the worker's own.
 const (
 	connFD   = 3
-	binaryFD = 4
+	stubFD   = 4
 	setupFD  = 5
+	binaryFD = 6
 	// firstForeignFD and everything above it is closed before the worker.
-	firstForeignFD = 6
+	firstForeignFD = 7
 )
 
 // stubName is argv[0] of a stub.
@@ -36,6 +37,7 @@ type setup struct {
 	Kind   string       `json:"kind"`
 	Args   []string     `json:"args,omitempty"`
 	Mounts []setupMount `json:"mounts,omitempty"`
+	Memory uint64       `json:"memory,omitempty"`
 	seam
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/workerspec"
 )
 
 func pair(t testing.TB) (a, b int) {
@@ -79,11 +80,20 @@ func FuzzReport(f *testing.F) {
 		}
 		f.Add(string(b))
 	}
-	c := Config{Mounts: []Mount{{Target: "/grant", Path: "/home/me/papers"}, {Target: "/db", Path: "/state/db"}}}
+	index, _ := workerspec.For("index")
+	engine, _ := workerspec.For("engine")
+	c := Config{Spec: index, Mounts: []Mount{{Target: "/grant", Path: "/home/me/papers"}, {Target: "/db", Path: "/state/db"}}}
+	native := Config{Spec: engine}
+	for _, m := range engine.Mounts {
+		native.Mounts = append(native.Mounts, Mount{Target: m.Target, Path: "/system" + m.Target})
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		var r report
 		if json.Unmarshal([]byte(text), &r) != nil {
 			return
+		}
+		if code := errs.CodeOf(r.err(native)); code != errs.EngineMissing && code != errs.SandboxMissing {
+			t.Errorf("an engine: code %s", code)
 		}
 		e := errs.From(r.err(c))
 		switch e.Code {

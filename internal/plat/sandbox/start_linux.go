@@ -15,6 +15,7 @@ import (
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/plat/proc"
+	"github.com/bailey-run/bailey/internal/workerspec"
 )
 
 const (
@@ -22,6 +23,7 @@ const (
 
 	hintNamespaces = "this system refuses unprivileged user namespaces; install Bailey's package, whose AppArmor profile allows them, or ask an administrator; `bailey doctor` says more"
 	hintBinary     = "install Bailey again: the worker's binary must be readable and executable by everyone (mode 0755), and /proc must be mounted"
+	hintEngine     = "run `make engine` and install Bailey again; the engine and its library must be readable by everyone"
 	hintKernel     = "Bailey needs Linux 5.14 or later with Landlock and seccomp switched on; `bailey doctor` says more"
 )
 
@@ -101,11 +103,11 @@ func (p *Process) clone(c Config) (int, error) {
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return -1, errs.Wrap(errs.Internal, opStart, err)
 	}
-	if len(c.Mounts) > 0 && !privileged() {
+	if len(c.Mounts) > 0 && !c.Spec.Mounts[0].Code && !privileged() {
 		// The child is born in the granted directory: a descriptor of this
 		// mount namespace could not be mounted in the child's.
 		if err := unix.Fchdir(int(c.Mounts[0].Dir.Fd())); err != nil {
-			return -1, folderError(c.Mounts[0], err)
+			return -1, c.folderError(0, err)
 		}
 		// A thread that stands in the directory would keep it from being
 		// unmounted.
@@ -129,9 +131,13 @@ func (p *Process) clone(c Config) (int, error) {
 	if c.Stderr != nil {
 		stderr = c.Stderr
 	}
+	stub := c.Stub
+	if stub == nil {
+		stub = c.Worker
+	}
 	attr := &syscall.ProcAttr{
 		Env:   []string{},
-		Files: []uintptr{null.Fd(), null.Fd(), stderr.Fd(), c.Conn.Fd(), c.Worker.Fd(), uintptr(theirs)},
+		Files: []uintptr{null.Fd(), null.Fd(), stderr.Fd(), c.Conn.Fd(), stub.Fd(), uintptr(theirs), c.Worker.Fd()},
 		Sys: &syscall.SysProcAttr{
 			Cloneflags: namespaceFlags,
 			// What the stub needs to build the root and to give up the rest.
@@ -143,7 +149,7 @@ func (p *Process) clone(c Config) (int, error) {
 	}
 	p.ids.apply(attr.Sys)
 	c.seam.clone(attr.Sys)
-	pid, err := syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(binaryFD), []string{stubName}, attr)
+	pid, err := syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(stubFD), []string{stubName}, attr)
 	if err != nil {
 		unix.Close(mine)
 		return -1, cloneError(err)
@@ -178,15 +184,15 @@ func cloneHint(err error) string {
 // introduce hands the stub its mounts and waits until it has executed the
 // worker.
 func (p *Process) introduce(c Config, sock int) error {
-	m := setup{Kind: c.Spec.Kind, Args: c.Args, seam: c.seam}
+	m := setup{Kind: c.Spec.Kind, Args: c.Args, Memory: c.Memory, seam: c.seam}
 	var detached []int
 	defer func() {
 		for _, fd := range detached {
 			unix.Close(fd)
 		}
 	}()
-	for i, mt := range c.Mounts {
-		sm, fd, err := p.mount(i, mt, c.Spec.Mounts[i].Own)
+	for i := range c.Mounts {
+		sm, fd, err := p.mount(c, i)
 		if err != nil {
 			return err
 		}
@@ -225,18 +231,26 @@ func (r report) err(c Config) error {
 	}
 	switch r.Step {
 	case stepTake, stepOpen:
-		for _, m := range c.Mounts {
+		for i, m := range c.Mounts {
 			if m.Target == r.Path {
-				return folderError(m, cause)
+				return c.folderError(i, cause)
 			}
 		}
+	}
+	if r.Step == stepExec && c.Spec.Program != workerspec.WorkerProgram {
+		return errs.Wrap(errs.EngineMissing, opStart, cause).With(c.Spec.Program + " cannot be executed").WithHint(hintEngine)
 	}
 	e := errs.Wrap(errs.SandboxMissing, opStart, cause).With(r.Step)
 	return e.WithHint(cloneHint(r.Errno))
 }
 
-// folderError names the folder that could not be given.
-func folderError(m Mount, err error) error {
+// folderError names the folder that could not be given, or the file of an
+// engine that could not be.
+func (c Config) folderError(i int, err error) error {
+	m := c.Mounts[i]
+	if c.Spec.Mounts[i].Code {
+		return errs.Wrap(errs.EngineMissing, opStart, err).With(m.Path).WithHint(hintEngine)
+	}
 	code := errs.FolderChanged
 	switch {
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
@@ -268,10 +282,13 @@ func (c Config) check() error {
 		}
 		var st unix.Stat_t
 		if err := unix.Fstat(int(m.Dir.Fd()), &st); err != nil {
-			return folderError(m, err)
+			return c.folderError(i, err)
 		}
-		if st.Mode&unix.S_IFMT != unix.S_IFDIR {
-			return folderError(m, unix.ENOTDIR)
+		switch kind := st.Mode & unix.S_IFMT; {
+		case want.File && kind != unix.S_IFREG:
+			return c.folderError(i, unix.EINVAL)
+		case !want.File && kind != unix.S_IFDIR:
+			return c.folderError(i, unix.ENOTDIR)
 		}
 	}
 	return nil

@@ -40,7 +40,7 @@ func step(name string, err error) error {
 	return &stepError{step: name, err: err}
 }
 
-// Stub is called first thing by the worker's binary with its arguments. When
+// Stub is called first thing by bailey-worker with its arguments. When
 // they are not those of a stub it returns false and has done nothing. When they
 // are, it builds the sandbox and executes the worker, and returns only with an
 // error, after it has told the core.
@@ -66,7 +66,7 @@ func build() error {
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
 		return step(stepSetup, err)
 	}
-	for _, fd := range []int{binaryFD, setupFD} {
+	for _, fd := range []int{stubFD, setupFD, binaryFD} {
 		unix.CloseOnExec(fd)
 	}
 	var m setup
@@ -88,7 +88,7 @@ func build() error {
 		unix.Prctl(unix.PR_SET_PDEATHSIG, 0, 0, 0, 0)
 	}
 	if !m.omits(workerspec.ResourceLimits) {
-		if err := step(stepLimits, setLimits(spec.Limits)); err != nil {
+		if err := step(stepLimits, setLimits(spec.WithMemory(m.Memory).Limits)); err != nil {
 			return err
 		}
 	}
@@ -114,7 +114,7 @@ func build() error {
 	if err := step(stepSetup, send(setupFD, report{Ready: true}, nil)); err != nil {
 		return err
 	}
-	argv := append([]string{"bailey-worker", spec.Kind}, m.Args...)
+	argv := append([]string{spec.Program, spec.Kind}, m.Args...)
 	return step(stepExec, execDescriptor(binaryFD, argv, spec.Env))
 }
 
@@ -123,14 +123,21 @@ func build() error {
 func fileRules(spec workerspec.Spec) ([]landlockRule, error) {
 	rules := []landlockRule{{binaryFD, runRights}}
 	for _, m := range spec.Mounts {
-		fd, err := unix.Open(m.Target, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+		flags, rights := unix.O_DIRECTORY, uint64(readRights)
+		if m.File {
+			flags, rights = 0, unix.LANDLOCK_ACCESS_FS_READ_FILE
+		}
+		if m.Write {
+			rights |= writeRights
+		}
+		if m.Loader {
+			rights |= runRights
+		}
+		fd, err := unix.Open(m.Target, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|flags, 0)
 		if err != nil {
 			return nil, &stepError{stepOpen, m.Target, err}
 		}
-		r := landlockRule{fd, readRights}
-		if m.Write {
-			r.rights |= writeRights
-		}
+		r := landlockRule{fd, rights}
 		rules = append(rules, r)
 	}
 	return rules, nil
