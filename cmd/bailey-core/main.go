@@ -28,6 +28,7 @@ import (
 	"github.com/bailey-run/bailey/internal/plat/peer"
 	"github.com/bailey-run/bailey/internal/plat/safefile"
 	"github.com/bailey-run/bailey/internal/release"
+	"github.com/bailey-run/bailey/internal/workerspec"
 )
 
 func main() { os.Exit(doMain(os.Args[1:], os.Stderr)) }
@@ -102,11 +103,11 @@ func run(homeDir string, ready io.WriteCloser) (err error) {
 	}
 	defer logFile.Close()
 	log := slog.New(slog.NewTextHandler(logFile, nil))
-	worker, err := openWorker()
+	programs, engineDir, err := openPrograms()
 	if err != nil {
 		return err
 	}
-	defer worker.Close()
+	defer closeAll(programs)
 	alog, err := audit.Open(ctx, audit.Config{Home: state, Clock: clock.System{}, Log: log, Release: release.Version()})
 	if err != nil {
 		return err
@@ -140,7 +141,7 @@ func run(homeDir string, ready io.WriteCloser) (err error) {
 	defer l.Close()
 	c := core.New(core.Config{
 		Release: release.Version(), Clock: clock.System{}, Log: log, Audit: alog, Policies: policies, Listener: l,
-		Worker: worker, Data: data, StateDir: h.State, Own: own(h),
+		Programs: programs, EngineDir: engineDir, Data: data, StateDir: h.State, Own: own(h),
 	})
 	return c.Run(ctx, func() {
 		_, _ = fmt.Fprintln(ready, "ready")
@@ -193,20 +194,37 @@ func own(h *home.Home) []string {
 	return out
 }
 
-// openWorker opens the bailey-worker of this installation.
-func openWorker() (*os.File, error) {
-	const op = "core.open-worker"
+// engineDir is the directory of inference libraries, beside the programs.
+const engineDir = "engine"
+
+// openPrograms opens the workers' binaries of this installation and says where
+// its inference libraries are. Without the engine everything else works.
+func openPrograms() (map[string]*os.File, string, error) {
+	const op = "core.open-programs"
 	self, err := os.Executable()
 	if err != nil {
-		return nil, errs.Wrap(errs.Internal, op, err)
+		return nil, "", errs.Wrap(errs.Internal, op, err)
 	}
-	path := filepath.Join(filepath.Dir(self), "bailey-worker")
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, errs.Wrap(errs.CoreUnavailable, op, err).With("bailey-worker is not beside bailey-core").
-			WithHint("install Bailey again: bailey, bailey-core and bailey-worker belong together")
+	dir := filepath.Dir(self)
+	programs := map[string]*os.File{}
+	for _, name := range []string{workerspec.WorkerProgram, workerspec.EngineProgram} {
+		f, err := os.Open(filepath.Join(dir, name))
+		switch {
+		case err == nil:
+			programs[name] = f
+		case name != workerspec.EngineProgram || !errors.Is(err, os.ErrNotExist):
+			closeAll(programs)
+			return nil, "", errs.Wrap(errs.CoreUnavailable, op, err).With(name + " is not beside bailey-core, or cannot be read").
+				WithHint("install Bailey again: bailey, bailey-core and bailey-worker belong together")
+		}
 	}
-	return f, nil
+	return programs, filepath.Join(dir, engineDir), nil
+}
+
+func closeAll(files map[string]*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
 }
 
 // policyFile is the store of remembered permissions in the state directory.

@@ -147,10 +147,10 @@ func (a *assignment) use(ctx context.Context) (*supervise.Worker, capability.Han
 			return nil, a.handle, context.Cause(ctx)
 		}
 	}
-	w, err := a.core.workers.Start(ctx, indexKind, []sandbox.Mount{
+	w, err := a.core.workers.Start(ctx, indexKind, supervise.Options{Mounts: []sandbox.Mount{
 		{Target: grantMount, Dir: a.folder.Dir, Path: a.folder.Path, Hide: a.core.within(a.folder)},
 		{Target: dataMount, Dir: a.data.Dir, Path: a.data.Path, Write: true},
-	})
+	}})
 	if err != nil {
 		if cause := context.Cause(a.grant.Context()); cause != nil {
 			err = cause
@@ -251,9 +251,9 @@ func (a *assignment) end() {
 
 // forgotten removes the index of a folder that is not remembered any more. The
 // grants that came of it have been ended.
-func (c *Core) forgotten(p capability.ID) {
+func (c *Core) forgotten(p grant.Remembered) {
 	c.background.Go(func() {
-		if err := c.cfg.Data.Remove(datadir.KeptPrefix + string(p)); err != nil {
+		if err := c.cfg.Data.Remove(datadir.KeptPrefix + string(p.ID)); err != nil {
 			c.cfg.Log.Warn("a data directory could not be removed", "error", err)
 		}
 	})

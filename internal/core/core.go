@@ -52,8 +52,10 @@ type Config struct {
 	Audit    *audit.Log
 	Policies *grant.Policies
 	Listener *peer.Listener
-	// Worker is bailey-worker, open.
-	Worker *os.File
+	// Programs are the workers' binaries by name, open; EngineDir is the directory
+	// of inference libraries.
+	Programs  map[string]*os.File
+	EngineDir string
 	// Data is where workers' directories are made.
 	Data *datadir.Parent
 	// StateDir is told to clients; Own are all of Bailey's directories.
@@ -91,7 +93,7 @@ func New(cfg Config) *Core {
 		sessions: session.NewRegistry(cfg.Clock),
 		desk:     consent.NewDesk(cfg.Clock, func(q *consent.Question) { grantservice.Unanswered(cfg.Audit, q) }),
 		table:    grant.NewTable(cfg.Clock),
-		workers:  supervise.New(supervise.Config{Binary: cfg.Worker, Release: cfg.Release, Log: cfg.Log}),
+		workers:  supervise.New(supervise.Config{Programs: cfg.Programs, EngineDir: cfg.EngineDir, Release: cfg.Release, Log: cfg.Log}),
 		changed:  make(chan struct{}, 1),
 		assigned: map[capability.ID]*assignment{},
 		kept:     map[capability.ID]*assignment{},

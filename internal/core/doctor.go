@@ -67,7 +67,7 @@ func (c *Core) try(ctx context.Context, spec workerspec.Spec) ([]*corev1.Layer, 
 		defer d.Remove()
 		mounts = append(mounts, sandbox.Mount{Target: m.Target, Dir: d.Dir, Path: d.Path, Write: m.Write})
 	}
-	w, err := c.workers.Start(ctx, spec.Kind, mounts)
+	w, err := c.workers.Start(ctx, spec.Kind, supervise.Options{Mounts: mounts})
 	if err != nil {
 		return nil, "", err
 	}

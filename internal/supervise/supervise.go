@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,17 +24,22 @@ import (
 	"github.com/bailey-run/bailey/internal/ipc"
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/plat/sandbox"
+	"github.com/bailey-run/bailey/internal/plat/syslibs"
 	"github.com/bailey-run/bailey/internal/wire/workerv1"
 	"github.com/bailey-run/bailey/internal/workerspec"
 )
 
 // Config is what every start needs.
 type Config struct {
-	// Binary is bailey-worker, opened once by the core, so that a later change
-	// of the file on disk changes nothing.
-	Binary  *os.File
-	Release string
-	Log     *slog.Logger
+	// Programs are the workers' binaries by the names that specs have for them,
+	// opened once by the core, so that a later change of the file on disk changes
+	// nothing. bailey-worker is always there; a kind whose program is not cannot
+	// be started.
+	Programs map[string]*os.File
+	// EngineDir is the directory of inference libraries.
+	EngineDir string
+	Release   string
+	Log       *slog.Logger
 }
 
 // Supervisor starts workers. It has no state but its configuration; each
@@ -64,16 +70,41 @@ type Worker struct {
 	exit  sandbox.Exit
 }
 
-// Start starts a worker of a kind over mounts and returns it sealed, or ends it
-// and fails: errs.SandboxMissing, errs.PostureFailed, errs.FolderClosed,
-// errs.FolderChanged, errs.WorkerCrashed, or the end of ctx.
-func (s *Supervisor) Start(ctx context.Context, kind string, mounts []sandbox.Mount) (*Worker, error) {
+// Options are what differs from start to start of one kind.
+type Options struct {
+	// Mounts are the directories of the spec; what is code the supervisor finds
+	// itself.
+	Mounts []sandbox.Mount
+	// Memory replaces the spec's limit, bytes; 0 leaves it.
+	Memory uint64
+}
+
+// Installed reports whether the program of a kind is there.
+func (s *Supervisor) Installed(kind string) bool {
+	spec, ok := workerspec.For(kind)
+	return ok && s.cfg.Programs[spec.Program] != nil
+}
+
+// Start starts a worker of a kind and returns it sealed, or ends it and fails:
+// errs.SandboxMissing, errs.PostureFailed, errs.FolderClosed,
+// errs.FolderChanged, errs.WorkerCrashed, errs.EngineMissing, or the end of ctx.
+func (s *Supervisor) Start(ctx context.Context, kind string, o Options) (*Worker, error) {
 	const op = "supervise.start"
 	begin := time.Now()
 	spec, ok := workerspec.For(kind)
 	if !ok {
 		return nil, errs.New(errs.NotSupported, op).With("no worker of kind " + kind)
 	}
+	spec = spec.WithMemory(o.Memory)
+	program := s.cfg.Programs[spec.Program]
+	if program == nil {
+		return nil, errs.New(errs.EngineMissing, op).With(spec.Program + " is not beside bailey-core")
+	}
+	code, err := syslibs.Open(spec, s.cfg.EngineDir)
+	if err != nil {
+		return nil, err
+	}
+	defer code.Close()
 	conn, child, err := ipc.Pair()
 	if err != nil {
 		return nil, errs.Wrap(errs.Internal, op, err)
@@ -86,7 +117,8 @@ func (s *Supervisor) Start(ctx context.Context, kind string, mounts []sandbox.Mo
 	}
 	defer wordsW.Close()
 	proc, err := sandbox.Start(ctx, sandbox.Config{
-		Spec: spec, Worker: s.cfg.Binary, Conn: child, Stderr: wordsW, Mounts: mounts,
+		Spec: spec, Worker: program, Stub: s.cfg.Programs[workerspec.WorkerProgram], Conn: child, Stderr: wordsW,
+		Mounts: slices.Concat(code.Mounts, o.Mounts), Memory: o.Memory,
 	})
 	if err != nil {
 		conn.Close()

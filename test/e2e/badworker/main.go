@@ -46,7 +46,7 @@ func doMain(args []string) int {
 	kit := workerkit.New(workerkit.Config{
 		Kind: args[1], Release: release.Version(), Clock: clock.System{}, Log: slog.New(slog.DiscardHandler), Seal: sandbox.MakeUndumpable,
 		Probe: func() (out []*workerv1.Attempt) {
-			for _, a := range sandbox.Probe(spec) {
+			for _, a := range sandbox.Probe(spec, false) {
 				out = append(out, &workerv1.Attempt{Name: a.Name, Errno: a.Errno, Held: a.Held})
 			}
 			return out

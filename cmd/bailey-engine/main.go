@@ -1,0 +1,28 @@
+// bailey-engine is the worker that runs a native inference library. It is Go
+// without cgo, linked to the system's C library by its loader, so that it can
+// load others. The core starts it inside the sandbox that bailey-worker builds;
+// a person has no use for it. It loads its libraries, seals itself, and opens
+// nothing after that: the model comes as a descriptor.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/workerkit"
+)
+
+func main() { os.Exit(doMain(os.Args)) }
+
+func doMain(args []string) int {
+	if len(args) != 2 || args[1] != "engine" {
+		fmt.Fprintln(os.Stderr, "bailey-engine is started by bailey-core; run `bailey help`")
+		return errs.ExitUsage
+	}
+	if err := workerkit.Run(args[1], engineService); err != nil {
+		fmt.Fprintln(os.Stderr, "bailey-engine:", err)
+		return errs.ExitFailed
+	}
+	return errs.ExitOK
+}
