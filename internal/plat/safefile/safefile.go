@@ -51,6 +51,7 @@ const (
 	OpUnlink   Op = "unlink"
 	OpSyncDir  Op = "syncdir"
 	OpLock     Op = "lock"
+	OpChmod    Op = "chmod"
 )
 
 // Step is one operation on one name, before it is done. Size is the number of

@@ -2,7 +2,11 @@
 
 package safefile
 
-import "github.com/bailey-run/bailey/internal/errs"
+import (
+	"os"
+
+	"github.com/bailey-run/bailey/internal/errs"
+)
 
 func refuse(op string) error { return errs.New(errs.NotSupported, "safefile."+op) }
 
@@ -46,3 +50,5 @@ func (f *File) Truncate(int64) error                  { return refuse("truncate"
 func (f *File) Sync() error                           { return refuse("sync") }
 func (f *File) Size() (int64, error)                  { return 0, refuse("stat") }
 func (f *File) Close() error                          { return nil }
+func (f *File) Protect() error                        { return refuse("chmod") }
+func (f *File) Handover() *os.File                    { return nil }

@@ -1,0 +1,175 @@
+package models
+
+import (
+	"context"
+	"sync"
+
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/plat/modelfile"
+)
+
+// Use is a model in use: an open descriptor whose bytes are those of the digest,
+// and stay them while it lasts, or changed is called.
+type Use struct {
+	Model Model
+	// File is open for reading. It is the Use's: Release closes it.
+	File *modelfile.File
+	// Watched says that a lease tells of writers. Where the file system has none,
+	// only the identity was compared.
+	Watched bool
+
+	store *Store
+	lease *modelfile.Lease
+	once  sync.Once
+}
+
+// Use opens a model for an engine. changed is called, once and from another
+// goroutine, when a program opens the file for writing: the program is held up
+// until Release, so what reads the bytes has to end first.
+//
+// The bytes are hashed again when the file is not as it was when they last were,
+// by inode, size and both times. Errors: errs.ModelMissing, errs.ModelQuarantine,
+// errs.ModelChanged, errs.Cancelled.
+func (s *Store) Use(ctx context.Context, d Digest, changed func()) (_ *Use, err error) {
+	const op = "models.use"
+	s.mu.Lock()
+	m, err := s.get(op, d)
+	if err == nil && m.Quarantined {
+		err = errs.New(errs.ModelQuarantine, op).With(m.Name)
+	}
+	if err != nil {
+		s.mu.Unlock()
+		return nil, err
+	}
+	m.uses++
+	u := &Use{store: s, Model: m.copy()}
+	known := m.identity
+	s.mu.Unlock()
+	defer func() {
+		if err != nil {
+			u.Release()
+		}
+	}()
+	if err := u.open(changed); err != nil {
+		return nil, err
+	}
+	now, err := u.File.Now()
+	if err != nil {
+		return nil, err
+	}
+	if now != known {
+		// Under the lease nobody writes while it is hashed.
+		found, err := s.pump(ctx, u.File, now.Size, nil, nil)
+		if err != nil {
+			return nil, err
+		}
+		if found != d {
+			return nil, errs.New(errs.ModelChanged, op).With(m.Name + " has the digest " + found.String() + " now, not " + d.String())
+		}
+		known = now
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m.identity, m.LastUsed = known, s.cfg.Clock.Wall().UTC()
+	if err := s.save(); err != nil {
+		// Nothing is lost but the time of use; a full disk does not stop a chat.
+		s.cfg.Log.Warn("the use of a model could not be noted", "error", err)
+	}
+	u.Model = m.copy()
+	return u, nil
+}
+
+func (u *Use) open(changed func()) error {
+	f, err := u.store.blobs.Open(blobName(u.Model.Digest))
+	if errs.CodeOf(err) == errs.NotFound {
+		return errs.Wrap(errs.ModelChanged, "models.use", err).With("the file of " + u.Model.Name + " is gone")
+	}
+	if err != nil {
+		return err
+	}
+	if u.File, err = modelfile.Adopt(f.Handover()); err != nil {
+		f.Close()
+		return err
+	}
+	u.lease, err = u.store.watcher.Hold(u.File, changed)
+	if errs.CodeOf(err) == errs.NotSupported {
+		u.store.cfg.Log.Warn("the file system of the models cannot tell of writers", "error", err)
+		return nil
+	}
+	u.Watched = err == nil
+	return err
+}
+
+// Release ends the use. Idempotent.
+func (u *Use) Release() {
+	u.once.Do(func() {
+		if u.lease != nil {
+			u.lease.Release()
+		}
+		if u.File != nil {
+			u.File.Close()
+		}
+		u.store.mu.Lock()
+		defer u.store.mu.Unlock()
+		if m := u.store.models[u.Model.Digest]; m != nil {
+			m.uses--
+		}
+	})
+}
+
+// InUse reports whether somebody uses the model.
+func (s *Store) InUse(d Digest) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := s.models[d]
+	return m != nil && m.uses > 0
+}
+
+// Crashed counts a crash of the model's engine; at the third in a row the model
+// is set aside.
+func (s *Store) Crashed(d Digest) (Model, error) {
+	return s.change("models.crashed", d, func(m *model) bool {
+		m.Crashes++
+		m.Quarantined = m.Quarantined || m.Crashes >= limits.ModelCrashes
+		return true
+	})
+}
+
+// Worked notes that the model's engine did what it was asked to, so that crashes
+// are counted in a row.
+func (s *Store) Worked(d Digest) error {
+	_, err := s.change("models.worked", d, func(m *model) bool {
+		was := m.Crashes
+		m.Crashes = 0
+		return was != 0
+	})
+	return err
+}
+
+// Restore gives a model that was set aside another chance.
+func (s *Store) Restore(d Digest) (Model, error) {
+	return s.change("models.restore", d, func(m *model) bool {
+		was := m.Quarantined || m.Crashes != 0
+		m.Crashes, m.Quarantined = 0, false
+		return was
+	})
+}
+
+// change changes one model, in the index too when f says that it did.
+func (s *Store) change(op string, d Digest, f func(*model) bool) (Model, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m, err := s.get(op, d)
+	if err != nil {
+		return Model{}, err
+	}
+	was := m.Model
+	if f(m) {
+		if err := s.save(); err != nil {
+			m.Model = was
+			return Model{}, err
+		}
+	}
+	return m.copy(), nil
+}
