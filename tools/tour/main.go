@@ -1,7 +1,9 @@
 // Command tour is what `make run` runs after it has built: Bailey's main job on
-// this repository's own documents, each step with the command that does it. It
-// needs no terminal, since each command grants what it needs by a flag, and
-// keeps all that Bailey writes in build/tour.
+// this repository's own documents, first without a model, then with two small
+// ones, each step with the command that does it. It needs no terminal, since each
+// command grants what it needs by a flag, and keeps all that Bailey writes in
+// build/tour. Where the engine or the models are not here it says so and leaves
+// out what needs them.
 package main
 
 import (
@@ -27,7 +29,12 @@ func doMain() int {
 		return 1
 	}
 	t := tour{out: os.Stdout, run: start(root), home: home}
-	if !t.all() {
+	with, err := lookForModels(root)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "tour:", err)
+		return 1
+	}
+	if !t.all(with) {
 		return 1
 	}
 	fmt.Printf(last, filepath.Join(root, "bin", "bailey"))
@@ -38,25 +45,38 @@ func doMain() int {
 type step struct {
 	why  string
 	args []string
+	// input is what the command reads, as from a pipe.
+	input string
+	// needs says that it is left out where the engine cannot run.
+	needs bool
 }
 
 // The folder and the question are fixed, so that a newcomer sees what the
 // README promises.
-func steps() []step {
-	return []step{
-		{"What holds on this machine: every check, and each layer of a worker's sandbox as it was seen.",
-			[]string{"doctor"}},
-		{"Summarise a folder. --allow-read grants it for this task only; without it Bailey asks on the terminal.",
-			[]string{"summarize", "docs", "--allow-read", "docs"}},
-		{"Ask it something. Every sentence is a document's own, with its place.",
-			[]string{"ask", "docs", "What happens when the audit log is damaged?", "--allow-read", "docs"}},
-		{"What was granted, and how it ended.",
-			[]string{"grant", "list", "--all"}},
-		{"The record of all this.",
-			[]string{"audit", "show"}},
-		{"And that nobody has changed it since.",
-			[]string{"audit", "verify"}},
+const (
+	folder   = "docs"
+	question = "What happens when the audit log is damaged?"
+	hello    = "Hello! What is a sandbox, in one sentence?"
+)
+
+func steps(with models) []step {
+	list := []step{
+		{why: "What holds on this machine: every check, and each layer of a worker's sandbox as it was seen.",
+			args: []string{"doctor"}},
+		{why: "Summarise a folder. --allow-read grants it for this task only; without it Bailey asks on the terminal.",
+			args: []string{"summarize", folder, "--allow-read", folder}},
+		{why: "Ask it something. Every sentence is a document's own, with its place. No model is at work.",
+			args: []string{"ask", folder, question, "--allow-read", folder}},
 	}
+	list = append(list, with.steps()...)
+	return append(list,
+		step{why: "What was granted, and how it ended.",
+			args: []string{"grant", "list", "--all"}},
+		step{why: "The record of all this.",
+			args: []string{"audit", "show"}},
+		step{why: "And that nobody has changed it since.",
+			args: []string{"audit", "verify"}},
+	)
 }
 
 const last = `
@@ -72,17 +92,35 @@ Try it on a folder of your own; it asks before it reads, and --help explains:
 // tour goes through the steps.
 type tour struct {
 	out io.Writer
-	// run starts bailey with arguments and returns its exit code.
-	run  func(args ...string) (int, error)
+	// run starts bailey with arguments and something to read, and returns its exit
+	// code.
+	run  func(input string, args ...string) (int, error)
 	home string
 }
 
+// unavailable is bailey's exit code for what this machine cannot do.
+const unavailable = 5
+
 // all stops at the first step that fails, and ends the core in any case.
-func (t tour) all() bool {
+func (t tour) all(with models) bool {
 	ok := true
-	for i, s := range steps() {
-		fmt.Fprintf(t.out, "\n== %d. %s\n$ bin/bailey %s --home %s\n\n", i+1, s.why, quote(s.args), t.home)
-		code, err := t.run(append(s.args, "--home", t.home)...)
+	n := 0
+	for _, s := range steps(with) {
+		if s.needs && with.missing != "" {
+			continue
+		}
+		n++
+		pipe := ""
+		if s.input != "" {
+			pipe = "echo " + quote([]string{s.input}) + " | "
+		}
+		fmt.Fprintf(t.out, "\n== %d. %s\n$ %sbin/bailey %s --home %s\n\n", n, s.why, pipe, quote(s.args), t.home)
+		code, err := t.run(s.input, append(s.args, "--home", t.home)...)
+		if err == nil && code == unavailable && s.needs {
+			with.missing = "the engine does not run on this machine"
+			fmt.Fprintf(t.out, "\n-- What needs a model is left out: %s. All else goes on.\n", with.missing)
+			continue
+		}
 		if err != nil {
 			fmt.Fprintln(t.out, "tour:", err)
 		}
@@ -92,21 +130,26 @@ func (t tour) all() bool {
 			break
 		}
 	}
-	if ok {
-		fmt.Fprintf(t.out, "\n== %d. Nothing stays behind: the core ends by itself soon after its last client; this ends it now.\n$ bin/bailey stop --home %s\n\n", len(steps())+1, t.home)
+	if ok && with.missing != "" {
+		fmt.Fprintf(t.out, "\n-- Left out, because %s: the same question with an embedding model, and a chat.\n", with.missing)
 	}
-	if _, err := t.run("stop", "--home", t.home); err != nil {
+	if ok {
+		fmt.Fprintf(t.out, "\n== %d. Nothing stays behind: the core ends by itself soon after its last client; this ends it now.\n$ bin/bailey stop --home %s\n\n", n+1, t.home)
+	}
+	if _, err := t.run("", "stop", "--home", t.home); err != nil {
 		fmt.Fprintln(t.out, "tour:", err)
 	}
 	return ok
 }
 
-// start returns a function that runs bin/bailey where the reader sees it, with
-// nothing to read from.
-func start(root string) func(args ...string) (int, error) {
-	return func(args ...string) (int, error) {
+// start returns a function that runs bin/bailey where the reader sees it.
+func start(root string) func(input string, args ...string) (int, error) {
+	return func(input string, args ...string) (int, error) {
 		cmd := exec.Command(filepath.Join(root, "bin", "bailey"), args...)
 		cmd.Dir, cmd.Stdout, cmd.Stderr = root, os.Stdout, os.Stderr
+		if input != "" {
+			cmd.Stdin = strings.NewReader(input + "\n")
+		}
 		err := cmd.Run()
 		if cmd.ProcessState != nil {
 			return cmd.ProcessState.ExitCode(), nil
@@ -119,8 +162,8 @@ func start(root string) func(args ...string) (int, error) {
 func quote(args []string) string {
 	var words []string
 	for _, a := range args {
-		if strings.ContainsAny(a, " ?*") {
-			a = `"` + a + `"`
+		if strings.ContainsAny(a, " ?*!") {
+			a = "'" + a + "'"
 		}
 		words = append(words, a)
 	}
