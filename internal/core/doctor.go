@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/bailey-run/bailey/internal/capability"
 	"github.com/bailey-run/bailey/internal/errs"
@@ -12,6 +13,7 @@ import (
 	"github.com/bailey-run/bailey/internal/plat/sandbox"
 	"github.com/bailey-run/bailey/internal/supervise"
 	"github.com/bailey-run/bailey/internal/wire/corev1"
+	"github.com/bailey-run/bailey/internal/wire/policyv1"
 	"github.com/bailey-run/bailey/internal/wire/workerv1"
 	"github.com/bailey-run/bailey/internal/workerspec"
 )
@@ -45,21 +47,32 @@ func (c *Core) examine(ctx context.Context) *corev1.DoctorResponse {
 	for _, spec := range workerspec.All() {
 		w := &corev1.Worker{Kind: spec.Kind, Level: "full"}
 		layers, took, err := c.try(ctx, spec)
-		if err != nil {
+		switch {
+		case errs.CodeOf(err) == errs.EngineMissing:
+			// Nothing is wrong with the machine, and nothing else needs it.
+			e := errs.From(err)
+			w.Level = "not installed"
+			out.Checks = append(out.Checks, &corev1.Check{Id: "worker-" + spec.Kind, Ok: true, Detail: e.Message(), Hint: e.HintText()})
+		case err != nil:
 			w.Level, out.Level = "refused", "refused"
 			layers = offered(sandbox.Survey(ctx))
+			add("worker-"+spec.Kind, err, "")
+		default:
+			add("worker-"+spec.Kind, nil, took)
 		}
-		add("worker-"+spec.Kind, err, took)
 		w.Layers = layers
 		out.Workers = append(out.Workers, w)
 	}
 	return out
 }
 
-// try starts one worker of a spec with every mount of its own, empty.
+// try starts one worker of a spec with every directory of its own, empty.
 func (c *Core) try(ctx context.Context, spec workerspec.Spec) ([]*corev1.Layer, string, error) {
 	var mounts []sandbox.Mount
 	for _, m := range spec.Mounts {
+		if m.Code {
+			continue // the supervisor's business
+		}
 		d, err := c.cfg.Data.Make(datadir.TaskPrefix + string(grant.NewID()))
 		if err != nil {
 			return nil, "", err
@@ -72,8 +85,10 @@ func (c *Core) try(ctx context.Context, spec workerspec.Spec) ([]*corev1.Layer, 
 		return nil, "", err
 	}
 	defer w.Kill()
-	if _, err := w.Put(ctx, capability.Row{Kind: 2}, mounts[0].Target, 0); err != nil {
-		return nil, "", err
+	if i := spec.Grant(); i >= 0 {
+		if _, err := w.Put(ctx, capability.Row{Kind: policyv1.Kind_KIND_FILE_READ}, spec.Mounts[i].Target, 0); err != nil {
+			return nil, "", err
+		}
 	}
 	return layers(w, spec), fmt.Sprintf("confined and ready in %.1f ms", float64(w.Ready.Microseconds())/1000), nil
 }
@@ -122,7 +137,11 @@ func layers(w *supervise.Worker, spec workerspec.Spec) []*corev1.Layer {
 		add(n.layer, p.Namespaces[n.name] != "" && p.Namespaces[n.name] != p.Ours[n.name], "seen from outside: %s, the core's is %s", p.Namespaces[n.name], p.Ours[n.name])
 	}
 	s := p.Status
-	add(workerspec.EmptyRoot, len(p.Root) == len(spec.Mounts), "seen from outside: %d directories in its root", len(p.Root))
+	declared := func(name string) bool {
+		return slices.ContainsFunc(spec.Mounts, func(m workerspec.Mount) bool { return strings.HasPrefix(m.Target+"/", "/"+name+"/") })
+	}
+	foreign := slices.ContainsFunc(p.Root, func(name string) bool { return !declared(name) })
+	add(workerspec.EmptyRoot, !foreign, "seen from outside: %d directories in its root, %d mounts", len(p.Root), len(spec.Mounts))
 	add(workerspec.Landlock, refused("list /"), "tried inside: it may not list its own root, which nothing else refuses")
 	add(workerspec.NoNewPrivs, s.NoNewPrivs, "seen from outside: NoNewPrivs")
 	add(workerspec.NoCapabilities, s.Inheritable|s.Permitted|s.Effective|s.Bounding|s.Ambient == 0, "seen from outside: all five sets are empty")
