@@ -51,6 +51,22 @@ const (
 	WorkerRestarts = 3
 	// WorkerBackoff is the wait before the second start in a row; it doubles.
 	WorkerBackoff = 50 * time.Millisecond
+	// EngineKeepAlive is how long a loaded engine waits for its next grant: long
+	// enough for the pause between two questions, short enough that a model's
+	// memory comes back within a coffee.
+	EngineKeepAlive = 5 * time.Minute
+	// EngineDrop is how long an engine that others use may take to confirm that
+	// a revoked grant's calls have ended before it is killed (DESIGN 6).
+	EngineDrop = 100 * time.Millisecond
+	// EngineDropSlow is the same for a task that ended in order: nobody waits for
+	// it, and loading a large model again costs more than the wait.
+	EngineDropSlow = 5 * time.Second
+	// EngineDying is how long a call waits to hear why its engine ended: the
+	// kernel takes the memory of a large model apart page by page.
+	EngineDying = 2 * time.Second
+	// StoreIdle is how long an app's store worker waits for its next call: it
+	// starts in 15 ms, and holds a database open.
+	StoreIdle = 20 * time.Second
 	// DataRemoveNames is how many names of a data directory are read at once
 	// when it is removed: a worker may have made millions.
 	DataRemoveNames = 256

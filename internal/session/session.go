@@ -107,9 +107,7 @@ func (r *Registry) Idle() bool {
 
 // Begin opens a task; errs.CoreBusy when the session has too many.
 func (r *Registry) Begin(s *Session, verb string) (*Task, error) {
-	var b [8]byte
-	_, _ = rand.Read(b[:])
-	t := &Task{ID: hex.EncodeToString(b[:]), Verb: verb, Started: r.clock.Wall(), Session: s}
+	t := &Task{ID: newID(), Verb: verb, Started: r.clock.Wall(), Session: s}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.sessions[s.Channel] != s {
@@ -126,6 +124,27 @@ func (r *Registry) Begin(s *Session, verb string) (*Task, error) {
 	}
 	r.tasks[t.ID] = t
 	return t, nil
+}
+
+// Own opens a task that is the core's own, for an app: work that goes on when no
+// client waits for it. It has a session that no connection stands behind, with a
+// channel of its own for the grants it is given. It ends by [Registry.Finish] or
+// [Registry.Stop], and until then the registry is not idle.
+func (r *Registry) Own(app, surface, verb string) *Task {
+	t := &Task{ID: newID(), Verb: verb, Started: r.clock.Wall(), Session: &Session{Channel: r.next.Add(1), App: app, Surface: surface}}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tasks[t.ID] = t
+	return t
+}
+
+// Finish ends a task of the core's own. One that has ended stays as it is.
+func (r *Registry) Finish(t *Task, o Outcome) { r.end(t, o) }
+
+func newID() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:])
+	return hex.EncodeToString(b[:])
 }
 
 // Task returns an open task of a session; errs.NotFound for any other.

@@ -133,3 +133,37 @@ func TestGreet(t *testing.T) {
 		t.Fatal("lost in the context")
 	}
 }
+
+// A task of the core's own keeps the core, is listed and can be stopped, and no
+// client's session may use or end it.
+func TestOwnTasks(t *testing.T) {
+	r := NewRegistry(fixed{})
+	s := open(t, r)
+	own := r.Own("cli", "core", "engine")
+	r.Close(s)
+	if r.Idle() {
+		t.Fatal("idle with a task of its own")
+	}
+	if got := r.List(); len(got) != 1 || got[0] != own || own.Session.Channel == s.Channel || own.Session.App != "cli" {
+		t.Fatalf("%+v", got)
+	}
+	s = open(t, r)
+	if _, err := r.Task(s, own.ID); !is(err, errs.NotFound) {
+		t.Fatalf("a client may use it: %v", err)
+	}
+	if err := r.End(s, own.ID, OK); !is(err, errs.NotFound) {
+		t.Fatalf("a client may end it: %v", err)
+	}
+	r.Close(s)
+	var how Outcome
+	own.OnEnd(func(o Outcome) { how = o })
+	if n := r.Stop(own.ID); n != 1 || how != Cancelled || !r.Idle() {
+		t.Fatalf("stopped %d as %q", n, how)
+	}
+	r.Finish(own, OK)
+	other := r.Own("cli", "core", "vectors")
+	r.Finish(other, OK)
+	if how != Cancelled || !r.Idle() {
+		t.Fatal("ended twice, or not at all")
+	}
+}
