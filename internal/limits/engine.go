@@ -1,0 +1,154 @@
+package limits
+
+import "time"
+
+// Limits of what stands in front of an engine: bailey.engine.v1.
+const (
+	// WorkerTimeSlice is how much of a grant's time a call takes at once, and so
+	// how much parallel calls may hold back from each other.
+	WorkerTimeSlice = 250 * time.Millisecond
+
+	// EngineSilence is how long a call of bailey.engine.v1 may send nothing
+	// before the core takes the engine for hung and kills it. While a prompt is
+	// read, and while a call waits for others that go on, something comes every
+	// EngineProgress to EngineHeartbeat; one token of the slowest model that is
+	// of use (0.2 tokens a second), behind the start of a heavy grammar, takes 5
+	// seconds. What is silent for four times that is a grammar that exploded or a
+	// library that stands.
+	EngineSilence = 20 * time.Second
+	// EngineProgress is the shortest time between two reports of progress.
+	EngineProgress = 100 * time.Millisecond
+	// EngineHeartbeat is how often a call that waits for others says so, as long
+	// as the library goes on with them.
+	EngineHeartbeat = 2 * time.Second
+	// EngineLoadSilence is how long a load may report no progress: the slowest
+	// disk reads a step of a hundredth of 100 GB in that time.
+	EngineLoadSilence = 60 * time.Second
+
+	// EnginePiece bounds the text of one message of an answer: a quarter of the
+	// schema's characters, so that it fits whatever they are.
+	EnginePiece = 4096
+	// EnginePieceTokens is how many tokens with candidates one message holds: 21
+	// candidates of 40 bytes each make 27 KB, below the method's 64 KiB. The
+	// schema allows 64.
+	EnginePieceTokens = 32
+	// EngineCandidateBytes cuts the text of one candidate; longer tokens are runs
+	// of spaces or markup.
+	EngineCandidateBytes = 64
+	// EngineUnread is how much of an answer may wait for a client that does not
+	// read, in bytes of text and of candidates. A longer one ends the call, since
+	// the other calls of the same engine cannot wait for it.
+	EngineUnread = 4 << 20
+	// EngineKeptFree is the part of the context that is kept free for the answer
+	// when old turns are left out: one divided by this.
+	EngineKeptFree = 4
+	// EngineReason is how much of why a chat template cannot be used is told; the
+	// schema's limit.
+	EngineReason = 250
+	// EngineDimension is the most numbers of a vector; the schema's limit of
+	// 32,768 bytes.
+	EngineDimension = 8192
+	// EngineDropRounds is how often turns are left out and counted again; the
+	// first guess is by the length of each turn and seldom wrong by more than one.
+	EngineDropRounds = 64
+)
+
+// Limits of a chat template (S12).
+const (
+	// TemplateBytes is the longest template; the longest in use have 20 KiB.
+	TemplateBytes = 256 << 10
+	// TemplateOutput is the longest prompt: every context in use fits, at four
+	// bytes for each of 256 Ki tokens.
+	TemplateOutput = 1 << 20
+	// TemplateMemory bounds what all values made while rendering take together,
+	// in bytes: templates build the prompt in pieces, a few times over.
+	TemplateMemory = 64 << 20
+	// TemplateSteps bounds the evaluations of one rendering. A long conversation
+	// of 4,096 turns takes about a hundred each in the longest templates in use;
+	// 10 million are about a second.
+	TemplateSteps = 10_000_000
+	// TemplateDepth bounds the nesting of expressions, blocks and macros; those in
+	// use stay below 20. Each level takes up to 1 KiB of stack.
+	TemplateDepth = 200
+	// TemplateTime ends a rendering by the clock, on a machine that is busy.
+	TemplateTime = 5 * time.Second
+	// TemplateReason is how much of a template's own words an error repeats.
+	TemplateReason = 160
+	// TemplateRange is the longest range().
+	TemplateRange = 100_000
+)
+
+// Limits of a JSON schema (S13). A grammar costs time at every token: llama.cpp
+// keeps a stack for each way that the text so far can be read, so what counts is
+// the number of alternatives and of optional repetitions, not the bytes.
+const (
+	// SchemaBytes is the longest schema, and the schema file's limit.
+	SchemaBytes = 64 << 10
+	// SchemaDepth is how deep a schema nests; answers of people's programs stay
+	// below 8.
+	SchemaDepth = 16
+	// SchemaNodes bounds the subschemas, references counted at each use.
+	SchemaNodes = 512
+	// SchemaProperties bounds the properties of one object, and
+	// SchemaOptional those of them that may be missing: each makes one more place
+	// where the text can go on.
+	SchemaProperties = 64
+	SchemaOptional   = 16
+	// SchemaAlternatives bounds enum, anyOf and oneOf.
+	SchemaAlternatives = 256
+	// SchemaRepeat bounds minItems, maxItems, minLength, maxLength and counts in
+	// patterns where they are written out in the grammar: a text of more is free
+	// in length (see SchemaFree).
+	SchemaRepeat = 256
+	// SchemaGrammar bounds the grammar made, in bytes.
+	SchemaGrammar = 256 << 10
+	// SchemaPattern is the longest pattern.
+	SchemaPattern = 512
+	// SchemaSpace is how many blanks or newlines a model may write between two
+	// parts of the JSON text: without a bound, small models write nothing else.
+	SchemaSpace = 1
+	// SchemaDigits bounds the digits of a number, as in a double.
+	SchemaDigits = 16
+)
+
+// Limits of what calls the inference library.
+const (
+	// EngineText is the longest text that is made tokens of, in bytes: what the
+	// schema lets in, with a template around it.
+	EngineText = 4 << 20
+	// EngineBatch is how many tokens are decoded at once at most; more than the
+	// context was made for ends the process. Larger ones are not faster here.
+	EngineBatch = 512
+	// EngineFirstChunk is how many tokens of the first prompt are read at once,
+	// before it is known how long a token takes.
+	EngineFirstChunk = 64
+	// EngineLeastChunk is how many are read at once on the slowest machine.
+	EngineLeastChunk = 16
+	// EngineMixed is how many tokens of a prompt are read together with tokens
+	// that others write, so that these are not kept waiting.
+	EngineMixed = 64
+	// EngineStep is how long one step of the library's graph takes: a call ends
+	// between two of them. It leaves the rest of EngineCancel to a busy machine.
+	EngineStep = 25 * time.Millisecond
+	// EngineCancel is how soon a call that is to end early has ended.
+	EngineCancel = 50 * time.Millisecond
+	// EngineEvents is how many events wait for who asked before the loop leaves
+	// that one out: a second's worth.
+	EngineEvents = 64
+	// EnginePenaltyTokens is how far back a token counts as said before: the
+	// library's own default.
+	EnginePenaltyTokens = 64
+	// EngineEmbedBatch is how many tokens of short texts make one batch: attention
+	// is computed over all of it, so larger ones are slower.
+	EngineEmbedBatch = 256
+	// EngineEmbedTexts is how many texts make one batch.
+	EngineEmbedTexts = 16
+	// EngineNice is the priority of work that nobody waits for, the lowest.
+	EngineNice = 19
+	// EngineLogLine and EngineLogLines bound what is kept of the library's log, in
+	// bytes and lines: the reason of a failure stands in the last few.
+	EngineLogLine  = 512
+	EngineLogLines = 32
+	// EngineNameBytes is the longest name in a model's header that is asked for.
+	EngineNameBytes = 256
+)
