@@ -31,7 +31,7 @@ export CGO_ENABLED := 0
 export GOFLAGS := -buildvcs=false
 build := $(GO) build -trimpath -ldflags '-s -w -buildid= -X github.com/bailey-run/bailey/internal/release.version=$(RELEASE)'
 
-programs := bailey bailey-core bailey-worker
+programs := bailey bailey-core bailey-worker bailey-engine
 tools    := build/tools
 
 .PHONY: help
@@ -153,7 +153,7 @@ $(tools)/staticcheck-$(STATICCHECK): | go
 # uninstall removes those and no others.
 helpers     := $(to)/libexec/bailey
 completions := $(to)/share/bash-completion/completions/bailey $(to)/share/zsh/site-functions/_bailey $(to)/share/fish/vendor_completions.d/bailey.fish
-installed   := $(to)/bin/bailey $(helpers)/bailey-core $(helpers)/bailey-worker $(completions)
+installed   := $(to)/bin/bailey $(helpers)/bailey-core $(helpers)/bailey-worker $(helpers)/bailey-engine $(completions)
 made        := $(helpers)/directories-made
 
 .PHONY: install
@@ -161,7 +161,7 @@ install: ## install programs and shell completion under PREFIX (/usr/local)
 	@for p in $(programs); do [ -x $(BIN)/$$p ] || exec $(MAKE) build; done
 	@list=$$(LC_ALL=C mkdir -pv $(sort $(dir $(installed)))) || { echo "make: $(to) cannot be written: become root, or use make install PREFIX=~/.local" >&2; exit 1; }; echo "$$list" | sed -n "s/^mkdir: created directory '\(.*\)'$$/\1/p" >>$(made)
 	install -m 755 $(BIN)/bailey $(to)/bin/bailey
-	install -m 755 $(BIN)/bailey-core $(BIN)/bailey-worker $(helpers)/
+	install -m 755 $(BIN)/bailey-core $(BIN)/bailey-worker $(BIN)/bailey-engine $(helpers)/
 	@$(BIN)/bailey completion bash >$(word 1,$(completions))
 	@$(BIN)/bailey completion zsh >$(word 2,$(completions))
 	@$(BIN)/bailey completion fish >$(word 3,$(completions))

@@ -57,6 +57,19 @@ func forbiddenLinks() []forbidden {
 		{"bailey-worker", "internal/supervise", "a worker starts nothing"},
 		{"bailey-worker", "net/http", "no worker so far has a network"},
 		{"bailey-worker", "buf.build/go/protovalidate", "as for the core"},
+		{"bailey-worker", "github.com/ebitengine/purego", "a pure Go worker loads no library, and needs no loader in its root"},
+		{"bailey-engine", "internal/core", mint},
+		{"bailey-engine", "internal/grant", mint},
+		{"bailey-engine", "internal/audit", mint},
+		{"bailey-engine", "internal/consent", mint},
+		{"bailey-engine", "internal/client", "a worker never calls the core as a client"},
+		{"bailey-engine", "internal/session", mint},
+		{"bailey-engine", "internal/supervise", "a worker starts nothing"},
+		{"bailey-engine", "net/http", "no engine has a network"},
+		{"bailey-engine", "internal/worker/index", "an engine reads no documents"},
+		{"bailey-engine", "modernc.org", "an engine keeps nothing"},
+		{"bailey-engine", "buf.build/go/protovalidate", "as for the core"},
+		{"bailey-core", "github.com/ebitengine/purego", "nothing native is loaded with the user's authority"},
 		{"bailey", "internal/core", "the command is a client with no authority of its own"},
 		{"bailey", "internal/worker/*", "documents are parsed in workers"},
 		{"bailey", "net/http", "the command speaks to the core's socket only"},
@@ -157,7 +170,7 @@ func (l *linker) links(t *testing.T, program string) map[string]string {
 // TestForbiddenLinks follows every import of every program.
 func TestForbiddenLinks(t *testing.T) {
 	l := newLinker(t, "linux")
-	for _, program := range []string{"bailey", "bailey-core", "bailey-worker"} {
+	for _, program := range []string{"bailey", "bailey-core", "bailey-worker", "bailey-engine"} {
 		seen := l.links(t, program)
 		if len(seen) < 50 {
 			t.Fatalf("%s: only %d packages were found", program, len(seen))

@@ -71,7 +71,7 @@ func TestBuildInstallUninstall(t *testing.T) {
 		run(t, "make", "install", "BIN="+bin, "PREFIX="+prefix)
 	}
 	want := []string{
-		"bin/bailey", "libexec/bailey/bailey-core", "libexec/bailey/bailey-worker", "libexec/bailey/directories-made",
+		"bin/bailey", "libexec/bailey/bailey-core", "libexec/bailey/bailey-engine", "libexec/bailey/bailey-worker", "libexec/bailey/directories-made",
 		"share/bash-completion/completions/bailey", "share/fish/vendor_completions.d/bailey.fish", "share/zsh/site-functions/_bailey",
 	}
 	var got []string
@@ -92,7 +92,7 @@ func TestBuildInstallUninstall(t *testing.T) {
 	if base := strings.TrimSpace(run(t, "cat", "VERSION")); !strings.HasPrefix(version, base) {
 		t.Errorf("bailey version says %q, VERSION says %q", version, base)
 	}
-	for _, c := range []string{want[4], want[5], want[6]} {
+	for _, c := range []string{want[5], want[6], want[7]} {
 		if b, err := os.ReadFile(filepath.Join(prefix, c)); err != nil || !bytes.Contains(b, []byte("summarize")) {
 			t.Errorf("%s completes nothing (%v)", c, err)
 		}
@@ -108,10 +108,10 @@ func TestBuildInstallUninstall(t *testing.T) {
 	for _, p := range []string{"bailey", "bailey-core", "bailey-worker"} {
 		t.Run(p, func(t *testing.T) { static(t, filepath.Join(bin, p), version) })
 	}
+	t.Run("bailey-engine", func(t *testing.T) { stripped(t, filepath.Join(bin, "bailey-engine"), version) })
 }
 
-// static checks that a program needs no library, holds no symbols and no path
-// of the machine that built it, and knows its release.
+// static checks that a program needs no library, and the rest as stripped does.
 func static(t *testing.T, path, version string) {
 	f, err := elf.Open(path)
 	if err != nil {
@@ -123,6 +123,17 @@ func static(t *testing.T, path, version string) {
 			t.Errorf("has a %v segment: it is not static", p.Type)
 		}
 	}
+	stripped(t, path, version)
+}
+
+// stripped checks that a program holds no symbols and no path of the machine
+// that built it, and knows its release.
+func stripped(t *testing.T, path, version string) {
+	f, err := elf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
 	if f.Section(".symtab") != nil {
 		t.Error("has a symbol table: it is not stripped")
 	}
