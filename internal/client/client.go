@@ -30,8 +30,11 @@ import (
 	"github.com/bailey-run/bailey/internal/plat/peer"
 	"github.com/bailey-run/bailey/internal/wire/auditv1"
 	"github.com/bailey-run/bailey/internal/wire/corev1"
+	"github.com/bailey-run/bailey/internal/wire/enginev1"
 	"github.com/bailey-run/bailey/internal/wire/grantv1"
 	"github.com/bailey-run/bailey/internal/wire/indexv1"
+	"github.com/bailey-run/bailey/internal/wire/modelv1"
+	"github.com/bailey-run/bailey/internal/wire/storev1"
 )
 
 // Client is a connection to the core on which Hello has been said.
@@ -40,6 +43,10 @@ type Client struct {
 	Grant *grantv1.GrantServiceClient
 	Audit *auditv1.AuditServiceClient
 	Index *indexv1.IndexServiceClient
+	// Model is the store of models, Engine what runs one, Store what the app keeps.
+	Model  *modelv1.ModelServiceClient
+	Engine *enginev1.EngineServiceClient
+	Store  *storev1.StoreServiceClient
 	// PID is the core's process, by the kernel's word.
 	PID int
 
@@ -124,11 +131,8 @@ func connect(ctx context.Context, h *home.Home, o Options) (*Client, error) {
 		return nil, err
 	}
 	conn := ipc.New(sock, ipc.Options{Gone: errs.CoreUnavailable, Log: o.Log})
-	c := &Client{
-		Core: corev1.NewCoreServiceClient(conn), Grant: grantv1.NewGrantServiceClient(conn),
-		Audit: auditv1.NewAuditServiceClient(conn), Index: indexv1.NewIndexServiceClient(conn),
-		PID: p.PID, conn: conn,
-	}
+	c := Over(conn)
+	c.PID = p.PID
 	reply, err := c.Core.Hello(ctx, &corev1.HelloRequest{Release: o.Release})
 	if err == nil && reply.GetRelease() != o.Release {
 		err = errs.New(errs.ReleaseMismatch, "client.hello").
@@ -139,6 +143,17 @@ func connect(ctx context.Context, h *home.Home, o Options) (*Client, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// Over is a client on a connection that is there already: that of a test, or one
+// on which Hello is still to be said.
+func Over(conn *ipc.Conn) *Client {
+	return &Client{
+		Core: corev1.NewCoreServiceClient(conn), Grant: grantv1.NewGrantServiceClient(conn),
+		Audit: auditv1.NewAuditServiceClient(conn), Index: indexv1.NewIndexServiceClient(conn),
+		Model: modelv1.NewModelServiceClient(conn), Engine: enginev1.NewEngineServiceClient(conn),
+		Store: storev1.NewStoreServiceClient(conn), conn: conn,
+	}
 }
 
 // Close ends the connection, and with it this client's tasks. Idempotent.
