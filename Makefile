@@ -46,6 +46,14 @@ go:
 build: go ## build the programs into bin/
 	@mkdir -p $(BIN)
 	$(build) -o $(BIN)/ $(addprefix ./cmd/,$(programs))
+	@$(GO) run ./tools/enginelibs -optional build/engine $(BIN)/engine
+
+# The libraries that bailey-engine loads, each by its digest. build does this too,
+# and goes on where they cannot be had. OWN is a directory of a build of one's own.
+OWN ?=
+.PHONY: engine
+engine: go ## fetch the libraries for models by digest into build/engine and bin/engine (11 MB)
+	@$(GO) run ./tools/enginelibs $(if $(OWN),-from $(OWN)) build/engine $(BIN)/engine
 
 .PHONY: run
 run: build getmodel ## build, then summarise and question this repository's own documents
@@ -68,6 +76,7 @@ getmodel: go
 .PHONY: test
 test: go getmodel ## run all tests but the slow ones (15 minutes at most)
 	@$(tools)/getmodel -try
+	@$(GO) run ./tools/enginelibs -optional build/engine
 	$(GO) run ./tools/runtests ./...
 
 .PHONY: test-full
@@ -154,6 +163,7 @@ $(tools)/staticcheck-$(STATICCHECK): | go
 helpers     := $(to)/libexec/bailey
 completions := $(to)/share/bash-completion/completions/bailey $(to)/share/zsh/site-functions/_bailey $(to)/share/fish/vendor_completions.d/bailey.fish
 installed   := $(to)/bin/bailey $(helpers)/bailey-core $(helpers)/bailey-worker $(helpers)/bailey-engine $(completions)
+libraries   := $(helpers)/engine/lib*.so $(helpers)/engine/LICENSE.*
 made        := $(helpers)/directories-made
 
 .PHONY: install
@@ -162,6 +172,7 @@ install: ## install programs and shell completion under PREFIX (/usr/local)
 	@list=$$(LC_ALL=C mkdir -pv $(sort $(dir $(installed)))) || { echo "make: $(to) cannot be written: become root, or use make install PREFIX=~/.local" >&2; exit 1; }; echo "$$list" | sed -n "s/^mkdir: created directory '\(.*\)'$$/\1/p" >>$(made)
 	install -m 755 $(BIN)/bailey $(to)/bin/bailey
 	install -m 755 $(BIN)/bailey-core $(BIN)/bailey-worker $(BIN)/bailey-engine $(helpers)/
+	@[ ! -f $(BIN)/engine/.complete ] || { LC_ALL=C mkdir -pv $(helpers)/engine | sed -n "s/^mkdir: created directory '\(.*\)'$$/\1/p" >>$(made); rm -f $(libraries); install -m 644 $(BIN)/engine/lib*.so $(BIN)/engine/LICENSE.* $(helpers)/engine/; }
 	@$(BIN)/bailey completion bash >$(word 1,$(completions))
 	@$(BIN)/bailey completion zsh >$(word 2,$(completions))
 	@$(BIN)/bailey completion fish >$(word 3,$(completions))
@@ -170,7 +181,7 @@ install: ## install programs and shell completion under PREFIX (/usr/local)
 
 .PHONY: uninstall
 uninstall: ## remove what install put there; your data stays
-	rm -f $(installed)
+	rm -f $(installed) $(libraries)
 	@[ ! -f $(made) ] || { list=$$(sort -r $(made)); rm -f $(made); echo "$$list" | while read -r d; do rmdir "$$d" 2>/dev/null || true; done; }
 
 .PHONY: clean
