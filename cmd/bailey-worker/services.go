@@ -9,6 +9,8 @@ func serviceOf(kind string) workerkit.Open {
 		return indexService
 	case "store":
 		return storeService
+	case "inspect":
+		return inspectService
 	}
 	return nil
 }

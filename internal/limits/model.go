@@ -40,6 +40,14 @@ const (
 	ModelWidth = 1 << 24
 	// ModelContext bounds the context that a header may claim, in tokens.
 	ModelContext = 1 << 30
+	// InspectHeap is what the inspect worker's heap grows to before its collector
+	// works more, in bytes: a vocabulary of a million tokens takes 30 MB.
+	InspectHeap = 96 << 20
+	// InspectTime is how long the reading of one header may take. The longest
+	// takes a second from a cold disk.
+	InspectTime = 60 * time.Second
+	// InspectReason is how much of a reason the core repeats, in bytes.
+	InspectReason = 200
 	// ModelHeaderBuffer is how much of the header is read at once, in bytes.
 	ModelHeaderBuffer = 64 << 10
 	// ModelWord is the longest architecture in bytes, as in the schema.

@@ -9,7 +9,8 @@
 // at most /proc/sys/fs/lease-break-time. So what is told of an attempt can end
 // its use before one byte is changed.
 //
-// It reads no content. Package models is the only caller.
+// It reads no content. Package models calls it, and the inspect worker for
+// [HandedOver].
 package modelfile
 
 import "os"

@@ -235,3 +235,20 @@ func (w *Watcher) breaking() []*Lease {
 	return out
 }
 
+// HandedOver checks a descriptor that came from another process: it has to be a
+// regular file, opened for reading only. It returns the file's size.
+func HandedOver(f *os.File) (uint64, error) {
+	const op = "modelfile.handed-over"
+	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
+	if err != nil {
+		return 0, errs.Wrap(errs.Internal, op, err)
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return 0, errs.Wrap(errs.Internal, op, err)
+	}
+	if flags&(unix.O_ACCMODE|unix.O_PATH) != unix.O_RDONLY || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return 0, errs.New(errs.Malformed, op).With("the descriptor is not a file opened for reading")
+	}
+	return uint64(st.Size), nil
+}

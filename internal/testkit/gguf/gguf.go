@@ -235,7 +235,7 @@ func (w *Writer) StringOf(length uint64, s string) {
 }
 
 func (w *Writer) zeros(n uint64) {
-	page := make([]byte, 1<<16)
+	page := make([]byte, min(n, 1<<16))
 	for n > 0 && w.err == nil {
 		k := min(n, uint64(len(page)))
 		w.Write(page[:k])
