@@ -22,6 +22,7 @@ import (
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/grant"
 	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/models"
 	"github.com/bailey-run/bailey/internal/plat/datadir"
 	"github.com/bailey-run/bailey/internal/plat/env"
 	"github.com/bailey-run/bailey/internal/plat/home"
@@ -134,6 +135,22 @@ func run(homeDir string, ready io.WriteCloser) (err error) {
 		// starts.
 		log.Warn("what an earlier core left could not be removed", "error", err)
 	}
+	// What apps keep is no cache.
+	stores, err := datadir.Open(filepath.Join(h.State, "store"))
+	if err != nil {
+		return err
+	}
+	defer stores.Close()
+	modelDir, err := state.Sub("models")
+	if err != nil {
+		return err
+	}
+	defer modelDir.Close()
+	modelStore, err := models.Open(models.Config{Dir: modelDir, Clock: clock.System{}, Log: log})
+	if err != nil {
+		return err
+	}
+	defer modelStore.Close()
 	l, err := peer.Listen(h.Socket)
 	if err != nil {
 		return err
@@ -141,7 +158,7 @@ func run(homeDir string, ready io.WriteCloser) (err error) {
 	defer l.Close()
 	c := core.New(core.Config{
 		Release: release.Version(), Clock: clock.System{}, Log: log, Audit: alog, Policies: policies, Listener: l,
-		Programs: programs, EngineDir: engineDir, Data: data, StateDir: h.State, Own: own(h),
+		Programs: programs, EngineDir: engineDir, Models: modelStore, Data: data, Stores: stores, StateDir: h.State, Own: own(h),
 	})
 	return c.Run(ctx, func() {
 		_, _ = fmt.Fprintln(ready, "ready")

@@ -27,14 +27,15 @@ type Row struct {
 	Folder *folder.Folder
 	// Model is what is known of the model; nil for a folder.
 	Model *modelv1.Model
-	// Staged is the id of a model that is not in the store yet.
-	Staged []byte
+	// Accept makes a model usable that was accepted Again.
+	Accept func() error
 	// WithModels says that a folder is to be remembered, so with the models of the
 	// same question.
 	WithModels bool
 	// Policy is set when the row was remembered before.
 	Policy capability.ID
-	// Again says that it has to be asked all the same.
+	// Again says that it has to be asked all the same: a model that is not in the
+	// store yet, or was set aside.
 	Again bool
 }
 

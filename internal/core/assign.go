@@ -44,6 +44,10 @@ type assignment struct {
 	handle  capability.Handle
 	crashes int
 	ended   bool
+
+	// connecting is held while a channel to an engine is made.
+	connecting sync.Mutex
+	channels   []*channel
 }
 
 // assign implements the Assign of service/grant: it starts the grant's worker,
@@ -159,42 +163,53 @@ func (a *assignment) use(ctx context.Context) (*supervise.Worker, capability.Han
 	}
 	h, err := w.Put(ctx, a.grant.Row, grantMount, a.core.cfg.Clock.Boot())
 	if err == nil {
-		err = a.core.cfg.Audit.Note(audit.Event{
-			Kind: auditlog.WorkerStart, Actor: a.actor(), Grant: string(a.grant.Row.ID), Milliseconds: uint64(w.Ready.Milliseconds()),
-			Detail: map[string]string{"kind": w.Kind, "pid": strconv.Itoa(w.PID())},
-		})
+		err = a.core.noteStart(w, a.actor(), a.grant.Row.ID)
 	}
 	if err != nil {
 		w.Kill()
 		return nil, a.handle, err
 	}
 	a.worker, a.handle = w, h
-	a.core.background.Go(func() { a.watch(w) })
+	a.core.background.Go(func() { a.core.noteEnd(w, a.actor(), a.grant.Row.ID) })
 	return w, h, nil
 }
 
 func (a *assignment) actor() audit.Actor { return grantservice.HolderActor(a.grant.Row.Holder) }
 
-// watch records a worker's end. A crash is a security event.
-func (a *assignment) watch(w *supervise.Worker) {
+// noteStart records a worker's start.
+func (c *Core) noteStart(w *supervise.Worker, actor audit.Actor, id capability.ID) error {
+	return c.cfg.Audit.Note(audit.Event{
+		Kind: auditlog.WorkerStart, Actor: actor, Grant: string(id), Milliseconds: uint64(w.Ready.Milliseconds()),
+		Detail: map[string]string{"kind": w.Kind, "pid": strconv.Itoa(w.PID())},
+	})
+}
+
+// noteEnd records a worker's end, when it has come. A crash is a security event.
+func (c *Core) noteEnd(w *supervise.Worker, actor audit.Actor, id capability.ID) {
 	<-w.Done()
+	ev := audit.Event{Kind: auditlog.WorkerEnd, Actor: actor, Grant: string(id), Detail: map[string]string{"kind": w.Kind, "pid": strconv.Itoa(w.PID())}}
+	c.ended(w, &ev, errs.WorkerCrashed)
+	_ = c.cfg.Audit.Note(ev)
+}
+
+// ended completes the record of a worker's end. code is what a crash is.
+func (c *Core) ended(w *supervise.Worker, ev *audit.Event, code errs.Code) {
 	if words := w.Words(); words != "" {
-		a.core.cfg.Log.Info("worker said", "kind", w.Kind, "words", words)
+		c.cfg.Log.Info("worker said", "kind", w.Kind, "words", words)
 	}
-	ev := audit.Event{Kind: auditlog.WorkerEnd, Actor: a.actor(), Grant: string(a.grant.Row.ID), Detail: map[string]string{"kind": w.Kind, "pid": strconv.Itoa(w.PID())}}
-	if w.Crashed() {
-		e := w.Exit()
-		ev.Kind, ev.Code = auditlog.WorkerCrash, string(errs.WorkerCrashed)
-		ev.Detail["exit"] = strconv.Itoa(e.Code)
-		ev.Detail["signal"] = strconv.Itoa(e.Signal)
-		ev.Detail["forbidden-call"] = strconv.FormatBool(e.Forbidden)
-		if reason := w.Broke(); reason != "" {
-			ev.Kind, ev.Code = auditlog.MalformedPeer, string(errs.Malformed)
-			ev.Detail["reason"] = reason
-		}
-		a.core.cfg.Log.Warn("worker crashed", "kind", w.Kind, "exit", e.Code, "signal", e.Signal)
+	if !w.Crashed() {
+		return
 	}
-	_ = a.core.cfg.Audit.Note(ev)
+	e := w.Exit()
+	ev.Kind, ev.Code = auditlog.WorkerCrash, string(code)
+	ev.Detail["exit"] = strconv.Itoa(e.Code)
+	ev.Detail["signal"] = strconv.Itoa(e.Signal)
+	ev.Detail["forbidden-call"] = strconv.FormatBool(e.Forbidden)
+	if reason := w.Broke(); reason != "" {
+		ev.Kind, ev.Code = auditlog.MalformedPeer, string(errs.Malformed)
+		ev.Detail["reason"] = reason
+	}
+	c.cfg.Log.Warn("worker crashed", "kind", w.Kind, "exit", e.Code, "signal", e.Signal)
 }
 
 // within lists Bailey's own directories below a folder, by their names
@@ -237,6 +252,12 @@ func (a *assignment) end() {
 	delete(a.core.assigned, a.grant.Row.ID)
 	a.core.mu.Unlock()
 	a.core.background.Go(func() {
+		a.connecting.Lock()
+		for _, ch := range a.channels {
+			ch.close()
+		}
+		a.channels = nil
+		a.connecting.Unlock()
 		a.folder.Close()
 		if a.keep != "" {
 			a.data.Close()
@@ -245,16 +266,6 @@ func (a *assignment) end() {
 		}
 		if err := a.data.Remove(); err != nil {
 			a.core.cfg.Log.Warn("a data directory could not be removed", "error", err)
-		}
-	})
-}
-
-// forgotten removes the index of a folder that is not remembered any more. The
-// grants that came of it have been ended.
-func (c *Core) forgotten(p grant.Remembered) {
-	c.background.Go(func() {
-		if err := c.cfg.Data.Remove(datadir.KeptPrefix + string(p.ID)); err != nil {
-			c.cfg.Log.Warn("a data directory could not be removed", "error", err)
 		}
 	})
 }

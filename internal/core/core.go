@@ -9,14 +9,20 @@
 //	audit       the record
 //	supervise   starting workers, and seeing that they are confined
 //	relay.go    a client's call on its way to the worker that holds the grant
+//	engine.go   which engine serves a grant of a model, and live.go its process
+//	channel.go  an index worker's way to an engine
+//	store.go    an app's own data
+//	own.go      tasks of the core's own
 package core
 
 import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,19 +35,22 @@ import (
 	"github.com/bailey-run/bailey/internal/grant"
 	"github.com/bailey-run/bailey/internal/ipc"
 	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/models"
 	"github.com/bailey-run/bailey/internal/plat/datadir"
+	"github.com/bailey-run/bailey/internal/plat/memory"
 	"github.com/bailey-run/bailey/internal/plat/peer"
 	auditservice "github.com/bailey-run/bailey/internal/service/audit"
 	coreservice "github.com/bailey-run/bailey/internal/service/core"
 	grantservice "github.com/bailey-run/bailey/internal/service/grant"
+	modelservice "github.com/bailey-run/bailey/internal/service/model"
 	"github.com/bailey-run/bailey/internal/session"
 	"github.com/bailey-run/bailey/internal/supervise"
 	"github.com/bailey-run/bailey/internal/wire/auditv1"
 	"github.com/bailey-run/bailey/internal/wire/corev1"
 	"github.com/bailey-run/bailey/internal/wire/grantv1"
+	"github.com/bailey-run/bailey/internal/wire/modelv1"
 	"github.com/bailey-run/bailey/internal/wire/policyv1"
 	"github.com/bailey-run/bailey/internal/wire/rpc"
-	"github.com/bailey-run/bailey/internal/wire/table"
 )
 
 // Config is what a core is made of. It owns nothing of it but the listener.
@@ -56,11 +65,24 @@ type Config struct {
 	// of inference libraries.
 	Programs  map[string]*os.File
 	EngineDir string
-	// Data is where workers' directories are made.
-	Data *datadir.Parent
+	// Models is the store of models.
+	Models *models.Store
+	// Data is where workers' directories are made, and Stores where those of apps'
+	// own data are.
+	Data, Stores *datadir.Parent
+	// KeepAlive is how long a loaded engine waits for its next grant; 0 =
+	// limits.EngineKeepAlive.
+	KeepAlive time.Duration
 	// StateDir is told to clients; Own are all of Bailey's directories.
 	StateDir string
 	Own      []string
+}
+
+func (c *Config) keepAlive() time.Duration {
+	if c.KeepAlive > 0 {
+		return c.KeepAlive
+	}
+	return limits.EngineKeepAlive
 }
 
 // Core is the running core.
@@ -71,6 +93,7 @@ type Core struct {
 	table    *grant.Table
 	workers  *supervise.Supervisor
 	grants   *grantservice.Service
+	models   *modelservice.Service
 	mux      *rpc.Mux
 
 	// changed is signalled when a session or task ended.
@@ -84,6 +107,14 @@ type Core struct {
 	// kept are the remembered folders whose data directory is in use, and by
 	// whom.
 	kept map[capability.ID]*assignment
+	// leases are the live grants of models, engines what they share, stores the
+	// apps' own data.
+	leases  map[capability.ID]*lease
+	engines map[engineKey]*engine
+	stores  map[string]*store
+	// quiet counts those who are stopping everything: nothing is kept or begun in
+	// the background meanwhile.
+	quiet int
 }
 
 // New returns a core that runs when Run is called.
@@ -97,17 +128,26 @@ func New(cfg Config) *Core {
 		changed:  make(chan struct{}, 1),
 		assigned: map[capability.ID]*assignment{},
 		kept:     map[capability.ID]*assignment{},
+		leases:   map[capability.ID]*lease{},
+		engines:  map[engineKey]*engine{},
+		stores:   map[string]*store{},
 	}
 	c.grants = &grantservice.Service{
 		Clock: cfg.Clock, Sessions: c.sessions, Table: c.table, Policies: cfg.Policies, Desk: c.desk, Log: cfg.Audit,
-		Own: cfg.Own, Assign: c.assign, Forgotten: c.forgotten,
+		Own: cfg.Own, Wanted: c.wanted, Model: c.model, Assign: c.assign, AssignModel: c.assignModel, Forgotten: c.forgotten,
+		Progress: c.progress,
+	}
+	c.models = &modelservice.Service{
+		Clock: cfg.Clock, Sessions: c.sessions, Store: cfg.Models, Policies: cfg.Policies, Log: cfg.Audit, Own: cfg.Own,
+		Inspect: c.inspect, Memory: memory.Available, Engines: engines{c}, Unpin: c.unpin, Start: c.load,
 	}
 	c.mux = rpc.NewMux(
 		greeted(corev1.CoreServiceRoutes(&coreservice.Service{
 			Release: cfg.Release, PID: os.Getpid(), StateDir: cfg.StateDir, Sessions: c.sessions, Log: cfg.Audit,
-			Began: c.taskBegan, Examine: c.examine,
+			Began: c.taskBegan, Stop: c.stopTasks, Examine: c.examine,
 		})),
 		greeted(grantv1.GrantServiceRoutes(c.grants)),
+		greeted(modelv1.ModelServiceRoutes(c.models)),
 		greeted(auditv1.AuditServiceRoutes(&auditservice.Service{Log: cfg.Audit})),
 		greeted(c.relays()),
 	)
@@ -144,20 +184,6 @@ func greeted(routes []rpc.Route) []rpc.Route {
 	return routes
 }
 
-// relays returns a route to a worker for each method that a client may call
-// on one.
-func (c *Core) relays() []rpc.Route {
-	var out []rpc.Route
-	for _, m := range table.All() {
-		if m.Caller == policyv1.Caller_CALLER_CLIENT_TO_WORKER {
-			out = append(out, rpc.Route{Method: m, Stream: func(ctx context.Context, q []byte, s rpc.Sender) error {
-				return c.relay(ctx, m, q, s)
-			}})
-		}
-	}
-	return out
-}
-
 // Run serves until ctx ends or nobody needs the core any more, and then ends
 // everything that it started. ready is called once clients can connect.
 func (c *Core) Run(ctx context.Context, ready func()) error {
@@ -173,10 +199,29 @@ func (c *Core) Run(ctx context.Context, ready func()) error {
 	err := c.wait(ctx, accepted)
 	cancel()
 	c.cfg.Listener.Close()
+	// From here on nothing is kept.
+	c.mu.Lock()
+	c.quiet++
+	c.mu.Unlock()
 	conns.Wait()
+	c.sessions.Stop("")
 	c.table.Close()
+	c.endAll()
 	c.background.Wait()
 	return err
+}
+
+// endAll ends the workers that belong to no task.
+func (c *Core) endAll() {
+	c.mu.Lock()
+	es, ss := slices.Collect(maps.Values(c.engines)), slices.Collect(maps.Values(c.stores))
+	c.mu.Unlock()
+	for _, e := range es {
+		e.evict(nil)
+	}
+	for _, s := range ss {
+		s.stop(true)
+	}
 }
 
 // wait returns when the core has to end. A core that has never had a client

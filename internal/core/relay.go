@@ -15,8 +15,47 @@ import (
 	"github.com/bailey-run/bailey/internal/limits"
 	grantservice "github.com/bailey-run/bailey/internal/service/grant"
 	"github.com/bailey-run/bailey/internal/session"
+	"github.com/bailey-run/bailey/internal/supervise"
+	"github.com/bailey-run/bailey/internal/wire/enginev1"
+	"github.com/bailey-run/bailey/internal/wire/policyv1"
 	"github.com/bailey-run/bailey/internal/wire/rpc"
+	"github.com/bailey-run/bailey/internal/wire/table"
 )
+
+// relays returns a route to a worker for each method that a client may call on
+// one.
+func (c *Core) relays() []rpc.Route {
+	var out []rpc.Route
+	for _, m := range table.All() {
+		var carry func(context.Context, *rpc.Method, []byte, rpc.Sender) error
+		switch m.Caller {
+		case policyv1.Caller_CALLER_CLIENT_TO_WORKER:
+			carry = c.relay
+		case policyv1.Caller_CALLER_CLIENT_TO_STORE:
+			carry = c.relayStore
+		default:
+			continue
+		}
+		if m.Streaming {
+			out = append(out, rpc.Route{Method: m, Stream: func(ctx context.Context, q []byte, s rpc.Sender) error {
+				return carry(ctx, m, q, s)
+			}})
+			continue
+		}
+		out = append(out, rpc.Route{Method: m, Unary: func(ctx context.Context, q []byte) ([]byte, error) {
+			var one single
+			err := carry(ctx, m, q, &one)
+			return one.message, err
+		}})
+	}
+	return out
+}
+
+// single is the sender of a unary call.
+type single struct{ message []byte }
+
+// Send implements rpc.Sender.
+func (s *single) Send(b []byte) error { s.message = b; return nil }
 
 // relay carries one call of a client to the worker that holds its grant, and
 // the answers back. Both ways are held to the schema; the client's handle is
@@ -31,11 +70,11 @@ func (c *Core) relay(ctx context.Context, m *rpc.Method, request []byte, out rpc
 	if err != nil {
 		return c.refuse(sess, m, err)
 	}
-	r := &call{core: c, method: m, grant: g, began: c.cfg.Clock.Wall(), requestBytes: len(request)}
+	r := &call{core: c, method: m, grant: g, actor: grantservice.HolderActor(g.Row.Holder), began: c.cfg.Clock.Wall(), requestBytes: len(request), out: out}
 	if err := r.note(auditlog.Call, nil); err != nil {
 		return err
 	}
-	err = r.run(ctx, q, out)
+	err = r.granted(ctx, q)
 	if lerr := r.note(auditlog.CallEnd, err); err == nil {
 		err = lerr
 	}
@@ -59,16 +98,24 @@ func (c *Core) refuse(s *session.Session, m *rpc.Method, err error) error {
 type call struct {
 	core   *Core
 	method *rpc.Method
-	grant  *grant.Grant
-	began  time.Time
+	// grant is nil for a call to the app's own store.
+	grant *grant.Grant
+	actor audit.Actor
+	began time.Time
+	out   rpc.Sender
+	// amend, if set, may add messages before one and change it.
+	amend func(rpc.Message) (before []rpc.Message, changed bool)
 
 	requestBytes, responseBytes, messages int
 }
 
 func (r *call) note(kind auditlog.Kind, err error) error {
-	ev := audit.Event{
-		Kind: kind, Actor: grantservice.HolderActor(r.grant.Row.Holder),
-		Method: r.method.Name, Grant: string(r.grant.Row.ID),
+	if r.method.Audit == policyv1.Audit_AUDIT_NONE {
+		return nil
+	}
+	ev := audit.Event{Kind: kind, Actor: r.actor, Method: r.method.Name}
+	if r.grant != nil {
+		ev.Grant = string(r.grant.Row.ID)
 	}
 	if kind == auditlog.CallEnd {
 		ev.Code = "ok"
@@ -81,92 +128,194 @@ func (r *call) note(kind auditlog.Kind, err error) error {
 	return r.core.cfg.Audit.Note(ev)
 }
 
-func (r *call) run(ctx context.Context, q rpc.Granted, out rpc.Sender) error {
-	const op = "core.relay"
-	r.core.mu.Lock()
-	a := r.core.assigned[r.grant.Row.ID]
-	r.core.mu.Unlock()
-	if a == nil {
-		if cause := context.Cause(r.grant.Context()); cause != nil {
-			return cause
-		}
-		return errs.New(errs.GrantMissing, op)
-	}
-	w, h, err := a.use(ctx)
+// target is the worker that a call goes to.
+type target struct {
+	worker *supervise.Worker
+	// silence is how long it may say nothing.
+	silence time.Duration
+	// hang ends a worker that says nothing for so long.
+	hang func()
+	// why says what a failed call means.
+	why func(error) error
+	// heard, which may be nil, sees each message.
+	heard func(rpc.Message)
+	// worked is called when the call ended in order.
+	worked func()
+}
+
+// granted finds the worker that holds the grant, and carries the call there.
+// It ends with the client or with the grant.
+func (r *call) granted(ctx context.Context, q rpc.Granted) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(r.grant.Context(), func() { cancel(context.Cause(r.grant.Context())) })()
+	t, h, err := r.find(ctx, q)
 	if err != nil {
-		return err
-	}
-	if !w.May(r.method.Number) {
-		return errs.New(errs.GrantMissing, op)
+		return r.why(err)
 	}
 	q.SetGrant(h[:])
 	b, err := proto.Marshal(q)
 	if err != nil {
-		return errs.Wrap(errs.Internal, op, err)
+		return errs.Wrap(errs.Internal, "core.relay", err)
 	}
-	// The call ends with the client, with the grant, or when the worker says
-	// nothing for too long.
+	return r.why(r.carry(ctx, t, b))
+}
+
+// find returns where the call goes, started if need be, and the grant's handle
+// there.
+func (r *call) find(ctx context.Context, q rpc.Granted) (target, capability.Handle, error) {
+	if r.method.Kind == policyv1.Kind_KIND_MODEL_RUN {
+		return r.findEngine(ctx)
+	}
+	r.core.mu.Lock()
+	a := r.core.assigned[r.grant.Row.ID]
+	r.core.mu.Unlock()
+	if a == nil {
+		return target{}, capability.Handle{}, errs.New(errs.GrantMissing, "core.relay")
+	}
+	w, h, err := a.use(ctx)
+	if err != nil {
+		return target{}, h, err
+	}
+	if e, ok := q.(rpc.Engines); ok && len(e.GetEngines()) > 0 {
+		if err := r.connect(ctx, a, w, e); err != nil {
+			return target{}, h, err
+		}
+	}
+	return target{worker: w, silence: limits.WorkerSilence, hang: w.Kill, why: fromWorker, worked: a.worked}, h, nil
+}
+
+// findEngine returns the loaded engine of the grant's model.
+func (r *call) findEngine(ctx context.Context) (target, capability.Handle, error) {
+	const op = "core.relay"
+	l := r.core.lease(r.grant.Row.ID)
+	if l == nil {
+		return target{}, capability.Handle{}, errs.New(errs.GrantMissing, op)
+	}
+	v, err := l.engine.ensure(ctx, l, loadOptions{}, nil)
+	if err != nil {
+		return target{}, capability.Handle{}, err
+	}
+	h, err := v.put(ctx, l, directWay)
+	if err != nil {
+		return target{}, h, err
+	}
+	t := target{worker: v.worker, silence: limits.EngineSilence, hang: func() { v.hang(op) }, why: v.why, worked: v.worked}
+	if l.grant.Row.Quota != (capability.Quota{}) {
+		began := r.core.cfg.Clock.Boot()
+		t.heard = func(m rpc.Message) {
+			now, tokens := r.core.cfg.Clock.Boot(), uint64(0)
+			if g, ok := m.(*enginev1.GenerateResponse); ok {
+				tokens = uint64(g.GetPiece().GetTokens())
+			}
+			l.spent(tokens, now-began)
+			began = now
+		}
+	}
+	return t, h, nil
+}
+
+// carry makes the call at the worker and passes what comes back on. A worker
+// that says nothing for too long is ended.
+func (r *call) carry(ctx context.Context, t target, request []byte) error {
+	const op = "core.carry"
+	if !t.worker.May(r.method.Number) {
+		return errs.New(errs.GrantMissing, op)
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(r.grant.Context(), func() { cancel(context.Cause(r.grant.Context())) })()
-	silence := time.AfterFunc(limits.WorkerSilence, func() {
+	silence := time.AfterFunc(t.silence, func() {
 		cancel(errs.New(errs.WorkerHung, op))
-		w.Kill()
+		t.hang()
 	})
 	defer silence.Stop()
-	in, err := w.Conn.Open(ctx, r.method, b)
+	fail := func(err error) error {
+		if cause := context.Cause(ctx); errs.CodeOf(cause) == errs.WorkerHung {
+			return cause
+		}
+		return t.why(err)
+	}
+	if !r.method.Streaming {
+		msg, err := t.worker.Conn.Invoke(ctx, r.method, request)
+		if err != nil {
+			return fail(err)
+		}
+		if err := r.pass(t, msg, nil); err != nil {
+			return err
+		}
+		t.worked()
+		return nil
+	}
+	in, err := t.worker.Conn.Open(ctx, r.method, request)
 	if err != nil {
-		return r.why(ctx, err)
+		return fail(err)
 	}
 	defer in.Close()
 	for {
 		msg, err := in.Recv()
 		// Exactly: the error of a peer that went away is around io.EOF too.
 		if err == io.EOF {
-			a.worked()
+			t.worked()
 			return nil
 		}
 		if err != nil {
-			return r.why(ctx, err)
+			return fail(err)
 		}
-		silence.Reset(limits.WorkerSilence)
-		if err := rpc.Decode(msg, r.method.NewResponse(), r.method.MaxResponse); err != nil {
-			// A worker that breaks the schema is not asked again.
-			w.Conn.Fail("a response broke the schema")
+		if err := r.pass(t, msg, silence); err != nil {
 			return err
 		}
-		r.messages++
-		r.responseBytes += len(msg)
-		// Back-pressure is not the worker's silence.
-		silence.Stop()
-		if err := out.Send(msg); err != nil {
-			return err
-		}
-		silence.Reset(limits.WorkerSilence)
+		silence.Reset(t.silence)
 	}
+}
+
+// pass holds one message of the worker to the schema and sends it on. The
+// client's slowness is not the worker's silence.
+func (r *call) pass(t target, msg []byte, silence *time.Timer) error {
+	m := r.method.NewResponse()
+	if err := rpc.Decode(msg, m, r.method.MaxResponse); err != nil {
+		// A worker that breaks the schema is not asked again.
+		t.worker.Conn.Fail("a response broke the schema")
+		return err
+	}
+	r.messages++
+	r.responseBytes += len(msg)
+	if t.heard != nil {
+		t.heard(m)
+	}
+	if silence != nil {
+		silence.Stop()
+	}
+	if r.amend != nil {
+		before, changed := r.amend(m)
+		for _, b := range before {
+			if err := r.send(b); err != nil {
+				return err
+			}
+		}
+		if changed {
+			return r.send(m)
+		}
+	}
+	return r.out.Send(msg)
+}
+
+// send sends a message that is the core's own.
+func (r *call) send(m rpc.Message) error {
+	b, err := rpc.Encode(m, r.method.MaxResponse)
+	if err != nil {
+		return err
+	}
+	return r.out.Send(b)
 }
 
 // why prefers the reason that the core knows of over the error that a dying
-// worker or a cancelled call gave: the grant's end, a hang, the client's going.
-func (r *call) why(ctx context.Context, err error) error {
+// worker or a cancelled call gave: the grant's end, above all.
+func (r *call) why(err error) error {
+	if err == nil {
+		return nil
+	}
 	if cause := context.Cause(r.grant.Context()); cause != nil {
 		return cause
 	}
-	if cause := context.Cause(ctx); errs.CodeOf(cause) == errs.WorkerHung {
-		return cause
-	}
-	return fromWorker(err)
-}
-
-// fromWorker keeps of a worker's error what a worker can know: one code of a few.
-// Its words would be taken for Bailey's own by the person who reads them, and a
-// code such as audit-log-broken for a finding of the core.
-func fromWorker(err error) error {
-	const op = "core.from-worker"
-	switch c := errs.CodeOf(err); c {
-	case errs.FolderMissing, errs.FolderNotDir, errs.FolderClosed, errs.FolderChanged, errs.NoSpace, errs.TooLarge,
-		errs.CoreBusy, errs.Cancelled, errs.Deadline, errs.GrantExpired, errs.QuotaUsedUp, errs.WorkerCrashed, errs.Malformed:
-		return errs.Wrap(c, op, err)
-	}
-	return errs.Wrap(errs.Internal, op, err)
+	return err
 }

@@ -244,7 +244,8 @@ func (w *Worker) watch(words *os.File) {
 func (w *Worker) Put(ctx context.Context, row capability.Row, mount string, boot time.Duration) (capability.Handle, error) {
 	var h capability.Handle
 	_, _ = rand.Read(h[:])
-	q := &workerv1.PutGrantRequest{Handle: h[:], Kind: row.Kind, Mount: mount, MaxCalls: row.MaxCalls}
+	q := &workerv1.PutGrantRequest{Handle: h[:], Kind: row.Kind, Mount: mount, MaxCalls: row.MaxCalls,
+		MaxTokens: row.Quota.Tokens, MaxMilliseconds: row.Quota.Milliseconds, MaxParallel: row.Quota.Parallel}
 	if row.Expiry != (capability.Expiry{}) {
 		left := row.Expiry.Boot - boot
 		if left <= 0 {

@@ -33,10 +33,12 @@ type Dir struct {
 }
 
 // TaskPrefix and KeptPrefix begin the names of directories that die with a
-// task, and of those that live as long as what is remembered.
+// task, and of those that live as long as what is remembered. StorePrefix begins
+// those of apps' own data, which no sweep removes.
 const (
-	TaskPrefix = "task-"
-	KeptPrefix = "kept-"
+	TaskPrefix  = "task-"
+	KeptPrefix  = "kept-"
+	StorePrefix = "store-"
 )
 
 // Sweep removes what an earlier core left: every directory of a task, and

@@ -23,6 +23,8 @@ type Service struct {
 	Log      *audit.Log
 	// Began is called for each new task, before its id is told.
 	Began func(*session.Task)
+	// Stop ends the task of an id, or all when it is empty, and returns how many.
+	Stop func(id string) int
 	// Examine starts each worker kind once and says what was seen.
 	Examine func(context.Context) *corev1.DoctorResponse
 }
@@ -95,7 +97,7 @@ func (s *Service) ListTasks(context.Context, *corev1.ListTasksRequest) (*corev1.
 
 // StopTask implements corev1.CoreServiceServer.
 func (s *Service) StopTask(_ context.Context, in *corev1.StopTaskRequest) (*corev1.StopTaskResponse, error) {
-	n := s.Sessions.Stop(in.Task)
+	n := s.Stop(in.Task)
 	if n == 0 && in.Task != "" {
 		return nil, errs.New(errs.NotFound, "core.stop-task").With("the task is not open")
 	}

@@ -35,8 +35,14 @@ type Service struct {
 	Desk     *consent.Desk
 	Log      *audit.Log
 	// Own are Bailey's own directories: nothing in them can be granted.
-	Own    []string
-	Models Models
+	Own []string
+	// Wanted finds the model that a want names: a name, a digest or its first
+	// digits, or "staged:HEX" of one that the task has pulled. pin says that the
+	// want asks for a pin. Errors: errs.ModelMissing, errs.ModelAmbiguous,
+	// errs.ModelQuarantine where no pin is asked for.
+	Wanted func(t *session.Task, ref string, pin bool) (*Wanted, error)
+	// Model returns a model of the store.
+	Model func(capability.Digest) (*modelv1.Model, bool)
 	// Assign gives the minted grant of a folder its worker, which is told its row
 	// before the client gets the handle. It takes the folder over.
 	Assign func(context.Context, *grant.Grant, *folder.Folder) error
@@ -178,9 +184,6 @@ func (s *Service) Decide(ctx context.Context, in *grantv1.DecideRequest) (*grant
 	for i, row := range q.Rows {
 		if !yes[i] {
 			row.Close()
-			if row.Staged != nil {
-				s.Models.Discard(task.ID, row.Staged)
-			}
 			if err = s.denied(task, q, row, by); err != nil {
 				break
 			}
@@ -215,7 +218,7 @@ func (s *Service) Decide(ctx context.Context, in *grantv1.DecideRequest) (*grant
 // mint records and mints one accepted row, and remembers it when asked to.
 func (s *Service) mint(t *session.Task, q *consent.Question, row consent.Row, by capability.Decision) (*grant.Grant, capability.Handle, error) {
 	if row.Model != nil {
-		if err := s.publish(t, row, by); err != nil {
+		if err := s.accept(t, row, by); err != nil {
 			return nil, capability.Handle{}, err
 		}
 	}
@@ -230,7 +233,12 @@ func (s *Service) mint(t *session.Task, q *consent.Question, row consent.Row, by
 		ttl := time.Duration(row.TTLSeconds) * time.Second
 		r.Expiry = capability.Expiry{Wall: s.Clock.Wall().Add(ttl), Boot: s.Clock.Boot() + ttl}
 	}
-	if row.Remember {
+	switch p, ok := s.pinned(t, row); {
+	case ok:
+		r.Policy = p // perhaps by another row of the same question
+	case row.Model != nil && !row.Remember:
+		return nil, capability.Handle{}, errs.New(errs.GrantRevoked, "grant.mint").With("the model's permission was withdrawn meanwhile")
+	case row.Remember:
 		p, err := s.remember(t, row, by)
 		if err != nil {
 			return nil, capability.Handle{}, err
@@ -252,6 +260,15 @@ func (s *Service) mint(t *session.Task, q *consent.Question, row consent.Row, by
 		})
 		return err
 	})
+}
+
+// pinned returns the pin that a model's row has got since it was proposed.
+func (s *Service) pinned(t *session.Task, row consent.Row) (capability.ID, bool) {
+	if row.Model == nil {
+		return "", false
+	}
+	p, ok := s.Policies.FindModel(t.Session.App, row.Scope.Digest)
+	return p.ID, ok
 }
 
 func (s *Service) remember(t *session.Task, row consent.Row, by capability.Decision) (capability.ID, error) {
@@ -341,16 +358,27 @@ func (s *Service) Revoke(ctx context.Context, in *grantv1.RevokeRequest) (*grant
 		}
 		return &grantv1.RevokeResponse{Ended: uint32(len(ended))}, nil
 	}
-	var n uint32
+	n, err := s.Forget(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return &grantv1.RevokeResponse{Ended: n + 1}, nil
+}
+
+// Forget ends what is remembered under an id, and returns how many live grants
+// ended with it. errs.NotFound when there is none.
+func (s *Service) Forget(ctx context.Context, id capability.ID) (ended uint32, err error) {
+	sess := session.From(ctx)
+	a := audit.Actor{App: sess.App, Surface: sess.Surface}
 	gone, err := s.Policies.Forget(id, func(digest string) error {
 		// The live grants that came of it go first.
 		for _, live := range s.Table.List() {
 			if live.Row.Policy != id {
 				continue
 			}
-			if ended, err := s.Table.Revoke(live.Row.ID); err == nil {
-				n += uint32(len(ended))
-				s.noteEnded(auditlog.Revoke, a, ended)
+			if rows, err := s.Table.Revoke(live.Row.ID); err == nil {
+				ended += uint32(len(rows))
+				s.noteEnded(auditlog.Revoke, a, rows)
 			}
 		}
 		_, err := s.Log.Append(ctx, audit.Event{
@@ -359,10 +387,10 @@ func (s *Service) Revoke(ctx context.Context, in *grantv1.RevokeRequest) (*grant
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return ended, err
 	}
 	s.Forgotten(gone)
-	return &grantv1.RevokeResponse{Ended: n + 1}, nil
+	return ended, nil
 }
 
 // FindRemembered implements grantv1.GrantServiceServer.

@@ -10,7 +10,6 @@ import (
 	"github.com/bailey-run/bailey/internal/auditlog"
 	"github.com/bailey-run/bailey/internal/capability"
 	"github.com/bailey-run/bailey/internal/consent"
-	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/grant"
 	"github.com/bailey-run/bailey/internal/session"
 	"github.com/bailey-run/bailey/internal/wire/grantv1"
@@ -18,93 +17,54 @@ import (
 	"github.com/bailey-run/bailey/internal/wire/policyv1"
 )
 
-// Models is the store of models, as far as granting needs it.
-type Models interface {
-	// Find returns the model that a name, "sha256:HEX" or the first digits of a
-	// digest mean. Errors: errs.ModelMissing, errs.ModelAmbiguous.
-	Find(name string) (*modelv1.Model, error)
-	// Staged returns what was brought in for a task under an id;
-	// errs.ModelMissing when that is not there, or is another task's.
-	Staged(task string, id []byte) (*modelv1.Model, error)
-	// Publish makes a staged model one of the store. What was staged is gone
-	// then. Errors: errs.ModelNameTaken, errs.ModelMissing, errs.NoSpace.
-	Publish(task string, id []byte) error
-	// Discard removes a staged model. One that is not there is no error.
-	Discard(task string, id []byte)
-	// Pardon takes a model out of quarantine.
-	Pardon(d capability.Digest) error
+// Wanted is a model that a want names.
+type Wanted struct {
+	Model *modelv1.Model
+	// Again says that a person has to be asked although a pin is remembered: the
+	// model was just brought in, or it was set aside.
+	Again bool
+	// Accept makes it one that can be loaded, before its pin is remembered.
+	Accept func() error
 }
-
-// stagedPrefix begins the name of a model that Pull has brought.
-const stagedPrefix = "staged:"
 
 // resolveModel finds the model that is wanted. One that is pinned needs no
 // question; any other asks, and a yes pins it: there is no run without a pin.
 func (s *Service) resolveModel(t *session.Task, w *grantv1.Want, alone bool) (consent.Row, error) {
-	const op = "grant.resolve-model"
-	var m *modelv1.Model
-	var staged []byte
-	var err error
-	if id, ok := strings.CutPrefix(w.Model, stagedPrefix); ok {
-		if staged, err = hex.DecodeString(id); err != nil {
-			return consent.Row{}, errs.Wrap(errs.ModelMissing, op, err)
-		}
-		m, err = s.Models.Staged(t.ID, staged)
-	} else {
-		m, err = s.Models.Find(w.Model)
-	}
+	// Asking for a pin, and for nothing else, is the way out of quarantine.
+	m, err := s.Wanted(t, w.Model, w.Remember && alone)
 	if err != nil {
 		return consent.Row{}, err
 	}
-	if len(m.GetFacts().GetSha256()) != len(capability.Digest{}) {
-		panic("BUG: a model of the store without a digest")
+	facts := m.Model.GetFacts()
+	if len(facts.GetSha256()) != len(capability.Digest{}) {
+		panic("BUG: a model without a digest")
 	}
-	row := consent.Row{Model: m, Staged: staged, Asked: capability.Asked{
+	row := consent.Row{Model: m.Model, Again: m.Again, Accept: m.Accept, Asked: capability.Asked{
 		Kind: w.Kind, TTLSeconds: w.TtlSeconds, Remember: true,
-		Scope: capability.Scope{Name: m.Name, Digest: capability.Digest(m.Facts.Sha256)},
+		Scope: capability.Scope{Name: m.Model.Name, Digest: capability.Digest(facts.Sha256)},
 		Quota: capability.Quota{Tokens: w.Quota.GetTokens(), Milliseconds: w.Quota.GetMilliseconds(), Parallel: w.Quota.GetParallel()},
 	}}
 	if p, ok := s.Policies.FindModel(t.Session.App, row.Scope.Digest); ok {
 		row.Policy, row.Remember = p.ID, false
 	}
-	if m.Quarantined {
-		// Asking for it to be remembered, and for nothing else, is the way back.
-		if !w.Remember || !alone {
-			return consent.Row{}, errs.New(errs.ModelQuarantine, op).With(m.Name)
-		}
-		row.Again = row.Policy != ""
-	}
 	return row, nil
 }
 
-// publish makes an accepted model one that can be loaded: what was staged
+// accept makes an accepted model one that can be loaded: what was staged
 // becomes part of the store, and a quarantine ends. The intent stands in the log
 // before.
-func (s *Service) publish(t *session.Task, row consent.Row, by capability.Decision) error {
-	if row.Staged == nil && !row.Model.Quarantined {
+func (s *Service) accept(t *session.Task, row consent.Row, by capability.Decision) error {
+	if !row.Again {
 		return nil
-	}
-	detail := scopeDetail(row.Kind, row.Scope)
-	detail["act"] = "pardon"
-	if row.Staged != nil {
-		detail["act"] = "publish"
 	}
 	_, err := s.Log.Append(context.Background(), audit.Event{
 		Kind: auditlog.Intent, Actor: actor(t), Method: grantv1.GrantServiceDecideMethod().Name, DecidedBy: string(by),
-		Detail: detail, Tagged: tagged(row.Kind, row.Scope),
+		Detail: scopeDetail(row.Kind, row.Scope), Tagged: tagged(row.Kind, row.Scope),
 	})
 	if err != nil {
 		return err
 	}
-	if row.Staged != nil {
-		if err := s.Models.Publish(t.ID, row.Staged); err != nil {
-			return err
-		}
-	}
-	if row.Model.Quarantined {
-		return s.Models.Pardon(row.Scope.Digest)
-	}
-	return nil
+	return row.Accept()
 }
 
 // pin is what is remembered of an accepted model.
@@ -181,12 +141,16 @@ func scopeText(path, name, digest string) []byte {
 // that can be used now.
 func (s *Service) modelsOf(p grant.Remembered) []string {
 	var names []string
-	for _, d := range p.Models {
-		m, err := s.Models.Find("sha256:" + d)
-		if err != nil || m.Quarantined {
+	for _, digits := range p.Models {
+		b, err := hex.DecodeString(digits)
+		if err != nil || len(b) != len(capability.Digest{}) {
 			continue
 		}
-		if _, ok := s.Policies.FindModel(p.App, capability.Digest(m.Facts.Sha256)); ok {
+		d := capability.Digest(b)
+		if _, ok := s.Policies.FindModel(p.App, d); !ok {
+			continue
+		}
+		if m, ok := s.Model(d); ok && !m.Quarantined {
 			names = append(names, m.Name)
 		}
 	}

@@ -1,0 +1,235 @@
+package core
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"os"
+	"slices"
+
+	"github.com/bailey-run/bailey/internal/audit"
+	"github.com/bailey-run/bailey/internal/auditlog"
+	"github.com/bailey-run/bailey/internal/capability"
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/ipc"
+	"github.com/bailey-run/bailey/internal/limits"
+	grantservice "github.com/bailey-run/bailey/internal/service/grant"
+	"github.com/bailey-run/bailey/internal/session"
+	"github.com/bailey-run/bailey/internal/supervise"
+	"github.com/bailey-run/bailey/internal/wire/enginev1"
+	"github.com/bailey-run/bailey/internal/wire/indexv1"
+	"github.com/bailey-run/bailey/internal/wire/modelv1"
+	"github.com/bailey-run/bailey/internal/wire/policyv1"
+	"github.com/bailey-run/bailey/internal/wire/rpc"
+)
+
+// channel is the way from one index worker to one engine: a socket that the core
+// made under both grants, and the one handle that the engine takes there. It
+// ends with the folder's grant, because the index worker is killed, and with the
+// model's, because the engine drops the row.
+type channel struct {
+	index  *supervise.Worker
+	live   *live
+	lease  *lease
+	way    string
+	handle capability.Handle
+}
+
+// missing is a model that was granted for a call and cannot be used.
+type missing struct {
+	name string
+	role modelv1.Role
+	code errs.Code
+}
+
+// connect gives the index worker a channel to the engine of each model that the
+// call names, and puts the handles that the worker knows in the place of the
+// client's. A handle that stands for no grant of the same task is refused. A
+// model whose engine cannot be had is left out, and the answer says why: it is
+// made from the words alone then.
+func (r *call) connect(ctx context.Context, a *assignment, w *supervise.Worker, q rpc.Engines) error {
+	c, sess := r.core, session.From(ctx)
+	var handles [][]byte
+	var without []missing
+	var names []string
+	for _, client := range q.GetEngines() {
+		g, err := c.table.Use(policyv1.Kind_KIND_MODEL_RUN, sess.Channel, client)
+		if err == nil && (g.Row.Holder.Task != r.grant.Row.Holder.Task || g.Row.Holder.App != r.grant.Row.Holder.App) {
+			err = errs.New(errs.GrantMissing, "core.connect")
+		}
+		if err != nil {
+			return c.refuse(sess, r.method, err)
+		}
+		l := c.lease(g.Row.ID)
+		if l == nil {
+			return errs.New(errs.GrantMissing, "core.connect")
+		}
+		names = append(names, g.Row.Scope.Name)
+		h, err := c.attach(ctx, a, w, l)
+		switch {
+		case err == nil:
+			handles = append(handles, h[:])
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case broken(w):
+			return err
+		default:
+			c.cfg.Log.Info("an engine is missing from an answer", "error", err)
+			without = append(without, missing{g.Row.Scope.Name, l.role, errs.CodeOf(err)})
+		}
+	}
+	q.SetEngines(handles)
+	r.amend = func(m rpc.Message) ([]rpc.Message, bool) { return amend(m, without, names) }
+	return nil
+}
+
+func broken(w *supervise.Worker) bool {
+	select {
+	case <-w.Conn.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+// attach returns the handle of the channel from an assignment's worker to the
+// engine of a lease, making it when there is none.
+func (c *Core) attach(ctx context.Context, a *assignment, w *supervise.Worker, l *lease) (capability.Handle, error) {
+	a.connecting.Lock()
+	defer a.connecting.Unlock()
+	// The model's grant may end while its engine is loaded.
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(l.grant.Context(), func() { cancel(context.Cause(l.grant.Context())) })()
+	v, err := l.engine.ensure(ctx, l, loadOptions{}, nil)
+	if err != nil {
+		return capability.Handle{}, err
+	}
+	a.channels = slices.DeleteFunc(a.channels, func(ch *channel) bool {
+		old := ch.index != w || ch.live.over()
+		if old {
+			ch.close()
+		}
+		return old
+	})
+	for _, ch := range a.channels {
+		if ch.live == v && ch.lease == l {
+			return ch.handle, nil
+		}
+	}
+	ch := &channel{index: w, live: v, lease: l, way: "index " + string(a.grant.Row.ID)}
+	if ch.handle, err = v.put(ctx, l, ch.way); err != nil {
+		return ch.handle, err
+	}
+	if err := ch.join(ctx); err != nil {
+		ch.close()
+		return ch.handle, err
+	}
+	a.channels = append(a.channels, ch)
+	err = c.cfg.Audit.Note(audit.Event{
+		Kind: auditlog.Call, Actor: grantservice.HolderActor(a.grant.Row.Holder), Method: indexv1.IndexServiceAttachMethod().Name,
+		Grant: string(a.grant.Row.ID), Detail: map[string]string{
+			"model-grant": string(l.grant.Row.ID), "model": l.grant.Row.Scope.Name, "sha256": hex.EncodeToString(l.grant.Row.Scope.Digest[:]),
+		},
+	})
+	return ch.handle, err
+}
+
+// join makes the socket and hands one end to each.
+func (ch *channel) join(ctx context.Context) error {
+	one, two, err := pair()
+	if err != nil {
+		return err
+	}
+	defer one.Close()
+	defer two.Close()
+	// An engine that does not take the socket at once does not take its work.
+	ctx, cancel := context.WithTimeoutCause(ctx, limits.EngineSilence, errs.New(errs.WorkerHung, "core.attach"))
+	defer cancel()
+	engine := enginev1.NewEngineServiceClient(ch.live.worker.Conn)
+	if _, err := engine.Serve(ipc.WithFiles(ctx, one), &enginev1.ServeRequest{Handle: ch.handle[:]}); err != nil {
+		return ch.live.why(err)
+	}
+	index := indexv1.NewIndexServiceClient(ch.index.Conn)
+	scope := ch.lease.grant.Row.Scope
+	_, err = index.Attach(ipc.WithFiles(ctx, two), &indexv1.AttachRequest{
+		Handle: ch.handle[:], Model: scope.Name, Sha256: scope.Digest[:], Role: ch.lease.role, Loaded: ch.live.loaded,
+	})
+	if err != nil {
+		return fromWorker(err)
+	}
+	return nil
+}
+
+// pair returns both ends of a socket as files.
+func pair() (_, _ *os.File, err error) {
+	conn, two, err := ipc.Pair()
+	if err != nil {
+		return nil, nil, err
+	}
+	one, err := conn.File()
+	if err = errors.Join(err, conn.Close()); err != nil {
+		two.Close()
+		return nil, nil, errs.Wrap(errs.Internal, "core.pair", err)
+	}
+	return one, two, nil
+}
+
+// close takes the channel's row from the engine, behind the caller's back: what
+// was at its other end is gone, or was never told of it.
+func (ch *channel) close() {
+	rows := ch.live.takeWay(ch.lease.grant.Row.ID, ch.way)
+	ch.live.engine.core.background.Go(func() { ch.live.forget(rows, limits.EngineDropSlow) })
+}
+
+// amend completes an answer that a model was left out of: a model that should
+// have found is named in the end's without_model, and one that should have
+// written has a written_done that says why it did not. What a worker says in
+// such a field is held to the codes and to the names that it was told.
+func amend(m rpc.Message, without []missing, names []string) (before []rpc.Message, changed bool) {
+	var done *indexv1.Done
+	var written *indexv1.WrittenDone
+	var wrap func(*indexv1.WrittenDone) rpc.Message
+	switch m := m.(type) {
+	case *indexv1.AskResponse:
+		done, written = m.GetDone(), m.GetWrittenDone()
+		wrap = func(w *indexv1.WrittenDone) rpc.Message {
+			return &indexv1.AskResponse{Event: &indexv1.AskResponse_WrittenDone{WrittenDone: w}}
+		}
+	case *indexv1.SummarizeResponse:
+		done, written = m.GetDone(), m.GetWrittenDone()
+		wrap = func(w *indexv1.WrittenDone) rpc.Message {
+			return &indexv1.SummarizeResponse{Event: &indexv1.SummarizeResponse_WrittenDone{WrittenDone: w}}
+		}
+	}
+	if written != nil {
+		failed := knownCode(written.Failed)
+		changed = failed != written.Failed
+		written.Failed = failed
+		if len(names) > 0 && !slices.Contains(names, written.Model) {
+			written.Model, changed = names[0], true
+		}
+	}
+	if done == nil {
+		return nil, changed
+	}
+	code := knownCode(done.WithoutModel)
+	for _, w := range without {
+		if w.role == modelv1.Role_ROLE_EMBEDDING {
+			code = string(w.code)
+			continue
+		}
+		before = append(before, wrap(&indexv1.WrittenDone{Model: w.name, Failed: string(w.code)}))
+	}
+	changed = code != done.WithoutModel
+	done.WithoutModel = code
+	return before, changed
+}
+
+// knownCode keeps a worker from putting words into the place of a code.
+func knownCode(s string) string {
+	if s == "" || errs.Known(errs.Code(s)) {
+		return s
+	}
+	return string(errs.Internal)
+}

@@ -1,0 +1,377 @@
+package core
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/capability"
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/grant"
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/session"
+	"github.com/bailey-run/bailey/internal/wire/modelv1"
+)
+
+// engineKey says which engine serves a grant: there is one for each app and
+// model, so that two apps share no state of a model (S18).
+type engineKey struct {
+	app    string
+	digest capability.Digest
+}
+
+// loadOptions are what a model is loaded with; zero is the default of each.
+type loadOptions struct {
+	context, parallel, threads uint32
+	// overMemory loads it although the machine would have to swap.
+	overMemory bool
+}
+
+// engine is where the grants of one app and model meet: the process that
+// serves them all, while there is one. It stays in the core's map when it is
+// idle; there are at most as many as models and apps.
+type engine struct {
+	core *Core
+	key  engineKey
+
+	mu sync.Mutex
+	// leases are the live grants.
+	leases map[capability.ID]*lease
+	// live is the loaded process; starting is the one attempt to make it.
+	live     *live
+	starting *starting
+	// kept is the task that keeps live while there is no grant.
+	kept *session.Task
+}
+
+// lease ties one grant to its engine.
+type lease struct {
+	engine *engine
+	grant  *grant.Grant
+	role   modelv1.Role
+
+	mu sync.Mutex
+	// way is how a grant with a quota is used; see take.
+	way string
+	// used is what the core saw used, for the row of an engine that is started
+	// anew.
+	used capability.Quota
+}
+
+// starting is one attempt to start and load. It belongs to all who wait for it
+// and ends when none does any more.
+type starting struct {
+	options loadOptions
+	cancel  context.CancelFunc
+	done    chan struct{}
+
+	// Guarded by the engine's mutex.
+	waiting int
+	heard   map[chan uint32]bool
+	// abandoned says that nobody waits any more, so it is being given up.
+	abandoned bool
+	// err is valid once done is closed.
+	err error
+}
+
+func (c *Core) engine(k engineKey) *engine {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.engines[k]
+	if e == nil {
+		e = &engine{core: c, key: k, leases: map[capability.ID]*lease{}}
+		c.engines[k] = e
+	}
+	return e
+}
+
+// assignModel implements the AssignModel of service/grant. The engine is
+// started by the first call, because loading takes memory and time.
+func (c *Core) assignModel(g *grant.Grant, m *modelv1.Model) {
+	l := &lease{engine: c.engine(engineKey{g.Row.Holder.App, g.Row.Scope.Digest}), grant: g, role: m.GetFacts().GetRole()}
+	c.mu.Lock()
+	c.leases[g.Row.ID] = l
+	c.mu.Unlock()
+	l.engine.join(l)
+	g.OnEnd(l.end)
+}
+
+func (c *Core) lease(id capability.ID) *lease {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.leases[id]
+}
+
+func (e *engine) join(l *lease) {
+	e.mu.Lock()
+	e.leases[l.grant.Row.ID] = l
+	kept := e.kept
+	e.kept = nil
+	e.mu.Unlock()
+	if kept != nil {
+		// Its hook sees that it keeps nothing any more.
+		e.core.sessions.Finish(kept, session.OK)
+	}
+}
+
+// end takes the grant from the engine. A grant that was withdrawn is gone from
+// the engine when end returns: the engine is killed at once when no other grant
+// uses it, and else when it does not confirm in time. One whose task ended in
+// order leaves the engine for the next.
+func (l *lease) end() {
+	e, id := l.engine, l.grant.Row.ID
+	orderly := errs.CodeOf(context.Cause(l.grant.Context())) == errs.Cancelled
+	e.core.mu.Lock()
+	delete(e.core.leases, id)
+	quiet := e.core.quiet > 0
+	e.core.mu.Unlock()
+	e.mu.Lock()
+	delete(e.leases, id)
+	v, last := e.live, len(e.leases) == 0
+	kill := last && (!orderly || quiet)
+	if kill {
+		e.live = nil
+	}
+	e.mu.Unlock()
+	if v == nil {
+		return
+	}
+	if kill {
+		v.stop(nil, false)
+		return
+	}
+	if last {
+		e.keep(v)
+	}
+	rows := v.take(id)
+	if !orderly {
+		v.forget(rows, limits.EngineDrop)
+		return
+	}
+	e.core.background.Go(func() { v.forget(rows, limits.EngineDropSlow) })
+}
+
+// keep holds a loaded engine that no grant uses for a while, as a task.
+func (e *engine) keep(v *live) {
+	c := e.core
+	t := c.beginOwn(e.key.app, "engine")
+	e.mu.Lock()
+	wanted := e.live == v && len(e.leases) == 0 && e.kept == nil
+	if wanted {
+		e.kept = t
+	}
+	e.mu.Unlock()
+	if !wanted {
+		c.sessions.Finish(t, session.OK)
+		return
+	}
+	timer := time.AfterFunc(c.cfg.keepAlive(), func() { c.sessions.Finish(t, session.OK) })
+	if !t.OnEnd(func(session.Outcome) { timer.Stop(); e.unkeep(t) }) {
+		timer.Stop()
+		e.unkeep(t)
+	}
+}
+
+// unkeep ends the engine with the task that kept it, unless a grant came in
+// between.
+func (e *engine) unkeep(t *session.Task) {
+	e.mu.Lock()
+	v := e.live
+	if e.kept != t {
+		v = nil
+	} else {
+		e.kept, e.live = nil, nil
+	}
+	e.mu.Unlock()
+	if v != nil {
+		v.stop(nil, false)
+	}
+}
+
+// evict ends the engine whatever it does, for a model that may not be run any
+// more, and returns when it has given the model back.
+func (e *engine) evict(why *errs.Error) {
+	e.mu.Lock()
+	v, s, kept := e.live, e.starting, e.kept
+	e.live, e.kept = nil, nil
+	if s != nil {
+		s.abandoned = true
+	}
+	e.mu.Unlock()
+	if s != nil {
+		s.cancel()
+		<-s.done
+	}
+	if v != nil {
+		v.stop(why, false)
+		<-v.gone
+	}
+	if kept != nil {
+		e.core.sessions.Finish(kept, session.Cancelled)
+	}
+}
+
+// ensure returns the loaded engine, starting it when need be; those who ask
+// meanwhile wait for the same start. One that is loaded with less than is wanted
+// is loaded anew when nobody else uses it: errs.ModelInUse else. progress, which
+// may be nil, gets thousandths.
+func (e *engine) ensure(ctx context.Context, l *lease, o loadOptions, progress func(uint32)) (*live, error) {
+	const op = "core.engine"
+	for {
+		e.mu.Lock()
+		v, s := e.live, e.starting
+		switch {
+		case v != nil && v.over():
+			e.mu.Unlock()
+			if err := wait(ctx, v.gone); err != nil {
+				return nil, err
+			}
+			continue
+		case v != nil && v.suits(o):
+			e.mu.Unlock()
+			return v, nil
+		case v != nil && v.usedBesides(l.grant.Row.ID):
+			e.mu.Unlock()
+			return nil, errs.New(errs.ModelInUse, op).With("it is loaded with another context or for fewer conversations").
+				WithHint("end what uses it, or leave --context out")
+		case v != nil:
+			e.live = nil
+			e.mu.Unlock()
+			v.stop(nil, false)
+			continue
+		case s == nil:
+			s = e.begin(o)
+		case s.abandoned || !s.options.covers(o):
+			e.mu.Unlock()
+			if err := wait(ctx, s.done); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		heard := make(chan uint32, 1)
+		s.waiting++
+		s.heard[heard] = true
+		e.mu.Unlock()
+		err := e.follow(ctx, s, heard, progress)
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+func wait(ctx context.Context, done <-chan struct{}) error {
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// follow waits for a start.
+func (e *engine) follow(ctx context.Context, s *starting, heard chan uint32, progress func(uint32)) error {
+	defer func() {
+		e.mu.Lock()
+		s.waiting--
+		delete(s.heard, heard)
+		nobody := s.waiting == 0
+		s.abandoned = nobody
+		e.mu.Unlock()
+		if nobody {
+			s.cancel()
+		}
+	}()
+	for {
+		select {
+		case n := <-heard:
+			if progress != nil {
+				progress(n)
+			}
+		case <-s.done:
+			return s.err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// begin starts an attempt; the caller holds the mutex.
+func (e *engine) begin(o loadOptions) *starting {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &starting{options: o, cancel: cancel, done: make(chan struct{}), heard: map[chan uint32]bool{}}
+	e.starting = s
+	e.core.background.Go(func() {
+		defer cancel()
+		v, err := e.start(ctx, o, func(n uint32) {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			for h := range s.heard {
+				select {
+				case h <- n:
+				default: // it has one to read already
+				}
+			}
+		})
+		e.mu.Lock()
+		e.starting, s.err = nil, err
+		unwanted := err == nil && (s.abandoned || len(e.leases) == 0)
+		if err == nil && !unwanted {
+			e.live = v
+		}
+		e.mu.Unlock()
+		if unwanted {
+			v.stop(nil, false)
+			<-v.gone
+			s.err = errs.New(errs.Cancelled, "core.engine")
+		}
+		close(s.done)
+	})
+	return s
+}
+
+// covers reports whether what is loaded with o does for want. A default is not
+// known before it is loaded, so it covers a default only.
+func (o loadOptions) covers(want loadOptions) bool {
+	within := func(have, n uint32) bool { return n == 0 || have != 0 && n <= have }
+	return within(o.context, want.context) && (want.parallel <= 1 || want.parallel <= o.parallel) &&
+		(want.threads == 0 || want.threads == o.threads)
+}
+
+// take says on which way the grant is used. The engine counts a quota in the
+// row of one channel, so a grant that has one is used on one way and, through
+// an index worker, once; else it would be given twice.
+func (l *lease) take(way string, again bool) (capability.Quota, error) {
+	const op = "core.quota"
+	q := l.grant.Row.Quota
+	if q == (capability.Quota{}) {
+		return q, nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.way != "" && (l.way != way || !again) {
+		return q, errs.New(errs.QuotaUsedUp, op).With("a grant with a quota serves one command once")
+	}
+	l.way = way
+	left := func(most, used uint64) (uint64, bool) {
+		if most == 0 {
+			return 0, true
+		}
+		return most - min(most, used), used < most
+	}
+	var some, more bool
+	if q.Tokens, some = left(q.Tokens, l.used.Tokens); !some {
+		return q, errs.New(errs.QuotaUsedUp, op)
+	}
+	if q.Milliseconds, more = left(q.Milliseconds, l.used.Milliseconds); !more {
+		return q, errs.New(errs.QuotaUsedUp, op)
+	}
+	return q, nil
+}
+
+// spent notes what a call used.
+func (l *lease) spent(tokens uint64, d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.used.Tokens += tokens
+	l.used.Milliseconds += uint64(d.Milliseconds())
+}

@@ -1,0 +1,71 @@
+package core
+
+import (
+	"strings"
+
+	"github.com/bailey-run/bailey/internal/errs"
+)
+
+// fromWorker keeps of a worker's error what a worker can know: one code of a few,
+// and of its words only those that are Bailey's own. Any others would be taken for
+// Bailey's by the person who reads them, and a code such as audit-log-broken for
+// a finding of the core.
+func fromWorker(err error) error {
+	const op = "core.from-worker"
+	switch c := errs.CodeOf(err); c {
+	case errs.FolderMissing, errs.FolderNotDir, errs.FolderClosed, errs.FolderChanged, errs.NoSpace, errs.TooLarge, errs.NotFound,
+		errs.CoreBusy, errs.Cancelled, errs.Deadline, errs.GrantExpired, errs.GrantRevoked, errs.QuotaUsedUp, errs.WorkerCrashed, errs.Malformed, errs.Usage, errs.NotSupported,
+		errs.EngineMissing, errs.ModelRefused, errs.ModelRole, errs.MemoryUsedUp, errs.ContextOverflow, errs.TemplateRefused, errs.SchemaRefused:
+		e := errs.Wrap(c, op, err)
+		if d := errs.From(err).Detail; said(c, d) {
+			e.Detail = d
+		}
+		return e
+	}
+	return errs.Wrap(errs.Internal, op, err)
+}
+
+// said reports whether detail is one of the phrases that a worker may add to a
+// code. A phrase is Bailey's own words with numbers in it, so the worst that a
+// worker which was taken over can do is to choose another phrase, or to lie about
+// a number.
+func said(c errs.Code, detail string) bool {
+	for _, p := range phrases() {
+		if p.code == c && matches(p.words, detail) {
+			return true
+		}
+	}
+	return false
+}
+
+// matches compares, with a # in words for one to twelve digits.
+func matches(words, s string) bool {
+	const digits = 12
+	for {
+		before, after, more := strings.Cut(words, "#")
+		rest, ok := strings.CutPrefix(s, before)
+		if !ok {
+			return false
+		}
+		if !more {
+			return rest == ""
+		}
+		n := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
+		if n == 0 || n > digits {
+			return false
+		}
+		words, s = after, rest[n:]
+	}
+}
+
+// phrase is one that workers use.
+type phrase struct {
+	code  errs.Code
+	words string
+}
+
+func phrases() []phrase {
+	return []phrase{
+		{errs.ContextOverflow, "# tokens, and # fit"},
+	}
+}
