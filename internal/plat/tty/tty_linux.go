@@ -136,3 +136,93 @@ func (t *Terminal) cooked() (restore func(), err error) {
 	}
 	return func() { _ = unix.IoctlSetTermios(fd, unix.TCSETS, before) }, nil
 }
+
+// Raw turns line editing, echo and the signal keys off, so that each key can be
+// read; output is still processed. restore puts all back as it was, and may be
+// called again.
+func (t *Terminal) Raw() (restore func(), err error) {
+	fd := int(t.in.Fd())
+	before, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return nil, errs.Wrap(errs.Internal, "tty.raw", err)
+	}
+	now := *before
+	now.Lflag &^= unix.ICANON | unix.ECHO | unix.ISIG | unix.IEXTEN
+	now.Iflag &^= unix.ICRNL | unix.INLCR | unix.IXON | unix.ISTRIP | unix.BRKINT
+	now.Cc[unix.VMIN], now.Cc[unix.VTIME] = 1, 0
+	if err := unix.IoctlSetTermios(fd, unix.TCSETS, &now); err != nil {
+		return nil, errs.Wrap(errs.Internal, "tty.raw", err)
+	}
+	// Bracketed paste: what is pasted comes between marks (xterm).
+	_, _ = t.Write([]byte("\x1b[?2004h"))
+	return func() {
+		_, _ = t.Write([]byte("\x1b[?2004l"))
+		_ = unix.IoctlSetTermios(fd, unix.TCSETS, before)
+	}, nil
+}
+
+// Keys implements [Screen]. It ends with ctx, leaving what was typed unread.
+func (t *Terminal) Keys(ctx context.Context, buf []byte, wait time.Duration) (int, error) {
+	const op = "tty.keys"
+	wakeR, wakeW, err := os.Pipe()
+	if err != nil {
+		return 0, errs.Wrap(errs.Internal, op, err)
+	}
+	defer wakeR.Close()
+	defer wakeW.Close()
+	defer context.AfterFunc(ctx, func() { _ = wakeW.Close() })()
+	fds := []unix.PollFd{{Fd: int32(t.in.Fd()), Events: unix.POLLIN}, {Fd: int32(wakeR.Fd()), Events: unix.POLLIN}}
+	timeout := -1
+	if wait > 0 {
+		timeout = int(wait.Milliseconds())
+	}
+	for {
+		ready, err := unix.Poll(fds, timeout)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return 0, errs.Wrap(errs.Internal, op, err)
+		case fds[1].Revents != 0:
+			return 0, errs.Wrap(errs.Cancelled, op, context.Cause(ctx))
+		case ready == 0:
+			return 0, nil
+		}
+		n, err := unix.Read(int(t.in.Fd()), buf)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil || n == 0:
+			// EIO: the terminal went away.
+			return 0, ErrEnd
+		}
+		return n, nil
+	}
+}
+
+// Suspend implements [Screen]: as Ctrl-Z does for other programs. The shell gets
+// its terminal as it was.
+func (t *Terminal) Suspend() error {
+	fd := int(t.in.Fd())
+	now, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return errs.Wrap(errs.Internal, "tty.suspend", err)
+	}
+	shell := *now
+	shell.Lflag |= unix.ICANON | unix.ECHO | unix.ISIG | unix.IEXTEN
+	shell.Iflag |= unix.ICRNL | unix.IXON
+	_, _ = t.Write([]byte("\r\n\x1b[?2004l"))
+	if err := unix.IoctlSetTermios(fd, unix.TCSETS, &shell); err != nil {
+		return errs.Wrap(errs.Internal, "tty.suspend", err)
+	}
+	// The whole group, as the terminal's own key would: it goes on here when the
+	// shell continues it.
+	if err := unix.Kill(0, unix.SIGTSTP); err != nil {
+		return errs.Wrap(errs.Internal, "tty.suspend", err)
+	}
+	if err := unix.IoctlSetTermios(fd, unix.TCSETS, now); err != nil {
+		return errs.Wrap(errs.Internal, "tty.suspend", err)
+	}
+	_, _ = t.Write([]byte("\x1b[?2004h"))
+	return nil
+}

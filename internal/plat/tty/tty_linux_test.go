@@ -208,3 +208,44 @@ func TestContextEnds(t *testing.T) {
 	}
 	_ = master
 }
+
+// In raw mode each key comes as it is, Ctrl-C too; afterwards all is as before.
+func TestRaw(t *testing.T) {
+	master, slave := pty(t)
+	before, err := unix.IoctlGetTermios(int(slave.Fd()), unix.TCGETS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	term := tty.At(slave, slave)
+	restore, err := term.Raw()
+	if err != nil {
+		t.Fatal(err)
+	}
+	until(t, master, "\x1b[?2004h")
+	if _, err := master.WriteString("a\r\x03\x1a"); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 16)
+	for got := ""; got != "a\r\x03\x1a"; {
+		n, err := term.Keys(t.Context(), buf, 0)
+		if err != nil || !strings.HasPrefix("a\r\x03\x1a", got+string(buf[:n])) {
+			t.Fatalf("%q, then %q, %v", got, buf[:n], err)
+		}
+		got += string(buf[:n])
+	}
+	if n, err := term.Keys(t.Context(), buf, time.Millisecond); n != 0 || err != nil {
+		t.Errorf("nothing was typed: %d, %v", n, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := term.Keys(ctx, buf, 0); errs.CodeOf(err) != errs.Cancelled {
+		t.Errorf("%v", err)
+	}
+	restore()
+	restore()
+	until(t, master, "\x1b[?2004l")
+	after, err := unix.IoctlGetTermios(int(slave.Fd()), unix.TCGETS)
+	if err != nil || *after != *before {
+		t.Errorf("the modes were changed: %+v, %+v, %v", before, after, err)
+	}
+}

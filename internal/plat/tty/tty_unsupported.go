@@ -34,3 +34,16 @@ func (t *Terminal) Write([]byte) (int, error) { return 0, errs.New(errs.NotSuppo
 
 // Size refuses: not supported here.
 func (t *Terminal) Size() (columns, rows int) { return 0, 0 }
+
+// Raw refuses: not supported here.
+func (t *Terminal) Raw() (restore func(), err error) {
+	return nil, errs.New(errs.NotSupported, "tty.raw")
+}
+
+// Keys refuses: not supported here.
+func (t *Terminal) Keys(context.Context, []byte, time.Duration) (int, error) {
+	return 0, errs.New(errs.NotSupported, "tty.keys")
+}
+
+// Suspend refuses: not supported here.
+func (t *Terminal) Suspend() error { return errs.New(errs.NotSupported, "tty.suspend") }
