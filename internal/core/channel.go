@@ -3,8 +3,6 @@ package core
 import (
 	"context"
 	"encoding/hex"
-	"errors"
-	"os"
 	"slices"
 
 	"github.com/bailey-run/bailey/internal/audit"
@@ -137,7 +135,7 @@ func (c *Core) attach(ctx context.Context, a *assignment, w *supervise.Worker, l
 
 // join makes the socket and hands one end to each.
 func (ch *channel) join(ctx context.Context) error {
-	one, two, err := pair()
+	one, two, err := ipc.Socket()
 	if err != nil {
 		return err
 	}
@@ -159,20 +157,6 @@ func (ch *channel) join(ctx context.Context) error {
 		return fromWorker(err)
 	}
 	return nil
-}
-
-// pair returns both ends of a socket as files.
-func pair() (_, _ *os.File, err error) {
-	conn, two, err := ipc.Pair()
-	if err != nil {
-		return nil, nil, err
-	}
-	one, err := conn.File()
-	if err = errors.Join(err, conn.Close()); err != nil {
-		two.Close()
-		return nil, nil, errs.Wrap(errs.Internal, "core.pair", err)
-	}
-	return one, two, nil
 }
 
 // close takes the channel's row from the engine, behind the caller's back: what
