@@ -151,4 +151,9 @@ const (
 	EngineLogLines = 32
 	// EngineNameBytes is the longest name in a model's header that is asked for.
 	EngineNameBytes = 256
+	// ExtractiveSentences is how many sentences the engine without weights says.
+	ExtractiveSentences = 3
+	// ExtractiveDimension is how many numbers its vectors have: few words of a
+	// paragraph then share one.
+	ExtractiveDimension = 256
 )
