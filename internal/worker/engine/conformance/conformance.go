@@ -50,6 +50,16 @@ func Run(t *testing.T, s Subject) {
 // promised is measured in bench/.
 const slack = 10
 
+const (
+	// repeats make a text that is cut up more than once.
+	repeats = 2000
+	// roomy is the context for a long prompt, longPrompt what is used of it.
+	roomy      = 2000
+	longPrompt = 1900
+	// noToken is the number of none.
+	noToken = math.MaxInt32
+)
+
 func (s Subject) chat(t *testing.T, o engine.Options) engine.Model {
 	t.Helper()
 	return s.model(t, s.Chat(t), o)
@@ -153,7 +163,7 @@ func tokens(t *testing.T, s Subject) {
 		}
 		return string(b)
 	}
-	for _, text := range []string{"", "x", "the sea", "naïve 漢字 🙂\n\tend", "a\x00b", "<s></s>", strings.Repeat("long ", 2000)} {
+	for _, text := range []string{"", "x", "the sea", "naïve 漢字 🙂\n\tend", "a\x00b", "<s></s>", strings.Repeat("long ", repeats)} {
 		ts, err := m.Tokenize(text, false)
 		if err != nil {
 			t.Fatal(err)
@@ -183,7 +193,7 @@ func tokens(t *testing.T, s Subject) {
 	if len(text) < 2 || join(text) != eos {
 		t.Errorf("%q as text: %v", eos, text)
 	}
-	for _, id := range []engine.Token{-1, 1 << 30, math.MinInt32} {
+	for _, id := range []engine.Token{-1, noToken, math.MinInt32} {
 		if b := m.Bytes(id); len(b) != 0 {
 			t.Errorf("token %d: %q", id, b)
 		}
@@ -324,9 +334,9 @@ func stop(t *testing.T, s Subject) {
 }
 
 func cancel(t *testing.T, s Subject) {
-	m := s.chat(t, engine.Options{Context: 2000})
+	m := s.chat(t, engine.Options{Context: roomy})
 	long := encode(t, m, strings.Repeat(question(8)+"\n", 60))
-	long = long[:min(len(long), 1900)]
+	long = long[:min(len(long), longPrompt)]
 	for _, c := range []struct {
 		name   string
 		prompt []engine.Token

@@ -74,7 +74,7 @@ func embed(t *testing.T, s Subject) {
 	if near, far := cosine(all[0].v, all[1].v), cosine(all[0].v, all[3].v); near <= far {
 		t.Errorf("like texts %v, unlike %v", near, far)
 	}
-	long := vectors(t, m, false, strings.Repeat("water and stone ", 3000))[0]
+	long := vectors(t, m, false, strings.Repeat("water and stone ", repeats))[0]
 	if long.cut <= 0 || long.tokens-long.cut != m.Info().Context {
 		t.Errorf("a text over the context of %d: %d tokens, %d cut", m.Info().Context, long.tokens, long.cut)
 	}

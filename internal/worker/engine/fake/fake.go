@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/worker/engine"
 	"github.com/bailey-run/bailey/internal/worker/engine/bytewise"
 )
@@ -30,7 +31,7 @@ type Script struct {
 	// Grammar is asked about each grammar; nil = all are taken, and no answer
 	// keeps to them.
 	Grammar func(string) error
-	// Dimension of vectors; 0 = 32. Trained context; 0 = 4096.
+	// Dimension of vectors; 0 = 32. Trained context; 0 = limits.EngineContext.
 	Dimension, Trained int
 }
 
@@ -75,7 +76,7 @@ func (l *Library) Load(ctx context.Context, f *os.File, o engine.Options, progre
 		v.Dimension = 32
 	}
 	if v.Trained == 0 {
-		v.Trained = 4096
+		v.Trained = limits.EngineContext
 	}
 	v.Vector = func(text string) []float32 { return bytewise.Words(text, v.Dimension) }
 	v.Say = func(_ context.Context, prompt string, s engine.Sampling) (string, error) {

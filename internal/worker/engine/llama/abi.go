@@ -55,6 +55,9 @@ type poolParams struct {
 	_              [2]uint8
 }
 
+// defaultBatch is the default of n_batch.
+const defaultBatch = 2048
+
 // poolThreads is GGML_MAX_N_THREADS, a part of the layout.
 const poolThreads = 512
 
@@ -93,7 +96,7 @@ func abi(version string, m modelParams, c contextParams, p poolParams) error {
 		return fmt.Errorf("llama_model_params are %+v, not %+v", m, wantModel)
 	}
 	wantContext := contextParams{
-		ctx: 512, batch: 2048, ubatch: 512, seqs: 1, outputsPerSeq: 1, threads: 4, threadsBatch: 4,
+		ctx: 512, batch: defaultBatch, ubatch: 512, seqs: 1, outputsPerSeq: 1, threads: 4, threadsBatch: 4,
 		ropeScaling: -1, pooling: -1, attention: -1, flashAttention: -1,
 		yarnExt: -1, yarnAttn: -1, yarnFast: -1, yarnSlow: -1, defrag: -1, typeK: 1, typeV: 1,
 		offloadKQV: 1, noPerf: 1, opOffload: 1, swaFull: 1,
