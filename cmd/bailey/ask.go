@@ -33,7 +33,10 @@ type job struct {
 	dir                   string // absolute; empty = the remembered folder here
 	allowed               []string
 	remember              bool
-	most                  uint32
+	// models are named by --allow-model; offered are those that a person who is
+	// asked may allow besides.
+	models, offered []string
+	most            uint32
 }
 
 func summarize(ctx context.Context, c *cli, call *call) error {
@@ -138,11 +141,11 @@ func endTask(ctx context.Context, cl *client.Client, task string, err error) {
 
 // work gets the grant, runs the job and prints it.
 func (c *cli) work(ctx context.Context, call *call, cl *client.Client, j job, r *result) error {
-	handle, err := c.obtain(ctx, cl, j, r)
+	handle, engines, err := c.obtain(ctx, cl, j, r)
 	if err != nil {
 		return err
 	}
-	recv, stop, err := open(ctx, cl, j, handle)
+	recv, stop, err := open(ctx, cl, j, handle, engines)
 	if err != nil {
 		return err
 	}
@@ -193,15 +196,15 @@ func (c *cli) work(ctx context.Context, call *call, cl *client.Client, j job, r 
 }
 
 // open starts the stream of the job's method.
-func open(ctx context.Context, cl *client.Client, j job, handle []byte) (recv func() (event, error), stop func() error, err error) {
+func open(ctx context.Context, cl *client.Client, j job, handle []byte, engines [][]byte) (recv func() (event, error), stop func() error, err error) {
 	if j.verb == "summarize" {
-		s, err := cl.Index.Summarize(ctx, &indexv1.SummarizeRequest{Grant: handle, MaxSentences: j.most})
+		s, err := cl.Index.Summarize(ctx, &indexv1.SummarizeRequest{Grant: handle, MaxSentences: j.most, Engines: engines})
 		if err != nil {
 			return nil, nil, err
 		}
 		return func() (event, error) { return s.Recv() }, s.Close, nil
 	}
-	s, err := cl.Index.Ask(ctx, &indexv1.AskRequest{Grant: handle, Question: j.question, MaxSentences: j.most})
+	s, err := cl.Index.Ask(ctx, &indexv1.AskRequest{Grant: handle, Question: j.question, MaxSentences: j.most, Engines: engines})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,76 +16,221 @@ import (
 	"github.com/bailey-run/bailey/internal/wire/policyv1"
 )
 
-// obtain gets the grant that j needs and returns its handle: remembered, given
-// on the command line, or by the person at the terminal. A "no" is told to the
-// core as well, so that it stands in the log.
-func (c *cli) obtain(ctx context.Context, cl *client.Client, j job, r *result) ([]byte, error) {
-	p, err := cl.Grant.Propose(ctx, &grantv1.ProposeRequest{Task: r.task, Wants: []*grantv1.Want{{
-		Kind: policyv1.Kind_KIND_FILE_READ, Path: []byte(j.dir), Remember: j.remember,
-	}}})
+// wanted is one row that a command needs.
+type wanted struct {
+	want *grantv1.Want
+	// asked is the folder's name in the user's words.
+	asked string
+	// covers reports whether the command line grants what the core has opened or
+	// found; an error is why it does not although it names something. nil = the
+	// command line says nothing of it.
+	covers func(*grantv1.Row) (bool, error)
+	// flag is what would grant it on the command line, for a hint; it gets the row.
+	flag func(*grantv1.Row) string
+	// optional rows may be left out by the person, and the command goes on.
+	optional bool
+	// offered rows are allowed by a person who has seen them ticked, and never
+	// without: nobody named them.
+	offered bool
+}
+
+// granted is a row that was allowed.
+type granted struct {
+	grantRow
+	row    *grantv1.Row
+	handle []byte
+}
+
+// permit gets the grants that a task wants, in one question at most: remembered,
+// given on the command line, or by the person at the terminal. The result has one
+// entry for each row, nil for an optional one that was left out. A "no" is told
+// to the core as well, so that it stands in the log.
+func (c *cli) permit(ctx context.Context, cl *client.Client, verb, task string, rows []wanted) ([]*granted, error) {
+	q := &grantv1.ProposeRequest{Task: task}
+	for _, w := range rows {
+		q.Wants = append(q.Wants, w.want)
+	}
+	p, err := cl.Grant.Propose(ctx, q)
 	if err != nil {
 		return nil, err
 	}
-	if len(p.GetRows()) != 1 {
+	if len(p.GetRows()) != len(rows) {
 		return nil, errs.New(errs.Malformed, "cli.propose").With("the core proposed something else than was asked")
 	}
 	decision := &grantv1.DecideRequest{Proposal: p.GetProposal(), ActionHash: p.GetActionHash()}
-	if refusal := c.decide(ctx, j, p, decision); refusal != nil {
+	if refusal := c.decide(ctx, verb, rows, p, decision); refusal != nil {
 		// Also after Ctrl-C: a question that was not answered is on the record.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limits.TaskEnd)
 		defer cancel()
+		decision.Accepted = nil
 		_, _ = cl.Grant.Decide(ctx, decision)
 		return nil, refusal
 	}
-	granted, err := cl.Grant.Decide(ctx, decision)
+	answer, err := cl.Grant.Decide(ctx, decision)
 	if err != nil {
 		return nil, err
 	}
-	if len(granted.GetGrants()) != 1 || granted.GetGrants()[0].GetRow() != 0 {
-		return nil, errs.New(errs.Denied, "cli.decide")
+	out := make([]*granted, len(rows))
+	for _, g := range answer.GetGrants() {
+		i := g.GetRow()
+		if !slices.Contains(decision.GetAccepted(), i) || out[i] != nil {
+			return nil, errs.New(errs.Denied, "cli.decide")
+		}
+		row, by := p.GetRows()[i], decision.GetDecidedBy()
+		if row.GetRemembered() {
+			by = grantv1.DecidedBy_DECIDED_BY_UNSPECIFIED
+		}
+		scope := row.GetPath()
+		if m := row.GetModel(); m != nil {
+			scope = []byte(m.GetName())
+		}
+		out[i] = &granted{grantRow{g.GetId(), row.GetKind(), scope, decidedByName(by), g.GetRemembered()}, row, g.GetHandle()}
 	}
-	g, row := granted.GetGrants()[0], p.GetRows()[0]
-	by := decision.GetDecidedBy()
-	if !p.GetAsk() {
-		by = grantv1.DecidedBy_DECIDED_BY_UNSPECIFIED
+	for _, i := range decision.GetAccepted() {
+		if out[i] == nil {
+			return nil, errs.New(errs.Denied, "cli.decide")
+		}
 	}
-	r.folder = row.GetPath()
-	r.grants = []grantRow{{g.GetId(), row.GetKind(), row.GetPath(), decidedByName(by), g.GetRemembered()}}
-	return g.GetHandle(), nil
+	return out, nil
+}
+
+// obtain gets what j needs: the folder's handle, and those of the models that may
+// be used with it.
+func (c *cli) obtain(ctx context.Context, cl *client.Client, j job, r *result) (folder []byte, engines [][]byte, err error) {
+	rows := []wanted{{
+		want:  &grantv1.Want{Kind: policyv1.Kind_KIND_FILE_READ, Path: []byte(j.dir), Remember: j.remember},
+		asked: j.dir,
+		// The row is what the core opened, so the flag is held against that.
+		covers: func(row *grantv1.Row) (bool, error) {
+			switch {
+			case covered(string(row.GetPath()), j.allowed):
+				return true, nil
+			case len(j.allowed) > 0:
+				return false, errs.New(errs.Denied, "cli.decide").With("the folder that was opened is " + visible.Path(string(row.GetPath())) + ", which --allow-read does not cover")
+			}
+			return false, nil
+		},
+		flag: func(row *grantv1.Row) string { return "--allow-read " + shellWord(string(row.GetPath())) },
+	}}
+	for _, m := range j.models {
+		w := modelWanted(m)
+		w.optional = true
+		rows = append(rows, w)
+	}
+	for _, m := range j.offered {
+		rows = append(rows, wanted{want: &grantv1.Want{Kind: policyv1.Kind_KIND_MODEL_RUN, Model: m}, optional: true, offered: true})
+	}
+	got, err := c.permit(ctx, cl, j.verb, r.task, rows)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, g := range got {
+		if g == nil {
+			continue
+		}
+		r.grants = append(r.grants, g.grantRow)
+		if i > 0 {
+			engines = append(engines, g.handle)
+		}
+	}
+	r.folder = got[0].row.GetPath()
+	return got[0].handle, engines, nil
+}
+
+// modelWanted is the row of a model that the command line names, which grants it.
+func modelWanted(name string) wanted {
+	return wanted{
+		want:   &grantv1.Want{Kind: policyv1.Kind_KIND_MODEL_RUN, Model: name},
+		covers: func(*grantv1.Row) (bool, error) { return true, nil },
+		flag:   func(*grantv1.Row) string { return "--allow-model " + shellWord(name) },
+	}
 }
 
 // decide fills in the decision. The error is why the answer is no.
-func (c *cli) decide(ctx context.Context, j job, p *grantv1.ProposeResponse, d *grantv1.DecideRequest) error {
-	row := p.GetRows()[0]
-	// The row is what the core opened, so the flag is held against that.
-	if covered(string(row.GetPath()), j.allowed) {
-		d.DecidedBy = grantv1.DecidedBy_DECIDED_BY_COMMAND_LINE
-		d.Accepted = []uint32{0}
-		return nil
-	}
-	if !p.GetAsk() {
-		d.DecidedBy = grantv1.DecidedBy_DECIDED_BY_COMMAND_LINE
-		d.Accepted = []uint32{0}
-		return nil
-	}
+func (c *cli) decide(ctx context.Context, verb string, rows []wanted, p *grantv1.ProposeResponse, d *grantv1.DecideRequest) error {
 	d.DecidedBy = grantv1.DecidedBy_DECIDED_BY_COMMAND_LINE
-	if len(j.allowed) > 0 {
-		return errs.New(errs.Denied, "cli.decide").With("the folder that was opened is " + visible.Path(string(row.GetPath())) + ", which --allow-read does not cover")
+	open, err := settled(rows, p, d)
+	if err != nil || len(open) == 0 {
+		return err
 	}
 	t, ok := tty.Open(c.in, c.screen.errFile)
 	if !ok {
-		return errs.New(errs.Denied, "cli.decide").
-			With("reading " + visible.Path(string(row.GetPath())) + " was not granted, and there is no terminal to ask at").
-			WithHint("run the command on a terminal, or grant it with --allow-read " + shellWord(string(row.GetPath())))
+		return notGranted(rows, p, open)
 	}
 	d.DecidedBy = grantv1.DecidedBy_DECIDED_BY_TERMINAL
-	q := prompt.Question{Actor: "bailey " + j.verb, Rows: []prompt.Row{{
-		Kind: row.GetKind(), Path: row.GetPath(), Asked: []byte(j.dir), Renamed: row.GetRenamed(),
-		TTL: time.Duration(row.GetTtlSeconds()) * time.Second, Remember: row.GetRemember(), Ticked: true,
-	}}}
-	accepted, err := askAt(ctx, t, q, time.Duration(p.GetInertMs())*time.Millisecond)
-	d.Accepted = accepted
-	return err
+	q := prompt.Question{Actor: "bailey " + verb}
+	for i, row := range p.GetRows() {
+		q.Rows = append(q.Rows, promptRow(row, rows[i].asked))
+	}
+	if d.Accepted, err = askAt(ctx, t, q, time.Duration(p.GetInertMs())*time.Millisecond); err != nil {
+		return err
+	}
+	for i, w := range rows {
+		if !w.optional && !slices.Contains(d.Accepted, uint32(i)) {
+			return errs.New(errs.Denied, "cli.decide").With("you took out " + act(p.GetRows()[i]) + ", without which nothing can be done").
+				WithHint("run the command again to be asked again")
+		}
+	}
+	return nil
+}
+
+// settled accepts what needs no person and returns the rows that do. Nothing is
+// accepted in advance where one is asked: the person sees all rows.
+func settled(rows []wanted, p *grantv1.ProposeResponse, d *grantv1.DecideRequest) (open []int, err error) {
+	for i, row := range p.GetRows() {
+		named := false
+		if rows[i].covers != nil {
+			named, err = rows[i].covers(row)
+		}
+		switch {
+		case named, row.GetRemembered() && !rows[i].offered:
+			d.Accepted = append(d.Accepted, uint32(i))
+		case rows[i].offered:
+		case err != nil:
+			return nil, err
+		default:
+			open = append(open, i)
+		}
+	}
+	return open, nil
+}
+
+// act is how a row is called in a sentence.
+func act(row *grantv1.Row) string {
+	if m := row.GetModel(); m != nil {
+		return "running the model " + visible.Name(m.GetName())
+	}
+	return "reading " + visible.Path(string(row.GetPath()))
+}
+
+// notGranted says what nobody granted, and what would.
+func notGranted(rows []wanted, p *grantv1.ProposeResponse, open []int) error {
+	var what, flags []string
+	for _, i := range open {
+		what = append(what, act(p.GetRows()[i]))
+		if rows[i].flag != nil {
+			flags = append(flags, rows[i].flag(p.GetRows()[i]))
+		}
+	}
+	return errs.New(errs.Denied, "cli.decide").
+		With(strings.Join(what, " and ") + " was not granted, and there is no terminal to ask at").
+		WithHint("run the command on a terminal, or grant it with " + strings.Join(flags, " "))
+}
+
+// promptRow is a row of the core as a person is shown it.
+func promptRow(row *grantv1.Row, asked string) prompt.Row {
+	out := prompt.Row{
+		Kind: row.GetKind(), Path: row.GetPath(), Asked: []byte(asked), Renamed: row.GetRenamed(),
+		TTL: time.Duration(row.GetTtlSeconds()) * time.Second, Remember: row.GetRemember(), Remembered: row.GetRemembered(), Ticked: true,
+	}
+	if m := row.GetModel(); m != nil {
+		f := m.GetFacts()
+		out.Model = prompt.Model{
+			Name: m.GetName(), SHA256: f.GetSha256(), Size: f.GetSize(), Licence: f.GetLicence(), Role: f.GetRole(),
+			MaxTokens: row.GetQuota().GetTokens(),
+		}
+	}
+	return out
 }
 
 // terminal is where a question is put; package tty implements it.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/bailey-run/bailey/internal/consent/prompt"
 	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/wire/grantv1"
+	"github.com/bailey-run/bailey/internal/wire/modelv1"
 	"github.com/bailey-run/bailey/internal/wire/policyv1"
 )
 
@@ -168,4 +170,54 @@ func FuzzShellWord(f *testing.F) {
 			t.Fatalf("%q is written %s and read %q (%v)", s, w, out, err)
 		}
 	})
+}
+
+// What is settled without a person: what the command line names, and what was
+// remembered; never what is only offered.
+func TestSettled(t *testing.T) {
+	folder := &grantv1.Row{Kind: policyv1.Kind_KIND_FILE_READ, Path: []byte("/d")}
+	known := &grantv1.Row{Kind: policyv1.Kind_KIND_FILE_READ, Path: []byte("/d"), Remembered: true}
+	model := &grantv1.Row{Kind: policyv1.Kind_KIND_MODEL_RUN, Model: &modelv1.Model{Name: "m"}}
+	pinned := &grantv1.Row{Kind: policyv1.Kind_KIND_MODEL_RUN, Model: &modelv1.Model{Name: "m"}, Remembered: true}
+	named := func(*grantv1.Row) (bool, error) { return true, nil }
+	not := func(*grantv1.Row) (bool, error) { return false, errs.New(errs.Denied, "") }
+	for name, c := range map[string]struct {
+		rows     []*grantv1.Row
+		wanted   []wanted
+		accepted []uint32
+		open     []int
+		fails    bool
+	}{
+		"nothing was said":                  {[]*grantv1.Row{folder}, []wanted{{}}, nil, []int{0}, false},
+		"named":                             {[]*grantv1.Row{folder}, []wanted{{covers: named}}, []uint32{0}, nil, false},
+		"something else was named":          {[]*grantv1.Row{folder}, []wanted{{covers: not}}, nil, nil, true},
+		"remembered, something else named":  {[]*grantv1.Row{known}, []wanted{{covers: not}}, []uint32{0}, nil, false},
+		"remembered":                        {[]*grantv1.Row{known}, []wanted{{}}, []uint32{0}, nil, false},
+		"a model is named":                  {[]*grantv1.Row{known, model}, []wanted{{}, {covers: named, optional: true}}, []uint32{0, 1}, nil, false},
+		"a pinned model is offered":         {[]*grantv1.Row{known, pinned}, []wanted{{}, {offered: true, optional: true}}, []uint32{0}, nil, false},
+		"offered beside a question":         {[]*grantv1.Row{folder, pinned}, []wanted{{}, {offered: true, optional: true}}, nil, []int{0}, false},
+		"a model is asked for, and nobody":  {[]*grantv1.Row{model}, []wanted{{}}, nil, []int{0}, false},
+		"a named model, the folder is open": {[]*grantv1.Row{folder, model}, []wanted{{}, {covers: named}}, []uint32{1}, []int{0}, false},
+	} {
+		var d grantv1.DecideRequest
+		open, err := settled(c.wanted, &grantv1.ProposeResponse{Rows: c.rows}, &d)
+		if (err != nil) != c.fails || err == nil && (!slices.Equal(d.Accepted, c.accepted) || !slices.Equal(open, c.open)) {
+			t.Errorf("%s: accepted %v, open %v, %v", name, d.Accepted, open, err)
+		}
+	}
+}
+
+// Without a terminal the refusal names all that is missing, and all that would
+// grant it.
+func TestNotGranted(t *testing.T) {
+	p := &grantv1.ProposeResponse{Rows: []*grantv1.Row{
+		{Kind: policyv1.Kind_KIND_FILE_READ, Path: []byte("/a b")},
+		{Kind: policyv1.Kind_KIND_MODEL_RUN, Model: &modelv1.Model{Name: "m\x1b[2J"}},
+	}}
+	rows := []wanted{{flag: func(r *grantv1.Row) string { return "--allow-read " + shellWord(string(r.Path)) }}, modelWanted("m")}
+	e := errs.From(notGranted(rows, p, []int{0, 1}))
+	if e.Code != errs.Denied || !strings.Contains(e.Detail, `reading /a b and running the model m\x1b[2J was not granted`) ||
+		!strings.Contains(e.Hint, "--allow-read '/a b' --allow-model m") {
+		t.Errorf("%q, %q", e.Detail, e.Hint)
+	}
 }
