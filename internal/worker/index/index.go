@@ -15,6 +15,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bailey-run/bailey/internal/clock"
@@ -65,7 +66,11 @@ type Usage struct {
 // Index is an open index. Its methods may be called from several goroutines;
 // they take turns.
 type Index struct {
-	cfg    Config
+	cfg Config
+	// wanted counts the calls that wait for a turn, for whom the background
+	// makes way.
+	wanted atomic.Int32
+
 	mu     sync.Mutex
 	store  *store.Store
 	closed bool
@@ -132,7 +137,7 @@ func typed(op string, err error) error {
 // most ten times a second and skipped with files that were not read, both from
 // its own goroutine. On an error, and after a crash, what was read is kept.
 func (x *Index) Update(ctx context.Context, progress func(Progress), skipped func([]doc.Skipped)) (Usage, error) {
-	x.mu.Lock()
+	x.lock()
 	defer x.mu.Unlock()
 	if x.closed {
 		return Usage{}, errs.New(errs.Cancelled, "index.update")
@@ -176,10 +181,17 @@ func (x *Index) Summarize(ctx context.Context, max int) (summary.Summary, error)
 	return s, err
 }
 
+// lock waits for a turn.
+func (x *Index) lock() {
+	x.wanted.Add(1)
+	x.mu.Lock()
+	x.wanted.Add(-1)
+}
+
 // read runs f on the database; if that turns out to be damaged, the database is
 // made again first.
 func (x *Index) read(ctx context.Context, op string, f func() error) error {
-	x.mu.Lock()
+	x.lock()
 	defer x.mu.Unlock()
 	if x.closed || x.store == nil {
 		return errs.New(errs.Cancelled, op)

@@ -12,8 +12,8 @@ package answer
 import (
 	"context"
 
+	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
-	"github.com/bailey-run/bailey/internal/worker/index/fold"
 	"github.com/bailey-run/bailey/internal/worker/index/store"
 )
 
@@ -39,6 +39,8 @@ type Citation struct {
 type Sentence struct {
 	Text      string
 	Citations []Citation
+	// Language is that of its document; empty when not known.
+	Language string
 	// Score orders the sentences; it has no unit.
 	Score float64
 }
@@ -49,6 +51,9 @@ type Answer struct {
 	// Evidence is the figure that was held against the threshold of silence,
 	// for logs and tests.
 	Evidence float64
+	// Without is why a model that was to help did not; empty = it did, or there
+	// was none.
+	Without errs.Code
 }
 
 // Find answers question in at most max sentences; 0 means
@@ -61,30 +66,11 @@ func find(ctx context.Context, src Source, question string, max int, p params) (
 	if max <= 0 {
 		max = limits.AnswerSentences
 	}
-	f := fold.New()
-	q, err := analyse(ctx, src, f, question, p)
-	if err != nil || len(q.terms) == 0 {
+	l, err := byWords(ctx, src, question, p)
+	if err != nil {
 		return Answer{}, err
 	}
-	passages, err := candidates(ctx, src, q)
-	if err != nil || len(passages) == 0 {
-		return Answer{}, err
-	}
-	r := &ranker{q: q, p: p, fold: f}
-	windows := r.rank(passages)
-	if len(windows) == 0 {
-		return Answer{}, nil
-	}
-	a := Answer{Evidence: r.evidence(windows)}
-	silence := p.silence
-	if q.lang != "en" {
-		silence = p.foreign
-	}
-	if a.Evidence < silence {
-		return a, nil
-	}
-	a.Sentences = pick(windows, max, p)
-	return a, nil
+	return l.answer(max), nil
 }
 
 // candidates returns the best passages for the question's own words and

@@ -112,7 +112,10 @@ func (r *ranker) rank(cs []candidate) []window {
 
 // windows scores the windows of one passage and keeps those that no better one
 // of the same passage overlaps.
-func (r *ranker) windows(c *candidate, top float64) []window {
+func (r *ranker) windows(c *candidate, top float64) []window { return r.windowsOf(c, top, false) }
+
+// windowsOf does so; with any set also windows without a word of the question.
+func (r *ranker) windowsOf(c *candidate, top float64, any bool) []window {
 	lang := c.File.Lang
 	head := r.look(c.Head, lang)
 	file := r.look(c.File.Path+" "+c.File.Title, "")
@@ -139,7 +142,7 @@ func (r *ranker) windows(c *candidate, top float64) []window {
 			w := window{passage: &c.Passage, first: first, last: last, terms: append([]float64(nil), terms...), reach: make([]float64, len(terms))}
 			r.score(&w, c, sentences[first:last+1], head, file, whole, top)
 			// Below a heading that says it all, the first sentences answer.
-			if w.cover > 0 || first == 0 && w.all > 0.5 {
+			if any || w.cover > 0 || first == 0 && w.all > 0.5 {
 				ws = append(ws, w)
 			}
 		}
@@ -170,8 +173,10 @@ func (r *ranker) score(w *window, c *candidate, sentences []seen, head, file, wh
 		own += t.weight * in
 		all += t.weight * out
 	}
-	w.cover = math.Min(1, own/r.q.total)
-	w.all = math.Min(1, all/r.q.total)
+	if r.q.total > 0 { // else the question has no word to be found by
+		w.cover = math.Min(1, own/r.q.total)
+		w.all = math.Min(1, all/r.q.total)
+	}
 	s := r.p.cover*w.all + r.p.near*r.near(sentences)
 	if top > 0 {
 		s += r.p.bm25 * c.bm25 / top
@@ -355,7 +360,7 @@ func (w *window) extend() {
 }
 
 func (w *window) sentence(text string) Sentence {
-	s := Sentence{Text: clip(text), Score: w.score}
+	s := Sentence{Text: clip(text), Language: w.passage.File.Lang, Score: w.score}
 	cite := func(first, last int) {
 		quote, line, end := w.passage.Quote(first, last)
 		s.Citations = append(s.Citations, Citation{Path: w.passage.File.Path, Line: line, End: end, Quote: quote})

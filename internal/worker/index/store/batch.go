@@ -62,6 +62,7 @@ type Batch struct {
 	s                                      *Store
 	tx                                     *sql.Tx
 	file, chunk, fts, touch, drop, unindex *sql.Stmt
+	inherit, unmean                        *sql.Stmt
 	next, id                               int64
 }
 
@@ -84,6 +85,10 @@ func (s *Store) Begin() (*Batch, error) {
 		{&b.touch, "UPDATE files SET size=?, mtime=?, ctime=?, inode=? WHERE id=?"},
 		{&b.drop, "DELETE FROM chunks WHERE id>=? AND id<?"},
 		{&b.unindex, "DELETE FROM fts WHERE rowid>=? AND rowid<?"},
+		// A passage that is there already, in another file or in this one before
+		// it changed, has its vectors: they are only copied.
+		{&b.inherit, "INSERT INTO vectors(model,chunk,hash,data) SELECT model, ?, hash, data FROM vectors WHERE hash=? GROUP BY model"},
+		{&b.unmean, "DELETE FROM vectors WHERE model IN (SELECT id FROM models) AND chunk>=? AND chunk<?"},
 	} {
 		if *p.to, err = tx.Prepare(p.sql); err != nil {
 			tx.Rollback()
@@ -97,6 +102,9 @@ func (s *Store) Begin() (*Batch, error) {
 // passages are old.First and old.Chunks.
 func (b *Batch) Put(e *Entry, old File) error {
 	if err := b.Part(e, e, old); err != nil {
+		return err
+	}
+	if err := b.dropVectors(old); err != nil {
 		return err
 	}
 	if e.Hash == nil {
@@ -129,6 +137,15 @@ func (b *Batch) Part(e, part *Entry, old File) error {
 		if _, err := b.chunk.Exec(b.next, e.ID, data); err != nil {
 			return b.s.fail("store.put", err)
 		}
+		if b.s.vectors {
+			c, err := decode(data)
+			if err != nil {
+				return err
+			}
+			if _, err := b.inherit.Exec(b.next, c.meaningHash()); err != nil {
+				return b.s.fail("store.put", err)
+			}
+		}
 		t := part.tokens[i]
 		if _, err := b.fts.Exec(b.next, string(t.Name), string(t.Head), string(t.Body)); err != nil {
 			return b.s.fail("store.put", err)
@@ -153,6 +170,9 @@ func (b *Batch) Delete(f File) error {
 	if err := b.dropChunks(f); err != nil {
 		return err
 	}
+	if err := b.dropVectors(f); err != nil {
+		return err
+	}
 	if _, err := b.tx.Exec("DELETE FROM files WHERE id=?", f.ID); err != nil {
 		return b.s.fail("store.delete", err)
 	}
@@ -167,6 +187,18 @@ func (b *Batch) dropChunks(f File) error {
 		return b.s.fail("store.delete", err)
 	}
 	if _, err := b.unindex.Exec(f.First, f.First+f.Chunks); err != nil {
+		return b.s.fail("store.delete", err)
+	}
+	return nil
+}
+
+// dropVectors is apart from dropChunks: what replaces a file takes over the
+// vectors of passages that stayed before they go.
+func (b *Batch) dropVectors(f File) error {
+	if f.Chunks == 0 || !b.s.vectors {
+		return nil
+	}
+	if _, err := b.unmean.Exec(f.First, f.First+f.Chunks); err != nil {
 		return b.s.fail("store.delete", err)
 	}
 	return nil

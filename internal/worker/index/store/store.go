@@ -40,7 +40,7 @@ const (
 	applicationID = 0x6261696c
 	// version changes with the schema, the tokens and the extraction, so that
 	// what an older release wrote is made again.
-	version = 1
+	version = 2
 	// fileName is the database in its directory.
 	fileName = "index.db"
 )
@@ -53,6 +53,10 @@ CREATE TABLE chunks(id INTEGER PRIMARY KEY, file INTEGER NOT NULL, data BLOB NOT
 CREATE VIRTUAL TABLE fts USING fts5(name, head, body, content='', contentless_delete=1, tokenize="ascii tokenchars '.'");
 INSERT INTO fts(fts, rank) VALUES('hashsize', 8388608), ('automerge', 8);
 CREATE VIRTUAL TABLE vocab USING fts5vocab(fts, row);
+CREATE TABLE models(id INTEGER PRIMARY KEY AUTOINCREMENT, sha256 BLOB NOT NULL, dimension INTEGER NOT NULL, floor REAL, UNIQUE(sha256, dimension));
+CREATE TABLE vectors(model INTEGER NOT NULL, chunk INTEGER NOT NULL, hash BLOB NOT NULL, data BLOB NOT NULL, PRIMARY KEY(model, chunk)) WITHOUT ROWID;
+CREATE INDEX vectors_hash ON vectors(hash, model);
+CREATE TABLE told(hash BLOB NOT NULL, model BLOB NOT NULL, prompt INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY(hash, model, prompt)) WITHOUT ROWID;
 `
 
 // Store is an open database.
@@ -63,6 +67,9 @@ type Store struct {
 	keep bool
 	next int64 // the next chunk's id
 	file int64 // the next file's id
+	// vectors is set when there may be some: what is stored then looks for its
+	// own, and what goes takes them along.
+	vectors bool
 }
 
 // Open opens or makes the database in directory dir. With keep unset the
@@ -121,8 +128,8 @@ func (s *Store) prepare(ctx context.Context) error {
 	} else if app != applicationID || ver != version {
 		return ErrDamaged
 	}
-	row = s.conn.QueryRowContext(ctx, "SELECT (SELECT coalesce(max(id),0)+1 FROM chunks), (SELECT coalesce(max(id),0)+1 FROM files)")
-	if err := row.Scan(&s.next, &s.file); err != nil {
+	row = s.conn.QueryRowContext(ctx, "SELECT (SELECT coalesce(max(id),0)+1 FROM chunks), (SELECT coalesce(max(id),0)+1 FROM files), EXISTS (SELECT 1 FROM vectors)")
+	if err := row.Scan(&s.next, &s.file, &s.vectors); err != nil {
 		return s.fail("store.open", err)
 	}
 	return nil

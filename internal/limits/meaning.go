@@ -1,0 +1,87 @@
+package limits
+
+import "time"
+
+// Limits of finding by meaning.
+const (
+	// IndexEngines is how many engines an index worker may be connected with: a
+	// task names two at most, and another task may be at work on the folder.
+	IndexEngines = 8
+	// MeaningDimension is the largest dimension of a vector: the schema's limit of
+	// a message of one, in 32 bit numbers.
+	MeaningDimension = 8192
+	// MeaningHash is how many bytes of a passage's SHA-256 name it: a collision by
+	// chance in a million passages is at 10^-27, and one on purpose only gives a
+	// document's own passage another of its vectors.
+	MeaningHash = 16
+	// MeaningModels is how many models' vectors a database keeps: the one in use,
+	// and the one before, for whoever tries another.
+	MeaningModels = 2
+	// MeaningBatch is how many passages are sent to an engine in one call in the
+	// background: about half a second of work at one thread, so that giving way is
+	// quick, and one call's cost is none.
+	MeaningBatch = 8
+	// MeaningCommit is the time after which vectors that were made are committed:
+	// what a kill costs is made again.
+	MeaningCommit = 3 * time.Second
+	// MeaningKept is how many are held until then, in memory: of a large model, 4
+	// MB.
+	MeaningKept = 1000
+	// MeaningReport is the time between two reports of background work.
+	MeaningReport = time.Second
+	// MeaningFloor is the most that a model's cosine of unlike texts is taken for:
+	// one that calls all texts the same is of no use, but divides nothing by zero.
+	MeaningFloor = 0.95
+	// MeaningFresh is how many passages without stored vectors are embedded while
+	// somebody waits: two threads make about 12 a second.
+	MeaningFresh = 40
+	// MeaningFreshTime is how long that may take; then what there is serves. The
+	// answer from a fresh folder is to come within 4 s, reading it included.
+	MeaningFreshTime = 2800 * time.Millisecond
+	// MeaningNear is how many passages a search of vectors hands to the ranker.
+	MeaningNear = 60
+	// MeaningFusion is the k of reciprocal rank fusion, as its authors have it: it
+	// keeps the first of one list from beating what is high in both.
+	MeaningFusion = 60
+	// MeaningQuestionTime is how long the question's own vector may take: it is
+	// 10 ms; an engine that is slower than this by so much is stuck or swapping.
+	MeaningQuestionTime = 5 * time.Second
+)
+
+// Limits of what a model writes below an answer or a summary.
+const (
+	// WriteRepeatPenalty is in thousandths: small models else say one sentence
+	// until they are stopped.
+	WriteRepeatPenalty = 1100
+	// WritePassages is how many passages a model is told of an answer: those that
+	// are shown, and each is one digit in the prompt.
+	WritePassages = 8
+	// WriteTokens is how much a model may write: three sentences, and twice that
+	// for one that is wordy.
+	WriteTokens = 200
+	// WriteContext is what is reckoned with for a model that does not tell its
+	// context, in tokens.
+	WriteContext = 1024
+	// WriteFrame is what the instructions and the chat template take of a context,
+	// in tokens.
+	WriteFrame = 200
+	// WriteTokenBytes is how many bytes of text a token stands for, on the careful
+	// side: English has 4, code 3. A prompt that proves too long is halved.
+	WriteTokenBytes = 3
+	// WriteLeast is the least that a model is told, in bytes, however small its
+	// context.
+	WriteLeast = 200
+	// WriteSentences is how many sentences of an answer are taken.
+	WriteSentences = 12
+	// WriteText is the longest sentence that is taken from a model, in bytes; the
+	// schema allows 2000.
+	WriteText = 1000
+	// WriteTime is how long a model may write at one answer.
+	WriteTime = 2 * time.Minute
+	// WriteSupport is the part of a sentence's words that have to stand in the
+	// passage that it cites; its numbers and names all have to.
+	WriteSupport = 0.8
+	// WriteWords is how many such words it needs at least: two words stand
+	// anywhere.
+	WriteWords = 3
+)
