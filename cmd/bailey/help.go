@@ -55,10 +55,17 @@ func (c *cli) printHelp(v *verb) error {
 func overview() string {
 	var b strings.Builder
 	b.WriteString("Bailey: ask your documents. Nothing reads them unasked, or outside a sandbox.\n\n")
-	for _, v := range verbs() {
-		fmt.Fprintf(&b, "  %-24s %s\n", v.line(), visible.Middle(v.short, helpWidth-27))
+	all := verbs()
+	for _, first := range topVerbs(all) {
+		if v := verbNamed(all, first); v != nil {
+			fmt.Fprintf(&b, "  %-24s %s\n", v.line(), visible.Middle(v.short, helpWidth-27))
+		}
+		// A group has a line; `bailey help GROUP` has one for each.
+		if subs := groupOf(all, first); len(subs) > 0 {
+			fmt.Fprintf(&b, "  %-24s %s\n", first+" COMMAND", strings.Join(subs, ", "))
+		}
 	}
-	b.WriteString("\n--help explains a command; most take --home DIR and --json.\n")
+	b.WriteString("\n--help explains a command, `help model` a group; most take --home DIR, --json.\n")
 	b.WriteString("Exit codes: 0 ok, 1 failed, 2 usage, 3 denied, 4 integrity, 5 unavailable.\n")
 	return b.String()
 }

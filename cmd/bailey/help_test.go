@@ -21,7 +21,13 @@ func TestOverviewFitsOneScreen(t *testing.T) {
 		}
 	}
 	for _, v := range verbs() {
-		if !strings.Contains(overview(), "  "+v.name) {
+		first, second, group := strings.Cut(v.name, " ")
+		if group && slices.ContainsFunc(lines, func(l string) bool {
+			return strings.HasPrefix(l, "  "+first+" COMMAND ") && slices.Contains(strings.FieldsFunc(l, func(r rune) bool { return r == ' ' || r == ',' }), second)
+		}) {
+			continue
+		}
+		if group || !strings.Contains(overview(), "  "+v.name) {
 			t.Errorf("%s is not listed", v.name)
 		}
 	}

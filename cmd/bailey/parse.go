@@ -135,7 +135,7 @@ func (c *call) check(hint string) error {
 			return err
 		}
 	}
-	for name, most := range map[string]uint64{"max-sentences": v.maxSentences, "last": 1<<32 - 1} {
+	for name, most := range map[string]uint64{"max-sentences": v.maxSentences, "last": 1<<32 - 1, "context": limits.ModelContext, "parallel": limits.FitParallel} {
 		if c.has(name) {
 			if n, err := strconv.ParseUint(c.value(name), 10, 64); err != nil || n == 0 || n > most {
 				return usage(fmt.Sprintf("--%s is a number from 1 to %d", name, most), "for example --"+name+" 10")
@@ -213,10 +213,14 @@ func findVerb(all []*verb, args []string) (*verb, []string, error) {
 		}
 	}
 	hint := "run `bailey help`"
+	var meant []string
 	for _, g := range topVerbs(all) {
 		if v := verbNamed(all, g+" "+first); v != nil {
-			return nil, nil, usage("there is no command "+first, "did you mean `bailey "+v.name+"`?")
+			meant = append(meant, "`bailey "+v.name+"`")
 		}
+	}
+	if len(meant) > 0 {
+		return nil, nil, usage("there is no command "+first, "did you mean "+strings.Join(meant, " or ")+"?")
 	}
 	if near := nearest(first, topVerbs(all)); near != "" {
 		hint = "did you mean `bailey " + near + "`? Else " + hint

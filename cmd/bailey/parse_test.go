@@ -15,11 +15,11 @@ func TestRefused(t *testing.T) {
 	for line, want := range map[string]string{
 		"sumarize":                      "did you mean `bailey summarize`",
 		"chat":                          "not in this release",
-		"model list":                    "not in this release",
+		"tool list":                    "not in this release",
 		"--json ask x":                  "the command comes first",
 		"grant":                         "one word more",
 		"grant --home x":                "one word more",
-		"verify":                        "did you mean `bailey audit verify`",
+		"verify":                        "`bailey audit verify`",
 		"ask a b --timeout --json":      "needs a value",
 		"grant lst":                     "use one of: list, revoke, explain",
 		"grant revoke":                  "needs ID",

@@ -102,6 +102,7 @@ func verbs() []*verb {
 			},
 			flags: taskFlags("50"), maxSentences: 50, run: ask,
 		},
+		modelPullVerb(), modelListVerb(), modelShowVerb(), modelFitVerb(), modelVerifyVerb(), modelPinVerb(), modelRemoveVerb(), modelGcVerb(),
 		{
 			name: "grant list", short: "what is allowed now",
 			long:     []string{"Lists live and remembered grants; with --all also those that have ended, from the log."},
@@ -200,7 +201,7 @@ func verbs() []*verb {
 func laterVerbs() []string {
 	return []string{
 		"studio", "chat", "agent", "transcribe", "exec", "mcp", "serve", "undo", "bench", "report",
-		"model", "app", "tool", "update", "release", "policy", "data", "sandbox",
+		"app", "tool", "update", "release", "policy", "data", "sandbox",
 	}
 }
 

@@ -58,6 +58,8 @@ const (
 
 // Limits of the store of models.
 const (
+	// DigestBytes is the length of a SHA-256.
+	DigestBytes = 32
 	// Models is how many there are; the index file holds them all.
 	Models = 1024
 	// ModelIndexBytes bounds the index file: a model takes at most 10 KB, most
@@ -79,6 +81,9 @@ const (
 	ModelSpaceEvery = 256 << 20
 	// ModelCrashes in a row of its engine set a model aside.
 	ModelCrashes = 3
+	// FitParallel is how many conversations at once are reckoned with, as in the
+	// schema.
+	FitParallel = 64
 	// ModelProgress is the time between two reports of progress.
 	ModelProgress = 100 * time.Millisecond
 	// ModelStaged is how many models of one task wait for an answer: one is asked
