@@ -75,9 +75,11 @@ func attacker(t *testing.T) string {
 		t.Fatal(err)
 	}
 	bin := filepath.Join(dir, "attacker")
+	// One linked to the system's libraries, as an engine is, and one that is not.
+	builds := map[string]string{bin: "bailey_hostile", bin + "-native": "bailey_hostile,bailey_native"}
 	// The test cache knows only what this process reads itself: without this a
 	// changed sandbox would pass by an old result.
-	for _, src := range []string{"attacker", "../../internal/plat/sandbox"} {
+	for _, src := range []string{"attacker", "../../internal/plat/sandbox", "../../internal/plat/syslibs", "../../internal/workerspec"} {
 		names, err := filepath.Glob(src + "/*")
 		if err != nil || len(names) == 0 {
 			t.Fatalf("%s: %d files, %v", src, len(names), err)
@@ -88,10 +90,12 @@ func attacker(t *testing.T) string {
 			}
 		}
 	}
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-tags", "bailey_hostile", "-o", bin, "./attacker")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+	for out, tags := range builds {
+		cmd := exec.CommandContext(t.Context(), "go", "build", "-tags", tags, "-o", out, "./attacker")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("build: %v\n%s", err, out)
+		}
 	}
 	return bin
 }
@@ -167,17 +171,27 @@ func (r row) controlMode() string {
 	return r.control
 }
 
-// kinds are the kinds of worker that the table holds for as it stands.
-func kinds(t *testing.T) []string {
+// specs are the kinds of worker that the table has answers for.
+func specs(t *testing.T) []workerspec.Spec {
 	t.Helper()
-	var ks []string
-	for _, s := range workerspec.All() {
-		if s.Class != workerspec.Plain {
+	all := workerspec.All()
+	for _, s := range all {
+		if s.Class != workerspec.Plain && s.Class != workerspec.Engine {
 			t.Errorf("the table has no answers for %s, which is %s", s.Kind, s.Class)
 		}
-		ks = append(ks, s.Kind)
 	}
-	return ks
+	return all
+}
+
+// of are the rows that speak of a kind.
+func of(s workerspec.Spec) []row {
+	var rs []row
+	for _, r := range rows() {
+		if r.only == nil || r.only(s) {
+			rs = append(rs, r)
+		}
+	}
+	return rs
 }
 
 func TestEscapes(t *testing.T) {
@@ -185,32 +199,37 @@ func TestEscapes(t *testing.T) {
 	for _, u := range users(t) {
 		t.Run(u.name, func(t *testing.T) {
 			t.Parallel()
-			for _, kind := range kinds(t) {
+			for _, s := range specs(t) {
 				var runs []run
-				for _, r := range rows() {
-					runs = append(runs, run{r.attack, kind, "full"})
-					if u.root || !r.rootControl {
-						runs = append(runs, run{r.attack, kind, r.controlMode()})
+				for _, r := range of(s) {
+					runs = append(runs, run{r.attack, s.Kind, "full"})
+					if r.controlled(s, u.root) {
+						runs = append(runs, run{r.attack, s.Kind, r.controlMode()})
 					}
 				}
 				results := launch(t, u, bin, runs)
-				for _, r := range rows() {
-					t.Run(kind+"/"+r.id+" "+r.attack, func(t *testing.T) {
-						r.judge(t, results[run{r.attack, kind, "full"}])
-						if u.root || !r.rootControl {
-							r.judgeControl(t, results[run{r.attack, kind, r.controlMode()}])
+				refused := 0
+				for _, r := range of(s) {
+					t.Run(s.Kind+"/"+r.id+" "+r.attack, func(t *testing.T) {
+						r.judge(t, s, results[run{r.attack, s.Kind, "full"}])
+						if r.controlled(s, u.root) {
+							r.judgeControl(t, u, results[run{r.attack, s.Kind, r.controlMode()}])
+						}
+						if !t.Failed() {
+							refused++
 						}
 					})
 				}
+				t.Logf("%s, which is %s: %d of %d attempts refused", s.Kind, s.Class, refused, len(of(s)))
 			}
 		})
 	}
 }
 
 // judge holds the whole sandbox against the row.
-func (r row) judge(t *testing.T, got result) {
-	if !slices.Contains(r.want, got.name()) {
-		t.Errorf("answered %s %q, want %v", got.name(), got.Got, r.want)
+func (r row) judge(t *testing.T, s workerspec.Spec, got result) {
+	if want := r.accepts(s); !slices.Contains(want, got.name()) {
+		t.Errorf("answered %s %q, want %v", got.name(), got.Got, want)
 	}
 	if got.name() == killed && !got.Forbidden {
 		t.Error("the core does not see that the worker was killed for a forbidden call")
@@ -224,10 +243,13 @@ func (r row) judge(t *testing.T, got result) {
 }
 
 // judgeControl wants the attack to work without the protection.
-func (r row) judgeControl(t *testing.T, got result) {
+func (r row) judgeControl(t *testing.T, u user, got result) {
 	want := "OK"
 	if r.reaches != "" {
 		want = r.reaches
+	}
+	if u.root && r.rootReaches != "" {
+		want = r.rootReaches
 	}
 	if got.name() != want || !strings.Contains(got.Got, r.got) {
 		t.Errorf("control run (%s): %s %q, want %s with %q", r.controlMode(), got.name(), got.Got, want, r.got)
@@ -240,20 +262,25 @@ func (r row) judgeControl(t *testing.T, got result) {
 func TestAnyOneLayerMayFail(t *testing.T) {
 	bin := attacker(t)
 	for _, u := range users(t) {
-		for _, kind := range kinds(t) {
-			var runs []run
-			for _, l := range spare() {
-				for _, a := range outside() {
-					runs = append(runs, run{a, kind, "without:" + string(l)})
+		t.Run(u.name, func(t *testing.T) {
+			t.Parallel()
+			for _, s := range specs(t) {
+				var runs []run
+				for _, l := range spare() {
+					for _, r := range of(s) {
+						if slices.Contains(outside(), r.attack) {
+							runs = append(runs, run{r.attack, s.Kind, "without:" + string(l)})
+						}
+					}
+				}
+				results := launch(t, u, bin, runs)
+				for _, r := range runs {
+					if got := results[r]; got.name() == "OK" || got.Failed != "" || got.Attack == "" {
+						t.Errorf("%s %s: %q: %s", s.Kind, r.Mode, r.Attack, got.name())
+					}
 				}
 			}
-			results := launch(t, u, bin, runs)
-			for _, r := range runs {
-				if got := results[r]; got.name() == "OK" || got.Failed != "" || got.Attack == "" {
-					t.Errorf("%s, %s %s: %q: %s", u.name, kind, r.Mode, r.Attack, got.name())
-				}
-			}
-		}
+		})
 	}
 }
 
@@ -261,10 +288,10 @@ func TestAnyOneLayerMayFail(t *testing.T) {
 func TestHonestWork(t *testing.T) {
 	bin := attacker(t)
 	for _, u := range users(t) {
-		for _, kind := range kinds(t) {
-			r := run{"honest work", kind, "full"}
+		for _, s := range specs(t) {
+			r := run{"honest work", s.Kind, "full"}
 			if got := launch(t, u, bin, []run{r})[r]; got.name() != "OK" {
-				t.Errorf("%s, %s: %s %s", u.name, kind, got.name(), got.Got)
+				t.Errorf("%s, %s: %s %s", u.name, s.Kind, got.name(), got.Got)
 			}
 		}
 	}
@@ -275,13 +302,17 @@ func TestHonestWork(t *testing.T) {
 func TestCensus(t *testing.T) {
 	bin := attacker(t)
 	for _, u := range users(t) {
-		for _, kind := range kinds(t) {
-			full, bare := run{"census", kind, "full"}, run{"census", kind, "bare"}
+		for _, s := range specs(t) {
+			full, bare := run{"census", s.Kind, "full"}, run{"census", s.Kind, "bare"}
 			got := launch(t, u, bin, []run{full, bare})
-			if want := "fds=0,1,2,3 env= cwd=/"; got[full].Got != want || got[full].name() != "OK" {
-				t.Errorf("%s, %s: %s %q, want %q", u.name, kind, got[full].name(), got[full].Got, want)
+			want := "fds=0,1,2,3 env=" + strings.Join(s.Env, ",") + " cwd=/"
+			if handed(s) {
+				want = "fds=0,1,2,3,20 env=" + strings.Join(s.Env, ",") + " cwd="
 			}
-			if !strings.Contains(got[bare].Got, "HOSTILE_SECRET") || strings.Contains(got[bare].Got, "fds=0,1,2,3 ") {
+			if got[full].Got != want || got[full].name() != "OK" {
+				t.Errorf("%s, %s: %s %q, want %q", u.name, s.Kind, got[full].name(), got[full].Got, want)
+			}
+			if !strings.Contains(got[bare].Got, "HOSTILE_SECRET") || strings.Contains(got[bare].Got, "fds=0,1,2,3 ") || strings.Contains(got[bare].Got, "fds=0,1,2,3,20 ") {
 				t.Errorf("%s: control run %q has no secret and no leaked descriptor", u.name, got[bare].Got)
 			}
 		}
@@ -293,12 +324,12 @@ func TestCensus(t *testing.T) {
 func TestDaemon(t *testing.T) {
 	bin := attacker(t)
 	for _, u := range users(t) {
-		for _, kind := range kinds(t) {
-			confined := run{"daemon", kind, "without:" + string(workerspec.SeccompStrict)}
-			bare := run{"daemon", kind, "bare"}
+		for _, s := range specs(t) {
+			confined := run{"daemon", s.Kind, "without:" + string(workerspec.SeccompStrict)}
+			bare := run{"daemon", s.Kind, "bare"}
 			got := launch(t, u, bin, []run{confined, bare})
 			if r := got[confined]; r.name() != "OK" || r.Outlived {
-				t.Errorf("%s, %s: %s, outlived %v", u.name, kind, r.name(), r.Outlived)
+				t.Errorf("%s, %s: %s, outlived %v", u.name, s.Kind, r.name(), r.Outlived)
 			}
 			if r := got[bare]; r.name() != "OK" || !r.Outlived {
 				t.Errorf("%s: control run: %s, outlived %v", u.name, r.name(), r.Outlived)
@@ -315,27 +346,29 @@ const gone = time.Second
 func TestCoreKilled(t *testing.T) {
 	bin := attacker(t)
 	for _, u := range users(t) {
-		t.Run(u.name, func(t *testing.T) {
-			if pid := killCore(t, u, bin, "full"); !died(t, pid, gone) {
-				unix.Kill(pid, unix.SIGKILL)
-				t.Error("the worker outlived its core")
-			}
-			pid := killCore(t, u, bin, "without:"+string(workerspec.ParentDeath))
-			if died(t, pid, gone/2) {
-				t.Error("control run: the worker died without the parent-death signal too")
-			}
-			if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
-				t.Error(err)
-			}
-		})
+		for _, s := range specs(t) {
+			t.Run(u.name+"/"+s.Kind, func(t *testing.T) {
+				if pid := killCore(t, u, bin, s.Kind, "full"); !died(t, pid, gone) {
+					unix.Kill(pid, unix.SIGKILL)
+					t.Error("the worker outlived its core")
+				}
+				pid := killCore(t, u, bin, s.Kind, "without:"+string(workerspec.ParentDeath))
+				if died(t, pid, gone/2) {
+					t.Error("control run: the worker died without the parent-death signal too")
+				}
+				if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
+					t.Error(err)
+				}
+			})
+		}
 	}
 }
 
 // killCore starts a core with a worker, kills the core, and returns the
 // worker's process id.
-func killCore(t *testing.T, u user, bin, mode string) int {
+func killCore(t *testing.T, u user, bin, kind, mode string) int {
 	t.Helper()
-	cmd := u.command(t.Context(), bin, "hold", mode)
+	cmd := u.command(t.Context(), bin, "hold", kind, mode)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()

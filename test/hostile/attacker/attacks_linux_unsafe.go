@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
 	"strconv"
@@ -137,6 +138,13 @@ func page(prot int) ([]byte, error) {
 // attacks are all that the hostile worker can try, by the name that the table
 // of test/hostile uses.
 func attacks() map[string]attack {
+	all := common()
+	maps.Copy(all, handed())
+	maps.Copy(all, native())
+	return all
+}
+
+func common() map[string]attack {
 	return map[string]attack{
 		"read /etc/passwd": func(order) func() answer { return func() answer { return read("/etc/passwd") } },
 		"read secret":      func(o order) func() answer { return func() answer { return read(o.Host + "/secret") } },
@@ -193,11 +201,22 @@ func attacks() map[string]attack {
 		"core's environ": func(o order) func() answer { return func() answer { return read(coreFile(o, "environ")) } },
 		"core's root":    func(o order) func() answer { return func() answer { return read(coreFile(o, "root/etc/passwd")) } },
 		"list root":      simple(func(order) error { return open(unix.AT_FDCWD, "/", unix.O_RDONLY|unix.O_DIRECTORY) }),
-		"own binary":     simple(func(order) error { return open(unix.AT_FDCWD, "/proc/self/exe", unix.O_RDONLY) }),
-		"oom score":      simple(func(order) error { return open(unix.AT_FDCWD, "/proc/self/oom_score_adj", unix.O_RDWR) }),
-		"tcp connect":    connect(unix.SOCK_STREAM, 0),
-		"mptcp connect":  connect(unix.SOCK_STREAM, unix.IPPROTO_MPTCP),
-		"udp connect":    connect(unix.SOCK_DGRAM, 0),
+		"list root before the seal": func(order) func() answer {
+			err := open(unix.AT_FDCWD, "/", unix.O_RDONLY|unix.O_DIRECTORY)
+			return func() answer { return did(err) }
+		},
+		"pkey_mprotect": simple(func(order) error {
+			b, err := page(unix.PROT_READ | unix.PROT_WRITE)
+			if err != nil {
+				return err
+			}
+			return raw(unix.SYS_PKEY_MPROTECT, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), unix.PROT_READ|unix.PROT_EXEC, ^uintptr(0))
+		}),
+		"own binary":    simple(func(order) error { return open(unix.AT_FDCWD, "/proc/self/exe", unix.O_RDONLY) }),
+		"oom score":     simple(func(order) error { return open(unix.AT_FDCWD, "/proc/self/oom_score_adj", unix.O_RDWR) }),
+		"tcp connect":   connect(unix.SOCK_STREAM, 0),
+		"mptcp connect": connect(unix.SOCK_STREAM, unix.IPPROTO_MPTCP),
+		"udp connect":   connect(unix.SOCK_DGRAM, 0),
 		"tcp listen": simple(socket(unix.AF_INET, unix.SOCK_STREAM, 0, func(fd int) error {
 			if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
 				return err
@@ -372,13 +391,16 @@ func memfdExec(order) func() answer {
 	}
 }
 
-// readCore reads the launcher's memory at an address that both binaries have,
-// being one.
+// markerAddress is where the launcher's memory has something that an attacker
+// knows.
+func markerAddress() uintptr { return uintptr(unsafe.Pointer(unsafe.StringData(marker))) }
+
+// readCore reads the launcher's memory.
 func readCore(o order) error {
 	b := make([]byte, 8)
 	src := []byte(marker)
 	local := unix.Iovec{Base: &b[0], Len: 8}
-	remote := unix.RemoteIovec{Base: uintptr(unsafe.Pointer(unsafe.StringData(marker))), Len: 8}
+	remote := unix.RemoteIovec{Base: o.Marker, Len: 8}
 	_, err := unix.ProcessVMReadv(o.Core, []unix.Iovec{local}, []unix.RemoteIovec{remote}, 0)
 	if err == nil && string(b) != string(src[:8]) {
 		return unix.EIO
@@ -465,8 +487,9 @@ func census() answer {
 			fds = append(fds, strconv.Itoa(fd))
 		}
 	}
-	cwd, err := unix.Getwd()
-	return did(err, fmt.Sprintf("fds=%s env=%s cwd=%s", strings.Join(fds, ","), strings.Join(syscall.Environ(), ","), cwd))
+	// Who opens nothing need not know where it is either.
+	cwd, _ := unix.Getwd()
+	return did(nil, fmt.Sprintf("fds=%s env=%s cwd=%s", strings.Join(fds, ","), strings.Join(syscall.Environ(), ","), cwd))
 }
 
 // daemon leaves a grandchild in a session of its own, that does not end.

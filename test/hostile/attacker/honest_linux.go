@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
 	_ "modernc.org/sqlite" // what the index worker stores with
 )
 
@@ -21,16 +22,51 @@ import (
 // timers, a walk, and a database under SQLite's locks and journals. A sandbox
 // in which this fails would be switched off by people.
 func honest(o order) func() answer {
+	library := honestNative(o)
 	return func() answer {
-		err := errors.Join(threads(), walk(o.Grant), database(o.Data+"/index.sqlite"))
+		err := errors.Join(threads(), library())
+		if o.Grant == "/grant" {
+			err = errors.Join(err, walk(o.Grant))
+		}
+		if o.Data == "/db" {
+			err = errors.Join(err, database(o.Data+"/index.sqlite"))
+		}
+		if _, e := unix.FcntlInt(handedFD, unix.F_GETFD, 0); e == nil {
+			err = errors.Join(err, model())
+		}
 		return did(err, fmt.Sprint(err))
 	}
 }
+
+// model reads what the worker was handed in the ways that libraries do.
+func model() error {
+	var st unix.Stat_t
+	if err := unix.Fstat(handedFD, &st); err != nil {
+		return err
+	}
+	b := make([]byte, st.Size)
+	if _, err := unix.Pread(handedFD, b, 0); err != nil {
+		return err
+	}
+	m, err := unix.Mmap(handedFD, 0, int(st.Size), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return err
+	}
+	if string(m) != string(b) {
+		return errors.New("mapped and read differ")
+	}
+	return errors.Join(unix.Madvise(m, unix.MADV_WILLNEED), unix.Munmap(m))
+}
+
+// heapLimit is far below the memory of every kind.
+const heapLimit = 96 << 20
 
 // threads makes the runtime start threads, preempt them and end them.
 func threads() error {
 	debug.SetGCPercent(100)
 	defer debug.SetGCPercent(-1)
+	// As workers do: the collector works harder before the limit is reached.
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(heapLimit))
 	var wg sync.WaitGroup
 	for range 24 {
 		wg.Go(func() {

@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/bailey-run/bailey/internal/plat/proc"
 	"github.com/bailey-run/bailey/internal/plat/sandbox"
+	"github.com/bailey-run/bailey/internal/plat/syslibs"
 	"github.com/bailey-run/bailey/internal/workerspec"
 )
 
@@ -51,13 +53,13 @@ type Result struct {
 
 func launch(args []string) error {
 	if len(args) == 0 {
-		return errors.New("usage: attacker runs | hold MODE | race SWAPS")
+		return errors.New("usage: attacker runs | hold KIND MODE | race SWAPS")
 	}
 	switch args[0] {
 	case "runs":
 		return runs()
 	case "hold":
-		return hold(args[1])
+		return hold(args[1], args[2])
 	case "race":
 		return race(args[1])
 	}
@@ -121,9 +123,9 @@ func newScene(attack string) (*scene, error) {
 	}
 	s := &scene{base: base, order: order{
 		Attack: attack, Grant: base + "/grant", Data: base + "/data", Host: base + "/host",
-		Core: os.Getpid(), Abstract: "bailey-hostile-" + filepath.Base(base),
+		Core: os.Getpid(), Marker: markerAddress(), Abstract: "bailey-hostile-" + filepath.Base(base),
 	}}
-	for _, d := range []string{s.Grant, s.Data, s.Host} {
+	for _, d := range []string{s.Grant, s.Data, s.Host, base + "/engine"} {
 		// Readable by all: where /tmp cannot be id-mapped, root's worker reads as
 		// its own unprivileged id.
 		if err := os.Mkdir(d, 0o755); err != nil {
@@ -131,11 +133,15 @@ func newScene(attack string) (*scene, error) {
 		}
 	}
 	for name, text := range map[string]string{
-		s.Host + "/secret": "secret", s.Host + "/victim": "victim", s.Grant + "/note": "note", s.Data + "/mine": "mine",
+		s.Host + "/secret": "secret", s.Host + "/victim": "victim", s.Host + "/model": "model", s.Grant + "/note": "note", s.Data + "/mine": "mine",
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 			return s, err
 		}
+	}
+	// Everybody may write it: only the mount and what stands before it may refuse.
+	if err := errors.Join(os.WriteFile(base+"/engine/lib.so", []byte("library"), 0o666), os.Chmod(base+"/engine/lib.so", 0o666)); err != nil {
+		return s, err
 	}
 	if err := os.Symlink(s.Host+"/secret", s.Grant+"/link"); err != nil {
 		return s, err
@@ -164,6 +170,8 @@ type hostile struct {
 	in     *bufio.Reader
 	stderr *os.File
 	spec   workerspec.Spec
+	bare   bool
+	scene  *scene
 }
 
 // start starts a hostile worker and tells it what to do; it has sealed itself
@@ -178,6 +186,18 @@ func (r Run) start(s *scene) (*hostile, error) {
 		return nil, err
 	}
 	defer self.Close()
+	program := self
+	if spec.Class == workerspec.Engine {
+		// The same code, linked by the system's loader as bailey-engine is.
+		name, err := os.Readlink("/proc/self/exe")
+		if err != nil {
+			return nil, err
+		}
+		if program, err = os.Open(name + nativeSuffix); err != nil {
+			return nil, err
+		}
+		defer program.Close()
+	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
@@ -189,7 +209,7 @@ func (r Run) start(s *scene) (*hostile, error) {
 		return nil, err
 	}
 	defer w.Close()
-	h := &hostile{conn: conn, in: bufio.NewReader(conn), stderr: stderr, spec: spec}
+	h := &hostile{conn: conn, in: bufio.NewReader(conn), stderr: stderr, spec: spec, bare: r.Mode == "bare", scene: s}
 	without, partial := strings.CutPrefix(r.Mode, "without:")
 	o := s.order
 	if r.Mode == "bare" {
@@ -203,12 +223,21 @@ func (r Run) start(s *scene) (*hostile, error) {
 			// tests run on.
 			attr.Sys.Unshareflags = unix.CLONE_NEWNS | unix.CLONE_NEWUTS
 		}
-		if h.pid, err = syscall.ForkExec("/proc/self/exe", []string{workerName, r.Kind}, attr); err != nil {
+		if h.pid, err = syscall.ForkExec(fmt.Sprintf("/proc/self/fd/%d", program.Fd()), []string{spec.Program, r.Kind}, attr); err != nil {
 			return nil, err
 		}
 	} else {
-		c := sandbox.Config{Spec: spec, Worker: self, Conn: theirs, Stderr: w}
+		c := sandbox.Config{Spec: spec, Worker: program, Stub: self, Conn: theirs, Stderr: w}
+		code, err := syslibs.Open(spec, s.base+"/engine")
+		if err != nil {
+			return nil, err
+		}
+		defer code.Close()
+		c.Mounts = code.Mounts
 		for _, m := range spec.Mounts {
+			if m.Code {
+				continue
+			}
 			path := s.Grant
 			if m.Write {
 				path = s.Data
@@ -222,7 +251,7 @@ func (r Run) start(s *scene) (*hostile, error) {
 			}
 			c.Mounts = append(c.Mounts, sandbox.Mount{Target: m.Target, Dir: d, Path: path, Write: m.Write})
 		}
-		o.Grant, o.Data, o.Seal = "/grant", "/db", true
+		o.Grant, o.Data, o.Seal = inside(spec, false), inside(spec, true), true
 		if partial {
 			var layers []workerspec.Layer
 			for _, l := range strings.Split(without, ",") {
@@ -246,6 +275,48 @@ func (r Run) start(s *scene) (*hostile, error) {
 		return h, fmt.Errorf("the worker did not get ready: %w", err)
 	}
 	return h, nil
+}
+
+// nativeSuffix ends the name of the attacker that is linked to libraries.
+const nativeSuffix = "-native"
+
+// inside is where a directory of a scene stands in a worker's root, or what the
+// worker has in its place.
+func inside(spec workerspec.Spec, write bool) string {
+	at := "/"
+	for _, m := range spec.Mounts {
+		if m.File {
+			continue
+		}
+		if at = m.Target; m.Write == write {
+			break
+		}
+	}
+	return at
+}
+
+// opensNothing says that what the worker reads comes as a descriptor.
+func opensNothing(spec workerspec.Spec) bool {
+	return !slices.ContainsFunc(spec.Syscalls, func(c workerspec.Syscall) bool { return c.Name == "openat" })
+}
+
+// begin tells the worker to attack, and hands it the model: for reading alone, as
+// the core does, or in a bare run for writing too.
+func (h *hostile) begin() error {
+	var rights []byte
+	if opensNothing(h.spec) {
+		flags := os.O_RDONLY
+		if h.bare {
+			flags = os.O_RDWR
+		}
+		f, err := os.OpenFile(h.scene.Host+"/model", flags, 0)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		rights = unix.UnixRights(int(f.Fd()))
+	}
+	return unix.Sendmsg(int(h.conn.Fd()), []byte("begin\n"), rights, nil, unix.MSG_NOSIGNAL)
 }
 
 func openPath(path string) (*os.File, error) {
@@ -319,7 +390,7 @@ func (r Run) do() (res Result, err error) {
 			res.Posture = err.Error()
 		}
 	}
-	if err := json.NewEncoder(h.conn).Encode(order{}); err != nil {
+	if err := h.begin(); err != nil {
 		return res, err
 	}
 	a, answered := h.receive()
@@ -384,16 +455,16 @@ func (h *hostile) said() (text string, outlived bool) {
 
 // hold starts a worker that ignores its connection, says its process id, and
 // waits to be killed.
-func hold(mode string) error {
+func hold(kind, mode string) error {
 	s, err := newScene("spin")
 	if err != nil {
 		return err
 	}
-	h, err := Run{Attack: "spin", Kind: "index", Mode: mode}.start(s)
+	h, err := Run{Attack: "spin", Kind: kind, Mode: mode}.start(s)
 	if err != nil {
 		return err
 	}
-	if err := json.NewEncoder(h.conn).Encode(order{}); err != nil {
+	if err := h.begin(); err != nil {
 		return err
 	}
 	if !proc.Alive(h.pid) {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"runtime/debug"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/bailey-run/bailey/internal/plat/sandbox"
 	"github.com/bailey-run/bailey/internal/workerspec"
 )
@@ -19,7 +21,7 @@ func doMain(args []string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	if args[0] == workerName {
+	if args[0] == workerspec.WorkerProgram || args[0] == workerspec.EngineProgram {
 		return worker(args)
 	}
 	if err := launch(args[1:]); err != nil {
@@ -29,14 +31,12 @@ func doMain(args []string) int {
 	return 0
 }
 
-// workerName is argv[0] of a worker, in the sandbox and in a bare control run.
-const workerName = "bailey-worker"
-
 // order is what the launcher tells the hostile worker.
 type order struct {
 	Attack string `json:"attack"`
 	// Grant and Data are where the two directories of the index worker stand;
-	// in a bare run their real paths.
+	// in a bare run their real paths, and in a worker that has no such directory
+	// another that it has.
 	Grant string `json:"grant"`
 	Data  string `json:"data"`
 	// Host is a directory of the same user outside the grant, with a file
@@ -44,6 +44,8 @@ type order struct {
 	Host string `json:"host"`
 	// Core is the launcher's process id on the host.
 	Core int `json:"core"`
+	// Marker is where marker stands in the launcher's memory.
+	Marker uintptr `json:"marker"`
 	// Port is a TCP and UDP port on the host's loopback, Abstract a listening
 	// abstract socket, Vsock and so on need no name.
 	Port     int    `json:"port"`
@@ -60,6 +62,35 @@ type answer struct {
 }
 
 const connFD = 3
+
+// handedFD is where a worker keeps the descriptor that came with the order to
+// begin.
+const handedFD = 20
+
+// begin waits for the launcher's word, and takes the descriptor that may ride on
+// it.
+func begin() error {
+	b, oob := make([]byte, 4096), make([]byte, unix.CmsgSpace(4))
+	n, oobn, _, _, err := unix.Recvmsg(connFD, b, oob, 0)
+	if err != nil || n == 0 {
+		return fmt.Errorf("%d bytes: %w", n, err)
+	}
+	if oobn == 0 {
+		return nil
+	}
+	msgs, err := unix.ParseSocketControlMessage(oob[:oobn])
+	if err != nil {
+		return err
+	}
+	fds, err := unix.ParseUnixRights(&msgs[0])
+	if err != nil {
+		return err
+	}
+	if _, err := unix.FcntlInt(uintptr(fds[0]), unix.F_DUPFD_CLOEXEC, handedFD); err != nil {
+		return err
+	}
+	return unix.Close(fds[0])
+}
 
 // worker is the hostile worker: it prepares what an attacker would have ready,
 // seals itself as an honest one does, and attacks.
@@ -93,8 +124,8 @@ func worker(args []string) int {
 	if err := out.Encode(answer{Sealed: true}); err != nil {
 		return 2
 	}
-	var start order
-	if err := in.Decode(&start); err != nil {
+	if err := begin(); err != nil {
+		fmt.Fprintln(os.Stderr, "begin:", err)
 		return 2
 	}
 	a := act()

@@ -135,7 +135,7 @@ func (res *Race) try(s *scene) error {
 	if err != nil {
 		return err
 	}
-	if err := json.NewEncoder(h.conn).Encode(order{}); err != nil {
+	if err := h.begin(); err != nil {
 		return err
 	}
 	a, err := h.receive()

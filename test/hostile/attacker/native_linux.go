@@ -1,0 +1,76 @@
+//go:build bailey_hostile && bailey_native
+
+package main
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/ebitengine/purego"
+	"golang.org/x/sys/unix"
+)
+
+// native are attacks that a process linked to the system's libraries has more of.
+func native() map[string]attack {
+	return map[string]attack{
+		"open library":  simple(func(order) error { return open(unix.AT_FDCWD, library("libc.so.6"), unix.O_RDONLY) }),
+		"write library": simple(func(order) error { return open(unix.AT_FDCWD, "/engine/lib.so", unix.O_WRONLY) }),
+		"open engine":   simple(func(order) error { return open(unix.AT_FDCWD, "/engine", unix.O_RDONLY|unix.O_DIRECTORY) }),
+		// The descriptor of a library that is there, kept from before the seal.
+		"map library executable": func(order) func() answer {
+			fd, err := unix.Open(library("libstdc++.so.6"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+			if err != nil {
+				return func() answer { return did(unix.EIO, err.Error()) }
+			}
+			return func() answer {
+				_, err := unix.Mmap(fd, 0, 4096, unix.PROT_READ|unix.PROT_EXEC, unix.MAP_PRIVATE)
+				return did(err)
+			}
+		},
+		"dlopen": simple(func(order) error {
+			_, err := purego.Dlopen(library("libstdc++.so.6"), purego.RTLD_NOW)
+			return loaderError(err)
+		}),
+		"system()": simple(func(order) error {
+			var system func(string) int32
+			purego.RegisterLibFunc(&system, purego.RTLD_DEFAULT, "system")
+			// It has no errno of its own here; what it makes is a process.
+			if status := system("exit 0"); status != 0 {
+				return unix.EPERM
+			}
+			return nil
+		}),
+	}
+}
+
+// library is the path of a library of the system's in an engine's root.
+func library(name string) string { return loaderDir + "/" + name }
+
+// loaderError finds the errno in the loader's words.
+func loaderError(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, e := range []unix.Errno{unix.EPERM, unix.EACCES, unix.ENOENT} {
+		if strings.Contains(strings.ToLower(err.Error()), e.Error()) {
+			return e
+		}
+	}
+	return errors.Join(unix.EIO, err)
+}
+
+// honestNative calls into a library that was loaded before the seal.
+func honestNative(order) func() error {
+	lib, err := purego.Dlopen("libm.so.6", purego.RTLD_NOW|purego.RTLD_GLOBAL)
+	if err != nil {
+		return func() error { return err }
+	}
+	var cos func(float64) float64
+	purego.RegisterLibFunc(&cos, lib, "cos")
+	return func() error {
+		if cos(0) != 1 {
+			return errors.New("cos(0) is not 1")
+		}
+		return nil
+	}
+}
