@@ -10,6 +10,7 @@ func exceptions() []exception {
 		{"system", "internal/supervise", "imports os", "it owns the pipes and process descriptors of the workers that it starts"},
 		{"system", "internal/core/core.go", "imports os", "it hands the worker's binary, opened once, to each start"},
 		{"system", "internal/workerkit/run.go", "imports os", "a worker's words go to the standard error that it was born with"},
+		{"system", "internal/workerkit/peer.go", "imports os", "the end of a socket that the core made comes as an open file"},
 		{"system", "internal/core/core.go", "imports net", "it accepts on the one listening socket, which plat/peer made"},
 		{"system", "internal/worker/index/store/store.go", "imports os", "it removes its own damaged database from the directory that is the worker's alone"},
 		{"system", "internal/worker/store/files.go", "imports os", "it sets its own damaged database aside, and overwrites what was erased, in the directory that is the worker's alone"},
