@@ -602,7 +602,9 @@ type WrittenDone struct {
 	OutputTokens uint32 `protobuf:"varint,4,opt,name=output_tokens,json=outputTokens,proto3" json:"output_tokens,omitempty"`
 	Milliseconds uint64 `protobuf:"varint,5,opt,name=milliseconds,proto3" json:"milliseconds,omitempty"`
 	// Why it ended early; empty = it did not. A code of docs/errors.md.
-	Failed        string `protobuf:"bytes,6,opt,name=failed,proto3" json:"failed,omitempty"`
+	Failed string `protobuf:"bytes,6,opt,name=failed,proto3" json:"failed,omitempty"`
+	// Files that it was asked about one by one; 0 for an answer.
+	Files         uint32 `protobuf:"varint,7,opt,name=files,proto3" json:"files,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -677,6 +679,13 @@ func (x *WrittenDone) GetFailed() string {
 		return x.Failed
 	}
 	return ""
+}
+
+func (x *WrittenDone) GetFiles() uint32 {
+	if x != nil {
+		return x.Files
+	}
+	return 0
 }
 
 // Licences are named on one line together, instead of being summarised.
@@ -828,7 +837,9 @@ type Done struct {
 	LicencesMore uint32 `protobuf:"varint,4,opt,name=licences_more,json=licencesMore,proto3" json:"licences_more,omitempty"`
 	// Why a model that was granted was not used to find; empty = it was, or none
 	// was granted. A code of docs/errors.md.
-	WithoutModel  string `protobuf:"bytes,5,opt,name=without_model,json=withoutModel,proto3" json:"without_model,omitempty"`
+	WithoutModel string `protobuf:"bytes,5,opt,name=without_model,json=withoutModel,proto3" json:"without_model,omitempty"`
+	// The model that helped to find; empty = none did.
+	ByMeaning     string `protobuf:"bytes,6,opt,name=by_meaning,json=byMeaning,proto3" json:"by_meaning,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -894,6 +905,13 @@ func (x *Done) GetLicencesMore() uint32 {
 func (x *Done) GetWithoutModel() string {
 	if x != nil {
 		return x.WithoutModel
+	}
+	return ""
+}
+
+func (x *Done) GetByMeaning() string {
+	if x != nil {
+		return x.ByMeaning
 	}
 	return ""
 }
@@ -1452,7 +1470,7 @@ const file_bailey_index_v1_index_proto_rawDesc = "" +
 	"\xbaH\ar\x05\x10\x01\x18\xd0\x0fR\x04text\x12\x1c\n" +
 	"\tsupported\x18\x02 \x01(\bR\tsupported\x12A\n" +
 	"\tcitations\x18\x03 \x03(\v2\x19.bailey.index.v1.CitationB\b\xbaH\x05\x92\x01\x02\x10\bR\tcitations\x12<\n" +
-	"\asection\x18\x04 \x01(\x0e2\x18.bailey.index.v1.SectionB\b\xbaH\x05\x82\x01\x02\x10\x01R\asection\"\xd6\x01\n" +
+	"\asection\x18\x04 \x01(\x0e2\x18.bailey.index.v1.SectionB\b\xbaH\x05\x82\x01\x02\x10\x01R\asection\"\xec\x01\n" +
 	"\vWrittenDone\x12 \n" +
 	"\x05model\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x05model\x12\x16\n" +
@@ -1460,7 +1478,8 @@ const file_bailey_index_v1_index_proto_rawDesc = "" +
 	"\rprompt_tokens\x18\x03 \x01(\rR\fpromptTokens\x12#\n" +
 	"\routput_tokens\x18\x04 \x01(\rR\foutputTokens\x12\"\n" +
 	"\fmilliseconds\x18\x05 \x01(\x04R\fmilliseconds\x12\x1f\n" +
-	"\x06failed\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18@R\x06failed\"F\n" +
+	"\x06failed\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18@R\x06failed\x12\x14\n" +
+	"\x05files\x18\a \x01(\rR\x05files\"F\n" +
 	"\aLicence\x12\x1e\n" +
 	"\x04path\x18\x01 \x01(\fB\n" +
 	"\xbaH\az\x05\x10\x01\x18\x80 R\x04path\x12\x1b\n" +
@@ -1471,13 +1490,15 @@ const file_bailey_index_v1_index_proto_rawDesc = "" +
 	"\x06chunks\x18\x03 \x01(\x04R\x06chunks\x12\x18\n" +
 	"\askipped\x18\x04 \x01(\x04R\askipped\x12\x1c\n" +
 	"\tunchanged\x18\x05 \x01(\x04R\tunchanged\x12\"\n" +
-	"\fmilliseconds\x18\x06 \x01(\x04R\fmilliseconds\"\xf2\x01\n" +
+	"\fmilliseconds\x18\x06 \x01(\x04R\fmilliseconds\"\x9b\x02\n" +
 	"\x04Done\x12!\n" +
 	"\x06engine\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x06engine\x124\n" +
 	"\x05usage\x18\x02 \x01(\v2\x16.bailey.index.v1.UsageB\x06\xbaH\x03\xc8\x01\x01R\x05usage\x12>\n" +
 	"\blicences\x18\x03 \x03(\v2\x18.bailey.index.v1.LicenceB\b\xbaH\x05\x92\x01\x02\x10 R\blicences\x12#\n" +
 	"\rlicences_more\x18\x04 \x01(\rR\flicencesMore\x12,\n" +
-	"\rwithout_model\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18@R\fwithoutModel\"\xf0\x02\n" +
+	"\rwithout_model\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18@R\fwithoutModel\x12'\n" +
+	"\n" +
+	"by_meaning\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\tbyMeaning\"\xf0\x02\n" +
 	"\vAskResponse\x127\n" +
 	"\bprogress\x18\x01 \x01(\v2\x19.bailey.index.v1.ProgressH\x00R\bprogress\x129\n" +
 	"\askipped\x18\x02 \x01(\v2\x1d.bailey.index.v1.SkippedBatchH\x00R\askipped\x127\n" +

@@ -407,6 +407,7 @@ var writtenDoneShape = rule.Shape{
 	{Number: 4, Name: "output_tokens", Type: protowire.VarintType, Most: 1},
 	{Number: 5, Name: "milliseconds", Type: protowire.VarintType, Most: 1},
 	{Number: 6, Name: "failed", Type: protowire.BytesType, Most: 1},
+	{Number: 7, Name: "files", Type: protowire.VarintType, Most: 1},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
@@ -520,6 +521,9 @@ func (x *Done) Violation() *rule.Violation {
 	if len(x.WithoutModel) > 64 && utf8.RuneCountInString(x.WithoutModel) > 64 {
 		return rule.Broken("without_model", "string.max_len")
 	}
+	if len(x.ByMeaning) > 128 && utf8.RuneCountInString(x.ByMeaning) > 128 {
+		return rule.Broken("by_meaning", "string.max_len")
+	}
 	return nil
 }
 
@@ -532,6 +536,7 @@ var doneShape = rule.Shape{
 	{Number: 3, Name: "licences", Type: protowire.BytesType, Most: 32, List: true, Inner: new(Licence).Shape()},
 	{Number: 4, Name: "licences_more", Type: protowire.VarintType, Most: 1},
 	{Number: 5, Name: "without_model", Type: protowire.BytesType, Most: 1},
+	{Number: 6, Name: "by_meaning", Type: protowire.BytesType, Most: 1},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
