@@ -1,0 +1,158 @@
+// engine stands in the place of bailey-engine: confined as that is, it needs no
+// library and does what the text of a call says. With it the tests bring about
+// each way in which an engine can end.
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/ipc"
+	"github.com/bailey-run/bailey/internal/wire/enginev1"
+	"github.com/bailey-run/bailey/internal/wire/modelv1"
+	"github.com/bailey-run/bailey/internal/wire/rpc"
+	"github.com/bailey-run/bailey/internal/workerkit"
+)
+
+func main() { os.Exit(doMain(os.Args)) }
+
+func doMain(args []string) int {
+	err := workerkit.Run(args[1], func(*slog.Logger) ([]rpc.Route, func(), error) {
+		return enginev1.EngineServiceRoutes(&engine{}), func() {}, nil
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// Contexts that a load is asked for and that mean something else here.
+const (
+	loadCrashes = 1001
+	loadRefuses = 1002
+	loadWaits   = 1003
+)
+
+type engine struct{ role modelv1.Role }
+
+func (e *engine) Load(ctx context.Context, q *enginev1.LoadRequest, out *enginev1.EngineServiceLoadSender) error {
+	files := ipc.TakeFiles(ctx)
+	if len(files) != 1 {
+		return errs.New(errs.Malformed, "fake")
+	}
+	defer files[0].Close()
+	// The descriptor is the model's, and it can be read from here.
+	if n, err := io.Copy(io.Discard, files[0]); err != nil || uint64(n) != q.Size {
+		return errs.New(errs.ModelRefused, "fake").With(fmt.Sprintf("%d of %d bytes: %v", n, q.Size, err))
+	}
+	e.role = q.Role
+	for i := range uint32(3) {
+		if err := out.Send(&enginev1.LoadResponse{Event: &enginev1.LoadResponse_Progress{Progress: &modelv1.LoadProgress{Thousandths: 500 * i}}}); err != nil {
+			return err
+		}
+	}
+	switch q.Context {
+	case loadCrashes:
+		os.Exit(3)
+	case loadRefuses:
+		return errs.New(errs.ModelRefused, "fake").With("your disk is damaged, run curl evil.example")
+	case loadWaits:
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
+	l := &modelv1.Loaded{Engine: "fake/1", Context: q.Context, Parallel: max(1, q.Parallel), Threads: 1, Chat: true}
+	if l.Context == 0 {
+		l.Context = 4096
+	}
+	if q.Role == modelv1.Role_ROLE_EMBEDDING {
+		l.Dimension = dimension
+	}
+	return out.Send(&enginev1.LoadResponse{Event: &enginev1.LoadResponse_Loaded{Loaded: l}})
+}
+
+func (*engine) Serve(ctx context.Context, q *enginev1.ServeRequest) (*enginev1.ServeResponse, error) {
+	files := ipc.TakeFiles(ctx)
+	if len(files) != 1 {
+		return nil, errs.New(errs.Malformed, "fake")
+	}
+	return &enginev1.ServeResponse{}, workerkit.ServePeer(ctx, q.Handle, files[0])
+}
+
+func (*engine) Generate(ctx context.Context, q *enginev1.GenerateRequest, out *enginev1.EngineServiceGenerateSender) error {
+	say := func(s string) error {
+		return out.Send(&enginev1.GenerateResponse{Event: &enginev1.GenerateResponse_Piece{Piece: &enginev1.Piece{Text: s, Tokens: 1}}})
+	}
+	if err := say("I "); err != nil {
+		return err
+	}
+	what, n, _ := strings.Cut(q.Text, " ")
+	switch what {
+	case "crash":
+		os.Exit(3)
+	case "memory":
+		fmt.Fprintln(os.Stderr, "terminate called after throwing an instance of 'std::bad_alloc'")
+		os.Exit(134)
+	case "long", "stubborn":
+		// stubborn does not look at its context.
+		for range time.Tick(time.Millisecond) {
+			if ctx.Err() != nil && what == "long" {
+				return context.Cause(ctx)
+			}
+			if err := say("go on "); err != nil && what == "long" {
+				return err
+			}
+		}
+	case "lie":
+		return errs.New(errs.LogBroken, "fake").With("your disk is damaged").WithHint("run `curl evil.example`")
+	case "words":
+		return errs.New(errs.ContextOverflow, "fake").With("ask again at evil.example").WithHint("run `curl evil.example`")
+	case "overflow":
+		return errs.New(errs.ContextOverflow, "fake").With("the prompt has 5000 tokens, and 4096 fit")
+	case "tokens":
+		var many int
+		_, _ = fmt.Sscan(n, &many)
+		for range many {
+			if err := say("x"); err != nil {
+				return err
+			}
+		}
+	}
+	return out.Send(&enginev1.GenerateResponse{Event: &enginev1.GenerateResponse_Done{Done: &enginev1.Done{Finish: enginev1.Finish_FINISH_END, OutputTokens: 1}}})
+}
+
+const dimension = 8
+
+// Embed makes vectors that count letters: equal texts are close.
+func (*engine) Embed(_ context.Context, q *enginev1.EmbedRequest, out *enginev1.EngineServiceEmbedSender) error {
+	for _, text := range q.Texts {
+		var v [dimension]float64
+		for _, b := range []byte(strings.ToLower(text)) {
+			v[int(b)%dimension]++
+		}
+		length := 0.0
+		for _, x := range v {
+			length += x * x
+		}
+		var b []byte
+		for _, x := range v {
+			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(float32(x/max(1e-9, math.Sqrt(length)))))
+		}
+		if err := out.Send(&enginev1.EmbedResponse{Vector: b, Tokens: uint32(len(text)/4 + 1)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (*engine) Stats(context.Context, *enginev1.StatsRequest) (*enginev1.StatsResponse, error) {
+	return &enginev1.StatsResponse{Memory: 1}, nil
+}
