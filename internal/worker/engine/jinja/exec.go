@@ -390,9 +390,9 @@ func (n *filterNode) exec(m *machine) (flow, error) {
 	if err != nil {
 		return 0, atLine(err, n.line)
 	}
-	s, err := m.print(v)
-	if err != nil {
-		return 0, atLine(err, n.line)
+	s, ok := v.(str)
+	if !ok {
+		return 0, atLine(wrong(v, "a text"), n.line)
 	}
 	return flowOn, m.write(s)
 }

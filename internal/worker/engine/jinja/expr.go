@@ -6,7 +6,7 @@ import (
 )
 
 // Precedence, loosest first: condition, or, and, not, comparison, + and -, ~,
-// * / // %, unary, **, then filters and tests, then what stands behind a name.
+// * / // %, **, unary, then filters and tests, then what stands behind a name.
 // It is that of jinja2's parser.
 
 func (p *parser) expression() (expr, error) {
@@ -114,7 +114,8 @@ func (p *parser) comparison() (expr, error) {
 
 func (p *parser) sum() (expr, error)    { return p.binary((*parser).joined, "+", "-") }
 func (p *parser) joined() (expr, error) { return p.binary((*parser).term, "~") }
-func (p *parser) term() (expr, error)   { return p.binary((*parser).unary, "*", "/", "//", "%") }
+func (p *parser) term() (expr, error)   { return p.binary((*parser).power, "*", "/", "//", "%") }
+func (p *parser) power() (expr, error)  { return p.binary((*parser).unary, "**") }
 
 func (p *parser) binary(sub func(*parser) (expr, error), ops ...string) (expr, error) {
 	l, err := sub(p)
@@ -165,13 +166,6 @@ func (p *parser) signed(filters bool) (expr, error) {
 		if e, err = p.filtered(e); err != nil {
 			return nil, err
 		}
-	}
-	if p.op("**") {
-		r, err := p.signed(true)
-		if err != nil {
-			return nil, err
-		}
-		return &binaryExpr{"**", e, r, line}, nil
 	}
 	return e, nil
 }

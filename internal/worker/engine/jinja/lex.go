@@ -181,7 +181,7 @@ func (x *lexer) raw() (error, bool) {
 	}
 	x.line += strings.Count(rest[:len(rest)-len(t)], "\n")
 	x.at = len(x.src) - len(t) + 2
-	lineStart := x.after(sign, true)
+	lineStart := x.after(sign, false)
 	for i := x.at; i < len(x.src); i++ {
 		if !strings.HasPrefix(x.src[i:], "{%") {
 			continue
@@ -251,7 +251,9 @@ next:
 			}
 			continue
 		case c >= '0' && c <= '9':
-			x.number()
+			if err := x.number(); err != nil {
+				return "", err
+			}
 			continue
 		case letter(c):
 			n := 1
@@ -300,7 +302,7 @@ func pairOf(c byte) byte {
 func letter(c byte) bool { return c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
 
 // number emits an integer or a fraction.
-func (x *lexer) number() {
+func (x *lexer) number() error {
 	rest := x.src[x.at:]
 	digits := func(i int) int {
 		for i < len(rest) && (rest[i] >= '0' && rest[i] <= '9' || rest[i] == '_') {
@@ -322,8 +324,12 @@ func (x *lexer) number() {
 			kind, n = tokFloat, digits(k)
 		}
 	}
+	if kind == tokInt && n > 1 && rest[0] == '0' {
+		return bad(x.line, "a number begins with 0")
+	}
 	x.emit(kind, strings.ReplaceAll(rest[:n], "_", ""))
 	x.at += n
+	return nil
 }
 
 // quoted emits a string with Python's escapes.

@@ -1,6 +1,9 @@
 package jinja
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // listFilter returns one of the filters for lists, or nil.
 func listFilter(name string) filter {
@@ -96,6 +99,9 @@ func listFilter(name string) filter {
 			}
 			var out, seen list
 			for i, k := range keys {
+				if s, ok := k.(str); ok && !a.flag(0, "case_sensitive") {
+					k = own(strings.ToLower(s.s()))
+				}
 				in, err := m.contains(&seen, k)
 				if err != nil {
 					return nil, err
