@@ -64,6 +64,16 @@ func FromFD(fd uintptr) (*net.UnixConn, error) {
 	return u, nil
 }
 
+// FromFile takes over a descriptor that came with a request; see [FromFD].
+func FromFile(f *os.File) (*net.UnixConn, error) {
+	defer f.Close()
+	fd, err := duplicate(f)
+	if err != nil {
+		return nil, errs.Wrap(errs.Internal, "ipc.from-file", err)
+	}
+	return FromFD(uintptr(fd))
+}
+
 // send is one sendmsg that does not wait. Descriptors go with the first byte.
 func send(fd uintptr, bufs [][]byte, fds []int) (int, error) {
 	var oob []byte

@@ -19,6 +19,11 @@ func Pair() (*net.UnixConn, *os.File, error) {
 // FromFD refuses: this port has no workers yet.
 func FromFD(uintptr) (*net.UnixConn, error) { return nil, errs.New(errs.NotSupported, "ipc.from-fd") }
 
+// FromFile refuses: this port has no workers yet.
+func FromFile(*os.File) (*net.UnixConn, error) {
+	return nil, errs.New(errs.NotSupported, "ipc.from-file")
+}
+
 func send(uintptr, [][]byte, []int) (int, error) { return 0, errs.New(errs.NotSupported, "ipc.send") }
 
 func rights([]byte, int) ([]int, error) { return nil, malformed("descriptors are not supported here") }
