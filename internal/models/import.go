@@ -183,8 +183,12 @@ func (st *Staged) Publish(name string, f *modelv1.Facts, source []byte) (Model, 
 		err = s.save()
 	}
 	if err != nil {
+		// The index may be on the disk although it failed at the last step; the file
+		// goes only when an index without it is there. Else gc finds it.
 		delete(s.models, st.Digest)
-		_ = s.blobs.Remove(blob) // else gc finds it
+		if s.save() == nil {
+			_ = s.blobs.Remove(blob)
+		}
 		return Model{}, err
 	}
 	st.file.Close()

@@ -93,7 +93,7 @@ func (e *entry) model() (*model, bool) {
 		Quantisation: f.Quantisation, Context: f.Context, Licence: f.Licence, Title: f.Title, Dimension: f.Dimension, Layers: f.Layers,
 		Heads: f.Heads, HeadsKv: f.HeadsKV, KeyLength: f.KeyLength, ValueLength: f.ValueLength, Vocabulary: f.Vocabulary, Weights: f.Weights,
 	}
-	return m, ok1 && ok2 && m.Facts.Validate() == nil
+	return m, ok1 && ok2 && m.Facts.Role != modelv1.Role_ROLE_UNSPECIFIED && m.Facts.Validate() == nil
 }
 
 func stamp(t time.Time) string {

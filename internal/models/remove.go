@@ -28,6 +28,7 @@ func (s *Store) remove(m *model) (uint64, error) {
 	delete(s.models, m.Digest)
 	if err := s.save(); err != nil {
 		s.models[m.Digest] = m
+		_ = s.save() // it may be on the disk although it failed at the last step
 		return 0, err
 	}
 	return m.Facts.GetSize(), s.blobs.Remove(blobName(m.Digest))
