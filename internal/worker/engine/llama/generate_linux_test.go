@@ -1,0 +1,299 @@
+package llama
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/testkit/gguf"
+	"github.com/bailey-run/bailey/internal/worker/engine"
+)
+
+func loaded(t testing.TB, g *gguf.File, o engine.Options) engine.Model {
+	t.Helper()
+	m, err := opened(t).Load(context.Background(), written(t, g), o, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
+func said(t testing.TB, m engine.Model, prompt string, s engine.Sampling, most int) (string, engine.Result) {
+	t.Helper()
+	p, err := m.Tokenize(prompt, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	r, err := m.Generate(context.Background(), engine.Request{Prompt: p, Sampling: s, MaxTokens: most}, func(e engine.Event) error {
+		if e.Out != nil {
+			b.Write(e.Out.Bytes)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.String(), r
+}
+
+const asked = gguf.TurnStart + "user\nWhat is it?" + gguf.TurnEnd + "\n" + gguf.TurnStart + "assistant\n"
+
+func TestScript(t *testing.T) {
+	m := loaded(t, gguf.Script("It", "is", "a", "script."), engine.Options{})
+	if got, r := said(t, m, asked, engine.Sampling{Greedy: true}, 0); got != " It is a script." || r.Finish != engine.End || r.Out != 4 {
+		t.Errorf("%q %+v", got, r)
+	}
+	if i := m.Info(); !strings.Contains(i.Template, "assistant") || i.EOS != gguf.TurnEnd || i.BOS != "<s>" || !i.AddBOS {
+		t.Errorf("%+v", i)
+	}
+}
+
+func TestGrammar(t *testing.T) {
+	m := loaded(t, gguf.Llama(gguf.Small(1)), engine.Options{})
+	g := `root ::= "{\"n\":" [1-9] [0-9] ",\"w\":\"" [a-z] [a-z] [a-z] "\"}"`
+	seen := map[string]bool{}
+	for seed := range uint32(4) {
+		s := engine.Sampling{Grammar: g, Temperature: 5, Seed: seed, Greedy: seed == 0}
+		text, r := said(t, m, asked, s, 60)
+		var v struct {
+			N int
+			W string
+		}
+		if err := json.Unmarshal([]byte(text), &v); err != nil || len(v.W) != 3 || r.Finish != engine.End {
+			t.Errorf("%q %v %+v", text, err, r)
+		}
+		seen[text] = true
+	}
+	if len(seen) < 3 {
+		t.Errorf("%d different texts: nothing was drawn", len(seen))
+	}
+	for _, bad := range []string{"root ::= \"a", "other ::= \"a\"", "root ::= missing"} {
+		_, err := m.Generate(context.Background(), engine.Request{Prompt: []engine.Token{1}, Sampling: engine.Sampling{Grammar: bad}}, func(engine.Event) error { return nil })
+		if !errors.Is(err, errs.New(errs.SchemaRefused, "")) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+// A call that is cancelled ends the library's work on the batch that it shares
+// with others; they must not be able to tell.
+func TestCancelledBesideOthers(t *testing.T) {
+	m := loaded(t, gguf.Llama(gguf.Small(3)), engine.Options{Parallel: 3})
+	want, _ := said(t, m, asked, engine.Sampling{Greedy: true}, 150)
+	long, err := m.Tokenize(strings.Repeat("sea and river ", 600), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, end := context.WithCancel(context.Background())
+	defer end()
+	var wg sync.WaitGroup
+	var cancelled atomic.Int32
+	for i := range 2 {
+		wg.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				// Another beginning each time, so that nothing is kept.
+				p := append([]engine.Token{long[(2*n+i)%len(long)]}, long[:1500]...)
+				one, stop := context.WithCancel(ctx)
+				_, err := m.Generate(one, engine.Request{Prompt: p, Sampling: engine.Sampling{Greedy: true}}, func(engine.Event) error {
+					stop()
+					return nil
+				})
+				if errors.Is(err, errs.New(errs.Cancelled, "")) {
+					cancelled.Add(1)
+				}
+				stop()
+			}
+		})
+	}
+	for range 2 {
+		if got, _ := said(t, m, asked, engine.Sampling{Greedy: true}, 150); got != want {
+			t.Errorf("beside cancelled calls:\n%q\nalone:\n%q", got, want)
+		}
+	}
+	end()
+	wg.Wait()
+	if cancelled.Load() < 4 {
+		t.Errorf("%d calls were cancelled: nothing was tried", cancelled.Load())
+	}
+}
+
+// What the process may not have is told as such: the limit of an engine's data,
+// set in a process of its own, since it cannot be raised again by everybody.
+func TestMemory(t *testing.T) {
+	const child, room, enough = "BAILEY_TEST_LIMITED", 64 << 20, 1 << 16
+	limited := os.Getenv(child)
+	if limited == "" {
+		libraries(t)
+		for _, how := range []string{"limited", "free"} {
+			c := exec.Command(os.Args[0], "-test.run=^TestMemory$", "-test.v")
+			c.Env = append(os.Environ(), child+"="+how)
+			if out, err := c.CombinedOutput(); err != nil {
+				t.Errorf("%s: %v\n%s", how, err, out)
+			}
+		}
+		return
+	}
+	l := opened(t)
+	if limited == "limited" {
+		status, err := os.ReadFile("/proc/self/status")
+		if err != nil {
+			t.Fatal(err)
+		}
+		data := uint64(0)
+		for line := range strings.Lines(string(status)) {
+			if v, ok := strings.CutPrefix(line, "VmData:"); ok {
+				fmt.Sscan(v, &data)
+			}
+		}
+		most := data<<10 + room
+		if err := unix.Setrlimit(unix.RLIMIT_DATA, &unix.Rlimit{Cur: most, Max: most}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// 128 MB of keys and values.
+	m, err := l.Load(context.Background(), written(t, gguf.Llama(gguf.Small(1))), engine.Options{Context: enough, Parallel: 8}, nil)
+	if limited == "limited" {
+		if !errors.Is(err, errs.New(errs.MemoryUsedUp, "")) {
+			t.Errorf("without the memory for it: %v", err)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Close()
+}
+
+// A library of another release is refused (S20), by its version and, where its
+// functions are other ones, by those.
+func TestOtherRelease(t *testing.T) {
+	dir := libraries(t)
+	read := func(name string) []byte {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	good := read(llamaName)
+	other := bytes.Replace(good, []byte("\x000.5.0-dev\x00"), []byte("\x000.5.1-dev\x00"), 1)
+	if bytes.Equal(other, good) {
+		t.Fatal("the version is not in the file as it was thought")
+	}
+	for _, c := range []struct {
+		what string
+		file []byte
+		ok   bool
+	}{
+		{"an unchanged copy", good, true},
+		{"another version", other, false},
+		{"another library", read(baseName), false},
+		{"no library", []byte("x"), false},
+		{"nothing", nil, false},
+	} {
+		// Each in a directory of its own: the loader remembers names.
+		copied := t.TempDir()
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if e.Name() == llamaName {
+				continue
+			}
+			if err := os.WriteFile(filepath.Join(copied, e.Name()), read(e.Name()), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if c.file != nil {
+			if err := os.WriteFile(filepath.Join(copied, llamaName), c.file, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := Open(copied); c.ok != (err == nil) || !c.ok && !errors.Is(err, errs.New(errs.EngineMissing, "")) {
+			t.Errorf("%s: %v", c.what, err)
+		}
+	}
+	if _, err := Open(filepath.Join(dir, "nowhere")); !errors.Is(err, errs.New(errs.EngineMissing, "")) {
+		t.Errorf("no directory: %v", err)
+	}
+}
+
+// Work in the background has the lowest priority, on a thread that ends with it,
+// and waits for those in front.
+func TestBackground(t *testing.T) {
+	m := loaded(t, gguf.Embedding(1), engine.Options{Embedding: true})
+	nice := func() int {
+		p, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return 20 - p
+	}
+	before := nice()
+	var mu sync.Mutex
+	order := []string{}
+	note := func(s string) {
+		mu.Lock()
+		defer mu.Unlock()
+		order = append(order, s)
+	}
+	texts := []string{strings.Repeat("sea ", 200), strings.Repeat("river ", 200)}
+	out := make(chan error, 1)
+	first := true
+	err := m.Embed(context.Background(), texts, false, func([]float32, int, int) error {
+		if first {
+			first = false
+			go func() {
+				out <- m.Embed(context.Background(), texts[:1], true, func([]float32, int, int) error {
+					if n := nice(); n != limits.EngineNice {
+						t.Errorf("nice %d in the background", n)
+					}
+					note("back")
+					return nil
+				})
+			}()
+			for m.Stats().Waiting == 0 {
+				runtime.Gosched()
+			}
+		}
+		note("front")
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-out; err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(order, " "); got != "front front back" {
+		t.Errorf("order %s", got)
+	}
+	for range 8 {
+		if n := nice(); n != before {
+			t.Errorf("nice %d afterwards, %d before", n, before)
+		}
+	}
+}
+
+func TestThreads(t *testing.T) {
+	if m := loaded(t, gguf.Llama(gguf.Small(1)), engine.Options{}); m.Info().Threads < 1 || m.Info().Threads > max(1, runtime.NumCPU()-1) {
+		t.Errorf("%d threads of %d processors", m.Info().Threads, runtime.NumCPU())
+	}
+}
