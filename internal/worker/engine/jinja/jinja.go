@@ -14,7 +14,7 @@
 // the template's or that of one variable given as [Text], through every filter
 // and method, so that the caller can treat the two differently.
 //
-// The tests hold it against jinja2 itself and against another implementation.
+// The tests hold it against jinja2 itself.
 // Package template uses it.
 package jinja
 
