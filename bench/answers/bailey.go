@@ -14,6 +14,7 @@ import (
 	"github.com/bailey-run/bailey/internal/clock"
 	"github.com/bailey-run/bailey/internal/plat/dirfd"
 	"github.com/bailey-run/bailey/internal/worker/index"
+	found "github.com/bailey-run/bailey/internal/worker/index/answer"
 	"github.com/bailey-run/bailey/internal/worker/index/doc"
 )
 
@@ -24,24 +25,33 @@ func isOurs(name string) bool { return strings.HasPrefix(name, "bailey") }
 
 func ours(o options) []opener {
 	all := []opener{{"bailey", nil, func(ctx context.Context, dir string, _ []*source) (system, error) { return openEngine(ctx, dir) }}}
+	if m := o.model; m != nil {
+		all = append(all,
+			opener{"bailey, by meaning", nil, func(ctx context.Context, dir string, _ []*source) (system, error) {
+				return openByMeaning(ctx, dir, m, true)
+			}},
+			opener{"bailey, by meaning, fresh", nil, func(ctx context.Context, dir string, _ []*source) (system, error) {
+				return openByMeaning(ctx, dir, m, false)
+			}})
+	}
 	if o.binary != "" {
 		all = append(all, opener{"bailey ask --json", nil, func(_ context.Context, dir string, _ []*source) (system, error) { return openBinary(o.binary, dir) }})
 	}
 	return all
 }
 
-// engine is the index worker's engine in this process, without its sandbox.
-type engine struct {
+// engineOf is the index worker's engine for one folder, in this process, without its sandbox.
+type engineOf struct {
 	x  *index.Index
 	db string
 }
 
-func openEngine(ctx context.Context, dir string) (*engine, error) {
+func openEngine(ctx context.Context, dir string) (*engineOf, error) {
 	db, err := os.MkdirTemp("", "answers")
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{db: db}
+	e := &engineOf{db: db}
 	e.x, err = index.Open(ctx, index.Config{
 		Root: func() (*dirfd.Dir, error) { return dirfd.Open(dir) }, DB: db,
 		Clock: clock.System{}, Log: slog.New(slog.DiscardHandler),
@@ -55,13 +65,17 @@ func openEngine(ctx context.Context, dir string) (*engine, error) {
 	return e, nil
 }
 
-func (e *engine) close() error { return errors.Join(e.x.Close(), os.RemoveAll(e.db)) }
+func (e *engineOf) close() error { return errors.Join(e.x.Close(), os.RemoveAll(e.db)) }
 
-func (e *engine) ask(ctx context.Context, q string) (answer, error) {
+func (e *engineOf) ask(ctx context.Context, q string) (answer, error) {
 	a, err := e.x.Ask(ctx, q, asked)
 	if err != nil {
 		return answer{}, err
 	}
+	return fromIndex(a), nil
+}
+
+func fromIndex(a found.Answer) answer {
 	var ps []passage
 	for _, s := range a.Sentences {
 		p := passage{Text: s.Text}
@@ -75,7 +89,7 @@ func (e *engine) ask(ctx context.Context, q string) (answer, error) {
 		}
 		ps = append(ps, p)
 	}
-	return ourAnswer(ps, map[string]float64{"evidence": a.Evidence}), nil
+	return ourAnswer(ps, map[string]float64{"evidence": a.Evidence})
 }
 
 // ourAnswer takes each sentence for a ranked unit.

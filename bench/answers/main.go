@@ -36,6 +36,9 @@ type options struct {
 	set       string
 	held      bool
 	binary    string
+	embed     string
+	library   string
+	model     *model
 	peersOnly bool
 	verbose   bool
 	summaries bool
@@ -51,6 +54,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f.StringVar(&o.set, "set", tuningSet, "the `file` of questions in that folder; thresholds always come from the two tuning thirds of "+tuningSet)
 	f.BoolVar(&o.held, "held", false, "use the held questions too: once, at the end")
 	f.StringVar(&o.binary, "bailey", "", "ask this bailey binary too (`path`), in its sandbox")
+	f.StringVar(&o.embed, "embed", "", "find by meaning too, with the model of this `file`")
+	f.StringVar(&o.library, "library", "../../build/engine", "the `folder` of the engine's libraries")
 	f.BoolVar(&o.peersOnly, "peers", false, "only the peers")
 	f.BoolVar(&o.verbose, "v", false, "a line for every question")
 	f.BoolVar(&o.summaries, "summaries", true, "summaries too")
@@ -68,6 +73,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if o.held {
 		fmt.Fprintf(stderr, "*** THE HELD QUESTIONS OF %s ARE IN USE. Whoever tunes anything after seeing these results has spent them. ***\n", o.set)
+	}
+	if o.embed != "" {
+		if o.model, err = openModel(ctx, o.embed, o.library); err != nil {
+			return err
+		}
+		defer o.model.m.Close()
 	}
 	rep, err := evaluate(ctx, o, qs, stderr)
 	if err != nil {
