@@ -53,8 +53,8 @@ const (
 	// WriteRepeatPenalty is in thousandths: small models else say one sentence
 	// until they are stopped.
 	WriteRepeatPenalty = 1100
-	// WritePassages is how many passages a model is told of an answer: those that
-	// are shown, and each is one digit in the prompt.
+	// WritePassages is how many passages of an answer a model is told: small ones
+	// mix the facts of more.
 	WritePassages = 8
 	// WriteTokens is how much a model may write: three sentences, and twice that
 	// for one that is wordy.
@@ -71,6 +71,18 @@ const (
 	// WriteLeast is the least that a model is told, in bytes, however small its
 	// context.
 	WriteLeast = 200
+	// WriteFiles is how many files of a summary a model is asked about, those that
+	// matter most: at a second or two each, and so many lines are still read.
+	WriteFiles = 12
+	// WriteFileTokens is how much it may write of one file, WriteFileSentences how
+	// much of that is taken.
+	WriteFileTokens    = 80
+	WriteFileSentences = 2
+	// WriteFileBytes is what it is told of one file, in bytes: some sentences.
+	WriteFileBytes = 1500
+	// WriteSummaryTime is how long it may be at work on a summary; what it was not
+	// asked about by then is left out, and the number of files says so.
+	WriteSummaryTime = 90 * time.Second
 	// WriteSentences is how many sentences of an answer are taken.
 	WriteSentences = 12
 	// WriteText is the longest sentence that is taken from a model, in bytes; the
@@ -84,4 +96,16 @@ const (
 	// WriteWords is how many such words it needs at least: two words stand
 	// anywhere.
 	WriteWords = 3
+)
+
+// Limits of what a command takes of models.
+const (
+	// TaskModels is how many models a task uses: one that finds, one that writes;
+	// the schema says the same.
+	TaskModels = 2
+	// WrittenKept is how many sentences of a model a command keeps: more than two
+	// of each file, and of the folder.
+	WrittenKept = 256
+	// TokensAsked is the most that --max-tokens takes: no answer is so long.
+	TokensAsked = 1_000_000
 )

@@ -88,8 +88,14 @@ func (x *Index) update(ctx context.Context, progress func(Progress), skipped fun
 	if err := u.run(ctx, root); err != nil {
 		return Usage{}, err
 	}
+	gone := len(u.known) > 0
 	if err := u.forget(); err != nil {
 		return Usage{}, err
+	}
+	if gone || u.usage.Unchanged < u.files {
+		if err := x.store.Forget(ctx); err != nil {
+			return Usage{}, err
+		}
 	}
 	if err := x.store.Settle(ctx); err != nil {
 		return Usage{}, err

@@ -2,12 +2,63 @@ package index
 
 import (
 	"context"
+	"crypto/sha256"
 
+	"github.com/bailey-run/bailey/internal/worker/index/answer"
 	"github.com/bailey-run/bailey/internal/worker/index/summary"
 	"github.com/bailey-run/bailey/internal/worker/index/written"
 )
 
-// Write is not there yet.
-func (x *Index) Write(ctx context.Context, w written.Writer, s summary.Summary, emit func(written.Sentence) error) (written.Text, error) {
-	return written.Text{}, nil
+// Writer is a model that writes; package attach implements it.
+type Writer interface {
+	written.Writer
+	// Digest is the SHA-256 of the model's file.
+	Digest() [sha256.Size]byte
+}
+
+// Write has a model write about the files that matter most in a summary, and
+// about the folder. What it said of a file is kept, and said again until the
+// file, the model or the question changes.
+func (x *Index) Write(ctx context.Context, w Writer, s summary.Summary, emit func(written.Sentence) error) (written.Text, error) {
+	var files []written.File
+	m := &memory{x: x, model: w.Digest()}
+	for _, top := range s.Top {
+		f := written.File{Path: top.Path, Title: top.Title}
+		for _, l := range top.Leads {
+			f.Leads = append(f.Leads, written.Passage{Text: l.Text, Language: top.Language,
+				Citations: []answer.Citation{{Path: top.Path, Line: l.Line, End: l.End, Quote: l.Quote}}})
+		}
+		files = append(files, f)
+		m.ids = append(m.ids, top.ID)
+	}
+	return written.Summary(ctx, w, files, m, emit)
+}
+
+// memory is what the database holds of a model's words.
+type memory struct {
+	x     *Index
+	model [sha256.Size]byte
+	ids   []int64
+}
+
+func (m *memory) Recall(ctx context.Context, file int) (text string, err error) {
+	err = m.x.read(ctx, "index.recall", func() error {
+		hash, err := m.x.store.HashOf(ctx, m.ids[file])
+		if err != nil || hash == nil {
+			return err
+		}
+		text, err = m.x.store.Told(ctx, hash, m.model, written.Prompt)
+		return err
+	})
+	return text, err
+}
+
+func (m *memory) Keep(ctx context.Context, file int, text string) error {
+	return m.x.read(ctx, "index.keep", func() error {
+		hash, err := m.x.store.HashOf(ctx, m.ids[file])
+		if err != nil || hash == nil {
+			return err
+		}
+		return m.x.store.Tell(ctx, hash, m.model, written.Prompt, text)
+	})
 }

@@ -102,7 +102,11 @@ func (s *Service) Ask(ctx context.Context, in *indexv1.AskRequest, out *indexv1.
 			return err
 		}
 	}
-	return out.Send(&indexv1.AskResponse{Event: &indexv1.AskResponse_Done{Done: &indexv1.Done{Engine: index.Engine, Usage: usage, WithoutModel: string(a.Without)}}})
+	done := &indexv1.Done{Engine: index.Engine, Usage: usage, WithoutModel: string(a.Without)}
+	if use.embeds != nil && a.Without == "" {
+		done.ByMeaning = use.embeds.Name()
+	}
+	return out.Send(&indexv1.AskResponse{Event: &indexv1.AskResponse_Done{Done: done}})
 }
 
 // find answers by words, and by meaning where a model for that was granted.
@@ -186,7 +190,7 @@ func (s *Service) write(ctx context.Context, e *attach.Engine, send func(message
 		return err
 	}
 	return send(message{writtenDone: &indexv1.WrittenDone{Model: e.Name(), Folded: t.Folded, PromptTokens: uint32(t.Prompt), OutputTokens: uint32(t.Output),
-		Milliseconds: uint64((s.cfg.Clock.Boot() - began).Milliseconds()), Failed: string(t.Failed)}})
+		Milliseconds: uint64((s.cfg.Clock.Boot() - began).Milliseconds()), Failed: string(t.Failed), Files: uint32(t.Files)}})
 }
 
 func citations(list []answer.Citation) []*indexv1.Citation {

@@ -54,6 +54,15 @@ type Summary struct {
 	LicencesTotal int
 	// Files is how many files there are to speak of, Weighed how many were.
 	Files, Weighed int
+	// Top are the files that matter most, with what may be quoted of them.
+	Top []Top
+}
+
+// Top is a file that matters.
+type Top struct {
+	ID                    int64
+	Path, Title, Language string
+	Leads                 []store.Lead
 }
 
 // file is a file that may be spoken of.
@@ -97,6 +106,7 @@ func Make(ctx context.Context, src Source, max int) (Summary, error) {
 	}
 	m.weigh()
 	m.choose(max)
+	m.top()
 	return m.sum, nil
 }
 
@@ -112,6 +122,20 @@ type maker struct {
 	sum     Summary
 	picked  []candidate
 	fit     bool // a file has a sentence that is fit for a summary
+}
+
+// top names the files that matter most, of those that may be quoted.
+func (m *maker) top() {
+	files := append([]*file(nil), m.files...)
+	sort.SliceStable(files, func(i, j int) bool { return files[i].weight > files[j].weight })
+	for _, f := range files {
+		if len(m.sum.Top) == limits.WriteFiles {
+			return
+		}
+		if len(f.leads) > 0 {
+			m.sum.Top = append(m.sum.Top, Top{f.ID, f.Path, f.Title, f.Lang, f.leads})
+		}
+	}
 }
 
 // add takes one file from the store.

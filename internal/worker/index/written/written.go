@@ -56,6 +56,8 @@ type Text struct {
 	Folded bool
 	// Failed is why it ended early; empty = it did not.
 	Failed errs.Code
+	// Files is how many files it was asked about one by one.
+	Files int
 }
 
 // Answer has w answer the question from the passages, the best first, and calls
@@ -87,21 +89,19 @@ const answerSystem = "You answer a question from excerpts of the user's own docu
 func answerPrompt(question string, ps []Passage) string {
 	var b strings.Builder
 	b.WriteString("Excerpts:\n")
-	quote(&b, ps)
+	for _, p := range ps {
+		quote(&b, p.Text)
+	}
 	b.WriteString("\nQuestion: ")
 	b.WriteString(strings.Join(strings.Fields(question), " "))
 	return b.String()
 }
 
-// quote numbers passages and sets them in quotes that they cannot close.
-func quote(b *strings.Builder, ps []Passage) {
-	for i, p := range ps {
-		b.WriteString("[")
-		b.WriteString(string(rune('1' + i%limits.WritePassages)))
-		b.WriteString("] «")
-		b.WriteString(strings.NewReplacer("«", "\"", "»", "\"").Replace(p.Text))
-		b.WriteString("»\n")
-	}
+// quote sets a text in quotes that it cannot close.
+func quote(b *strings.Builder, text string) {
+	b.WriteString("«")
+	b.WriteString(strings.NewReplacer("«", "\"", "»", "\"").Replace(text))
+	b.WriteString("»\n")
 }
 
 // budget is how many bytes of passages a context has room for.
