@@ -68,6 +68,13 @@ const (
 	fSetlkw       = 7
 
 	oPath = 0x200000
+
+	prioProcess = 0
+	niceLowest  = 19
+
+	// From asm/prctl.h and the processor's own numbers of its features.
+	archReqXcompPerm = 0x1023
+	xfeatureTileData = 18
 )
 
 func allow(names ...string) []Syscall {
@@ -154,7 +161,7 @@ func readFiles() []Syscall {
 }
 
 // readDescriptor reads a file that was handed over.
-func readDescriptor() []Syscall { return allow("pread64", "lseek", "fstat") }
+func readDescriptor() []Syscall { return allow("pread64", "lseek", "fstat", "fadvise64") }
 
 // writeFiles is what SQLite does in its own directory. Directories, modes,
 // owners, times, extended attributes, hard and symbolic links, nodes: refused.

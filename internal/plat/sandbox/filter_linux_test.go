@@ -229,7 +229,7 @@ func TestCompatFilter(t *testing.T) {
 func TestNamesResolve(t *testing.T) {
 	a := native()
 	// What the 64-bit ARM table lacks, other calls there do.
-	legacy := []string{"access", "epoll_wait", "ioperm", "iopl", "lstat", "mknod", "modify_ldt", "readlink", "rename", "stat", "time", "unlink"}
+	legacy := []string{"access", "arch_prctl", "epoll_wait", "ioperm", "iopl", "lstat", "mknod", "modify_ldt", "open", "readlink", "rename", "stat", "time", "unlink"}
 	var names []string
 	for _, s := range workerspec.All() {
 		for _, c := range s.Syscalls {
@@ -313,6 +313,66 @@ func TestConstants(t *testing.T) {
 	} {
 		if got := interpret(t, prog, c.call); got != c.want {
 			t.Errorf("%s: %#x, want %#x", c.what, got, c.want)
+		}
+	}
+}
+
+// TestEngineFilter pins what an engine may do that others may not, and what it
+// may not.
+func TestEngineFilter(t *testing.T) {
+	spec, _ := workerspec.For("engine")
+	a := native()
+	prog, err := strictFilter(spec, a, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const (
+		goThread = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND | unix.CLONE_SYSVSEM | unix.CLONE_THREAD | unix.CLONE_SETTLS
+		thread   = goThread | unix.CLONE_PARENT_SETTID | unix.CLONE_CHILD_CLEARTID
+		eperm    = actErrno | 1
+		eacces   = actErrno | 13
+	)
+	for _, c := range []struct {
+		what, name string
+		args       [6]uint64
+		want       uint32
+	}{
+		{"a thread of glibc's", "clone", [6]uint64{thread}, actAllow},
+		{"a thread of another kind", "clone", [6]uint64{goThread}, eperm},
+		{"vfork, as system() does", "clone", [6]uint64{unix.CLONE_VM | unix.CLONE_VFORK | uint64(unix.SIGCHLD)}, eperm},
+		{"the weights", "mmap", [6]uint64{0, 0, unix.PROT_READ, unix.MAP_SHARED}, actAllow},
+		{"the weights for writing", "mmap", [6]uint64{0, 0, unix.PROT_READ | unix.PROT_WRITE, unix.MAP_SHARED}, eacces},
+		{"the weights as code", "mmap", [6]uint64{0, 0, unix.PROT_READ | unix.PROT_EXEC, unix.MAP_PRIVATE}, eacces},
+		{"memory", "mmap", [6]uint64{0, 0, unix.PROT_READ | unix.PROT_WRITE, unix.MAP_PRIVATE | unix.MAP_ANON}, actAllow},
+		{"a stack of glibc's", "mmap", [6]uint64{0, 0, unix.PROT_NONE, unix.MAP_PRIVATE | unix.MAP_ANON | unix.MAP_NORESERVE | unix.MAP_STACK}, actAllow},
+		{"code", "mprotect", [6]uint64{0, 0, unix.PROT_READ | unix.PROT_EXEC}, eacces},
+		{"the last of all", "setpriority", [6]uint64{unix.PRIO_PROCESS, 0, 19}, actAllow},
+		{"the first of all", "setpriority", [6]uint64{unix.PRIO_PROCESS, 0, ^uint64(19)}, eperm},
+		{"another's priority", "setpriority", [6]uint64{unix.PRIO_PROCESS, 2, 19}, eperm},
+		{"a file", "openat", [6]uint64{}, eperm},
+		{"a file of old", "open", [6]uint64{}, eperm},
+		{"a signal handler's descriptor", "fcntl", [6]uint64{3, unix.F_SETOWN}, eperm},
+	} {
+		n, ok := a.number[c.name]
+		if !ok && !a.x32 {
+			continue // this processor has no such call
+		}
+		if got := interpret(t, prog, call64{n, a.audit, c.args}); got != c.want {
+			t.Errorf("%s: %#x, want %#x", c.what, got, c.want)
+		}
+	}
+	if n, ok := a.number["arch_prctl"]; ok {
+		for _, c := range []struct {
+			args [6]uint64
+			want uint32
+		}{
+			{[6]uint64{0x1023, 18}, actAllow}, // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILE_DATA
+			{[6]uint64{0x1023, 17}, eperm},
+			{[6]uint64{0x1002, 18}, eperm}, // ARCH_SET_FS
+		} {
+			if got := interpret(t, prog, call64{n, a.audit, c.args}); got != c.want {
+				t.Errorf("arch_prctl%v: %#x, want %#x", c.args, got, c.want)
+			}
 		}
 	}
 }
