@@ -25,6 +25,8 @@ type event interface {
 	GetSkipped() *indexv1.SkippedBatch
 	GetSentence() *indexv1.Sentence
 	GetDone() *indexv1.Done
+	GetWritten() *indexv1.Written
+	GetWrittenDone() *indexv1.WrittenDone
 }
 
 // job is one summarize or ask before it has begun.
@@ -37,6 +39,10 @@ type job struct {
 	// asked may allow besides.
 	models, offered []string
 	most            uint32
+	// tokens is how many the models may write, 0 = as the index worker asks for.
+	tokens uint64
+	// folded shows also what a model wrote without support.
+	folded bool
 }
 
 func summarize(ctx context.Context, c *cli, call *call) error {
@@ -66,6 +72,14 @@ func ask(ctx context.Context, c *cli, call *call) error {
 func (c *cli) task(ctx context.Context, call *call, j job, dir string) (err error) {
 	j.remember = call.has("remember")
 	j.most = call.number("max-sentences")
+	j.tokens = uint64(call.number("max-tokens"))
+	j.folded = call.has("show-folded")
+	if j.models, err = namedModels(call.flags["allow-model"]); err != nil {
+		return err
+	}
+	if call.has("no-model") && len(j.models) > 0 {
+		return usage("--no-model and --allow-model contradict each other", "give one of them")
+	}
 	// All that can be refused is refused before the core is touched.
 	if j.dir, err = folder(dir); err != nil {
 		return err
@@ -95,6 +109,11 @@ func (c *cli) task(ctx context.Context, call *call, j job, dir string) (err erro
 	if j.dir == "" {
 		if j.dir, err = rememberedHere(ctx, cl); err != nil {
 			return err
+		}
+	}
+	if !call.has("no-model") {
+		if err := c.chooseModels(ctx, cl, &j); err != nil {
+			return timedOut(ctx, err)
 		}
 	}
 	begun, err := cl.Core.BeginTask(ctx, &corev1.BeginTaskRequest{Verb: j.verb})
@@ -178,6 +197,17 @@ func (c *cli) work(ctx context.Context, call *call, cl *client.Client, j job, r 
 			if err := c.out.Flush(); err != nil {
 				return outputError(err)
 			}
+		case e.GetWritten() != nil:
+			if err := r.write(e.GetWritten()); err != nil {
+				return err
+			}
+		case e.GetWrittenDone() != nil:
+			r.writtenDone = e.GetWrittenDone()
+			bar.erase()
+			p.written(r)
+			if err := c.out.Flush(); err != nil {
+				return outputError(err)
+			}
 		case e.GetDone() != nil:
 			if err := r.end(e.GetDone()); err != nil {
 				return err
@@ -216,9 +246,9 @@ func (c *cli) printer(call *call, j job, at places) printer {
 	case c.json:
 		return silent{}
 	case call.value("format") == "md":
-		return &markdownPrinter{out: c.out, at: at, title: j.title}
+		return &markdownPrinter{out: c.out, at: at, title: j.title, folded: j.folded}
 	}
-	return &textPrinter{out: c.out, at: at, columns: c.screen.columns, bold: c.screen.bold}
+	return &textPrinter{out: c.out, at: at, columns: c.screen.columns, bold: c.screen.bold, folded: j.folded}
 }
 
 // folder checks the folder that was named, as far as that needs no grant, and

@@ -18,6 +18,7 @@ type markdownPrinter struct {
 	section indexv1.Section
 	started bool
 	listed  bool // the last lines are a list
+	folded  bool // show what a model wrote without support
 }
 
 func (p *markdownPrinter) begin() {
@@ -48,11 +49,40 @@ func (p *markdownPrinter) sentence(s *indexv1.Sentence) {
 	p.out.WriteString(end)
 }
 
-func (p *markdownPrinter) finish(r *result) {
-	p.begin()
+func (p *markdownPrinter) endList() {
 	if p.listed {
 		p.out.WriteString("\n")
+		p.listed = false
 	}
+}
+
+// written is a section of its own, in a block quote: what stands there is not
+// the documents'.
+func (p *markdownPrinter) written(r *result) {
+	p.begin()
+	p.endList()
+	p.out.WriteString("## " + escapeMarkdown(writtenTitle(r)) + "\n\n")
+	for _, w := range r.shownWritten(p.folded) {
+		p.out.WriteString("> " + escapeMarkdown(visible.Text(w.GetText())))
+		if !w.GetSupported() {
+			p.out.WriteString(" *(" + notInDocuments + ")*")
+		}
+		for _, c := range w.GetCitations() {
+			p.out.WriteString(" " + p.at.link(c.GetPath(), c.GetLine()))
+		}
+		p.out.WriteString("\n>\n")
+	}
+	if len(r.shownWritten(p.folded)) > 0 {
+		p.out.WriteString("\n")
+	}
+	for _, l := range r.writtenNotes(p.folded) {
+		p.out.WriteString(escapeMarkdown(l) + "\n\n")
+	}
+}
+
+func (p *markdownPrinter) finish(r *result) {
+	p.begin()
+	p.endList()
 	if len(r.sentences) == 0 {
 		p.out.WriteString(nothingLine(r) + "\n\n")
 	}

@@ -31,6 +31,9 @@ type result struct {
 	reasons map[string]uint64
 	grants  []grantRow
 	done    *indexv1.Done
+	// written is what a model wrote; writtenDone is nil when none did.
+	written     []*indexv1.Written
+	writtenDone *indexv1.WrittenDone
 	// sentenceBytes and skippedBytes are what is kept of either.
 	sentenceBytes, skippedBytes int
 }
@@ -62,6 +65,23 @@ func (r *result) add(s *indexv1.Sentence) error {
 		return errs.New(errs.TooLarge, "cli.answer").With("more sentences than were asked for")
 	}
 	r.sentences = append(r.sentences, s)
+	return nil
+}
+
+// write takes a sentence of a model's in.
+func (r *result) write(w *indexv1.Written) error {
+	for _, c := range w.GetCitations() {
+		if !local(c.GetPath()) || c.GetLine() < 1 || c.GetEndLine() < c.GetLine() {
+			return brokenForm("a citation")
+		}
+	}
+	if w.GetSupported() != (len(w.GetCitations()) > 0) {
+		return brokenForm("a support without a place, or a place without support")
+	}
+	if len(r.written) == limits.WrittenKept {
+		return errs.New(errs.TooLarge, "cli.answer").With("a model wrote more sentences than it may")
+	}
+	r.written = append(r.written, w)
 	return nil
 }
 
@@ -187,12 +207,17 @@ func (r *result) writeJSON(w *bufio.Writer) error {
 		}
 	})
 	list(o, "sentences", r.sentences, func(s *indexv1.Sentence) any {
-		j := sentenceJSON{Text: s.GetText(), Section: sectionName(s.GetSection()), Citations: []citationJSON{}}
-		for _, c := range s.GetCitations() {
-			j.Citations = append(j.Citations, citationJSON{jsonPath(c.GetPath()), c.GetLine(), c.GetEndLine(), c.GetQuote()})
-		}
-		return j
+		return sentenceJSON{s.GetText(), sectionName(s.GetSection()), citationsJSON(s.GetCitations())}
 	})
+	if d := r.writtenDone; d != nil {
+		o.member("written", r.writtenJSON(d))
+	}
+	if m := r.done.GetByMeaning(); m != "" {
+		o.member("by_meaning", m)
+	}
+	if w := r.done.GetWithoutModel(); w != "" {
+		o.member("without_model", w)
+	}
 	list(o, "licences", r.done.GetLicences(), func(l *indexv1.Licence) any {
 		return licenceJSON{jsonPath(l.GetPath()), l.GetName()}
 	})

@@ -15,6 +15,8 @@ import (
 // printer prints an answer while it comes in.
 type printer interface {
 	sentence(*indexv1.Sentence)
+	// written is called once, when a model has written all.
+	written(*result)
 	finish(*result)
 }
 
@@ -22,6 +24,7 @@ type printer interface {
 type silent struct{}
 
 func (silent) sentence(*indexv1.Sentence) {}
+func (silent) written(*result)            {}
 func (silent) finish(*result)             {}
 
 // textPrinter is the default form: a sentence a paragraph, its places below it.
@@ -33,6 +36,7 @@ type textPrinter struct {
 	section indexv1.Section
 	started bool
 	listed  bool // the list of files has begun
+	folded  bool // show what a model wrote without support
 }
 
 func (p *textPrinter) sentence(s *indexv1.Sentence) {
@@ -185,7 +189,7 @@ func licenceLine(r *result, at places) string {
 // engineLine names what wrote the answer and what it read.
 func engineLine(d *indexv1.Done) string {
 	u := d.GetUsage()
-	s := fmt.Sprintf("By %s, in the documents' own words: %s, %s", visible.Text(d.GetEngine()), count(u.GetFiles(), "file"), size(u.GetBytes()))
+	s := fmt.Sprintf("By %s, in the documents' own words%s: %s, %s", visible.Text(d.GetEngine()), foundBy(d), count(u.GetFiles(), "file"), size(u.GetBytes()))
 	if n := u.GetUnchanged(); n > 0 {
 		s += fmt.Sprintf(" (%d unchanged since last time)", n)
 	}
