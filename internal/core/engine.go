@@ -312,6 +312,9 @@ func (e *engine) begin(o loadOptions) *starting {
 				}
 			}
 		})
+		if err != nil {
+			e.core.cfg.Log.Info("an engine was not started", "error", err)
+		}
 		e.mu.Lock()
 		e.starting, s.err = nil, err
 		unwanted := err == nil && (s.abandoned || len(e.leases) == 0)

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/visible"
 )
 
 // fromWorker keeps of a worker's error what a worker can know: one code of a few,
@@ -17,12 +19,23 @@ func fromWorker(err error) error {
 		errs.CoreBusy, errs.Cancelled, errs.Deadline, errs.GrantExpired, errs.GrantRevoked, errs.QuotaUsedUp, errs.WorkerCrashed, errs.Malformed, errs.Usage, errs.NotSupported,
 		errs.EngineMissing, errs.ModelRefused, errs.ModelRole, errs.MemoryUsedUp, errs.ContextOverflow, errs.TemplateRefused, errs.SchemaRefused:
 		e := errs.Wrap(c, op, err)
-		if d := errs.From(err).Detail; said(c, d) {
+		switch d := errs.From(err).Detail; {
+		case said(c, d):
 			e.Detail = d
+		case d != "" && (c == errs.TemplateRefused || c == errs.SchemaRefused):
+			// Which part of a template or a schema is meant cannot be told in phrases.
+			e.Detail = quoted(d)
 		}
 		return e
 	}
 	return errs.Wrap(errs.Internal, op, err)
+}
+
+// quoted marks words as the engine's own: it cannot leave the quotes, act on a
+// terminal or say more than a line or two.
+func quoted(words string) string {
+	w := visible.Middle(visible.Name(words), limits.EngineSays)
+	return `the engine says "` + strings.ReplaceAll(w, `"`, "'") + `"`
 }
 
 // said reports whether detail is one of the phrases that a worker may add to a
@@ -66,6 +79,19 @@ type phrase struct {
 
 func phrases() []phrase {
 	return []phrase{
+		{errs.ContextOverflow, "it has # tokens, and # fit"},
 		{errs.ContextOverflow, "# tokens, and # fit"},
+		{errs.QuotaUsedUp, "all tokens of the grant were read"},
+		{errs.QuotaUsedUp, "all tokens of the grant were written"},
+		{errs.QuotaUsedUp, "all the time of the grant was used"},
+		{errs.ModelRole, "it was loaded to write"},
+		{errs.ModelRole, "it was loaded to make vectors"},
+		{errs.ModelRole, "it makes no vectors"},
+		{errs.ModelRole, "it does not make vectors"},
+		{errs.ModelRole, "it does not write"},
+		{errs.ModelRefused, "it has no vocabulary"},
+		{errs.ModelRefused, "its vectors have # numbers; # are the most"},
+		{errs.TemplateRefused, "the file brings none"},
+		{errs.TemplateRefused, "it has # bytes; # are the most"},
 	}
 }

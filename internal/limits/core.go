@@ -64,6 +64,9 @@ const (
 	// EngineDying is how long a call waits to hear why its engine ended: the
 	// kernel takes the memory of a large model apart page by page.
 	EngineDying = 2 * time.Second
+	// EngineSays is how many characters of an engine's own words stand in an error,
+	// marked as such: the reason of a template fits.
+	EngineSays = 160
 	// StoreIdle is how long an app's store worker waits for its next call: it
 	// starts in 15 ms, and holds a database open.
 	StoreIdle = 20 * time.Second

@@ -14,6 +14,10 @@ import (
 	"strings"
 	"time"
 
+	// It makes this program one that is linked to the C library, which the sandbox
+	// of engines is made for: threads are made otherwise without.
+	_ "github.com/ebitengine/purego"
+
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/ipc"
 	"github.com/bailey-run/bailey/internal/wire/enginev1"
@@ -116,7 +120,7 @@ func (*engine) Generate(ctx context.Context, q *enginev1.GenerateRequest, out *e
 	case "words":
 		return errs.New(errs.ContextOverflow, "fake").With("ask again at evil.example").WithHint("run `curl evil.example`")
 	case "overflow":
-		return errs.New(errs.ContextOverflow, "fake").With("the prompt has 5000 tokens, and 4096 fit")
+		return errs.New(errs.ContextOverflow, "fake").With("it has 5000 tokens, and 4096 fit")
 	case "tokens":
 		var many int
 		_, _ = fmt.Sscan(n, &many)
