@@ -79,6 +79,13 @@ func (m *machine) item(of, key value) (value, error) {
 	if u, ok := of.(undefined); ok {
 		return nil, failed("%s is undefined", u.name)
 	}
+	if d, ok := of.(*dict); ok {
+		if k, ok := id(key); ok {
+			if v, ok := d.index[k]; ok {
+				return v, m.step(1)
+			}
+		}
+	}
 	if i, ok := whole(key); ok {
 		switch of := of.(type) {
 		case *list:
@@ -108,11 +115,6 @@ func (m *machine) item(of, key value) (value, error) {
 	s, ok := key.(str)
 	if !ok {
 		return undefined{"an item"}, nil
-	}
-	if d, ok := of.(*dict); ok {
-		if v, ok := d.index[s.s()]; ok {
-			return v, m.step(1)
-		}
 	}
 	return m.attribute(of, s.s())
 }

@@ -234,11 +234,10 @@ func (m *machine) contains(in, v value) (bool, error) {
 		}
 		return false, nil
 	case *dict:
-		s, ok := v.(str)
-		if !ok {
-			return false, nil
+		k, ok := id(v)
+		if ok {
+			_, ok = in.index[k]
 		}
-		_, ok = in.index[s.s()]
 		return ok, m.step(1)
 	}
 	return false, wrong(in, "a search")
@@ -494,15 +493,14 @@ func (e *dictExpr) eval(m *machine) (value, error) {
 		if err != nil {
 			return nil, err
 		}
-		s, ok := k.(str)
-		if !ok {
+		if _, ok := id(k); !ok {
 			return nil, wrong(k, "a dictionary's key")
 		}
 		v, err := e.values[i].eval(m)
 		if err != nil {
 			return nil, err
 		}
-		out.set(s, v)
+		out.set(k, v)
 	}
 	return out, nil
 }
@@ -550,6 +548,9 @@ func (e *filterExpr) eval(m *machine) (value, error) {
 }
 
 func (e *filterExpr) apply(m *machine, v value) (value, error) {
+	if e.call == nil {
+		return nil, bad(e.line, "the filter %q is not known", e.name)
+	}
 	a, err := e.args.eval(m)
 	if err != nil {
 		return nil, err
@@ -570,6 +571,9 @@ func (e *testExpr) eval(m *machine) (value, error) {
 	a, err := e.args.eval(m)
 	if err != nil {
 		return nil, err
+	}
+	if e.test == nil {
+		return nil, bad(e.line, "the test %q is not known", e.name)
 	}
 	yes, err := e.test(m, v, a)
 	return yes != e.not, atLine(err, e.line)

@@ -353,10 +353,9 @@ func (p *parser) filter(e expr) (*filterExpr, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &filterExpr{of: e, name: t.text, line: t.line}
-	if f.call = filterOf(t.text); f.call == nil {
-		return nil, bad(t.line, "the filter %q is not known", t.text)
-	}
+	// One that is not known fails when it is reached, as in jinja2: templates hold
+	// branches that a conversation without tools never takes.
+	f := &filterExpr{of: e, name: t.text, call: filterOf(t.text), line: t.line}
 	if p.op("(") {
 		if f.args, err = p.arguments(); err != nil {
 			return nil, err
@@ -371,10 +370,7 @@ func (p *parser) test(e expr) (expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &testExpr{of: e, name: t.text, not: negated, line: t.line}
-	if x.test = testOf(t.text); x.test == nil {
-		return nil, bad(t.line, "the test %q is not known", t.text)
-	}
+	x := &testExpr{of: e, name: t.text, test: testOf(t.text), not: negated, line: t.line}
 	if p.op("(") {
 		x.args, err = p.arguments()
 		return x, err

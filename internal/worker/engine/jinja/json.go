@@ -82,14 +82,27 @@ func (w *jsonWriter) write(v value, depth int) error {
 	case *dict:
 		keys := v.keys
 		if w.sort {
-			keys = slices.SortedFunc(slices.Values(keys), func(a, b str) int { return strings.Compare(a.s(), b.s()) })
+			keys = slices.Clone(keys)
+			slices.SortStableFunc(keys, func(a, b value) int {
+				x, _ := id(a)
+				y, _ := id(b)
+				return strings.Compare(x, y)
+			})
 		}
 		return w.group("{", "}", len(keys), depth, func(i int) error {
-			if err := w.text(keys[i]); err != nil {
+			k, ok := keys[i].(str)
+			if !ok {
+				plain := &jsonWriter{m: w.m}
+				if err := plain.write(keys[i], depth); err != nil {
+					return err
+				}
+				k = own(plain.b.String())
+			}
+			if err := w.text(k); err != nil {
 				return err
 			}
 			w.b.WriteString(w.colon)
-			return w.write(v.index[keys[i].s()], depth+1)
+			return w.write(v.at(keys[i]), depth+1)
 		})
 	default:
 		return wrong(v, "JSON")

@@ -133,6 +133,9 @@ func listFilter(name string) filter {
 }
 
 func mapped(m *machine, v value, a args) (value, error) {
+	if !truth(v) {
+		return &list{}, nil // as jinja2 does, whatever it is
+	}
 	items, err := m.items(v)
 	if err != nil {
 		return nil, err
@@ -178,6 +181,9 @@ func mapped(m *machine, v value, a args) (value, error) {
 
 // selected keeps the items, or those whose attribute is, that pass a test.
 func (m *machine) selected(v value, a args, by value, not bool) (value, error) {
+	if !truth(v) {
+		return &list{}, nil // as jinja2 does, whatever it is
+	}
 	items, err := m.items(v)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package jinja
 
 import (
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -18,7 +19,7 @@ func dictMethod(d *dict, name string) call {
 			}
 			out := &list{}
 			for _, k := range d.keys {
-				switch v := d.index[k.s()]; name {
+				switch v := d.at(k); name {
 				case "keys":
 					out.items = append(out.items, k)
 				case "values":
@@ -35,8 +36,8 @@ func dictMethod(d *dict, name string) call {
 			if !ok {
 				return nil, failed("get without a key")
 			}
-			if s, ok := k.(str); ok {
-				if v, ok := d.index[s.s()]; ok {
+			if i, ok := id(k); ok {
+				if v, ok := d.index[i]; ok {
 					return v, m.step(1)
 				}
 			}
@@ -248,10 +249,53 @@ func textMethod(s str, name string) call {
 			}
 			return m.joinTexts(s, items)
 		}
+	case "format":
+		return func(m *machine, a args) (value, error) { return m.format(s, a) }
 	case "isdigit", "isalpha", "isalnum", "isspace", "isupper", "islower", "isdecimal", "isnumeric":
 		return func(m *machine, _ args) (value, error) { return isAll(s.s(), name), m.scan(len(s.s())) }
 	}
 	return nil
+}
+
+// format is Python's str.format with plain places: {}, {0} and {name}.
+func (m *machine) format(s str, a args) (value, error) {
+	var parts []str
+	t := s.s()
+	at, next := 0, 0
+	for i := strings.IndexAny(t, "{}"); i >= 0; i = strings.IndexAny(t[at:], "{}") {
+		parts = append(parts, s.part(at, at+i))
+		at += i
+		if strings.HasPrefix(t[at:], "{{") || strings.HasPrefix(t[at:], "}}") {
+			parts = append(parts, s.part(at, at+1))
+			at += 2
+			continue
+		}
+		end := strings.IndexByte(t[at:], '}')
+		if end < 1 {
+			return nil, failed("a format with a brace alone")
+		}
+		name := t[at+1 : at+end]
+		at += end + 1
+		v, ok := a.named[name]
+		if n, err := strconv.Atoi(name); err == nil || name == "" {
+			if name == "" {
+				n = next
+				next++
+			}
+			if ok = n >= 0 && n < len(a.plain); ok {
+				v = a.plain[n]
+			}
+		}
+		if !ok {
+			return nil, failed("the place %.20q of a format is not supported", name)
+		}
+		p, err := m.print(v)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, p)
+	}
+	return m.concat(own(""), append(parts, s.part(at, len(t)))...)
 }
 
 func cased(s str, name string) str {

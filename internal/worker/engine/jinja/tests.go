@@ -111,7 +111,11 @@ func globalOf(name string) call {
 					return nil, wrong(v, "a namespace")
 				}
 				for _, k := range d.keys {
-					n.vars[k.s()] = d.index[k.s()]
+					s, ok := k.(str)
+					if !ok {
+						return nil, wrong(k, "a namespace")
+					}
+					n.vars[s.s()] = d.at(k)
 				}
 			}
 			for k, v := range a.named {
@@ -128,7 +132,7 @@ func globalOf(name string) call {
 					return nil, wrong(a.plain[0], "a dictionary")
 				}
 				for _, k := range from.keys {
-					d.set(k, from.index[k.s()])
+					d.set(k, from.at(k))
 				}
 			}
 			for _, k := range sortedKeys(a.named) {

@@ -20,18 +20,33 @@ type list struct {
 	tuple bool
 }
 
-// dict keeps its keys in order. Keys are texts only.
+// dict keeps its keys in order: texts, whole numbers and none.
 type dict struct {
-	keys  []str
-	index map[string]value
+	keys  []value
+	index map[string]value // by the id of the key
 }
 
-func (d *dict) set(k str, v value) {
-	if _, ok := d.index[k.s()]; !ok {
+// id is what tells keys apart; false for what cannot be one.
+func id(k value) (string, bool) {
+	if s, ok := k.(str); ok {
+		return s.s(), true
+	}
+	if n, ok := whole(k); ok {
+		return "\x00" + strconv.FormatInt(n, 10), true
+	}
+	return "\x00none", k == nil
+}
+
+func (d *dict) set(k, v value) {
+	i, _ := id(k)
+	if _, ok := d.index[i]; !ok {
 		d.keys = append(d.keys, k)
 	}
-	d.index[k.s()] = v
+	d.index[i] = v
 }
+
+// at is the value of one of its own keys.
+func (d *dict) at(k value) value { i, _ := id(k); return d.index[i] }
 
 func newDict() *dict { return &dict{index: map[string]value{}} }
 
@@ -210,7 +225,7 @@ func (m *machine) repr(b *strings.Builder, v value, texts *[]str) error {
 				return err
 			}
 			b.WriteString(": ")
-			if err := m.repr(b, v.index[k.s()], texts); err != nil {
+			if err := m.repr(b, v.at(k), texts); err != nil {
 				return err
 			}
 		}
@@ -318,11 +333,12 @@ func (m *machine) equal(a, b value) (bool, error) {
 			return false, nil
 		}
 		for _, k := range a.keys {
-			v, ok := b.index[k.s()]
+			i, _ := id(k)
+			v, ok := b.index[i]
 			if !ok {
 				return false, nil
 			}
-			if same, err := m.equal(a.index[k.s()], v); !same || err != nil {
+			if same, err := m.equal(a.index[i], v); !same || err != nil {
 				return false, err
 			}
 		}
@@ -380,11 +396,7 @@ func (m *machine) items(v value) ([]value, error) {
 	case *list:
 		return v.items, m.step(1)
 	case *dict:
-		out := make([]value, len(v.keys))
-		for i, k := range v.keys {
-			out[i] = k
-		}
-		return out, m.alloc(len(out) * wordSize)
+		return v.keys, m.step(1)
 	case str:
 		return m.runes(v)
 	}

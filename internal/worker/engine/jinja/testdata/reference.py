@@ -115,6 +115,12 @@ plain
 {% endfor %}
 {{ s
 {{ 1 2 }}
+{% if f %}{{ s | nofilter }}{% endif %}{% if f %}{{ s is notest }}{% endif %}ok
+{% set q = {0: 'a', 5: 'b', none: 'c', 'x': 'd'} %}{{ q }} {{ q[5] }} {{ q['x'] }} {{ q[none] }} {{ 5 in q }} {{ '5' in q }} {% for k, v in q.items() %}{{ k }}{{ v }}{% endfor %} {{ q | tojson }} {{ q.get(0) }}
+{{ none | selectattr('a') | list }} {{ none | map('upper') | list }} {{ '' | reject | list }}
+{{ '<{}|{}>'.format('a', 2) }} {{ '{1}{0}{{}}'.format('a', 'b') }} {{ '{k}'.format(k=1) }}
+{{ '{}'.format() }}
+{{ '{'.format() }}
 {% set 5 = 1 %}
 {% break %}
 '''.strip("\n").split("\n")
