@@ -61,7 +61,7 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	cmd := exec.Command("go", "build", "-trimpath", "-o", dir+"/", "github.com/bailey-run/bailey/cmd/bailey", "github.com/bailey-run/bailey/cmd/bailey-core", "github.com/bailey-run/bailey/cmd/bailey-worker")
+	cmd := exec.Command("go", "build", "-trimpath", "-o", dir+"/", "github.com/bailey-run/bailey/cmd/bailey", "github.com/bailey-run/bailey/cmd/bailey-core", "github.com/bailey-run/bailey/cmd/bailey-worker", "github.com/bailey-run/bailey/cmd/bailey-engine")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "building: %v\n%s", err, out)
@@ -75,6 +75,10 @@ func run(m *testing.M) int {
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "building: %v\n%s", err, out)
+		return 1
+	}
+	if err := engineFiles(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	bins.dir = dir
