@@ -17,6 +17,7 @@ import (
 	"github.com/bailey-run/bailey/internal/plat/folder"
 	"github.com/bailey-run/bailey/internal/plat/sandbox"
 	grantservice "github.com/bailey-run/bailey/internal/service/grant"
+	"github.com/bailey-run/bailey/internal/session"
 	"github.com/bailey-run/bailey/internal/supervise"
 )
 
@@ -34,6 +35,8 @@ type assignment struct {
 	grant  *grant.Grant
 	folder *folder.Folder
 	data   *datadir.Dir
+	// own is the task when it is the core's own: it gives way to a client's.
+	own *session.Task
 	// keep is the policy whose data directory this is, if it is kept; released
 	// is closed when it no longer is.
 	keep     capability.ID
@@ -53,7 +56,13 @@ type assignment struct {
 // assign implements the Assign of service/grant: it starts the grant's worker,
 // so that a sandbox that does not hold shows before the client has a handle.
 func (c *Core) assign(ctx context.Context, g *grant.Grant, f *folder.Folder) error {
-	a := &assignment{core: c, grant: g, folder: f, released: make(chan struct{})}
+	return c.assignTo(ctx, g, f, nil)
+}
+
+// assignTo is assign for a task of the core's own, or for a client's when own is
+// nil.
+func (c *Core) assignTo(ctx context.Context, g *grant.Grant, f *folder.Folder, own *session.Task) error {
+	a := &assignment{core: c, grant: g, folder: f, own: own, released: make(chan struct{})}
 	if err := a.openData(ctx); err != nil {
 		f.Close()
 		return err
@@ -69,7 +78,8 @@ func (c *Core) assign(ctx context.Context, g *grant.Grant, f *folder.Folder) err
 // openData makes the directory that the worker may write. One remembered
 // folder has one directory that is kept; while a task uses it, another task
 // over the same folder gets one of its own. A task that is ending is waited
-// for: reading the folder anew takes a thousand times as long.
+// for: reading the folder anew takes a thousand times as long. Work of the core's
+// own gives way.
 func (a *assignment) openData(ctx context.Context) (err error) {
 	c := a.core
 	for p := a.grant.Row.Policy; p != "" && a.keep == ""; {
@@ -80,7 +90,15 @@ func (a *assignment) openData(ctx context.Context) (err error) {
 			a.keep = p
 		}
 		c.mu.Unlock()
-		if holder == nil || holder.grant.Context().Err() == nil {
+		if holder == nil {
+			break
+		}
+		if a.own != nil {
+			return errs.New(errs.CoreBusy, "core.assign")
+		}
+		if holder.own != nil {
+			c.sessions.Finish(holder.own, session.Cancelled)
+		} else if holder.grant.Context().Err() == nil {
 			break
 		}
 		select {
@@ -250,6 +268,7 @@ func (a *assignment) end() {
 	}
 	a.core.mu.Lock()
 	delete(a.core.assigned, a.grant.Row.ID)
+	resume := a.own == nil && a.core.quiet == 0
 	a.core.mu.Unlock()
 	a.core.background.Go(func() {
 		a.connecting.Lock()
@@ -262,6 +281,9 @@ func (a *assignment) end() {
 		if a.keep != "" {
 			a.data.Close()
 			a.unkeep()
+			if resume {
+				a.core.resume(a.keep)
+			}
 			return
 		}
 		if err := a.data.Remove(); err != nil {

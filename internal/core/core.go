@@ -13,6 +13,7 @@
 //	channel.go  an index worker's way to an engine
 //	store.go    an app's own data
 //	own.go      tasks of the core's own
+//	vectors.go  work over a remembered folder while nobody waits
 package core
 
 import (
@@ -98,6 +99,8 @@ type Core struct {
 
 	// changed is signalled when a session or task ended.
 	changed chan struct{}
+	// turn is held by the one work in the background that goes on.
+	turn chan struct{}
 	// background counts what has to be done before the core may end.
 	background sync.WaitGroup
 
@@ -112,6 +115,8 @@ type Core struct {
 	leases  map[capability.ID]*lease
 	engines map[engineKey]*engine
 	stores  map[string]*store
+	// vectors is the work over remembered folders, by permission.
+	vectors map[capability.ID]*vectors
 	// quiet counts those who are stopping everything: nothing is kept or begun in
 	// the background meanwhile.
 	quiet int
@@ -131,6 +136,8 @@ func New(cfg Config) *Core {
 		leases:   map[capability.ID]*lease{},
 		engines:  map[engineKey]*engine{},
 		stores:   map[string]*store{},
+		vectors:  map[capability.ID]*vectors{},
+		turn:     make(chan struct{}, 1),
 	}
 	c.grants = &grantservice.Service{
 		Clock: cfg.Clock, Sessions: c.sessions, Table: c.table, Policies: cfg.Policies, Desk: c.desk, Log: cfg.Audit,

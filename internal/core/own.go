@@ -3,7 +3,6 @@ package core
 import (
 	"github.com/bailey-run/bailey/internal/audit"
 	"github.com/bailey-run/bailey/internal/auditlog"
-	"github.com/bailey-run/bailey/internal/capability"
 	coreservice "github.com/bailey-run/bailey/internal/service/core"
 	"github.com/bailey-run/bailey/internal/session"
 )
@@ -50,6 +49,3 @@ func (c *Core) stopTasks(id string) int {
 	c.mu.Unlock()
 	return n
 }
-
-// progress implements the Progress of service/grant.
-func (c *Core) progress(capability.ID) uint32 { return 0 }

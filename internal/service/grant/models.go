@@ -106,6 +106,30 @@ func (s *Service) together(t *session.Task, q *consent.Question, yes []bool, gra
 	return nil
 }
 
+// MintOwn mints grants for a task of the core's own, from rows that are remembered,
+// on the record like any other. When one fails, none is left.
+func (s *Service) MintOwn(t *session.Task, rows ...consent.Row) ([]*grant.Grant, error) {
+	q := &consent.Question{App: t.Session.App, Channel: t.Session.Channel, Task: t.ID, Verb: t.Verb, Rows: rows}
+	asked := make([]capability.Asked, len(rows))
+	for i, row := range rows {
+		if row.Asks() {
+			panic("BUG: the core asks nobody for a task of its own")
+		}
+		asked[i] = row.Asked
+	}
+	q.Hash = capability.ActionHash(q.Task, q.Verb, asked)
+	var out []*grant.Grant
+	for _, row := range rows {
+		g, _, err := s.mint(t, q, row, capability.ByRemembered)
+		if err != nil {
+			s.noteEnded(auditlog.Revoke, actor(t), s.Table.EndTask(t.Session.Channel, t.ID))
+			return nil, err
+		}
+		out = append(out, g)
+	}
+	return out, nil
+}
+
 // scopeDetail is how a scope stands in the sealed detail of a record.
 func scopeDetail(k policyv1.Kind, s capability.Scope) map[string]string {
 	d := map[string]string{"kind": capability.Name(k)}
