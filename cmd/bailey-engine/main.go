@@ -20,9 +20,10 @@ func doMain(args []string) int {
 		fmt.Fprintln(os.Stderr, "bailey-engine is started by bailey-core; run `bailey help`")
 		return errs.ExitUsage
 	}
+	// The core tells a library that cannot be loaded from a crash by the code.
 	if err := workerkit.Run(args[1], engineService); err != nil {
 		fmt.Fprintln(os.Stderr, "bailey-engine:", err)
-		return errs.ExitFailed
+		return errs.From(err).Exit()
 	}
 	return errs.ExitOK
 }

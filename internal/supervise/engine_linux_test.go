@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/bailey-run/bailey/internal/capability"
 	"github.com/bailey-run/bailey/internal/ipc"
@@ -82,9 +85,9 @@ func loaded(t *testing.T, s *Supervisor, f *os.File, q *enginev1.LoadRequest) (*
 	return w, h
 }
 
-func generate(ctx context.Context, w *Worker, h capability.Handle, most uint32, schema string) (tokens uint32, err error) {
+func generate(ctx context.Context, w *Worker, h capability.Handle, most uint32) (tokens uint32, err error) {
 	in, err := enginev1.NewEngineServiceClient(w.Conn).Generate(ctx, &enginev1.GenerateRequest{
-		Grant: h[:], Text: "Once upon a time", MaxTokens: most, JsonSchema: schema, Sampling: &enginev1.Sampling{Seed: 1},
+		Grant: h[:], Text: "Once upon a time", MaxTokens: most, Sampling: &enginev1.Sampling{Seed: 1},
 	})
 	for err == nil {
 		var m *enginev1.GenerateResponse
@@ -107,15 +110,13 @@ func TestEngineWorks(t *testing.T) {
 	w, h := loaded(t, s, model(t, gguf.Llama(gguf.Shape{Name: "talker", Context: 1024, Embed: 64, Layers: 2, FF: 128, Heads: 4, KVHeads: 4, Vocabulary: 600, Seed: 5})),
 		&enginev1.LoadRequest{Role: modelv1.Role_ROLE_COMPLETION, Parallel: 3, Threads: 2})
 	t.Logf("sealed after %v", w.Ready)
-	for _, schema := range []string{"", `{"type":"object","properties":{"a":{"type":"integer"}},"required":["a"]}`} {
-		if n, err := generate(t.Context(), w, h, 64, schema); err != nil || n == 0 {
-			t.Errorf("schema %q: %d tokens, %v; %s", schema, n, err, w.Words())
-		}
+	if n, err := generate(t.Context(), w, h, 64); err != nil || n == 0 {
+		t.Errorf("%d tokens, %v; %s", n, err, w.Words())
 	}
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			if n, err := generate(t.Context(), w, h, 64, ""); err != nil || n == 0 {
+			if n, err := generate(t.Context(), w, h, 64); err != nil || n == 0 {
 				t.Errorf("beside others: %d tokens, %v", n, err)
 			}
 		})
@@ -123,7 +124,7 @@ func TestEngineWorks(t *testing.T) {
 	wg.Wait()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := generate(ctx, w, h, 64, ""); err == nil {
+	if _, err := generate(ctx, w, h, 64); err == nil {
 		t.Error("a cancelled generation succeeded")
 	}
 	if r, err := enginev1.NewEngineServiceClient(w.Conn).Stats(t.Context(), &enginev1.StatsRequest{Grant: h[:]}); err != nil || r.GetMemory() == 0 {
@@ -140,5 +141,18 @@ func TestEngineWorks(t *testing.T) {
 		if err != io.EOF || n != 3 {
 			t.Errorf("background %v: %d vectors, %v; %s", background, n-1, err, e.Words())
 		}
+	}
+
+	// A process that does not run is ended like any other.
+	if err := unix.Kill(e.PID(), unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { e.Kill(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(time.Second):
+		t.Error("a stopped engine was there after a second")
+		<-ended
 	}
 }

@@ -208,6 +208,9 @@ func (w *Worker) explain(op string, err error) error {
 	if errs.CodeOf(err) != errs.WorkerCrashed {
 		return err
 	}
+	if w.spec.Class == workerspec.Engine && w.exit.Code == errs.ExitUnavailable {
+		return errs.Wrap(errs.EngineMissing, op, fmt.Errorf("%w: said %q", err, w.stderr.String())).With("its library cannot be loaded")
+	}
 	return errs.Wrap(errs.WorkerCrashed, op, fmt.Errorf("%w: exit %d, signal %d, said %q", err, w.exit.Code, w.exit.Signal, w.stderr.String()))
 }
 

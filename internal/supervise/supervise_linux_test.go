@@ -50,8 +50,7 @@ func programs(t *testing.T) Config {
 // TestEngine starts the engine's real program, which the kernel and the system's
 // loader put together inside the empty root.
 func TestEngine(t *testing.T) {
-	c := programs(t)
-	w, err := New(c).Start(t.Context(), "engine", Options{Memory: 3 << 30})
+	w, err := New(withLibrary(t)).Start(t.Context(), "engine", Options{Memory: 3 << 30})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,6 +72,8 @@ func TestEngineMissing(t *testing.T) {
 			c.Programs = map[string]*os.File{workerspec.WorkerProgram: c.Programs[workerspec.WorkerProgram]}
 		},
 		"no libraries": func(c *Config) { c.EngineDir += "-none" },
+		// The directory is there, and empty.
+		"no library": func(*Config) {},
 	} {
 		broken := c
 		change(&broken)
@@ -81,7 +82,7 @@ func TestEngineMissing(t *testing.T) {
 		if errs.CodeOf(err) != errs.EngineMissing {
 			t.Errorf("%s: %v", what, err)
 		}
-		if s.Installed("engine") != (what == "no libraries") || !s.Installed("index") {
+		if s.Installed("engine") != (what != "no program") || !s.Installed("index") {
 			t.Errorf("%s: installed is wrong", what)
 		}
 	}
