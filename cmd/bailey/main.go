@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -56,6 +57,7 @@ func doMain(args []string, in, out, errOut *os.File, e env.Env) int {
 	case code := <-done:
 		return code
 	case <-t.C:
+		c.restoreNow()
 		return errs.ExitFailed
 	}
 }
@@ -67,8 +69,23 @@ type cli struct {
 	errOut io.Writer
 	env    env.Env
 	screen screen
+	// restore puts a terminal back that is in another mode.
+	restore atomic.Pointer[func()]
 	// json is set as soon as --json is seen, so that errors come in that form.
 	json bool
+}
+
+// atEnd notes how a terminal is put back, should the command be left behind where
+// it is stuck, and returns what does so in order.
+func (c *cli) atEnd(restore func()) func() {
+	c.restore.Store(&restore)
+	return c.restoreNow
+}
+
+func (c *cli) restoreNow() {
+	if restore := c.restore.Swap(nil); restore != nil {
+		(*restore)()
+	}
 }
 
 // screen is what is known of the terminal, if there is one.

@@ -86,7 +86,7 @@ func (c *call) read(all []*verb, args []string) error {
 			return usage("`bailey "+v.name+"` has no flag "+visible.Name(a), suggestFlag(v, name, hint))
 		case f.value == "" && joined:
 			return usage("--"+name+" takes no value", hint)
-		case f.value == "":
+		case f.value == "", f.fits != nil && !joined && (len(rest) == 0 || !f.fits(rest[0])):
 			value = "true"
 		case !joined && (len(rest) == 0 || strings.HasPrefix(rest[0], "--")):
 			// A value that begins so is written --flag=value: a flag whose value was
@@ -135,7 +135,7 @@ func (c *call) check(hint string) error {
 			return err
 		}
 	}
-	for name, most := range map[string]uint64{"max-sentences": v.maxSentences, "last": 1<<32 - 1, "context": limits.ModelContext, "parallel": limits.FitParallel} {
+	for name, most := range map[string]uint64{"max-sentences": v.maxSentences, "last": 1<<32 - 1, "context": limits.ModelContext, "parallel": limits.FitParallel, "max-tokens": limits.TokensAsked, "seed": 1<<32 - 1, "threads": limits.ThreadsMost} {
 		if c.has(name) {
 			if n, err := strconv.ParseUint(c.value(name), 10, 64); err != nil || n == 0 || n > most {
 				return usage(fmt.Sprintf("--%s is a number from 1 to %d", name, most), "for example --"+name+" 10")

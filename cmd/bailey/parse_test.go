@@ -14,8 +14,8 @@ import (
 func TestRefused(t *testing.T) {
 	for line, want := range map[string]string{
 		"sumarize":                      "did you mean `bailey summarize`",
-		"chat":                          "not in this release",
-		"tool list":                    "not in this release",
+		"agent":                         "not in this release",
+		"tool list":                     "not in this release",
 		"--json ask x":                  "the command comes first",
 		"grant":                         "one word more",
 		"grant --home x":                "one word more",

@@ -20,17 +20,22 @@ type progress struct {
 }
 
 func (p *progress) draw(e *indexv1.Progress) {
-	now := time.Now()
-	if p.columns < limits.LineWidthMin || now.Sub(p.last) < limits.ProgressEvery {
-		return
-	}
-	p.last, p.drawn = now, true
 	line := visible.Text(e.GetStage())
 	if n := e.GetFilesTotal(); n > 0 {
 		line += fmt.Sprintf(" %d of %s, %s", e.GetFiles(), count(n, "file"), size(e.GetBytes()))
 	} else if e.GetFiles() > 0 {
 		line += fmt.Sprintf(" %s, %s", count(e.GetFiles(), "file"), size(e.GetBytes()))
 	}
+	p.show(line)
+}
+
+// show draws a line, unless the last one was drawn a moment ago.
+func (p *progress) show(line string) {
+	now := time.Now()
+	if p.columns < limits.LineWidthMin || now.Sub(p.last) < limits.ProgressEvery {
+		return
+	}
+	p.last, p.drawn = now, true
 	fmt.Fprintf(p.out, "\r\x1b[K%s", visible.Chop(line, p.columns-1)[0])
 }
 

@@ -32,6 +32,8 @@ type example struct{ line, what string }
 type flag struct {
 	name, value, help string
 	repeat            bool
+	// fits makes the value optional: only a word that fits is taken for it.
+	fits func(string) bool
 	// words are the values there are, for the shell.
 	words []string
 }
@@ -40,7 +42,12 @@ type flag struct {
 func (v *verb) line() string { return strings.TrimSuffix(v.name+" "+v.args, " ") }
 
 // line is the flag with its value, as help shows it.
-func (f *flag) line() string { return strings.TrimSuffix("--"+f.name+" "+f.value, " ") }
+func (f *flag) line() string {
+	if f.fits != nil {
+		return "--" + f.name + " [" + f.value + "]"
+	}
+	return strings.TrimSuffix("--"+f.name+" "+f.value, " ")
+}
 
 func (v *verb) flag(name string) *flag {
 	for i := range v.flags {
@@ -62,8 +69,12 @@ func flagTimeout() flag {
 func taskFlags(most string) []flag {
 	return []flag{
 		{name: "allow-read", value: "DIR", repeat: true, help: "grant reading DIR without a question; the log says that the command line did"},
-		{name: "remember", help: "keep the grant, and the folder's index, for the next time"},
+		{name: "allow-model", value: "NAME", repeat: true, help: "use this model without a question: one that finds by meaning, one that writes below the passages"},
+		{name: "no-model", help: "use no model, not one that is remembered with the folder either"},
+		{name: "remember", help: "keep the grants, and the folder's index, for the next time"},
 		{name: "max-sentences", value: "N", help: "print at most N sentences (1 to " + most + ")"},
+		{name: "max-tokens", value: "N", help: "let the models write at most N tokens"},
+		{name: "show-folded", help: "show what a model wrote although most of it is not in the documents"},
 		{name: "format", value: "FORMAT", help: "text (the default) or md, a Markdown document", words: []string{"text", "md"}},
 		flagTimeout(),
 		flagJSON("one JSON object (docs/json.md)"),
@@ -93,15 +104,18 @@ func verbs() []*verb {
 			long: []string{
 				"Finds the sentences below DIR that answer the question, in a sandboxed worker, and prints them with their places. Where nothing fits it says so and ends with 0.",
 				"Without DIR the folder is the remembered one that holds the current directory.",
+				"A model that makes vectors finds passages by meaning as well. One that writes gets the passages and writes below them, marked as its own words; each of its sentences that stands in no passage is marked.",
 			},
 			examples: []example{
 				{"bailey ask ~/project \"how is a release signed?\"", "asks for the grant first"},
 				{"bailey ask ~/project \"…\" --allow-read ~/project --json", "for scripts"},
 				{"bailey ask ~/notes \"when do we meet?\" --remember", "keeps grant and index"},
 				{"bailey ask \"when do we meet?\"", "inside ~/notes, afterwards"},
+				{"bailey ask ~/notes \"who pays?\" --allow-model all-minilm-l6-v2-q8_0 --remember", "finds by meaning too, now and later"},
 			},
 			flags: taskFlags("50"), maxSentences: 50, run: ask,
 		},
+		chatVerb(),
 		modelPullVerb(), modelListVerb(), modelShowVerb(), modelFitVerb(), modelVerifyVerb(), modelPinVerb(), modelRemoveVerb(), modelGcVerb(),
 		{
 			name: "grant list", short: "what is allowed now",
@@ -163,6 +177,7 @@ func verbs() []*verb {
 			flags:    []flag{flagHome()},
 			run:      auditSetAside,
 		},
+		dataListVerb(), dataEraseVerb(), benchTokensVerb(),
 		{
 			name: "doctor", short: "what holds on this machine, and what to mend",
 			long:     []string{"Starts each kind of worker once in its real sandbox and reports what was seen. It also says why the core does not start, if that is so."},
@@ -200,8 +215,8 @@ func verbs() []*verb {
 // have, so that typing one says so.
 func laterVerbs() []string {
 	return []string{
-		"studio", "chat", "agent", "transcribe", "exec", "mcp", "serve", "undo", "bench", "report",
-		"app", "tool", "update", "release", "policy", "data", "sandbox",
+		"studio", "agent", "transcribe", "exec", "mcp", "serve", "undo", "report",
+		"app", "tool", "update", "release", "policy", "sandbox",
 	}
 }
 

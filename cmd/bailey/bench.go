@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/visible"
+	"github.com/bailey-run/bailey/internal/wire/enginev1"
+)
+
+func benchTokensVerb() *verb {
+	return &verb{
+		name: "bench tokens", short: "tokens a second of a model, in its sandbox",
+		long:     []string{"Reads a prompt and writes an answer a few times, through the core, and prints the medians. Keeps nothing."},
+		examples: []example{{"bailey bench tokens --model smollm2", "without --model the one chat model"}},
+		flags: []flag{
+			{name: "model", value: "NAME", help: "the model to measure"}, {name: "threads", value: "N", help: "processor threads; the default leaves one core free"},
+			flagAllowModel(), flagJSON("one JSON object"), flagHome(),
+		},
+		run: benchTokens,
+	}
+}
+
+// machineJSON is the machine that was measured.
+type machineJSON struct {
+	Processor string `json:"processor"`
+	Cores     int    `json:"cores"`
+	OS        string `json:"os"`
+	Arch      string `json:"arch"`
+	Engine    string `json:"engine"`
+	Variant   string `json:"variant"`
+	Model     string `json:"model"`
+	Context   uint32 `json:"context"`
+}
+
+// benchRow is a row of `bench --json`. Peers are measured by `make bench` alone,
+// in one run with Bailey; here they are null.
+type benchRow struct {
+	Name      string   `json:"name"`
+	Value     float64  `json:"value"`
+	Unit      string   `json:"unit"`
+	Peer      *string  `json:"peer"`
+	PeerValue *float64 `json:"peer_value"`
+	Ratio     *float64 `json:"ratio"`
+}
+
+type benchJSON struct {
+	Machine machineJSON `json:"machine"`
+	Rows    []benchRow  `json:"rows"`
+}
+
+// benchTokens measures what a person gets: tokens a second through the core and
+// out of the engine's sandbox. It is a chat that keeps nothing.
+func benchTokens(ctx context.Context, c *cli, call *call) error {
+	t := &talk{c: c, o: chatOptions{model: call.value("model"), allowed: call.flags["allow-model"], private: true, once: true,
+		threads: call.number("threads"), sampling: &enginev1.Sampling{Greedy: true}}}
+	t.connect = c.connector(call)
+	var err error
+	defer func() { t.leave(ctx, err) }()
+	if err = t.open(ctx); err != nil {
+		return err
+	}
+	bar := &progress{out: c.errOut, columns: c.screen.redraw}
+	defer bar.erase()
+	if err = t.load(ctx, func(n uint32) { bar.show(loadingLine(n)) }); err != nil && errs.CodeOf(err) != errs.TemplateRefused {
+		return err
+	}
+	l := t.loaded
+	out := benchJSON{Machine: machineJSON{Processor: processor(), Cores: runtime.NumCPU(), OS: runtime.GOOS, Arch: runtime.GOARCH,
+		Engine: l.GetEngine(), Variant: l.GetVariant(), Model: t.model.GetName(), Context: l.GetContext()}}
+	words := benchWords(int(l.GetContext()))
+	var read, wrote, first []float64
+	for run := range limits.BenchRuns {
+		bar.show(fmt.Sprintf("Measuring, run %d of %d", run+1, limits.BenchRuns))
+		// Another beginning each time, so that nothing is there from the run before.
+		q := &enginev1.GenerateRequest{Grant: t.handle, Text: fmt.Sprintf("Run %d of this text. ", run) + words, MaxTokens: limits.BenchTokens,
+			Sampling: &enginev1.Sampling{Greedy: true}}
+		a := &outcome{}
+		if err = t.generate(ctx, q, a, &nowhere{}, func() {}); err != nil {
+			return err
+		}
+		d := a.done
+		if us := d.GetPromptUs() - d.GetQueueUs(); us > 0 {
+			read = append(read, float64(d.GetPromptTokens()-d.GetReusedTokens())*1e6/float64(us))
+		}
+		if r := a.rate(); r > 0 {
+			wrote = append(wrote, r)
+		}
+		first = append(first, a.first.Seconds()*1e3)
+	}
+	bar.erase()
+	threads := count(uint64(l.GetThreads()), "thread")
+	for _, row := range []struct {
+		name, unit string
+		values     []float64
+	}{{"reading a prompt, " + threads, "tok/s", read}, {"writing, " + threads, "tok/s", wrote}, {"to the first token", "ms", first}} {
+		if len(row.values) > 0 {
+			out.Rows = append(out.Rows, benchRow{Name: row.name, Value: median(row.values), Unit: row.unit})
+		}
+	}
+	if c.json {
+		return c.printJSON(out)
+	}
+	m := out.Machine
+	fmt.Fprintf(c.out, "%s by %s %s, sandboxed, through the core\n%s, %s\n\n", visible.Name(m.Model), visible.Text(m.Engine), visible.Text(m.Variant),
+		visible.Text(m.Processor), count(uint64(m.Cores), "processor"))
+	table := table{head: []string{"WHAT", "SANDBOXED", ""}}
+	for _, r := range out.Rows {
+		table.add(r.Name, fmt.Sprintf("%.4g", r.Value), r.Unit)
+	}
+	table.print(c.out)
+	c.out.WriteString("\nThe same library in-process, and a peer beside it: `make bench` in Bailey's source measures all in one run, because figures of two runs do not compare.\n")
+	return nil
+}
+
+// nowhere drops an answer.
+type nowhere struct{}
+
+func (nowhere) loading(uint32)         {}
+func (nowhere) reading(uint32, uint32) {}
+func (nowhere) piece(string) error     { return nil }
+
+// benchWords is a text of a bit more than half the context, at most so many
+// words that it is a usual prompt.
+func benchWords(context int) string {
+	const words = "The valve opens when the pressure rises and shuts when it falls; nobody has to watch it, and the boiler stays as warm as it was set. "
+	n := min(limits.BenchPrompt, context/2) / len(strings.Fields(words)) * 3 / 4
+	return strings.Repeat(words, max(n, 1))
+}
+
+func median(v []float64) float64 {
+	sorted := append([]float64{}, v...)
+	for i := range sorted {
+		for j := i; j > 0 && sorted[j] < sorted[j-1]; j-- {
+			sorted[j], sorted[j-1] = sorted[j-1], sorted[j]
+		}
+	}
+	return sorted[len(sorted)/2]
+}
+
+// processor is the name that Linux has for it; empty elsewhere.
+func processor() string {
+	f, err := os.Open("/proc/cpuinfo")
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, limits.BenchCPUInfo))
+	if err != nil {
+		return ""
+	}
+	for _, line := range strings.Split(string(b), "\n") {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
