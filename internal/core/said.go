@@ -90,6 +90,7 @@ func phrases() []phrase {
 		{errs.ModelRole, "it does not make vectors"},
 		{errs.ModelRole, "it does not write"},
 		{errs.ModelRefused, "it has no vocabulary"},
+		{errs.ModelRefused, "the model's numbers are none"},
 		{errs.ModelRefused, "its vectors have # numbers; # are the most"},
 		{errs.TemplateRefused, "the file brings none"},
 		{errs.TemplateRefused, "it has # bytes; # are the most"},

@@ -467,7 +467,7 @@ func (w *writer) take(s *slot, entry int) {
 	j.writes = true
 	switch {
 	case !ok:
-		w.leave(s, 0, errs.New(errs.Internal, "llama.generate").With("the model's numbers are none"))
+		w.leave(s, 0, errs.New(errs.ModelRefused, "llama.generate").With("the model's numbers are none"))
 		return
 	case w.c.vocabIsEnd(w.m.vocab, int32(t)):
 		w.leave(s, engine.End, nil)

@@ -150,7 +150,7 @@ func (r *reader) begin(h *header) bool {
 	}
 	if len(start) < len(magic) || string(start[:len(magic)]) != magic {
 		if what := looksLike(start); what != "" {
-			r.fail("it looks like %s, not like GGUF", what)
+			r.fail("it is not GGUF; it looks like %s", what)
 		} else {
 			r.fail("it does not begin like GGUF")
 		}

@@ -19,12 +19,12 @@ func looksLike(b []byte) string {
 		{"", "algg", "a GGML adapter from before GGUF"},
 		{"", "\x89HDF", "an HDF5 file, as Keras writes models"},
 		{"....", "TFL3", "a TensorFlow Lite model"},
-		{"", "\x1f\x8b", "a gzip archive; unpack it"},
-		{"", "\x28\xb5\x2f\xfd", "a zstd archive; unpack it"},
-		{"", "\xfd7zXZ", "an xz archive; unpack it"},
-		{"", "BZh", "a bzip2 archive; unpack it"},
-		{"", "7z\xbc\xaf", "a 7z archive; unpack it"},
-		{"", "version https://git-lfs", "a Git LFS pointer, which stands for a file that was not downloaded"},
+		{"", "\x1f\x8b", "a gzip archive (unpack it)"},
+		{"", "\x28\xb5\x2f\xfd", "a zstd archive (unpack it)"},
+		{"", "\xfd7zXZ", "an xz archive (unpack it)"},
+		{"", "BZh", "a bzip2 archive (unpack it)"},
+		{"", "7z\xbc\xaf", "a 7z archive (unpack it)"},
+		{"", "version https://git-lfs", "a Git LFS pointer, for a file that was not downloaded"},
 		{"", "\x7fELF", "a program"},
 		{"", "%PDF", "a PDF document"},
 	} {
@@ -39,7 +39,7 @@ func looksLike(b []byte) string {
 		// Reading a pickle runs what it says.
 		return "a Python pickle, which is a program"
 	case len(b) > 8 && b[8] == '{' && binary.LittleEndian.Uint64(b)>>32 == 0:
-		return "a safetensors file; convert it to GGUF"
+		return "a safetensors file (convert it)"
 	case len(b) > 2 && b[0] == 0x08 && b[1] > 0 && b[1] < 0x20 && (b[2] == 0x12 || b[2] == 0x3a):
 		return "an ONNX model"
 	case bytes.HasPrefix(text, []byte("{")):
