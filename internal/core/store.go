@@ -65,7 +65,17 @@ func (c *Core) relayStore(ctx context.Context, m *rpc.Method, request []byte, ou
 	return err
 }
 
+// carry makes the call, and once more when the worker was gone before it said
+// anything: every call of the store may be made twice.
 func (s *store) carry(ctx context.Context, r *call, request []byte) error {
+	err := s.once(ctx, r, request)
+	if errs.CodeOf(err) == errs.WorkerCrashed && r.messages == 0 {
+		err = s.once(ctx, r, request)
+	}
+	return err
+}
+
+func (s *store) once(ctx context.Context, r *call, request []byte) error {
 	w, err := s.use(ctx)
 	if err != nil {
 		return err

@@ -138,6 +138,13 @@ const dimension = 8
 // Embed makes vectors that count letters: equal texts are close.
 func (*engine) Embed(_ context.Context, q *enginev1.EmbedRequest, out *enginev1.EngineServiceEmbedSender) error {
 	for _, text := range q.Texts {
+		if q.Background {
+			// So slow that tests can look at it.
+			<-time.After(time.Millisecond)
+		}
+		if strings.Contains(text, "the engine crashes here") {
+			os.Exit(3)
+		}
 		var v [dimension]float64
 		for _, b := range []byte(strings.ToLower(text)) {
 			v[int(b)%dimension]++

@@ -1,0 +1,61 @@
+package core
+
+import (
+	"io"
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/wire/storev1"
+)
+
+func (u *user) conversations() int {
+	u.r.t.Helper()
+	in, err := u.Store.List(u.r.t.Context(), &storev1.ListRequest{})
+	must(u.r.t, err)
+	defer in.Close()
+	for n := 0; ; n++ {
+		if _, err := in.Recv(); err == io.EOF {
+			return n
+		} else if err != nil {
+			u.r.t.Fatal(err)
+		}
+	}
+}
+
+// An app's own data needs no grant, is served by one worker that starts with the
+// first call, and outlives that worker.
+func TestStore(t *testing.T) {
+	r := start(t, 0)
+	u, v := r.connect(), r.connect()
+	if n := len(r.workers()); n != 0 {
+		t.Fatalf("%d workers before the first call", n)
+	}
+	b, err := u.Store.Begin(t.Context(), &storev1.BeginRequest{Model: "m"})
+	must(t, err)
+	turn := &storev1.Turn{Number: 1, Speaker: storev1.Speaker_SPEAKER_USER, Text: "Hello."}
+	if _, err := u.Store.Append(t.Context(), &storev1.AppendRequest{Id: b.Id, Turn: turn}); err != nil {
+		t.Fatal(err)
+	}
+	if u.conversations() != 1 || v.conversations() != 1 {
+		t.Fatal("two windows of one app see different things")
+	}
+	ws := r.workers()
+	if len(ws) != 1 {
+		t.Fatalf("%d workers", len(ws))
+	}
+	must(t, unix.Kill(ws[0], unix.SIGKILL))
+	r.until("its end", func() bool { return len(r.workers()) == 0 })
+	if u.conversations() != 1 {
+		t.Fatal("a crash lost a conversation")
+	}
+	// It is no cache.
+	if _, err := os.Stat(r.home.State + "/store/store-bailey"); err != nil {
+		t.Error(err)
+	}
+	// What the worker says of a request reaches the client as a code.
+	if _, err := u.Store.Append(t.Context(), &storev1.AppendRequest{Id: "none", Turn: turn}); err == nil {
+		t.Error("a turn of no conversation was kept")
+	}
+}
