@@ -63,6 +63,16 @@ func NewStage(work, bin, collections string) (s Stage, err error) {
 	if err == nil {
 		err = copyFile(s.Self(), self)
 	}
+	// What runs models is there when it was built, and its libraries when they
+	// could be had.
+	if _, missing := os.Stat(filepath.Join(bin, "bailey-engine")); err == nil && missing == nil {
+		err = copyFile(s.Program("bailey-engine"), filepath.Join(bin, "bailey-engine"))
+	}
+	if engine := filepath.Join(bin, "engine"); err == nil {
+		if _, missing := os.Stat(engine); missing == nil {
+			err = os.CopyFS(s.Program("engine"), os.DirFS(engine))
+		}
+	}
 	if err == nil && collections != "" {
 		err = os.CopyFS(s.Collections(), os.DirFS(collections))
 	}
