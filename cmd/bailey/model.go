@@ -162,7 +162,7 @@ func modelList(ctx context.Context, c *cli, call *call) error {
 		if r.GetLoaded() {
 			used = "now"
 		}
-		t.add(visible.Name(m.GetName()), roleName(f.GetRole()), visible.Size(f.GetSize()), orDash(visible.Name(f.GetQuantisation())),
+		t.add(visible.Name(m.GetName()), roleName(f.GetRole()), size(f.GetSize()), orDash(visible.Name(f.GetQuantisation())),
 			fmt.Sprint(f.GetContext()), visible.Middle(orDash(visible.Text(f.GetLicence())), limits.PromptName), allowedWord(m), used)
 	}
 	t.print(c.out)
@@ -201,7 +201,7 @@ func modelShow(ctx context.Context, c *cli, call *call) error {
 	rows := [][2]string{
 		{"name", visible.Name(m.GetName())},
 		{"sha256", hex.EncodeToString(f.GetSha256())},
-		{"size", fmt.Sprintf("%s (%d bytes)", visible.Size(f.GetSize()), f.GetSize())},
+		{"size", fmt.Sprintf("%s (%d bytes)", size(f.GetSize()), f.GetSize())},
 		{"for", roleSentence(f.GetRole())},
 		{"title", orDash(visible.Text(f.GetTitle()))},
 		{"licence", licenceWords(f)},
@@ -309,7 +309,7 @@ func modelFit(ctx context.Context, c *cli, call *call) error {
 			{"together", "", fit.GetWeights() + fit.GetCache() + fit.GetCompute()},
 			{"available", "without swapping", fit.GetAvailable()},
 		} {
-			fmt.Fprintf(c.out, "%s\n", strings.TrimRight(fmt.Sprintf("%-10s %10s  %s", row.what, visible.Size(row.n), row.note), " "))
+			fmt.Fprintf(c.out, "%s\n", strings.TrimRight(fmt.Sprintf("%-10s %10s  %s", row.what, size(row.n), row.note), " "))
 		}
 		c.out.WriteString(fitSentence(fit) + "\n")
 	}
@@ -404,7 +404,7 @@ func modelRemove(ctx context.Context, c *cli, call *call) error {
 	if c.json {
 		return c.printJSON(removedJSON{Name: name, Freed: r.GetFreed()})
 	}
-	fmt.Fprintf(c.out, "Removed %s; %s are free again.\n", visible.Name(name), visible.Size(r.GetFreed()))
+	fmt.Fprintf(c.out, "Removed %s; %s are free again.\n", visible.Name(name), size(r.GetFreed()))
 	return nil
 }
 
@@ -425,9 +425,9 @@ func modelGc(ctx context.Context, c *cli, call *call) error {
 	case r.GetRemoved() == 0:
 		c.out.WriteString("There is nothing to remove.\n")
 	case call.has("dry-run"):
-		fmt.Fprintf(c.out, "It would remove %s and free %s.\n", count(uint64(r.GetRemoved()), "file"), visible.Size(r.GetFreed()))
+		fmt.Fprintf(c.out, "It would remove %s and free %s.\n", count(uint64(r.GetRemoved()), "file"), size(r.GetFreed()))
 	default:
-		fmt.Fprintf(c.out, "Removed %s; %s are free again.\n", count(uint64(r.GetRemoved()), "file"), visible.Size(r.GetFreed()))
+		fmt.Fprintf(c.out, "Removed %s; %s are free again.\n", count(uint64(r.GetRemoved()), "file"), size(r.GetFreed()))
 	}
 	return nil
 }

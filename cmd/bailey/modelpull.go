@@ -215,10 +215,10 @@ func copyLine(p *modelv1.PullProgress, speed float64) string {
 	if p.GetStage() != "copying" {
 		return s
 	}
-	s += fmt.Sprintf(" %s of %s", visible.Size(p.GetBytes()), visible.Size(p.GetTotal()))
+	s += fmt.Sprintf(" %s of %s", size(p.GetBytes()), size(p.GetTotal()))
 	if speed >= 1 && p.GetTotal() > p.GetBytes() {
 		left := time.Duration(float64(p.GetTotal()-p.GetBytes()) / speed * float64(time.Second))
-		s += fmt.Sprintf(", %s/s, %s left", visible.Size(uint64(speed)), left.Round(time.Second))
+		s += fmt.Sprintf(", %s/s, %s left", size(uint64(speed)), left.Round(time.Second))
 	}
 	return s
 }
@@ -324,7 +324,7 @@ func (c *cli) pinned(j pulledJSON, m *modelv1.Model, did string) error {
 		return c.printJSON(j)
 	}
 	f := m.GetFacts()
-	fmt.Fprintf(c.out, "%s: %s, a model for %s, %s weights, %s.\n", did, visible.Name(m.GetName()), roleName(f.GetRole()), countWeights(f.GetParameters()), visible.Size(f.GetSize()))
+	fmt.Fprintf(c.out, "%s: %s, a model for %s, %s weights, %s.\n", did, visible.Name(m.GetName()), roleName(f.GetRole()), countWeights(f.GetParameters()), size(f.GetSize()))
 	fmt.Fprintf(c.out, "sha256 %s\n", hex.EncodeToString(f.GetSha256()))
 	fmt.Fprintf(c.out, "Licence: %s.\n", licenceWords(f))
 	by := map[string]string{"terminal": "at the terminal", "command-line": "on the command line", "remembered": "earlier"}[j.DecidedBy]

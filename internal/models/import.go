@@ -16,7 +16,6 @@ import (
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/plat/modelfile"
 	"github.com/bailey-run/bailey/internal/plat/safefile"
-	"github.com/bailey-run/bailey/internal/visible"
 	"github.com/bailey-run/bailey/internal/wire/modelv1"
 )
 
@@ -43,7 +42,7 @@ func (s *Store) Room(size uint64) error {
 	}
 	if free < limits.ModelSpaceMargin || free-limits.ModelSpaceMargin < size {
 		return errs.New(errs.NoSpace, "models.room").
-			With(visible.Size(size) + " are needed, and " + visible.Size(limits.ModelSpaceMargin) + " besides; " + visible.Size(free) + " are free").
+			With(Size(size) + " are needed, and " + Size(limits.ModelSpaceMargin) + " besides; " + Size(free) + " are free").
 			WithHint("free some space, or `bailey model gc` removes models that nobody allowed")
 	}
 	return nil

@@ -15,7 +15,6 @@ import (
 	"github.com/bailey-run/bailey/internal/models"
 	"github.com/bailey-run/bailey/internal/plat/modelfile"
 	"github.com/bailey-run/bailey/internal/session"
-	"github.com/bailey-run/bailey/internal/visible"
 	"github.com/bailey-run/bailey/internal/wire/modelv1"
 )
 
@@ -302,7 +301,7 @@ func (w *Wanted) Accept() (models.Model, error) {
 // tooLarge shows the sums.
 func tooLarge(m models.Model, fit *modelv1.Fit) error {
 	e := errs.New(errs.ModelTooLarge, "model.fit").With(fmt.Sprintf("%s takes %s at a context of %d tokens (weights %s, cache %s, scratch %s), and %s are available",
-		m.Name, visible.Size(models.Need(fit)), fit.Context, visible.Size(fit.Weights), visible.Size(fit.Cache), visible.Size(fit.Compute), visible.Size(fit.Available)))
+		m.Name, models.Size(models.Need(fit)), fit.Context, models.Size(fit.Weights), models.Size(fit.Cache), models.Size(fit.Compute), models.Size(fit.Available)))
 	if fit.LongestContext > 0 {
 		return e.WithHint(fmt.Sprintf("--context %d would fit; --over-memory loads it all the same, slowly", fit.LongestContext))
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/ipc"
+	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/plat/modelfile"
 	"github.com/bailey-run/bailey/internal/wire/inspectv1"
 	"github.com/bailey-run/bailey/internal/worker/inspect/gguf"
@@ -44,11 +45,8 @@ func (Service) Model(ctx context.Context, in *inspectv1.ModelRequest) (*inspectv
 		return nil, err
 	}
 	// The schema wants a digest; the core puts the one there that it found.
-	f.Sha256 = make([]byte, digestBytes)
+	f.Sha256 = make([]byte, limits.DigestBytes)
 	return &inspectv1.ModelResponse{Facts: f}, nil
 }
-
-// digestBytes is the length of a SHA-256.
-const digestBytes = 32
 
 var _ inspectv1.InspectServiceServer = Service{}
