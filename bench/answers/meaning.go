@@ -51,8 +51,9 @@ func (m *model) Digest() [sha256.Size]byte { return m.digest }
 
 func (m *model) Dimension() int { return m.m.Info().Dimension }
 
-func (m *model) Embed(ctx context.Context, texts []string, background bool, emit func([]float32) error) error {
-	return m.m.Embed(ctx, texts, background, func(v []float32, _, _ int) error { return emit(v) })
+// Embed never works in the background: somebody waits for the figures.
+func (m *model) Embed(ctx context.Context, texts []string, _ bool, emit func([]float32) error) error {
+	return m.m.Embed(ctx, texts, false, func(v []float32, _, _ int) error { return emit(v) })
 }
 
 // byMeaning is the engine with a model that finds by meaning: with the vectors of

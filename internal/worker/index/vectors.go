@@ -82,6 +82,8 @@ func cosine(a, b []float32) float64 {
 	return s
 }
 
+func (m *meaning) All(ctx context.Context, n int) ([]int64, error) { return m.s.IDs(ctx, n) }
+
 func (m *meaning) Floor() float64 { return m.m.Floor }
 
 func (m *meaning) Embed(ctx context.Context, texts []string, emit func([]float32) error) error {

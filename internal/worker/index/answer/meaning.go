@@ -3,6 +3,7 @@ package answer
 import (
 	"context"
 	"errors"
+	"slices"
 	"sort"
 
 	"github.com/bailey-run/bailey/internal/errs"
@@ -19,6 +20,8 @@ type Meaning interface {
 	// Nearest returns the n passages nearest to a vector, of those whose vectors
 	// are kept, the nearest first.
 	Nearest(ctx context.Context, q []float32, n int) ([]store.Near, error)
+	// All returns the passages of the folder, at most n.
+	All(ctx context.Context, n int) ([]int64, error)
 	// Floor is the cosine of texts that have nothing to do with each other, below
 	// 1.
 	Floor() float64
@@ -43,11 +46,12 @@ type mix struct {
 	// near is what the nearness of a window's passage counts for evidence, beside
 	// what it covers of the question.
 	near float64
-	// silence is the evidence below which nothing is said.
-	silence float64
+	// silence is the evidence below which nothing is said, unless the best
+	// passage is so near that words do not matter: sure.
+	silence, sure float64
 }
 
-func mixed() mix { return mix{rank: 1, near: 0.35, silence: 0.715} }
+func mixed() mix { return mix{rank: 1, near: 0.35, silence: 0.715, sure: 0.65} }
 
 func findBy(ctx context.Context, src Source, question string, max int, m Meaning, p params, x mix) (Answer, error) {
 	if max <= 0 {
@@ -163,6 +167,20 @@ func byMeaning(ctx context.Context, src Source, question string, m Meaning, l le
 			ids = append(ids, ps.ID)
 			passages = append(passages, *ps)
 		}
+	}
+	if l.r.q.chunks <= limits.MeaningFresh {
+		// So few that all of them can be embedded now, also those that share no
+		// word with the question.
+		all, err := m.All(ctx, limits.MeaningFresh)
+		if err != nil {
+			return nil, err
+		}
+		all = slices.DeleteFunc(all, func(id int64) bool { return have[id] })
+		others, err := src.Passages(ctx, all)
+		if err != nil {
+			return nil, err
+		}
+		ids, passages = append(ids, all...), append(passages, others...)
 	}
 	if g.cosine, err = m.Cosines(ctx, q, ids); err != nil {
 		return nil, err
@@ -294,6 +312,9 @@ func (g *meant) answer(most int, x mix) Answer {
 	silence := x.silence
 	if g.r.q.lang != "en" {
 		silence -= g.r.p.silence - g.r.p.foreign
+	}
+	if g.nearness(best.passage.ID) >= x.sure {
+		a.Evidence = max(a.Evidence, silence)
 	}
 	if a.Evidence >= silence {
 		a.Sentences = pick(ws, most, g.r.p)

@@ -50,22 +50,10 @@ func openVector(data []byte, dimension int) (scale float32, v []byte, err error)
 		return 0, nil, ErrDamaged
 	}
 	scale = math.Float32frombits(binary.LittleEndian.Uint32(data[4:]))
-	if !(scale > 0) || math.IsInf(float64(scale), 0) {
+	if !(scale > 0 && scale <= 1) { // of a vector of length 1; not a number is neither
 		return 0, nil, ErrDamaged
 	}
 	return scale, data[8:], nil
-}
-
-func decodeVector(data []byte, dimension int) ([]float32, error) {
-	scale, b, err := openVector(data, dimension)
-	if err != nil || b == nil {
-		return nil, err
-	}
-	v := make([]float32, len(b))
-	for i, x := range b {
-		v[i] = float32(int8(x)) * scale
-	}
-	return v, nil
 }
 
 // dot is the product of a question's vector and a stored one. Four sums at a
@@ -197,6 +185,28 @@ func (s *Store) Lacking(ctx context.Context, m Model, after int64, limit int, fn
 		return s.fail("store.lacking", err)
 	}
 	return nil
+}
+
+// IDs returns the passages of the database, at most limit.
+func (s *Store) IDs(ctx context.Context, limit int) ([]int64, error) {
+	const op = "store.ids"
+	rows, err := s.conn.QueryContext(ctx, "SELECT id FROM chunks ORDER BY id LIMIT ?", limit)
+	if err != nil {
+		return nil, s.fail(op, err)
+	}
+	defer rows.Close()
+	var ids []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, s.fail(op, err)
+		}
+		ids = append(ids, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, s.fail(op, err)
+	}
+	return ids, nil
 }
 
 // Embedded is a passage with the vector that was made of it; a nil one says that
