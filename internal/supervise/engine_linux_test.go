@@ -19,17 +19,32 @@ import (
 	"github.com/bailey-run/bailey/internal/wire/policyv1"
 )
 
+// libraryDir is where `make engine` puts the inference library.
+var libraryDir = filepath.Join("..", "..", "build", "engine")
+
+func libraries(t *testing.T) bool {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(libraryDir, "*.so*"))
+	return err == nil && len(found) > 0
+}
+
 // withLibrary puts the inference library beside the programs, where every user
 // can read it.
 func withLibrary(t *testing.T) Config {
 	t.Helper()
-	library := filepath.Join("..", "..", "build", "engine")
-	if found, err := filepath.Glob(filepath.Join(library, "*.so*")); err != nil || len(found) == 0 {
-		t.Skip("no inference library in build/engine; `make engine` fetches it")
+	const missing = "no inference library in build/engine; `make engine` fetches it"
+	if *prebuilt == "" && !libraries(t) {
+		t.Skip(missing)
 	}
 	c := programs(t)
 	c.EngineDir = filepath.Join(filepath.Dir(c.EngineDir), "library")
-	if err := os.CopyFS(c.EngineDir, os.DirFS(library)); err != nil {
+	if *prebuilt != "" {
+		if _, err := os.Stat(c.EngineDir); err != nil {
+			t.Skip(missing)
+		}
+		return c
+	}
+	if err := os.CopyFS(c.EngineDir, os.DirFS(libraryDir)); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chmod(c.EngineDir, 0o755); err != nil {

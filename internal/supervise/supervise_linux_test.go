@@ -1,11 +1,15 @@
 package supervise
 
 import (
+	"bytes"
+	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/bailey-run/bailey/internal/errs"
@@ -13,17 +17,40 @@ import (
 	"github.com/bailey-run/bailey/internal/workerspec"
 )
 
+// prebuilt is where the programs and the library were put for another user.
+var prebuilt = flag.String("prebuilt", "", "use the programs in this directory")
+
+// ordinaryID is the user that these tests become when they are root.
+const ordinaryID = 20001
+
 // programs builds the workers' binaries where every user can execute them, and
 // an empty directory of inference libraries.
 func programs(t *testing.T) Config {
+	t.Helper()
+	dir := *prebuilt
+	if dir == "" {
+		dir = build(t)
+	}
+	c := Config{Programs: map[string]*os.File{}, EngineDir: filepath.Join(dir, "engine"), Release: release.Version(), Log: slog.New(slog.DiscardHandler)}
+	for _, name := range []string{workerspec.WorkerProgram, workerspec.EngineProgram} {
+		f, err := os.Open(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		c.Programs[name] = f
+	}
+	return c
+}
+
+func build(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "bailey-supervise")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	c := Config{Programs: map[string]*os.File{}, EngineDir: filepath.Join(dir, "engine"), Release: release.Version(), Log: slog.New(slog.DiscardHandler)}
-	for _, d := range []string{dir, c.EngineDir} {
+	for _, d := range []string{dir, filepath.Join(dir, "engine")} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -37,14 +64,35 @@ func programs(t *testing.T) Config {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
-		f, err := os.Open(filepath.Join(dir, name))
-		if err != nil {
+	}
+	return dir
+}
+
+// TestAsOrdinaryUser runs the other tests again without root's powers, which
+// take another way through the start.
+func TestAsOrdinaryUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("the other tests run as an ordinary user anyway")
+	}
+	dir := build(t)
+	if libraries(t) {
+		if err := os.CopyFS(filepath.Join(dir, "library"), os.DirFS(libraryDir)); err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { f.Close() })
-		c.Programs[name] = f
 	}
-	return c
+	tmp := filepath.Join(dir, "tmp")
+	if err := errors.Join(os.Mkdir(tmp, 0o700), os.Chown(tmp, ordinaryID, ordinaryID)); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^Test", "-test.timeout=5m", "-prebuilt="+dir)
+	cmd.Dir = tmp
+	cmd.Env = []string{"TMPDIR=" + tmp}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ordinaryID, Gid: ordinaryID}}
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		t.Errorf("%v\n%s", err, out.String())
+	}
 }
 
 // TestEngine starts the engine's real program, which the kernel and the system's

@@ -59,6 +59,15 @@ func (m Mountpoint) Has(option string) bool {
 	return false
 }
 
+// Mapping is one line of /proc/PID/maps.
+type Mapping struct {
+	// Rights are as the kernel writes them, for example "r-xp".
+	Rights string
+	// Name is a file as the process's own mounts have it, something of the
+	// kernel's in brackets, or empty for memory of no file.
+	Name string
+}
+
 // Listener is a socket in the listening state.
 type Listener struct {
 	// Network is "tcp", "tcp6", "udp", "udp6" (a bound UDP socket takes

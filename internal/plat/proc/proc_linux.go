@@ -178,6 +178,38 @@ func vector(pid int, name string) ([]string, error) {
 // Cwd returns the working directory of a process, as it sees it.
 func Cwd(pid int) (string, error) { return os.Readlink(path(pid, "cwd")) }
 
+// Exe returns the program of a process, as its mappings name it.
+func Exe(pid int) (string, error) { return os.Readlink(path(pid, "exe")) }
+
+// Executable lists the mappings of a process whose pages may be executed.
+func Executable(pid int) ([]Mapping, error) {
+	b, err := os.ReadFile(path(pid, "maps"))
+	if err != nil {
+		return nil, err
+	}
+	return parseMaps(string(b))
+}
+
+// parseMaps reads proc_pid_maps(5): range, rights, offset, device, inode, name.
+func parseMaps(text string) ([]Mapping, error) {
+	const before = 5
+	var ms []Mapping
+	for line := range strings.Lines(text) {
+		rest := strings.TrimSuffix(line, "\n")
+		var f [before]string
+		for i := range f {
+			f[i], rest, _ = strings.Cut(strings.TrimLeft(rest, " "), " ")
+		}
+		if len(f[1]) != len("rwxp") || f[before-1] == "" {
+			return nil, fmt.Errorf("maps: a line without rights or inode")
+		}
+		if f[1][2] == 'x' {
+			ms = append(ms, Mapping{Rights: f[1], Name: strings.ReplaceAll(strings.TrimLeft(rest, " "), `\012`, "\n")})
+		}
+	}
+	return ms, nil
+}
+
 // RootEntries lists the names in the root directory of a process.
 func RootEntries(pid int) ([]string, error) {
 	names, err := readNames(path(pid, "root/"))

@@ -265,7 +265,33 @@ func TestParseMounts(t *testing.T) {
 	}
 }
 
+func TestParseMaps(t *testing.T) {
+	const text = "00400000-0069c000 r-xp 00000000 fe:00 10293620                           /opt/a b\\012c/worker (deleted)\n" +
+		"0069c000-0079c000 r--p 0029c000 fe:00 10293620                           /opt/worker\n" +
+		"7f2090c16000-7f2090d4e000 rwxp 00000000 00:00 0 \n" +
+		"ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]\n"
+	want := []Mapping{{"r-xp", "/opt/a b\nc/worker (deleted)"}, {"rwxp", ""}, {"--xp", "[vsyscall]"}}
+	if ms, err := parseMaps(text); err != nil || !slices.Equal(ms, want) {
+		t.Errorf("%q, %v", ms, err)
+	}
+	for _, bad := range []string{"x\n", "00-11 r-x 0 0:0 0\n", "00-11 r-xp 0 0:0\n"} {
+		if _, err := parseMaps(bad); err == nil {
+			t.Errorf("%q passes", bad)
+		}
+	}
+	// This process is a program with code, all of it of files or the kernel's.
+	exe, err := Exe(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ms, err := Executable(os.Getpid())
+	if err != nil || !slices.ContainsFunc(ms, func(m Mapping) bool { return m.Name == exe && m.Rights == "r-xp" }) {
+		t.Errorf("%q without %q, %v", ms, exe, err)
+	}
+}
+
 func FuzzParsers(f *testing.F) {
+	f.Add("00400000-0069c000 r-xp 00000000 fe:00 10293620                           /opt/worker\n")
 	f.Add(goodStatus)
 	f.Add("36 35 98:0 /mnt1 /mnt\\0402 rw,noatime master:1 - ext3 /dev/root rw\n")
 	f.Add("Limit                     Soft Limit           Hard Limit           Units\nMax cpu time              unlimited            unlimited            seconds\n")
@@ -279,6 +305,7 @@ func FuzzParsers(f *testing.F) {
 			t.Error("more mounts than lines")
 		}
 		_, _ = parseLimits(text)
+		_, _ = parseMaps(text)
 		for _, n := range []string{"tcp", "udp", "unix"} {
 			for _, l := range parseSockets(n, text, map[string]bool{"77": true}) {
 				if l.Network != n {

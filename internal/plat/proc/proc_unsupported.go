@@ -14,6 +14,8 @@ func Environ(int) ([]string, error)             { return nil, refuse() }
 func Cwd(int) (string, error)                   { return "", refuse() }
 func RootEntries(int) ([]string, error)         { return nil, refuse() }
 func Mounts(int) ([]Mountpoint, error)          { return nil, refuse() }
+func Exe(int) (string, error)                   { return "", refuse() }
+func Executable(int) ([]Mapping, error)         { return nil, refuse() }
 func Limits(int) (map[string]Limit, error)      { return nil, refuse() }
 func Children(int) ([]int, error)               { return nil, refuse() }
 func Descendants(int) ([]int, error)            { return nil, refuse() }

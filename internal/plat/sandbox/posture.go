@@ -21,6 +21,9 @@ type Posture struct {
 	Mounts      []proc.Mountpoint
 	Limits      map[string]proc.Limit
 	Children    []int
+	// Program is the binary, Code what may be executed of the process's memory.
+	Program string
+	Code    []proc.Mapping
 	// Ours are the namespaces of the process that looked.
 	Ours map[string]string
 	// Inherited is how many seccomp filters that process has itself, from a
@@ -57,6 +60,7 @@ func Check(p Posture, spec workerspec.Spec) error {
 	note(len(p.Children) == 0, "%d children", len(p.Children))
 	bad = append(bad, checkRoot(p, spec)...)
 	bad = append(bad, checkDescriptors(p.Descriptors, spec)...)
+	bad = append(bad, checkCode(p, spec)...)
 	bad = append(bad, checkLimits(p.Limits, spec.Limits)...)
 	if len(bad) > 0 {
 		return errs.New(errs.PostureFailed, "sandbox.check").With(strings.Join(bad, "; "))
@@ -143,6 +147,27 @@ func checkDescriptors(have []proc.Descriptor, spec workerspec.Spec) (bad []strin
 	}
 	if seen != len(spec.Descriptors) {
 		bad = append(bad, fmt.Sprintf("%d of %d descriptors", seen, len(spec.Descriptors)))
+	}
+	return bad
+}
+
+// checkCode wants no page that can be executed but those of the program, of the
+// spec's code and the kernel's own, and none of them to be writable.
+func checkCode(p Posture, spec workerspec.Spec) (bad []string) {
+	if p.Program == "" || len(p.Code) == 0 {
+		bad = append(bad, "no program is seen")
+	}
+	for _, m := range p.Code {
+		known := m.Name == p.Program || m.Name == "[vdso]" || m.Name == "[vsyscall]" ||
+			slices.ContainsFunc(spec.Mounts, func(w workerspec.Mount) bool {
+				return w.Code && (m.Name == w.Target && w.File || !w.File && strings.HasPrefix(m.Name, w.Target+"/"))
+			})
+		if !known {
+			bad = append(bad, "code of a file that nobody declared, or of none")
+		}
+		if strings.Contains(m.Rights, "w") || strings.Contains(m.Rights, "s") {
+			bad = append(bad, "code that can be written")
+		}
 	}
 	return bad
 }

@@ -56,6 +56,12 @@ func readPosture(pid int) (pos Posture, err error) {
 	if pos.Limits, err = proc.Limits(pid); err != nil {
 		return pos, err
 	}
+	if pos.Program, err = proc.Exe(pid); err != nil {
+		return pos, err
+	}
+	if pos.Code, err = proc.Executable(pid); err != nil {
+		return pos, err
+	}
 	pos.Children, err = proc.Children(pid)
 	return pos, err
 }

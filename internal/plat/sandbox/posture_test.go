@@ -1,7 +1,10 @@
 package sandbox
 
 import (
+	"maps"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/bailey-run/bailey/internal/errs"
@@ -19,8 +22,10 @@ func goodPosture(spec workerspec.Spec) Posture {
 			{Number: 0, Target: "/dev/null"}, {Number: 1, Target: "/dev/null"}, {Number: 2, Target: "pipe:[1]"}, {Number: 3, Target: "socket:[2]"},
 			{Number: 4, Target: "anon_inode:[eventpoll]"}, {Number: 5, Target: "anon_inode:[eventfd]"},
 		},
-		Cwd:  "/",
-		Root: []string{"db", "grant"},
+		Program: "/bin/worker",
+		Code:    []proc.Mapping{{Rights: "r-xp", Name: "/bin/worker"}, {Rights: "r-xp", Name: "[vdso]"}, {Rights: "--xp", Name: "[vsyscall]"}},
+		Cwd:     "/",
+		Root:    []string{"db", "grant"},
 		Mounts: []proc.Mountpoint{
 			{Point: "/", Type: "tmpfs", Options: []string{"ro", "nosuid", "nodev", "noexec"}},
 			{Point: "/grant", Type: "ext4", Options: []string{"ro", "nosuid", "nodev", "noexec"}},
@@ -110,6 +115,12 @@ func TestCheck(t *testing.T) {
 		"a socket for a pipe":   func(p *Posture) { p.Descriptors[2].Target = "socket:[9]" },
 		"a terminal for a pipe": func(p *Posture) { p.Descriptors[2].Target = "/dev/pts/1" },
 		"no connection":         func(p *Posture) { p.Descriptors = append(p.Descriptors[:3], p.Descriptors[4:]...) },
+		"no program":            func(p *Posture) { p.Program = "" },
+		"no code":               func(p *Posture) { p.Code = nil },
+		"code of no file":       func(p *Posture) { p.Code = append(p.Code, proc.Mapping{Rights: "r-xp"}) },
+		"another file's code":   func(p *Posture) { p.Code = append(p.Code, proc.Mapping{Rights: "r-xp", Name: "/lib64/libc.so.6"}) },
+		"code that is written":  func(p *Posture) { p.Code[0].Rights = "rwxp" },
+		"code that is shared":   func(p *Posture) { p.Code[0].Rights = "r-xs" },
 		"no limits":             func(p *Posture) { p.Limits = nil },
 		"soft limit alone":      func(p *Posture) { p.Limits["Max open files"] = proc.Limit{Soft: spec.Limits.OpenFiles, Hard: 4096} },
 		"core dumps": func(p *Posture) {
@@ -124,10 +135,54 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestCheckEngine: what an engine is made of is code there, by its very names.
+func TestCheckEngine(t *testing.T) {
+	spec, _ := workerspec.For("engine")
+	good := func() Posture {
+		p := goodPosture(spec)
+		p.Environ = spec.Env
+		p.Mounts = p.Mounts[:1]
+		names := map[string]bool{}
+		for _, m := range spec.Mounts {
+			p.Mounts = append(p.Mounts, proc.Mountpoint{Point: m.Target, Options: []string{"ro", "nosuid", "nodev"}})
+			name := m.Target
+			if !m.File {
+				name += "/lib.so"
+			}
+			p.Code = append(p.Code, proc.Mapping{Rights: "r-xp", Name: name})
+			names[strings.Split(m.Target, "/")[1]] = true
+		}
+		p.Root = slices.Sorted(maps.Keys(names))
+		return p
+	}
+	if err := Check(good(), spec); err != nil {
+		t.Fatal(err)
+	}
+	for what, change := range map[string]func(*Posture){
+		"a library that can be written": func(p *Posture) { p.Mounts[1].Options = []string{"rw", "nosuid", "nodev"} },
+		"a library that is set-id":      func(p *Posture) { p.Mounts[1].Options = []string{"ro", "nodev"} },
+		"a library missing":             func(p *Posture) { p.Mounts = p.Mounts[:len(p.Mounts)-1] },
+		"a file beside the libraries": func(p *Posture) {
+			p.Code = append(p.Code, proc.Mapping{Rights: "r-xp", Name: spec.Mounts[0].Target + "x"})
+		},
+		"a file beside the engine's": func(p *Posture) { p.Code = append(p.Code, proc.Mapping{Rights: "r-xp", Name: "/engineering/x"}) },
+		"memory that became code":    func(p *Posture) { p.Code = append(p.Code, proc.Mapping{Rights: "r-xp"}) },
+		"the heap as code":           func(p *Posture) { p.Code = append(p.Code, proc.Mapping{Rights: "r-xp", Name: "[heap]"}) },
+		"another environment":        func(p *Posture) { p.Environ = append(p.Environ, "LD_PRELOAD=/engine/x") },
+		"a directory more":           func(p *Posture) { p.Root = append(p.Root, "usr") },
+	} {
+		p := good()
+		change(&p)
+		if err := Check(p, spec); errs.CodeOf(err) != errs.PostureFailed || err == nil {
+			t.Errorf("%s passes: %v", what, err)
+		}
+	}
+}
+
 // TestPostureIsClassified fails on a field that Check was not taught.
 func TestPostureIsClassified(t *testing.T) {
 	judged := map[string]bool{"Status": true, "Namespaces": true, "Descriptors": true, "Environ": true, "Cwd": true, "Root": true,
-		"Mounts": true, "Limits": true, "Children": true, "Ours": true, "Inherited": true}
+		"Mounts": true, "Limits": true, "Program": true, "Code": true, "Children": true, "Ours": true, "Inherited": true}
 	typ := reflect.TypeFor[Posture]()
 	for i := range typ.NumField() {
 		if !judged[typ.Field(i).Name] {
