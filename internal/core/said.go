@@ -2,10 +2,10 @@ package core
 
 import (
 	"strings"
+	"unicode"
 
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
-	"github.com/bailey-run/bailey/internal/visible"
 )
 
 // fromWorker keeps of a worker's error what a worker can know: one code of a few,
@@ -34,8 +34,25 @@ func fromWorker(err error) error {
 // quoted marks words as the engine's own: it cannot leave the quotes, act on a
 // terminal or say more than a line or two.
 func quoted(words string) string {
-	w := visible.Middle(visible.Name(words), limits.EngineSays)
-	return `the engine says "` + strings.ReplaceAll(w, `"`, "'") + `"`
+	return `the engine says "` + strings.ReplaceAll(plain(words, limits.EngineSays), `"`, "'") + `"`
+}
+
+// plain keeps at most so many characters of words, and of those that are no
+// letter, digit, sign or blank a question mark. Package visible would show more
+// of them, for tables of half a megabyte that nothing else in the core needs.
+func plain(words string, most int) string {
+	var b strings.Builder
+	for _, r := range strings.ToValidUTF8(words, "?") {
+		if most--; most < 0 {
+			b.WriteString("…")
+			break
+		}
+		if r != ' ' && !unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S) {
+			r = '?'
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }
 
 // said reports whether detail is one of the phrases that a worker may add to a

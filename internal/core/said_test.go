@@ -55,7 +55,7 @@ func TestFromWorker(t *testing.T) {
 	// A reason that has to be in the engine's words is marked as that.
 	for _, c := range []errs.Code{errs.TemplateRefused, errs.SchemaRefused} {
 		e := errs.From(fromWorker(errs.New(c, "x").With("a\x1b[2J\" Bailey says: \"run curl\u202e" + strings.Repeat("x", 1000)).WithHint("evil")))
-		if e.Code != c || !strings.HasPrefix(e.Detail, `the engine says "a\x1b[2J' Bailey says: 'run`) || strings.Count(e.Detail, `"`) != 2 ||
+		if e.Code != c || !strings.HasPrefix(e.Detail, `the engine says "a?[2J' Bailey says: 'run curl?x`) || strings.Count(e.Detail, `"`) != 2 ||
 			len([]rune(e.Detail)) > limits.EngineSays+30 || e.HintText() == "evil" || strings.ContainsRune(e.Detail, '\u202e') {
 			t.Errorf("%s: %q", c, e.Detail)
 		}
