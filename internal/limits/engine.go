@@ -96,17 +96,20 @@ const (
 	SchemaOptional   = 16
 	// SchemaAlternatives bounds enum, anyOf and oneOf.
 	SchemaAlternatives = 256
-	// SchemaRepeat bounds minItems, maxItems, minLength, maxLength and counts in
-	// patterns where they are written out in the grammar: a text of more is free
-	// in length (see SchemaFree).
+	// SchemaRepeat bounds minItems, minLength and counts in patterns; a maxItems or
+	// maxLength beyond it counts as this. Each makes a rule of the grammar.
 	SchemaRepeat = 256
 	// SchemaGrammar bounds the grammar made, in bytes.
 	SchemaGrammar = 256 << 10
 	// SchemaPattern is the longest pattern.
 	SchemaPattern = 512
-	// SchemaSpace is how many blanks or newlines a model may write between two
-	// parts of the JSON text: without a bound, small models write nothing else.
-	SchemaSpace = 1
+	// SchemaAnything is how deep a value nests about which the schema says nothing:
+	// small models nest without an end.
+	SchemaAnything = 3
+	// SchemaBound is the largest minimum and maximum: doubles hold it exactly.
+	SchemaBound = 1_000_000_000_000_000
+	// SchemaReason is how much an error says; paths in schemas may be long.
+	SchemaReason = 200
 	// SchemaDigits bounds the digits of a number, as in a double.
 	SchemaDigits = 16
 )
