@@ -19,8 +19,8 @@ type Passage struct {
 
 // checker tells sentences that stand in the passages from those that do not. It
 // compares words, it does not understand: a sentence that says with a passage's
-// words what the passage does not say passes, unless it denies what the passage
-// affirms, or the other way round.
+// words what the passage does not say passes, unless it denies a word that the
+// passage affirms, or the other way round.
 type checker struct {
 	fold     *fold.Folder
 	passages []told
@@ -29,22 +29,15 @@ type checker struct {
 // told is a passage with its words.
 type told struct {
 	Passage
-	all   map[string]bool
-	parts []part
+	affirmed, denied map[string]bool
 	// numerals are its digits; see numerals.
 	numerals map[string]bool
-}
-
-// part is one of its sentences.
-type part struct {
-	words  map[string]bool
-	denies bool
 }
 
 func newChecker(f *fold.Folder, ps []Passage) *checker {
 	c := &checker{fold: f}
 	for _, p := range ps {
-		t := told{Passage: p, all: map[string]bool{}, numerals: map[string]bool{}}
+		t := told{Passage: p, affirmed: map[string]bool{}, denied: map[string]bool{}, numerals: map[string]bool{}}
 		for _, n := range numerals(p.Text) {
 			t.numerals[n] = true
 		}
@@ -53,12 +46,13 @@ func newChecker(f *fold.Folder, ps []Passage) *checker {
 			if n <= 0 {
 				n = len(rest)
 			}
-			s := part{words: map[string]bool{}, denies: denies(f, rest[:n])}
-			f.Each(rest[:n], p.Language, func(tok string, _ fold.Kind, _ bool) {
-				s.words[tok] = true
-				t.all[tok] = true
-			})
-			t.parts = append(t.parts, s)
+			for _, w := range wordsOf(f, rest[:n], p.Language) {
+				if w.denied {
+					t.denied[w.Text] = true
+				} else {
+					t.affirmed[w.Text] = true
+				}
+			}
 			rest = strings.TrimLeft(rest[n:], " \n")
 		}
 		c.passages = append(c.passages, t)
@@ -72,11 +66,12 @@ func newChecker(f *fold.Folder, ps []Passage) *checker {
 func (c *checker) support(text string) []answer.Citation {
 	var cited []answer.Citation
 	for i := range c.passages {
-		if c.in(&c.passages[i], text) {
-			for _, at := range c.passages[i].Citations {
-				if len(cited) < limits.ServeCitations {
-					cited = append(cited, at)
-				}
+		if !c.in(&c.passages[i], text) {
+			continue
+		}
+		for _, at := range c.passages[i].Citations {
+			if len(cited) < limits.ServeCitations {
+				cited = append(cited, at)
 			}
 		}
 	}
@@ -85,32 +80,21 @@ func (c *checker) support(text string) []answer.Citation {
 
 func (c *checker) in(p *told, text string) bool {
 	words, found := 0, 0
-	overlap := make([]int, len(p.parts))
-	missing := false
-	first := true
-	for _, t := range c.fold.Tokens(text, p.Language) {
-		opening := first
-		first = false
-		if t.Stop || t.Kind == fold.Part {
-			continue
+	for i, w := range wordsOf(c.fold, text, p.Language) {
+		has, other := p.affirmed[w.Text], p.denied[w.Text]
+		if w.denied {
+			has, other = other, has
 		}
-		has := p.all[t.Text]
-		name := t.Capital && !opening || t.Kind == fold.Whole
-		if !has && (t.Kind == fold.Number || name) {
-			missing = true
-			break
+		name := w.Capital && i > 0 || w.Kind == fold.Whole
+		if !has && (other || name || w.Kind == fold.Number) {
+			return false
 		}
 		words++
 		if has {
 			found++
 		}
-		for i := range p.parts {
-			if p.parts[i].words[t.Text] {
-				overlap[i]++
-			}
-		}
 	}
-	if missing || words < limits.WriteWords || float64(found) < limits.WriteSupport*float64(words) {
+	if words < limits.WriteWords || float64(found) < limits.WriteSupport*float64(words) {
 		return false
 	}
 	for _, n := range numerals(text) {
@@ -118,13 +102,37 @@ func (c *checker) in(p *told, text string) bool {
 			return false
 		}
 	}
-	best := 0
-	for i := range overlap {
-		if overlap[i] > overlap[best] {
-			best = i
+	return true
+}
+
+// word is one that says something.
+type word struct {
+	fold.Token
+	// denied is set when a word that denies stands before it.
+	denied bool
+}
+
+// wordsOf returns the words of a sentence that say something. What denies makes
+// the next of them its contrary, or the last when none follows.
+func wordsOf(f *fold.Folder, text, lang string) []word {
+	var out []word
+	denying := false
+	for _, t := range f.Tokens(apart(text), lang) {
+		switch {
+		case denies(t.Form):
+			denying = true
+		case denying && t.Form == "only": // "not only … but"
+			denying = false
+		case t.Stop || t.Kind == fold.Part:
+		default:
+			out = append(out, word{t, denying})
+			denying = false
 		}
 	}
-	return p.parts[best].denies == denies(c.fold, text)
+	if denying && len(out) > 0 {
+		out[len(out)-1].denied = true
+	}
+	return out
 }
 
 // numerals are the runs of digits in text, without the commas of thousands:
@@ -146,24 +154,18 @@ func numerals(text string) []string {
 	return out
 }
 
-// denies reports a word that turns a sentence into its contrary, in the
-// languages whose common words package fold knows.
-func denies(f *fold.Folder, text string) bool {
-	odd := false
-	prev := ""
-	f.EachForm(text, "", func(_ string, form []byte) {
-		w := string(form)
-		if negative(w) && !(prev == "not" && w == "only") {
-			odd = true
-		}
-		prev = w
-	})
-	return odd || strings.Contains(strings.ToLower(text), "n't") || strings.Contains(strings.ToLower(text), "n’t")
+// apart writes what an apostrophe shortens in full: folding would drop the "n't"
+// of "can't".
+func apart(text string) string {
+	return strings.NewReplacer("can't", "can not", "can’t", "can not", "Can't", "Can not", "Can’t", "Can not", "won't", "will not", "won’t", "will not",
+		"n't", " not", "n’t", " not").Replace(text)
 }
 
-func negative(w string) bool {
-	switch w {
-	case "not", "no", "never", "none", "neither", "nor", "cannot", "without", "nothing", "unsupported", "impossible",
+// denies reports a word, folded, that makes what follows its contrary, in the
+// languages whose common words package fold knows.
+func denies(form string) bool {
+	switch form {
+	case "not", "no", "never", "none", "neither", "nor", "cannot", "without", "nothing",
 		"nicht", "kein", "keine", "keinen", "keiner", "keinem", "nie", "niemals", "ohne",
 		"pas", "jamais", "aucun", "aucune", "sans", "non", "nunca", "jamas", "sin", "ningun", "ninguna", "senza", "mai", "nao", "sem", "niet", "geen", "nooit", "zonder",
 		"inte", "icke", "ikke", "aldrig", "aldri", "utan", "uten", "uden", "не", "нет", "никогда", "без":
