@@ -5,8 +5,8 @@
 //
 // It looks in a committed list of directories and nowhere else: no environment,
 // no /etc/ld.so.conf, no cache of the loader, so that what an engine runs does
-// not hang on what a user's settings say. It refuses a file that not everybody
-// may read, because the worker of a root core is nobody. Package supervise calls
+// not hang on what a user's settings say. For a root core, whose workers are
+// nobody, it refuses a file that not everybody may read. Package supervise calls
 // it, for each start anew: the system's libraries may be updated while the core
 // runs.
 package syslibs
