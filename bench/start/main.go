@@ -40,6 +40,7 @@ import (
 	"github.com/bailey-run/bailey/internal/wire/indexv1"
 	"github.com/bailey-run/bailey/internal/wire/policyv1"
 	"github.com/bailey-run/bailey/internal/wire/workerv1"
+	"github.com/bailey-run/bailey/internal/workerspec"
 	"github.com/bailey-run/bailey/internal/worker/index"
 	"github.com/bailey-run/bailey/internal/worker/index/serve"
 	"github.com/bailey-run/bailey/internal/workerkit"
@@ -231,11 +232,11 @@ func supervised(ctx context.Context, s live.Stage, dir, granted string) (func(co
 	if err != nil {
 		return nil, nil, errors.Join(err, parent.Close(), f.Close(), worker.Close())
 	}
-	sup := supervise.New(supervise.Config{Binary: worker, Release: version, Log: slog.New(slog.DiscardHandler)})
+	sup := supervise.New(supervise.Config{Programs: map[string]*os.File{workerspec.WorkerProgram: worker}, Release: version, Log: slog.New(slog.DiscardHandler)})
 	start := func(ctx context.Context) (func(), error) {
-		w, err := sup.Start(ctx, "index", []sandbox.Mount{
+		w, err := sup.Start(ctx, "index", supervise.Options{Mounts: []sandbox.Mount{
 			{Target: "/grant", Dir: f.Dir, Path: f.Path}, {Target: "/db", Dir: data.Dir, Path: data.Path, Write: true},
-		})
+		}})
 		if err != nil {
 			return nil, err
 		}
