@@ -44,7 +44,7 @@ type answer struct {
 
 // unit is what one token, or a few, added.
 type unit struct {
-	text       string
+	text       []byte
 	tokens     uint32
 	candidates *enginev1.TokenCandidates
 }
@@ -118,7 +118,7 @@ func (a *answer) add(s string, tokens uint32, candidates []engine.Candidate) err
 			a.silent = 0
 			if n := len(a.units); n > 0 && len(a.units[n-1].text)+len(s) <= limits.EnginePiece {
 				u := &a.units[n-1]
-				u.text, u.tokens = u.text+s, u.tokens+tokens
+				u.text, u.tokens = append(u.text, s...), u.tokens+tokens
 				return
 			}
 			a.split(s, tokens, nil)
@@ -141,9 +141,9 @@ func (a *answer) split(s string, tokens uint32, c *enginev1.TokenCandidates) {
 	for len(s) > limits.EnginePiece {
 		var head string
 		head, s = at(s, limits.EnginePiece)
-		a.units = append(a.units, unit{text: head})
+		a.units = append(a.units, unit{text: []byte(head)})
 	}
-	a.units = append(a.units, unit{text: s, tokens: tokens, candidates: c})
+	a.units = append(a.units, unit{text: []byte(s), tokens: tokens, candidates: c})
 }
 
 func thousandths(logprob float32) int32 {
@@ -216,7 +216,7 @@ func (a *answer) piece() *enginev1.GenerateResponse {
 			break
 		}
 		n++
-		p.Text += u.text
+		p.Text += string(u.text)
 		p.Tokens += u.tokens
 		if u.candidates != nil {
 			p.Candidates = append(p.Candidates, u.candidates)

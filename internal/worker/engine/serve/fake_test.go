@@ -136,7 +136,7 @@ func says(pieces ...string) func(context.Context, engine.Request, func(engine.Ev
 
 // rig is a service behind a worker's guard on a connection, as the core sees it.
 type rig struct {
-	t      *testing.T
+	t      testing.TB
 	s      *Service
 	conn   *ipc.Conn
 	engine *enginev1.EngineServiceClient
@@ -145,7 +145,7 @@ type rig struct {
 
 var grant = []byte("a model's grant.")
 
-func newRig(t *testing.T, l engine.Library) *rig {
+func newRig(t testing.TB, l engine.Library) *rig {
 	t.Helper()
 	mine, end, err := ipc.Pair()
 	if err != nil {
