@@ -40,10 +40,10 @@ import (
 	"github.com/bailey-run/bailey/internal/wire/indexv1"
 	"github.com/bailey-run/bailey/internal/wire/policyv1"
 	"github.com/bailey-run/bailey/internal/wire/workerv1"
-	"github.com/bailey-run/bailey/internal/workerspec"
 	"github.com/bailey-run/bailey/internal/worker/index"
 	"github.com/bailey-run/bailey/internal/worker/index/serve"
 	"github.com/bailey-run/bailey/internal/workerkit"
+	"github.com/bailey-run/bailey/internal/workerspec"
 )
 
 // plainName is the argument that makes this program the plain worker.
