@@ -39,8 +39,10 @@ type job struct {
 	// asked may allow besides.
 	models, offered []string
 	most            uint32
-	// tokens is how many the models may write, 0 = as the index worker asks for.
+	// tokens is how many the models may write, 0 = as the index worker asks for;
+	// capped has it for those that write.
 	tokens uint64
+	capped map[string]uint64
 	// folded shows also what a model wrote without support.
 	folded bool
 }

@@ -114,7 +114,7 @@ func (c *cli) obtain(ctx context.Context, cl *client.Client, j job, r *result) (
 	}}
 	for _, m := range j.models {
 		w := modelWanted(m)
-		w.want.Quota = &grantv1.Quota{Tokens: j.tokens}
+		w.want.Quota = &grantv1.Quota{Tokens: j.capped[m]}
 		w.optional = true
 		rows = append(rows, w)
 	}

@@ -45,7 +45,7 @@ func namedModels(names []string) ([]string, error) {
 // meaning is offered: the only one that is here, or the one that was used last.
 func (c *cli) chooseModels(ctx context.Context, cl *client.Client, j *job) error {
 	if len(j.models) > 0 {
-		return nil
+		return c.capWriters(ctx, cl, j)
 	}
 	found, err := cl.Grant.FindRemembered(ctx, &grantv1.FindRememberedRequest{Path: []byte(j.dir)})
 	if err != nil {
@@ -53,7 +53,7 @@ func (c *cli) chooseModels(ctx context.Context, cl *client.Client, j *job) error
 	}
 	if len(found.GetPath()) > 0 && len(found.GetModels()) > 0 {
 		j.models = found.GetModels()[:min(len(found.GetModels()), limits.TaskModels)]
-		return nil
+		return c.capWriters(ctx, cl, j)
 	}
 	if j.verb != "ask" || len(j.allowed) > 0 {
 		return nil
@@ -67,6 +67,27 @@ func (c *cli) chooseModels(ctx context.Context, cl *client.Client, j *job) error
 	}
 	if m := offer(all); m != "" {
 		j.offered = []string{m}
+	}
+	return nil
+}
+
+// capWriters finds the models that --max-tokens is for: one that makes vectors
+// writes nothing, and its quota counts what it reads.
+func (c *cli) capWriters(ctx context.Context, cl *client.Client, j *job) error {
+	if j.tokens == 0 {
+		return nil
+	}
+	j.capped = map[string]uint64{}
+	for _, name := range j.models {
+		got, err := listModels(ctx, cl, name)
+		if err != nil {
+			return err
+		}
+		for _, r := range got {
+			if r.GetModel().GetFacts().GetRole() != modelv1.Role_ROLE_EMBEDDING {
+				j.capped[name] = j.tokens
+			}
+		}
 	}
 	return nil
 }
