@@ -45,8 +45,6 @@ func doMain() int {
 type step struct {
 	why  string
 	args []string
-	// input is what the command reads, as from a pipe.
-	input string
 	// needs says that it is left out where the engine cannot run.
 	needs bool
 }
@@ -92,9 +90,8 @@ Try it on a folder of your own; it asks before it reads, and --help explains:
 // tour goes through the steps.
 type tour struct {
 	out io.Writer
-	// run starts bailey with arguments and something to read, and returns its exit
-	// code.
-	run  func(input string, args ...string) (int, error)
+	// run starts bailey with arguments and returns its exit code.
+	run  func(args ...string) (int, error)
 	home string
 }
 
@@ -110,12 +107,8 @@ func (t tour) all(with models) bool {
 			continue
 		}
 		n++
-		pipe := ""
-		if s.input != "" {
-			pipe = "echo " + quote([]string{s.input}) + " | "
-		}
-		fmt.Fprintf(t.out, "\n== %d. %s\n$ %sbin/bailey %s --home %s\n\n", n, s.why, pipe, quote(s.args), t.home)
-		code, err := t.run(s.input, append(s.args, "--home", t.home)...)
+		fmt.Fprintf(t.out, "\n== %d. %s\n$ bin/bailey %s --home %s\n\n", n, s.why, quote(s.args), t.home)
+		code, err := t.run(append(s.args, "--home", t.home)...)
 		if err == nil && code == unavailable && s.needs {
 			with.missing = "the engine does not run on this machine"
 			fmt.Fprintf(t.out, "\n-- What needs a model is left out: %s. All else goes on.\n", with.missing)
@@ -136,20 +129,18 @@ func (t tour) all(with models) bool {
 	if ok {
 		fmt.Fprintf(t.out, "\n== %d. Nothing stays behind: the core ends by itself soon after its last client; this ends it now.\n$ bin/bailey stop --home %s\n\n", n+1, t.home)
 	}
-	if _, err := t.run("", "stop", "--home", t.home); err != nil {
+	if _, err := t.run("stop", "--home", t.home); err != nil {
 		fmt.Fprintln(t.out, "tour:", err)
 	}
 	return ok
 }
 
-// start returns a function that runs bin/bailey where the reader sees it.
-func start(root string) func(input string, args ...string) (int, error) {
-	return func(input string, args ...string) (int, error) {
+// start returns a function that runs bin/bailey where the reader sees it, with
+// nothing to read from.
+func start(root string) func(args ...string) (int, error) {
+	return func(args ...string) (int, error) {
 		cmd := exec.Command(filepath.Join(root, "bin", "bailey"), args...)
 		cmd.Dir, cmd.Stdout, cmd.Stderr = root, os.Stdout, os.Stderr
-		if input != "" {
-			cmd.Stdin = strings.NewReader(input + "\n")
-		}
 		err := cmd.Run()
 		if cmd.ProcessState != nil {
 			return cmd.ProcessState.ExitCode(), nil

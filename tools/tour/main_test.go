@@ -17,7 +17,7 @@ type fake struct {
 	err  error
 }
 
-func (f *fake) run(input string, args ...string) (int, error) {
+func (f *fake) run(args ...string) (int, error) {
 	f.ran = append(f.ran, strings.Join(args, " "))
 	if args[0] == f.fail {
 		return f.code, f.err
