@@ -25,15 +25,22 @@ type grantJSON struct {
 	Used      uint64  `json:"used"`
 	State     string  `json:"state"`
 	DecidedBy string  `json:"decided_by"`
+	// Progress of work in the background, from 0 to 1; nil when there is none.
+	Progress *float64 `json:"progress,omitempty"`
 }
 
 func grantOf(g *grantv1.ListResponse) grantJSON {
 	scope := jsonPath(g.GetScope())
-	return grantJSON{
+	out := grantJSON{
 		ID: g.GetId(), Kind: capability.Name(g.GetKind()), Scope: scope.Path, Base64: scope.Base64,
 		Holder: g.GetHolder(), Task: g.GetTask(), Since: rfc3339(g.GetSinceMs()), Expires: rfc3339(g.GetExpiresMs()),
 		Used: g.GetUsed(), State: stateName(g.GetState()), DecidedBy: decidedByName(g.GetDecidedBy()),
 	}
+	if n := g.GetProgress(); n > 0 {
+		part := float64(n) / 1000
+		out.Progress = &part
+	}
+	return out
 }
 
 // rfc3339 writes a time in UTC; nil for none.
@@ -93,7 +100,11 @@ func grantList(ctx context.Context, c *cli, call *call) error {
 	}
 	t := table{head: []string{"ID", "STATE", "KIND", "SINCE", "USED", "SCOPE"}}
 	for _, g := range rows {
-		t.add(g.ID, g.State, g.Kind, localTime(g.Since), fmt.Sprint(g.Used), visible.Path(g.Scope))
+		state := g.State
+		if g.Progress != nil {
+			state += fmt.Sprintf(", at %.0f %%", *g.Progress*100)
+		}
+		t.add(g.ID, state, g.Kind, localTime(g.Since), fmt.Sprint(g.Used), visible.Path(g.Scope))
 	}
 	t.print(c.out)
 	return nil
