@@ -17,7 +17,8 @@ func fromWorker(err error) error {
 	switch c := errs.CodeOf(err); c {
 	case errs.FolderMissing, errs.FolderNotDir, errs.FolderClosed, errs.FolderChanged, errs.NoSpace, errs.TooLarge, errs.NotFound,
 		errs.CoreBusy, errs.Cancelled, errs.Deadline, errs.GrantExpired, errs.GrantRevoked, errs.QuotaUsedUp, errs.WorkerCrashed, errs.Malformed, errs.Usage, errs.NotSupported,
-		errs.EngineMissing, errs.ModelRefused, errs.ModelRole, errs.MemoryUsedUp, errs.ContextOverflow, errs.TemplateRefused, errs.SchemaRefused:
+		errs.EngineMissing, errs.ModelRefused, errs.ModelRole, errs.MemoryUsedUp, errs.ContextOverflow, errs.TemplateRefused, errs.SchemaRefused,
+		errs.StoreDamaged, errs.StoreConflict:
 		e := errs.Wrap(c, op, err)
 		switch d := errs.From(err).Detail; {
 		case said(c, d):
@@ -111,5 +112,15 @@ func phrases() []phrase {
 		{errs.ModelRefused, "its vectors have # numbers; # are the most"},
 		{errs.TemplateRefused, "the file brings none"},
 		{errs.TemplateRefused, "it has # bytes; # are the most"},
+		{errs.StoreDamaged, "it is kept whole as conversations.damaged-#.db"},
+		{errs.StoreDamaged, "it could not be set aside"},
+		{errs.StoreConflict, "turns before this one are gone"},
+		{errs.NotSupported, "your conversations were written by a newer release of Bailey"},
+		{errs.CoreBusy, "another process holds your conversations"},
+		{errs.NotFound, "no conversation has that id"},
+		{errs.NotFound, "there is no conversation yet"},
+		{errs.TooLarge, "# conversations are kept"},
+		{errs.TooLarge, "a conversation has at most # turns"},
+		{errs.TooLarge, "the conversation is too long to be kept"},
 	}
 }
