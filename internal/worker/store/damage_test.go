@@ -230,7 +230,7 @@ func TestForward(t *testing.T) {
 	before := files(t, dir)
 	s = at(t, dir)
 	for range 2 {
-		if _, _, err := read(t, s, id); !is(err, errs.HomeUnusable) {
+		if _, _, err := read(t, s, id); !is(err, errs.NotSupported) {
 			t.Errorf("a newer database: %v", err)
 		}
 	}
@@ -308,7 +308,7 @@ func TestHeldByAnother(t *testing.T) {
 	dir := t.TempDir()
 	s := at(t, dir)
 	talk(t, s, "mine")
-	if _, err := at(t, dir).Begin(t.Context(), &storev1.BeginRequest{}); !is(err, errs.HomeUnusable) {
+	if _, err := at(t, dir).Begin(t.Context(), &storev1.BeginRequest{}); !is(err, errs.CoreBusy) {
 		t.Errorf("%v", err)
 	}
 	if err := s.Close(); err != nil {

@@ -112,7 +112,7 @@ func (d *database) prepare(l layout) error {
 	case app != applicationID || version < 1:
 		return fmt.Errorf("%w: application %#x, version %d", errDamaged, app, version)
 	case version > l.version:
-		return errs.New(errs.HomeUnusable, op).With("your conversations were written by a newer release of Bailey").
+		return errs.New(errs.NotSupported, op).With("your conversations were written by a newer release of Bailey").
 			WithHint("use that release; nothing was changed")
 	case version < l.version:
 		if err := d.change(func() error {
@@ -287,7 +287,7 @@ func fail(op string, err error) error {
 	case sqlite3.SQLITE_FULL:
 		return errs.Wrap(errs.NoSpace, op, err)
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
-		return errs.Wrap(errs.HomeUnusable, op, err).With("another process holds your conversations")
+		return errs.Wrap(errs.CoreBusy, op, err).With("another process holds your conversations")
 	case sqlite3.SQLITE_INTERRUPT:
 		return errs.Wrap(errs.Cancelled, op, err)
 	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
