@@ -51,6 +51,9 @@ type lease struct {
 	role   modelv1.Role
 
 	mu sync.Mutex
+	// options are what the grant's client asked for last: an engine that is started
+	// anew is loaded with them.
+	options loadOptions
 	// way is how a grant with a quota is used; see take.
 	way string
 	// used is what the core saw used, for the row of an engine that is started
@@ -132,7 +135,17 @@ func (l *lease) end() {
 	if kill {
 		e.live = nil
 	}
+	s := e.starting
+	if s != nil && last {
+		s.abandoned = true
+	}
 	e.mu.Unlock()
+	if s != nil && last {
+		s.cancel()
+		if !orderly {
+			<-s.done
+		}
+	}
 	if v == nil {
 		return
 	}
@@ -369,6 +382,19 @@ func (l *lease) take(way string, again bool) (capability.Quota, error) {
 		return q, errs.New(errs.QuotaUsedUp, op)
 	}
 	return q, nil
+}
+
+// wants notes what the grant's client asks for.
+func (l *lease) wants(o loadOptions) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.options = o
+}
+
+func (l *lease) wanted() loadOptions {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.options
 }
 
 // spent notes what a call used.

@@ -176,6 +176,10 @@ func (v *live) load(ctx context.Context, progress func(uint32)) error {
 			progress(p.Thousandths)
 		} else {
 			v.loaded = r.GetLoaded()
+			// An engine's own words, which a person may be shown.
+			for _, s := range []*string{&v.loaded.Engine, &v.loaded.Variant, &v.loaded.ChatRefused} {
+				*s = plain(*s, limits.EngineSays)
+			}
 		}
 	}
 }

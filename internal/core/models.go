@@ -133,6 +133,7 @@ func (c *Core) load(ctx context.Context, in *modelv1.LoadRequest, out *modelv1.M
 		if err != nil {
 			return err
 		}
+		l.wants(o)
 		c.cfg.Log.Info("a model is loaded", "milliseconds", time.Since(began).Milliseconds())
 		return out.Send(&modelv1.LoadResponse{Event: &modelv1.LoadResponse_Loaded{Loaded: v.loaded}})
 	}())

@@ -192,7 +192,7 @@ func (r *call) findEngine(ctx context.Context) (target, capability.Handle, error
 	if l == nil {
 		return target{}, capability.Handle{}, errs.New(errs.GrantMissing, op)
 	}
-	v, err := l.engine.ensure(ctx, l, loadOptions{}, nil)
+	v, err := l.engine.ensure(ctx, l, l.wanted(), nil)
 	if err != nil {
 		return target{}, capability.Handle{}, err
 	}

@@ -407,6 +407,31 @@ func TestLoad(t *testing.T) {
 	if _, err := u.say(g.Handle, "say"); err != nil {
 		t.Errorf("after both: %v", err)
 	}
+	if l, _, err := load(g, 0); err != nil || l.Context != 900 {
+		t.Errorf("started anew, it forgot what was asked for: %v %v", l, err)
+	}
+	// Withdrawn while it loads: nothing is left when that returns.
+	in, err := u.Model.Load(t.Context(), &modelv1.LoadRequest{Grant: g.Handle, Context: 1003})
+	must(t, err)
+	defer in.Close()
+	if _, err := in.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.engines()) != 1 {
+		t.Fatal("control: nothing loads")
+	}
+	if _, err := u.Grant.Revoke(t.Context(), &grantv1.RevokeRequest{Id: g.Id}); err != nil {
+		t.Fatal(err)
+	}
+	if es := r.engines(); len(es) != 0 {
+		t.Errorf("engines %v", es)
+	}
+	for err == nil {
+		_, err = in.Recv()
+	}
+	if !is(err, errs.GrantRevoked) {
+		t.Errorf("the load ended with %v", err)
+	}
 }
 
 // A quota counts over all calls, also when the engine had to be started anew.
