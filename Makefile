@@ -107,6 +107,7 @@ bench: build ## measure against the targets and the peers; raw data goes to benc
 	cd bench/ask && $(GO) run . -o ../data/ask-$(DAY).json
 	cd bench/audit && $(GO) run . -dir /var/tmp -out ../data/audit-$(DAY).json
 	cd bench/index && $(GO) run . -o ../data/index-$(DAY).json
+	cd bench/tokens && $(GO) run . -o ../data/tokens-$(DAY).json
 	cd bench/answers && $(GO) run . -bailey ../../bin/bailey -o ../data/answers-$(DAY).json
 
 .PHONY: lint
