@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -39,6 +40,8 @@ type options struct {
 	embed     string
 	library   string
 	model     *model
+	write     string
+	first     int
 	peersOnly bool
 	verbose   bool
 	summaries bool
@@ -55,6 +58,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f.BoolVar(&o.held, "held", false, "use the held questions too: once, at the end")
 	f.StringVar(&o.binary, "bailey", "", "ask this bailey binary too (`path`), in its sandbox")
 	f.StringVar(&o.embed, "embed", "", "find by meaning too, with the model of this `file`")
+	f.StringVar(&o.write, "write", "", "only have the chat model of this `file` write below the passages")
+	f.IntVar(&o.first, "first", 0, "with -write: of the first so many questions that have passages")
 	f.StringVar(&o.library, "library", "../../build/engine", "the `folder` of the engine's libraries")
 	f.BoolVar(&o.peersOnly, "peers", false, "only the peers")
 	f.BoolVar(&o.verbose, "v", false, "a line for every question")
@@ -80,6 +85,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		}
 		defer o.model.m.Close()
 	}
+	if o.write != "" {
+		return o.writing(ctx, qs, stdout)
+	}
 	rep, err := evaluate(ctx, o, qs, stderr)
 	if err != nil {
 		return err
@@ -94,6 +102,28 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return rep.write(o.out)
 	}
 	return nil
+}
+
+// writing measures what a chat model writes, alone.
+func (o options) writing(ctx context.Context, qs []question, stdout io.Writer) error {
+	w, err := openWriter(ctx, o.write, o.library)
+	if err != nil {
+		return err
+	}
+	defer w.m.Close()
+	t, err := write(ctx, o, w, qs, stdout)
+	if err != nil {
+		return err
+	}
+	t.print(stdout)
+	if o.out == "" {
+		return nil
+	}
+	b, err := json.MarshalIndent(t, "", " ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(o.out, append(b, '\n'), 0o644)
 }
 
 // alone says whether a set is another than the one that thresholds come

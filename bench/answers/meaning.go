@@ -22,8 +22,13 @@ type model struct {
 
 var _ index.Embedder = (*model)(nil)
 
-// openModel loads the model of a file with the libraries of a folder.
+// openModel loads an embedding model.
 func openModel(ctx context.Context, file, library string) (*model, error) {
+	return load(ctx, file, library, true)
+}
+
+// load loads the model of a file with the libraries of a folder.
+func load(ctx context.Context, file, library string, embedding bool) (*model, error) {
 	l, err := llama.Open(library)
 	if err != nil {
 		return nil, err
@@ -40,7 +45,7 @@ func openModel(ctx context.Context, file, library string) (*model, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	m, err := l.Load(ctx, f, engine.Options{Size: size, Embedding: true}, func(float32) {})
+	m, err := l.Load(ctx, f, engine.Options{Size: size, Embedding: embedding}, func(float32) {})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}

@@ -50,15 +50,12 @@ const (
 
 // Limits of what a model writes below an answer or a summary.
 const (
-	// WriteRepeatPenalty is in thousandths: small models else say one sentence
-	// until they are stopped.
-	WriteRepeatPenalty = 1100
 	// WritePassages is how many passages of an answer a model is told: small ones
 	// mix the facts of more.
 	WritePassages = 8
-	// WriteTokens is how much a model may write: three sentences, and twice that
-	// for one that is wordy.
-	WriteTokens = 200
+	// WriteTokens is how much a model may write: two sentences are asked for, and
+	// this is twice as much.
+	WriteTokens = 120
 	// WriteContext is what is reckoned with for a model that does not tell its
 	// context, in tokens.
 	WriteContext = 1024

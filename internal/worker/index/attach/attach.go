@@ -158,7 +158,7 @@ func vector(b []byte, dimension int) ([]float32, error) {
 // turns; another gets them as one text to go on from. max is the number of
 // tokens it may write.
 func (e *Engine) Write(ctx context.Context, system, user string, max int, emit func(text string) error) (written.Tokens, error) {
-	q := &enginev1.GenerateRequest{Grant: e.handle, MaxTokens: uint32(max), Sampling: &enginev1.Sampling{Greedy: true, RepeatPenalty: limits.WriteRepeatPenalty}}
+	q := &enginev1.GenerateRequest{Grant: e.handle, MaxTokens: uint32(max), Sampling: &enginev1.Sampling{Greedy: true}}
 	if e.Chat() {
 		q.Messages = []*enginev1.Message{{Speaker: enginev1.Speaker_SPEAKER_SYSTEM, Text: system}, {Speaker: enginev1.Speaker_SPEAKER_USER, Text: user}}
 	} else {

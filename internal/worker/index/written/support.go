@@ -63,7 +63,11 @@ func newChecker(f *fold.Folder, ps []Passage) *checker {
 // support returns the places of the passages in which all numbers and names of
 // the sentence stand, and limits.WriteSupport of its other words; none when no
 // passage has them.
+// A question, as of a model that says what it was asked again, states nothing.
 func (c *checker) support(text string) []answer.Citation {
+	if strings.HasSuffix(text, "?") || strings.HasSuffix(text, "？") {
+		return nil
+	}
 	var cited []answer.Citation
 	for i := range c.passages {
 		if !c.in(&c.passages[i], text) {
@@ -79,7 +83,7 @@ func (c *checker) support(text string) []answer.Citation {
 }
 
 func (c *checker) in(p *told, text string) bool {
-	words, found := 0, 0
+	words, numbers, found := 0, 0, 0
 	for i, w := range wordsOf(c.fold, text, p.Language) {
 		has, other := p.affirmed[w.Text], p.denied[w.Text]
 		if w.denied {
@@ -90,11 +94,15 @@ func (c *checker) in(p *told, text string) bool {
 			return false
 		}
 		words++
+		if w.Kind == fold.Number {
+			numbers++
+		}
 		if has {
 			found++
 		}
 	}
-	if words < limits.WriteWords || float64(found) < limits.WriteSupport*float64(words) {
+	// Numbers alone say nothing.
+	if words < limits.WriteWords || words-numbers < limits.WriteWords-1 || float64(found) < limits.WriteSupport*float64(words) {
 		return false
 	}
 	for _, n := range numerals(text) {

@@ -90,7 +90,8 @@ func TestSupport(t *testing.T) {
 		"Ships may enter after nine in the evening.":                          "", // not denied any more
 		"The offline key of the harbour closes the safe of the ships.":        "", // of two passages
 		"Releases are encrypted, compressed and uploaded with an offline key": "", // most words are elsewhere
-		"Yes.":     "",
+		"Yes.": "",
+		"Are releases signed with an offline key?": "",
 		"The key.": "",
 		"Releases can’t be signed with an offline key.":     "",
 		"Releases aren't signed with an offline key.":       "",
