@@ -17,6 +17,7 @@ import (
 	"github.com/bailey-run/bailey/internal/ipc"
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/models"
+	"github.com/bailey-run/bailey/internal/plat/cores"
 	"github.com/bailey-run/bailey/internal/supervise"
 	"github.com/bailey-run/bailey/internal/wire/enginev1"
 	"github.com/bailey-run/bailey/internal/wire/modelv1"
@@ -150,11 +151,16 @@ func (v *live) detail() map[string]string {
 func (v *live) load(ctx context.Context, progress func(uint32)) error {
 	const op = "core.engine-load"
 	m := v.use.Model
+	threads := v.options.threads
+	if threads == 0 {
+		// An engine's own root does not say which processors share a core.
+		threads = uint32(min(cores.Default(), limits.EngineThreads))
+	}
 	silence := time.AfterFunc(limits.EngineLoadSilence, func() { v.hang(op) })
 	defer silence.Stop()
 	in, err := enginev1.NewEngineServiceClient(v.worker.Conn).Load(ipc.WithFiles(ctx, v.use.File.File), &enginev1.LoadRequest{
 		Size: m.Facts.GetSize(), Role: m.Facts.GetRole(),
-		Context: v.options.context, Parallel: v.options.parallel, Threads: v.options.threads,
+		Context: v.options.context, Parallel: v.options.parallel, Threads: threads,
 	})
 	if err != nil {
 		return err

@@ -146,14 +146,14 @@ const (
 	EngineEmbedBatch = 256
 	// EngineEmbedTexts is how many texts make one batch.
 	EngineEmbedTexts = 16
+	// EngineThreads is how many threads an engine has at most, as in the schema.
+	EngineThreads = 256
 	// EngineNice is the priority of work that nobody waits for, the lowest.
 	EngineNice = 19
 	// EngineLogLine and EngineLogLines bound what is kept of the library's log, in
 	// bytes and lines: the reason of a failure stands in the last few.
 	EngineLogLine  = 512
 	EngineLogLines = 32
-	// EngineNameBytes is the longest name in a model's header that is asked for.
-	EngineNameBytes = 256
 	// ExtractiveSentences is how many sentences the engine without weights says.
 	ExtractiveSentences = 3
 	// ExtractiveDimension is how many numbers its vectors have: few words of a
