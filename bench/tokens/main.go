@@ -193,8 +193,8 @@ func (b *bench) peer(ctx context.Context) error {
 		}
 	}
 	if _, err := os.Stat(filepath.Join(b.o.peerDir, "node_modules", "node-llama-cpp")); err != nil && why == "" {
-		// Not npm ci: the lock lacks optional packages of other systems, which
-		// npm's mirror here does not have.
+		// Not npm ci: the lock lacks optional packages of other systems, which could
+		// not be had when it was written. What it names it holds to a digest.
 		c := exec.CommandContext(ctx, "npm", "install", "--ignore-scripts", "--omit=optional", "--no-audit", "--no-fund", "--loglevel=error")
 		c.Dir, c.Stderr = b.o.peerDir, os.Stderr
 		if err := c.Run(); err != nil {

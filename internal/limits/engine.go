@@ -123,8 +123,9 @@ const (
 	// context was made for ends the process. Larger ones are not faster here.
 	EngineBatch = 512
 	// EngineFirstChunk is how many tokens of the first prompt are read at once,
-	// before it is known how long a token takes.
-	EngineFirstChunk = 64
+	// before it is known how long a token takes: on the slowest machine they take
+	// less than EngineSilence.
+	EngineFirstChunk = 16
 	// EngineLeastChunk is how many are read at once on the slowest machine.
 	EngineLeastChunk = 16
 	// EngineMixed is how many tokens of a prompt are read together with tokens

@@ -425,7 +425,7 @@ func (w *writer) step() {
 		return
 	}
 	n := w.b.len()
-	if n > limits.EngineLeastChunk {
+	if n >= limits.EngineLeastChunk {
 		w.pace = max(1, time.Since(began)/time.Duration(n))
 	}
 	at := 0
