@@ -107,11 +107,10 @@ const (
 	// ModelStep is how many tokens the engine computes at once, n_ubatch of
 	// llama.cpp.
 	ModelStep = 512
-	// ModelWidths is how many results of a layer's width are alive at once.
-	ModelWidths = 8
-	// ModelAttention: attention's scores are made for one in so many of the
-	// heads' whole size.
-	ModelAttention = 1
-	// ModelFixed is what the engine and its library take besides, in bytes.
-	ModelFixed = 60 << 20
+	// ModelWidths is how many results of a layer's width are alive at once, the
+	// wider ones inside it included.
+	ModelWidths = 16
+	// ModelFixed is what the engine and its library take besides, in bytes: 17 MB
+	// were seen.
+	ModelFixed = 24 << 20
 )

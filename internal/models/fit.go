@@ -12,8 +12,9 @@ import (
 // Weights are the tensors' bytes. The cache holds a key and a value of 16 bits
 // for each token of each conversation, layer and head; a model that makes
 // vectors has none. The computation's scratch memory grows with the width of a
-// layer, the vocabulary and the tokens of one step, and its attention with the
-// context; the factors are from llama.cpp's own figures (RATIONALE.md).
+// layer and the tokens of one step, and the mask of its attention with the context;
+// the factors are from what engines took (RATIONALE.md). Pages of the file that
+// the engine maps are not counted: the system drops them before it swaps.
 func Fit(f *modelv1.Facts, context, parallel uint32, available uint64) *modelv1.Fit {
 	context = contextOf(f, context)
 	parallel = max(1, parallel)
@@ -26,7 +27,9 @@ func Fit(f *modelv1.Facts, context, parallel uint32, available uint64) *modelv1.
 }
 
 // Need is what loading takes in all, in bytes.
-func Need(fit *modelv1.Fit) uint64 { return fit.GetWeights() + fit.GetCache() + fit.GetCompute() }
+func Need(fit *modelv1.Fit) uint64 {
+	return saturated(fit.GetWeights(), saturated(fit.GetCache(), fit.GetCompute()))
+}
 
 func contextOf(f *modelv1.Facts, context uint32) uint32 {
 	if context == 0 {
@@ -66,13 +69,11 @@ func headWidth(f *modelv1.Facts) uint64 {
 }
 
 func computeOf(f *modelv1.Facts, context, parallel uint32) uint64 {
-	step := min(uint64(limits.ModelStep), uint64(context)*uint64(parallel))
-	// Of every token of a step at once: the output's scores for the whole
-	// vocabulary, a few layers' width, and attention over the context.
-	scores := product(4, step, uint64(f.GetVocabulary()))
+	tokens := product(uint64(context), uint64(parallel))
+	step := min(uint64(limits.ModelStep), tokens)
 	widths := product(4*limits.ModelWidths, step, uint64(f.GetDimension()))
-	attention := product(4, step, uint64(max(1, f.GetHeads())), uint64(context)*uint64(parallel)) / limits.ModelAttention
-	return saturated(limits.ModelFixed, saturated(scores, saturated(widths, attention)))
+	mask := product(2, step, tokens)
+	return saturated(limits.ModelFixed, saturated(widths, mask))
 }
 
 func need(f *modelv1.Facts, context, parallel uint32) uint64 {
