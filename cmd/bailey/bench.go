@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/visible"
 	"github.com/bailey-run/bailey/internal/wire/enginev1"
@@ -68,42 +67,26 @@ func benchTokens(ctx context.Context, c *cli, call *call) error {
 	}
 	bar := &progress{out: c.errOut, columns: c.screen.redraw}
 	defer bar.erase()
-	if err = t.load(ctx, func(n uint32) { bar.show(loadingLine(n)) }); err != nil && errs.CodeOf(err) != errs.TemplateRefused {
-		return err
-	}
-	l := t.loaded
-	out := benchJSON{Machine: machineJSON{Processor: processor(), Cores: runtime.NumCPU(), OS: runtime.GOOS, Arch: runtime.GOARCH,
-		Engine: l.GetEngine(), Variant: l.GetVariant(), Model: t.model.GetName(), Context: l.GetContext()}}
-	words := benchWords(int(l.GetContext()))
-	var read, wrote, first []float64
-	for run := range limits.BenchRuns {
-		bar.show(fmt.Sprintf("Measuring, run %d of %d", run+1, limits.BenchRuns))
-		// Another beginning each time, so that nothing is there from the run before.
-		q := &enginev1.GenerateRequest{Grant: t.handle, Text: fmt.Sprintf("Run %d of this text. ", run) + words, MaxTokens: limits.BenchTokens,
-			Sampling: &enginev1.Sampling{Greedy: true}}
-		a := &outcome{}
-		if err = t.generate(ctx, q, a, &nowhere{}, func() {}); err != nil {
+	var out benchJSON
+	// The default first, or what was asked for; then one thread, if that is not it.
+	for _, threads := range []uint32{t.o.threads, 1} {
+		if l := t.loaded; l != nil && (l.GetThreads() == threads || t.o.threads != 0) {
+			continue
+		}
+		t.o.threads, t.loaded = threads, nil
+		if err = t.load(ctx, func(n uint32) { bar.show(loadingLine(n)) }); err != nil && t.loaded == nil {
 			return err
 		}
-		d := a.done
-		if us := d.GetPromptUs() - d.GetQueueUs(); us > 0 {
-			read = append(read, float64(d.GetPromptTokens()-d.GetReusedTokens())*1e6/float64(us))
+		rows, e := t.measure(ctx, bar)
+		if err = e; err != nil {
+			return err
 		}
-		if r := a.rate(); r > 0 {
-			wrote = append(wrote, r)
-		}
-		first = append(first, a.first.Seconds()*1e3)
+		out.Rows = append(out.Rows, rows...)
 	}
 	bar.erase()
-	threads := count(uint64(l.GetThreads()), "thread")
-	for _, row := range []struct {
-		name, unit string
-		values     []float64
-	}{{"reading a prompt, " + threads, "tok/s", read}, {"writing, " + threads, "tok/s", wrote}, {"to the first token", "ms", first}} {
-		if len(row.values) > 0 {
-			out.Rows = append(out.Rows, benchRow{Name: row.name, Value: median(row.values), Unit: row.unit})
-		}
-	}
+	l := t.loaded
+	out.Machine = machineJSON{Processor: processor(), Cores: runtime.NumCPU(), OS: runtime.GOOS, Arch: runtime.GOARCH,
+		Engine: l.GetEngine(), Variant: l.GetVariant(), Model: t.model.GetName(), Context: l.GetContext()}
 	if c.json {
 		return c.printJSON(out)
 	}
@@ -117,6 +100,41 @@ func benchTokens(ctx context.Context, c *cli, call *call) error {
 	table.print(c.out)
 	c.out.WriteString("\nThe same library in-process, and a peer beside it: `make bench` in Bailey's source measures all in one run, because figures of two runs do not compare.\n")
 	return nil
+}
+
+// measure reads and writes a few times with what is loaded.
+func (t *talk) measure(ctx context.Context, bar *progress) ([]benchRow, error) {
+	words := benchWords(int(t.loaded.GetContext()))
+	threads := count(uint64(t.loaded.GetThreads()), "thread")
+	var read, wrote, first []float64
+	for run := range limits.BenchRuns {
+		bar.show(fmt.Sprintf("Measuring with %s, run %d of %d", threads, run+1, limits.BenchRuns))
+		// Another beginning each time, so that nothing is there from the run before.
+		q := &enginev1.GenerateRequest{Grant: t.handle, Text: fmt.Sprintf("%d times %s", run+1, words), MaxTokens: limits.BenchTokens,
+			Sampling: &enginev1.Sampling{Greedy: true}}
+		a := &outcome{}
+		if err := t.generate(ctx, q, a, &nowhere{}, func() {}); err != nil {
+			return nil, err
+		}
+		d := a.done
+		if us := int64(d.GetPromptUs()) - int64(d.GetQueueUs()); us > 0 {
+			read = append(read, float64(d.GetPromptTokens()-d.GetReusedTokens())*1e6/float64(us))
+		}
+		if r := a.rate(); r > 0 {
+			wrote = append(wrote, r)
+		}
+		first = append(first, a.first.Seconds()*1e3)
+	}
+	var rows []benchRow
+	for _, row := range []struct {
+		name, unit string
+		values     []float64
+	}{{"reading a prompt", "tok/s", read}, {"writing", "tok/s", wrote}, {"to the first token", "ms", first}} {
+		if len(row.values) > 0 {
+			rows = append(rows, benchRow{Name: row.name + ", " + threads, Value: median(row.values), Unit: row.unit})
+		}
+	}
+	return rows, nil
 }
 
 // nowhere drops an answer.

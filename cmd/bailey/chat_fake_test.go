@@ -41,6 +41,7 @@ type fakeCore struct {
 	asked   []*enginev1.GenerateRequest
 	loads   []*modelv1.LoadRequest
 	loading error
+	hold    chan struct{} // a load that never ends; closed when it has begun
 	dials   int
 	grants  int
 	conn    *ipc.Conn
@@ -139,11 +140,16 @@ func (f fakeModel) List(_ context.Context, q *modelv1.ListRequest, out *modelv1.
 	return nil
 }
 
-func (f fakeModel) Load(_ context.Context, q *modelv1.LoadRequest, out *modelv1.ModelServiceLoadSender) error {
+func (f fakeModel) Load(ctx context.Context, q *modelv1.LoadRequest, out *modelv1.ModelServiceLoadSender) error {
 	f.mu.Lock()
 	f.loads = append(f.loads, q)
-	err := f.loading
+	err, hold := f.loading, f.hold
 	f.mu.Unlock()
+	if hold != nil {
+		close(hold)
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
 	if err != nil {
 		return err
 	}

@@ -145,6 +145,9 @@ func (t *talk) resume(ctx context.Context) error {
 			t.saved = len(t.turns)
 			return nil
 		}
+		if errs.CodeOf(err) == errs.NotFound {
+			return errs.Wrap(errs.NotFound, "cli.chat", err).With("there is no conversation yet").WithHint("begin one: bailey chat")
+		}
 		if err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ func (t *talk) once(ctx context.Context) error {
 	t.add(storev1.Speaker_SPEAKER_USER, t.o.prompt)
 	t.keep(ctx)
 	var out sink
-	text := &flow{out: t.c.out, columns: t.c.screen.columns}
+	text := &flow{out: t.c.out, columns: t.c.screen.columns, trim: !t.continues}
 	bar := &progress{out: t.c.errOut, columns: t.c.screen.redraw}
 	defer bar.erase()
 	lines := &jsonSink{c: t.c, t: t, bar: bar}

@@ -106,7 +106,7 @@ func (s *conversing) greet() {
 // show prints a turn that was said before.
 func (s *conversing) show(turn *storev1.Turn) {
 	text := turn.GetText()
-	f := &flow{out: s.c.out, columns: s.c.screen.columns}
+	f := &flow{out: s.c.out, columns: s.c.screen.columns, trim: true}
 	if turn.GetSpeaker() == storev1.Speaker_SPEAKER_USER {
 		text = chatPrompt + strings.ReplaceAll(text, "\n", "\n"+chatMore)
 	}
@@ -170,16 +170,28 @@ func (s *conversing) answer(ctx context.Context) error {
 		return nil
 	}
 	_ = s.c.out.Flush()
-	e := errs.From(err)
-	printError(s.c.errOut, e)
+	s.failed(errs.From(err))
+	return nil
+}
+
+// failed says why there is no answer, and what can be done about it here; the
+// table's hints are for a command that has ended.
+func (s *conversing) failed(e *errs.Error) {
+	hint := e.HintText()
 	switch e.Code {
 	case errs.ContextOverflow:
-		s.say("/drop leaves the oldest turns out from here on, and /retry asks again; /new begins another conversation.")
+		hint = "/drop leaves the oldest turns out from here on, and /retry asks again; /new begins another conversation"
 	case errs.TemplateRefused, errs.ModelRole:
+	case errs.WorkerCrashed, errs.WorkerHung, errs.CoreUnavailable, errs.GrantRevoked, errs.GrantExpired, errs.GrantMissing, errs.QuotaUsedUp, errs.Internal, errs.Denied:
+		hint = "/retry asks again"
 	default:
-		s.say("/retry asks again.")
+		hint = strings.TrimPrefix(hint+"; /retry asks again", "; ")
 	}
-	return nil
+	for i, line := range []string{"bailey: " + visible.Path(e.Message()) + ".", "  Hint: " + visible.Path(hint)} {
+		if i == 0 || hint != "" {
+			s.say(line)
+		}
+	}
 }
 
 // stream prints one answer while it comes, and what it took.
@@ -193,7 +205,7 @@ func (s *conversing) stream(ctx context.Context) error {
 			cancel(errStopped)
 		}
 	}()
-	out := &textSink{c: s.c, flow: &flow{out: s.c.out, columns: s.c.screen.columns}, bar: &progress{out: s.c.errOut, columns: s.c.screen.redraw}}
+	out := &textSink{c: s.c, flow: &flow{out: s.c.out, columns: s.c.screen.columns, trim: true}, bar: &progress{out: s.c.errOut, columns: s.c.screen.redraw}}
 	if columns, _ := s.term.Size(); s.c.screen.columns > 0 {
 		// It may have another width by now.
 		out.flow.columns = min(columns, limits.LineWidth)
@@ -387,7 +399,7 @@ func transcript(f *os.File, model string, turns []*storev1.Turn) error {
 			return err
 		}
 		w.code = false
-		if err := errors.Join(w.write(strings.TrimRight(turn.GetText(), "\n")+"\n\n"), w.end()); err != nil {
+		if err := errors.Join(w.write(strings.Trim(turn.GetText(), " \n")+"\n\n"), w.end()); err != nil {
 			return err
 		}
 	}

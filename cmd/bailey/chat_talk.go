@@ -191,10 +191,10 @@ type outcome struct {
 	stopped bool
 	dropped uint32
 	tokens  uint32
-	// first is the time from the question to the first text, all the time to the
-	// end.
-	first, all time.Duration
-	done       *enginev1.Done
+	// first is the time from the question to the first text, last to the last, and
+	// all to the end.
+	first, last, all time.Duration
+	done             *enginev1.Done
 }
 
 // rate is the tokens a second; 0 when there were too few to tell.
@@ -202,7 +202,7 @@ func (a *outcome) rate() float64 {
 	if us := a.done.GetOutputUs(); us > 0 && a.done.GetOutputTokens() > 1 {
 		return float64(a.done.GetOutputTokens()-1) * 1e6 / float64(us)
 	}
-	if d := a.all - a.first; a.done == nil && d > 0 && a.tokens > 1 {
+	if d := a.last - a.first; a.done == nil && d > 0 && a.tokens > 1 {
 		return float64(a.tokens-1) / d.Seconds()
 	}
 	return 0
@@ -213,7 +213,7 @@ func (a *outcome) rate() float64 {
 func (t *talk) reply(ctx context.Context, out sink) (*outcome, error) {
 	if err := t.load(ctx, out.loading); err != nil {
 		t.lose(err)
-		return &outcome{}, stoppedOr(ctx, err)
+		return &outcome{stopped: errors.Is(context.Cause(ctx), errStopped)}, stoppedOr(ctx, err)
 	}
 	request, left, err := t.request()
 	if err != nil {
@@ -277,8 +277,9 @@ func (t *talk) generate(ctx context.Context, request *enginev1.GenerateRequest, 
 			a.dropped += r.GetPrompt().GetDropped()
 		case r.GetPiece() != nil:
 			p := r.GetPiece()
+			a.last = time.Since(began)
 			if a.first == 0 {
-				a.first = time.Since(began)
+				a.first = a.last
 			}
 			if text.Len()+len(p.GetText()) > limits.ChatTurn {
 				return errs.New(errs.TooLarge, "cli.chat").With("the answer does not end").WithHint("set --max-tokens")

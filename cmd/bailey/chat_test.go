@@ -68,6 +68,23 @@ func TestStop(t *testing.T) {
 	}
 }
 
+// Loading can be stopped too.
+func TestStopLoading(t *testing.T) {
+	core := newFakeCore(t, t.TempDir())
+	core.hold = make(chan struct{})
+	p := enact(t, core, chatOptions{})
+	p.ask("Go on", "\r\n")
+	<-core.hold
+	p.type_("\x03")
+	p.see(t, "stopped")
+	core.mu.Lock()
+	core.hold = nil
+	core.mu.Unlock()
+	p.ask("/retry", "Yes.")
+	p.see(t, chatPrompt)
+	p.leaves()
+}
+
 // Each typed error gives the prompt back with its reason, and /retry works.
 func TestErrorsGiveThePromptBack(t *testing.T) {
 	for _, code := range []errs.Code{errs.WorkerCrashed, errs.WorkerHung, errs.MemoryUsedUp, errs.ContextOverflow, errs.QuotaUsedUp, errs.GrantRevoked, errs.ModelChanged, errs.ModelQuarantine} {

@@ -20,6 +20,9 @@ type flow struct {
 	out io.Writer
 	// columns to wrap at; 0 = wrap nothing.
 	columns int
+	// trim leaves the blanks before the first word out, which some models begin
+	// every answer with.
+	trim bool
 
 	used   int    // columns before the word
 	blanks string // before the word, not printed yet
@@ -59,6 +62,9 @@ func (f *flow) end() error {
 }
 
 func (f *flow) white(c byte) {
+	if f.trim && !f.some {
+		return
+	}
 	switch c {
 	case '\n':
 		if strings.HasPrefix(f.line, "```") {

@@ -10,8 +10,8 @@ import (
 	"github.com/bailey-run/bailey/internal/testkit/gguf"
 )
 
-// writeModel FILE KIND: a generated model: chat, chat2 (other weights), base (no
-// template), embedding, or one of the table of bad models by its name.
+// writeModel FILE KIND: a generated model: chat, chat2 (other weights), hello (one
+// sentence), talker (no end), base (no template), embedding, or one of the table of bad models by its name.
 func writeModel(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, args, 2, "gguf FILE KIND")
 	s := gguf.Small(1)
@@ -25,6 +25,11 @@ func writeModel(ts *testscript.TestScript, neg bool, args []string) {
 	case "base":
 		s.Template = "-"
 		f = gguf.Llama(s)
+	case "hello":
+		f = gguf.Script("Hello", "from", "a", "generated", "model.")
+	case "talker":
+		// It says random words, and never ends by itself.
+		f = gguf.Llama(gguf.Shape{Name: "talker", Context: 4096, Embed: 256, Layers: 4, FF: 512, Heads: 8, KVHeads: 8, Vocabulary: 4000, Type: gguf.F32, Seed: 2})
 	case "embedding":
 		f = gguf.Embedding(1)
 	case "licensed":

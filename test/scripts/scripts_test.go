@@ -55,15 +55,20 @@ func run(m *testing.M) int {
 	return code
 }
 
-// build puts the three programs of a release into dir.
+// build puts the four programs of a release into dir, and the engine's library
+// if it was fetched.
 func build(dir, release string) error {
 	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-X github.com/bailey-run/bailey/internal/release.version="+release, "-o", dir+"/",
-		"github.com/bailey-run/bailey/cmd/bailey", "github.com/bailey-run/bailey/cmd/bailey-core", "github.com/bailey-run/bailey/cmd/bailey-worker")
+		"github.com/bailey-run/bailey/cmd/bailey", "github.com/bailey-run/bailey/cmd/bailey-core", "github.com/bailey-run/bailey/cmd/bailey-worker", "github.com/bailey-run/bailey/cmd/bailey-engine")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("building: %w\n%s", err, out)
 	}
-	return nil
+	library := filepath.Join("..", "..", "build", "engine")
+	if found, err := filepath.Glob(filepath.Join(library, "*.so*")); err != nil || len(found) == 0 {
+		return err
+	}
+	return os.CopyFS(filepath.Join(dir, "engine"), os.DirFS(library))
 }
 
 // again runs the same scripts as an ordinary user, from a copy that this user can read.
@@ -108,8 +113,12 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Cmds:                commands(),
 		Condition: func(cond string) (bool, error) {
-			if cond == "root" {
+			switch cond {
+			case "root":
 				return os.Geteuid() == 0, nil
+			case "engine":
+				_, err := os.Stat(filepath.Join(bins, "engine"))
+				return err == nil, nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},

@@ -19,8 +19,10 @@ import (
 //
 //	size COLUMNS ROWS   the terminal's size; 80 by 24 otherwise; later lines change it
 //	see TEXT            wait until TEXT is on the terminal (behind what was seen before)
+//	grows BYTES         wait until so much more than was seen has appeared
 //	type TEXT           type a Go string without its quotes, for example read\n
 //	quiet DURATION      nothing more may appear for so long
+//	kill NAME           kill -9 the processes of that name that the script started
 //	ends DURATION       the program must end within so long
 //
 // What appeared is in the file term.out. Without -code the program must end
@@ -78,6 +80,10 @@ func term(ts *testscript.TestScript, neg bool, args []string) {
 	limit := patience
 	for _, line := range play {
 		verb, what, _ := strings.Cut(line, " ")
+		if verb == "kill" {
+			signal(ts, false, []string{"KILL", what})
+			continue
+		}
 		if verb == "ends" {
 			limit, err = time.ParseDuration(what)
 			ts.Check(err)
@@ -122,6 +128,18 @@ func (s *screenplay) act(verb, what string) error {
 				s.seen += i + len(what)
 			}
 			return i >= 0
+		})
+	case "grows":
+		n, err := strconv.Atoi(what)
+		if err != nil {
+			return err
+		}
+		return s.read(time.Now().Add(patience), func() bool {
+			if s.all.Len() < s.seen+n {
+				return false
+			}
+			s.seen += n
+			return true
 		})
 	case "size":
 		var size unix.Winsize
