@@ -94,8 +94,11 @@ const (
 	// where the text can go on.
 	SchemaProperties = 64
 	SchemaOptional   = 16
-	// SchemaAlternatives bounds enum, anyOf and oneOf.
+	// SchemaAlternatives bounds enum, whose common beginnings are written once.
 	SchemaAlternatives = 256
+	// SchemaChoices bounds anyOf and oneOf: texts of several alternatives are
+	// followed in all of them at once, at each token of the vocabulary.
+	SchemaChoices = 32
 	// SchemaRepeat bounds minItems, minLength and counts in patterns; a maxItems or
 	// maxLength beyond it counts as this. Each makes a rule of the grammar.
 	SchemaRepeat = 256

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/bailey-run/bailey/internal/limits"
 )
@@ -56,8 +57,8 @@ func (c *compiler) choice(o *object, word string, v any, at string, depth int) (
 	switch {
 	case !ok || len(list) == 0:
 		return "", refuse(at, "%s is a list", word)
-	case len(list) > limits.SchemaAlternatives:
-		return "", refuse(at, "%s has more than %d alternatives", word, limits.SchemaAlternatives)
+	case len(list) > limits.SchemaChoices:
+		return "", refuse(at, "%s has more than %d alternatives", word, limits.SchemaChoices)
 	case word == "allOf" && len(list) > 1:
 		return "", refuse(at, "the word \"allOf\" is not supported with more than one schema")
 	case word == "oneOf":
@@ -227,14 +228,49 @@ func (c *compiler) enum(o *object, word string, v any, at string) (string, error
 		if types[0] != "" && !slices.ContainsFunc(types, func(t string) bool { return isType(v, t) }) {
 			continue // of another type, so it is not valid
 		}
-		if e := quote(literal(v)); !slices.Contains(out, e) {
-			out = append(out, e)
-		}
+		out = append(out, literal(v))
 	}
 	if len(out) == 0 {
 		return "", refuse(at, "no value of %s has the type", word)
 	}
-	return alternatives(out), nil
+	slices.Sort(out)
+	return tree(slices.Compact(out)), nil
+}
+
+// tree is one of the words, which are in order, with what they begin with in
+// common written once: the engine looks at each alternative at every token (256
+// words without it: 0.4 s a token with a vocabulary of 49,000).
+func tree(words []string) string {
+	if len(words) == 1 {
+		return quote(words[0])
+	}
+	first, last := words[0], words[len(words)-1]
+	n := 0
+	for n < len(first) && n < len(last) && first[n] == last[n] {
+		n++
+	}
+	for n > 0 && (n < len(first) && !utf8.RuneStart(first[n]) || n < len(last) && !utf8.RuneStart(last[n])) {
+		n--
+	}
+	var out []string
+	for i := 0; i < len(words); {
+		rest := words[i][n:]
+		r, _ := utf8.DecodeRuneInString(rest)
+		j := i + 1
+		for rest != "" && j < len(words) && strings.HasPrefix(words[j][n:], string(r)) {
+			j++
+		}
+		group := make([]string, 0, j-i)
+		for _, w := range words[i:j] {
+			group = append(group, w[n:])
+		}
+		out = append(out, tree(group))
+		i = j
+	}
+	if n == 0 {
+		return alternatives(out)
+	}
+	return quote(first[:n]) + " " + alternatives(out)
 }
 
 func isType(v any, t string) bool {

@@ -183,9 +183,9 @@ func good() []string {
 		`{"type":"array","prefixItems":[{"type":"string"},{"type":"integer"}],"items":false}`, `{"type":"array","prefixItems":[{"const":null}],"minItems":1,"maxItems":1}`,
 		`{"enum":["a","b\"c",1,-2.5,null,true,{"x":[1,{"y":"z"}]},[]]}`, `{"const":"only"}`, `{"type":"string","enum":["a",1,"b"]}`, `{"type":"integer","enum":[1,2.5,3]}`, `{"const":"line\nbreak\t\u0001\u007f"}`,
 		`{"type":"string","minLength":3}`, `{"type":"string","maxLength":3}`, `{"type":"string","minLength":2,"maxLength":5}`, `{"type":"string","minLength":4,"maxLength":4}`, `{"type":"string","maxLength":0}`, `{"type":"string","maxLength":1000000}`,
-		`{"type":"string","pattern":"^[a-z]+$"}`, `{"type":"string","pattern":"^[A-Z]{2}[0-9]{3,5}$"}`, `{"type":"string","pattern":"^(foo|bar|ba)z?$"}`, `{"type":"string","pattern":"^\\d{4}-\\d{2}$"}`,
+		`{"type":"string","pattern":"^[a-z]+$"}`, `{"type":"string","pattern":"^[A-Z]{2}[0-9]{3,5}$"}`, `{"type":"string","pattern":"^(foo|bar|ba)z?$"}`, `{"type":"string","pattern":"^[^@]+@([a-z]+\\.)+[A-Z]{2}$"}`, `{"type":"string","pattern":"^a{3}b{0,2}c{2,}$"}`, `{"type":"string","pattern":"^\\d{4}-\\d{2}$"}`,
 		`{"type":"string","pattern":"^[^a]*$"}`, `{"type":"string","pattern":"^.+$"}`, `{"type":"string","pattern":"^\\w+@\\w+\\.com$"}`, `{"type":"string","pattern":"^[\"\\\\/\\]\\[^-]+$"}`, `{"type":"string","pattern":"^$"}`,
-		`{"type":"string","pattern":"^a\"b\\\\c$"}`, `{"type":"string","pattern":"^[a-z0-9]+(-[a-z0-9]+)*$"}`, `{"type":"string","pattern":"^(\\.[0-9]{1,3}){3}$"}`, `{"type":"string","pattern":"^\\S+\\s\\S+$"}`, `{"type":"string","pattern":"^[é-ü€]+$"}`,
+		`{"type":"string","pattern":"^a\"b\\\\c$"}`, `{"type":"string","pattern":"^[a-z0-9]+(-[a-z0-9]+)*$"}`, `{"type":"string","pattern":"^(\\.[0-9]{1,3}){3}$"}`, `{"type":"string","pattern":"^(ab|cd|[xy]z)+$"}`, `{"type":"string","pattern":"^([a-z]{3}[0-9]){2,4}$"}`, `{"type":"string","pattern":"^([a-z]{1,10}-){3}$"}`, `{"enum":["foo","foobar","fo","é","è","",1,12,123,"12"]}`, `{"type":"string","pattern":"^\\S+\\s\\S+$"}`, `{"type":"string","pattern":"^[é-ü€]+$"}`,
 		`{"type":"string","format":"date"}`, `{"type":"string","format":"time"}`, `{"type":"string","format":"date-time"}`, `{"type":"string","format":"uuid"}`, `{"type":"string","format":"ipv4"}`,
 		`{"type":"integer","minimum":0}`, `{"type":"integer","minimum":1,"maximum":10}`, `{"type":"integer","minimum":-5,"maximum":5}`, `{"type":"integer","maximum":-3}`, `{"type":"integer","maximum":17}`, `{"type":"integer","minimum":-120}`,
 		`{"type":"integer","minimum":17}`, `{"type":"integer","minimum":1900,"maximum":2100}`, `{"type":"integer","exclusiveMinimum":0,"exclusiveMaximum":3}`, `{"type":"integer","minimum":-1999,"maximum":-87}`, `{"type":"integer","minimum":95,"maximum":12345}`,
@@ -270,7 +270,7 @@ func TestRefused(t *testing.T) {
 		many += fmt.Sprintf(`"p%d":{"type":"null"},`, i)
 	}
 	many = strings.TrimSuffix(many, ",") + `}}`
-	nodes := `{"anyOf":[` + strings.TrimSuffix(strings.Repeat(`{"anyOf":[`+strings.TrimSuffix(strings.Repeat(`{"type":"null"},`, 40), ",")+`]},`, 40), ",") + `]}`
+	nodes := `{"anyOf":[` + strings.TrimSuffix(strings.Repeat(`{"anyOf":[`+strings.TrimSuffix(strings.Repeat(`{"type":"null"},`, 30), ",")+`]},`, 30), ",") + `]}`
 	for s, want := range map[string]string{
 		``: "not JSON", `{`: "not JSON", `{} {}`: "more than one", `{}x`: "more than one", `[]`: "a schema is an object", `3`: "a schema is an object", `false`: "false",
 		`{"type":"object","patternProperties":{}}`: `"patternProperties"`, `{"type":"integer","multipleOf":3}`: `"multipleOf"`, `{"not":{}}`: `"not"`,
@@ -281,13 +281,15 @@ func TestRefused(t *testing.T) {
 		`{"$defs":{"a":{"anyOf":[{"$ref":"#/$defs/a"},{"type":"null"}]}},"$ref":"#/$defs/a"}`: "without an end", `{"type":"object","properties":{"me":{"$ref":"#"}},"required":["me"]}`: "without an end",
 		`{"allOf":[{"type":"string"},{"minLength":2}]}`: `"allOf"`, `{"oneOf":[{"type":"integer"},{"type":"number"}]}`: "anyOf", `{"oneOf":[{},{"type":"null"}]}`: "anyOf", `{"anyOf":[]}`: "list", `{"anyOf":[{"type":"null"}],"type":"null"}`: `"type"`,
 		`{"type":"string","pattern":"abc"}`: `"pattern"`, `{"type":"string","pattern":"^a"}`: `"pattern"`, `{"type":"string","pattern":"^(a$"}`: "not supported", `{"type":"string","pattern":"^(?=a)b$"}`: "not supported",
-		`{"type":"string","pattern":"^(a?){0,500}$"}`: "pattern", `{"type":"string","pattern":"^(a?){0,200}$"}`: "may be empty", `{"type":"string","pattern":"^(a*)*b$"}`: "may be empty", `{"type":"string","pattern":"^(a{1,30}){1,30}$"}`: "more than 256",
-		`{"type":"string","pattern":"^a{1000}$"}`: "more than 256", `{"type":"string","pattern":"^\\bword$"}`: "not supported", `{"type":"string","pattern":"^[\\x00-\\x1f]$"}`: "control", `{"type":"string","pattern":"^\\p{L}$"}`: "not supported",
+		`{"type":"string","pattern":"^(a?){0,500}$"}`: "may be empty", `{"type":"string","pattern":"^(a*)*b$"}`: "may be empty", `{"type":"string","pattern":"^(a{1,8}){1,8}$"}`: "two ways", `{"type":"string","pattern":"^([a-z]+)*x$"}`: "two ways",
+		`{"type":"string","pattern":"^(a{30}){30}$"}`: "512 places", `{"type":"string","pattern":"^(ab|[a-c]x)+$"}`: "two ways", `{"type":"string","pattern":"^.*@.*$"}`: "two ways", `{"type":"string","pattern":"^[a-z]*[a-z]*[a-z]*$"}`: "two ways",
+		`{"type":"string","pattern":"^[a-z]{0,200}[a-z]{0,200}$"}`: "two ways", `{"type":"string","pattern":"^(a|b|ab)*c$"}`: "two ways", `{"type":"string","pattern":"^(-[a-z]+)*([a-z]+-[a-z])*$"}`: "two ways",
+		`{"type":"string","pattern":"^a{1000}$"}`: "more than 512", `{"type":"string","pattern":"^\\bword$"}`: "not supported", `{"type":"string","pattern":"^[\\x00-\\x1f]$"}`: "control", `{"type":"string","pattern":"^\\p{L}$"}`: "not supported",
 		`{"type":"string","minLength":500}`: "minLength", `{"type":"array","minItems":10000}`: "minItems", `{"type":"array","minItems":-1}`: "minItems", `{"type":"array","minItems":1.5}`: "minItems", `{"type":"array","minItems":3,"maxItems":2}`: "more than",
 		`{"type":"integer","minimum":5,"maximum":4}`: "no number", `{"type":"integer","minimum":0.5}`: `"minimum"`, `{"type":"number","minimum":-1}`: "from 0 on", `{"type":"number","exclusiveMinimum":0}`: `"exclusiveMinimum"`, `{"type":"integer","minimum":1e30}`: `"minimum"`,
 		`{"type":"object","properties":{"a":{}},"required":["b"]}`: `"b"`, `{"type":"object","required":["b"]}`: `"b"`, `{"type":"string","enum":[1]}`: "no value", `{"enum":[]}`: "list", `{"a":1,"a":2}`: "twice",
-		deep: "deeper", wide: "more than 256", many: "more than 64", nodes: "more than 512", strings.Repeat(" ", limits.SchemaBytes) + "{}": "bytes", strings.Repeat("[", 60_000): "deep", strings.Repeat(`{"not":`, 5000): "deep",
-		`{"type":"string","pattern":"^` + strings.Repeat("a", limits.SchemaPattern) + `$"}`: "more than 512", "root ::= \"a\"": "not JSON",
+		`{"anyOf":[` + strings.TrimSuffix(strings.Repeat(`{},`, 33), ",") + `]}`: "more than 32", deep: "deeper", wide: "more than 256", many: "more than 64", nodes: "more than 512", strings.Repeat(" ", limits.SchemaBytes) + "{}": "bytes", strings.Repeat("[", 60_000): "deep", strings.Repeat(`{"not":`, 5000): "deep",
+		`{"type":"string","pattern":"^` + strings.Repeat("a", limits.SchemaPattern) + `$"}`: "more than 512 bytes", "root ::= \"a\"": "not JSON",
 	} {
 		start := time.Now()
 		g, err := Grammar([]byte(s))

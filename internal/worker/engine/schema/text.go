@@ -101,10 +101,12 @@ func pattern(s, at string) (string, error) {
 	if n < 2 || parts[0].Op != syntax.OpBeginText || parts[n-1].Op != syntax.OpEndText {
 		return "", refuse(at, "the word \"pattern\" is supported from ^ to $ only")
 	}
+	if err := plain(parts[1:n-1], at); err != nil {
+		return "", err
+	}
 	var out []string
-	size := 0
 	for _, p := range parts[1 : n-1] {
-		e, err := expression(p, at, 1, &size)
+		e, err := expression(p, at)
 		if err != nil {
 			return "", err
 		}
@@ -116,14 +118,8 @@ func pattern(s, at string) (string, error) {
 	return strings.Join(out, " "), nil
 }
 
-// expression writes a part of a pattern, which stands within repetitions of so
-// many times together. What can be read in many ways makes a grammar slow: the
-// engine holds all of them at every character. So the product of nested counts is
-// bounded, and what may be empty is not repeated.
-func expression(re *syntax.Regexp, at string, times int, size *int) (string, error) {
-	if *size++; *size > limits.SchemaPattern {
-		return "", refuse(at, "the pattern is too large")
-	}
+// expression writes a part of a pattern.
+func expression(re *syntax.Regexp, at string) (string, error) {
 	switch re.Op {
 	case syntax.OpEmptyMatch:
 		return `""`, nil
@@ -141,12 +137,12 @@ func expression(re *syntax.Regexp, at string, times int, size *int) (string, err
 	case syntax.OpAnyCharNotNL, syntax.OpAnyChar:
 		return class([]rune{0, unicode.MaxRune}, at)
 	case syntax.OpCapture:
-		e, err := expression(re.Sub[0], at, times, size)
+		e, err := expression(re.Sub[0], at)
 		return "(" + e + ")", err
 	case syntax.OpConcat, syntax.OpAlternate:
 		var out []string
 		for _, s := range re.Sub {
-			e, err := expression(s, at, times, size)
+			e, err := expression(s, at)
 			if err != nil {
 				return "", err
 			}
@@ -157,32 +153,18 @@ func expression(re *syntax.Regexp, at string, times int, size *int) (string, err
 		}
 		return "(" + strings.Join(out, " ") + ")", nil
 	case syntax.OpStar, syntax.OpPlus, syntax.OpQuest, syntax.OpRepeat:
-		return repetition(re, at, times, size)
+		return repetition(re, at)
 	}
 	return "", refuse(at, "the pattern is not supported")
 }
 
-func repetition(re *syntax.Regexp, at string, times int, size *int) (string, error) {
-	from, to := re.Min, re.Max
-	switch re.Op {
-	case syntax.OpStar:
-		from, to = 0, -1
-	case syntax.OpPlus:
-		from, to = 1, -1
-	case syntax.OpQuest:
-		from, to = 0, 1
-	}
+func repetition(re *syntax.Regexp, at string) (string, error) {
+	from, to := times(re)
 	sub := re.Sub[0]
-	if to != 1 && empty(sub) {
-		return "", refuse(at, "the pattern repeats what may be empty")
-	}
-	if to != 1 {
-		times *= max(from, to, 2)
-	}
-	if times > limits.SchemaRepeat {
+	if max(from, to) > limits.SchemaRepeat {
 		return "", refuse(at, "the pattern repeats more than %d times", limits.SchemaRepeat)
 	}
-	e, err := expression(sub, at, times, size)
+	e, err := expression(sub, at)
 	if err != nil {
 		return "", err
 	}
@@ -190,23 +172,6 @@ func repetition(re *syntax.Regexp, at string, times int, size *int) (string, err
 		return "(" + e + ")?", nil
 	}
 	return repeated("("+e+")", from, to), nil
-}
-
-// empty reports whether e matches the empty text.
-func empty(re *syntax.Regexp) bool {
-	switch re.Op {
-	case syntax.OpLiteral, syntax.OpCharClass, syntax.OpAnyChar, syntax.OpAnyCharNotNL:
-		return false
-	case syntax.OpCapture, syntax.OpPlus:
-		return empty(re.Sub[0])
-	case syntax.OpRepeat:
-		return re.Min == 0 || empty(re.Sub[0])
-	case syntax.OpConcat:
-		return !slices.ContainsFunc(re.Sub, func(s *syntax.Regexp) bool { return !empty(s) })
-	case syntax.OpAlternate:
-		return slices.ContainsFunc(re.Sub, empty)
-	}
-	return true
 }
 
 // class writes a set of characters, as they stand in JSON. Control characters are
@@ -374,14 +339,26 @@ func positive(lo, hi int64) []string {
 		n := len(strconv.FormatInt(lo, 10))
 		return append(out, fmt.Sprintf("[1-9] [0-9]{%d,%d}", n, max(n, limits.SchemaDigits-1)))
 	}
+	// Lengths of which all numbers are within are one alternative.
+	least, most := 0, 0
 	for lo <= hi {
-		top := int64(9)
+		top, digits := int64(9), 1
 		for top < lo {
-			top = top*10 + 9
+			top, digits = top*10+9, digits+1
 		}
-		top = min(top, hi)
-		out = append(out, same(strconv.FormatInt(lo, 10), strconv.FormatInt(top, 10))...)
+		if lo == top/10+1 && top <= hi {
+			if least == 0 {
+				least = digits
+			}
+			most = digits
+		} else {
+			top = min(top, hi)
+			out = append(out, same(strconv.FormatInt(lo, 10), strconv.FormatInt(top, 10))...)
+		}
 		lo = top + 1
+	}
+	if least > 0 {
+		out = append(out, "[1-9] "+repeated("[0-9]", least-1, most-1))
 	}
 	return out
 }

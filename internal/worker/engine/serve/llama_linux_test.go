@@ -90,7 +90,7 @@ func TestAnswersFitTheirSchema(t *testing.T) {
 		`{"type":"object","properties":{"name":{"type":"string","maxLength":20},"age":{"type":"integer","minimum":0,"maximum":120},"tags":{"type":"array","items":{"enum":["a","b","c"]},"maxItems":3},"note":{"type":"string","maxLength":8}},"required":["name","age","tags"]}`,
 		`{"type":"array","items":{"type":"number","minimum":0,"maximum":1},"minItems":2,"maxItems":5}`,
 		`{"type":"string","pattern":"^[a-z]{2,5}-[0-9]{3}$"}`,
-		`{"type":"string","pattern":"^([a-z]{1,16}){1,16}$"}`, `{"type":"string","pattern":"^([a-z]+)*[0-9]$","$comment":"may be empty within"}`,
+		`{"type":"string","pattern":"^[a-z]+(-[a-z]+)*$","$comment":"may go on to the end"}`,
 		`{"anyOf":[{"type":"boolean"},{"type":"null"}]}`, `{"enum":["é😀","\"\\\n"]}`, `{"type":"string","format":"date-time"}`, `{"type":"string","minLength":256,"maxLength":256}`,
 		`{"$defs":{"n":{"type":"object","properties":{"v":{"type":"integer","maximum":9,"minimum":0},"next":{"anyOf":[{"type":"null"},{"$ref":"#/$defs/n"}]}},"required":["v","next"]}},"$ref":"#/$defs/n"}`,
 	} {
@@ -101,9 +101,6 @@ func TestAnswersFitTheirSchema(t *testing.T) {
 				Sampling: &enginev1.Sampling{Seed: seed + 1, Temperature: 1500},
 			})
 			if err != nil {
-				if strings.Contains(s, "$comment") {
-					continue
-				}
 				t.Fatalf("%s: %v", s, err)
 			}
 			if d := time.Since(start); h.done.OutputTokens > 0 {
