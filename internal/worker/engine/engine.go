@@ -42,8 +42,8 @@ type Options struct {
 	Size int64
 	// Embedding makes vectors; else it generates.
 	Embedding bool
-	// Context of one sequence, tokens; 0 = the smaller of limits.EngineContext and
-	// what the model was trained for.
+	// Context of one sequence, tokens, and never more than the model was trained
+	// for; 0 = limits.EngineContext.
 	Context int
 	// Parallel sequences; 0 = one.
 	Parallel int

@@ -56,9 +56,9 @@ func New(v Voice, o engine.Options) engine.Model {
 	}
 	if i.Context <= 0 {
 		i.Context = limits.EngineContext
-		if v.Trained > 0 {
-			i.Context = min(i.Context, v.Trained)
-		}
+	}
+	if v.Trained > 0 {
+		i.Context = min(i.Context, v.Trained)
 	}
 	m := &model{voice: v, info: i, embeds: o.Embedding, closed: make(chan struct{}), free: make(chan *sequence, i.Parallel)}
 	if o.Embedding {

@@ -144,6 +144,9 @@ func load(t *testing.T, s Subject) {
 	if d.Parallel != 1 || d.Threads < 1 || d.Context != min(limits.EngineContext, d.TrainedContext) {
 		t.Errorf("defaults %+v", d)
 	}
+	if most := s.chat(t, engine.Options{Context: d.TrainedContext + 1}).Info(); most.Context != d.TrainedContext {
+		t.Errorf("a context of %d, trained for %d", most.Context, d.TrainedContext)
+	}
 	ctx, end := context.WithCancel(context.Background())
 	end()
 	_, err = l.Load(ctx, s.Chat(t), engine.Options{}, nil)

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -167,7 +168,9 @@ func TestMemory(t *testing.T) {
 		}
 	}
 	// 128 MB of keys and values.
-	m, err := l.Load(context.Background(), written(t, gguf.Llama(gguf.Small(1))), engine.Options{Context: enough, Parallel: 8}, nil)
+	shape := gguf.Small(1)
+	shape.Context = enough
+	m, err := l.Load(context.Background(), written(t, gguf.Llama(shape)), engine.Options{Context: enough, Parallel: 8}, nil)
 	if limited == "limited" {
 		if !errors.Is(err, errs.New(errs.MemoryUsedUp, "")) {
 			t.Errorf("without the memory for it: %v", err)
@@ -289,6 +292,38 @@ func TestBackground(t *testing.T) {
 		if n := nice(); n != before {
 			t.Errorf("nice %d afterwards, %d before", n, before)
 		}
+	}
+}
+
+// A model has a table of so many places; what asks for more would end the
+// process at the first text that has them.
+func TestContextBeyondTraining(t *testing.T) {
+	m := loaded(t, gguf.Embedding(1), engine.Options{Embedding: true, Context: 4096})
+	if n := m.Info().Context; n != m.Info().TrainedContext {
+		t.Errorf("a context of %d, trained for %d", n, m.Info().TrainedContext)
+	}
+	err := m.Embed(context.Background(), []string{strings.Repeat("sea ", 3000)}, false, func(_ []float32, tokens, cut int) error {
+		if tokens-cut != m.Info().TrainedContext {
+			t.Errorf("%d tokens, %d cut", tokens, cut)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	// Without a word on pooling a BERT's vectors are the mean, and a chat model
+	// makes none.
+	g := gguf.Embedding(1)
+	g.KV = slices.DeleteFunc(g.KV, func(kv gguf.KV) bool { return kv.Key == "bert.pooling_type" })
+	bare := loaded(t, g, engine.Options{Embedding: true})
+	if err := bare.Embed(context.Background(), []string{"sea"}, false, func(v []float32, _, _ int) error { return nil }); err != nil {
+		t.Error(err)
+	}
+	if _, err := opened(t).Load(context.Background(), written(t, gguf.Llama(gguf.Small(1))), engine.Options{Embedding: true}, nil); !errors.Is(err, errs.New(errs.ModelRole, "")) {
+		t.Errorf("a chat model that is to make vectors: %v", err)
+	}
+	if _, err := opened(t).Load(context.Background(), written(t, gguf.Embedding(1)), engine.Options{}, nil); !errors.Is(err, errs.New(errs.ModelRole, "")) {
+		t.Errorf("an embedding model that is to write: %v", err)
 	}
 }
 

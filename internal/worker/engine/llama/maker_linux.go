@@ -3,6 +3,7 @@ package llama
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"runtime"
 	"sync"
@@ -43,14 +44,15 @@ type desk struct {
 	serial int
 }
 
-// Poolings, as the library numbers them: one vector for a text, and one number.
+// Poolings, as the library numbers them: a vector for each token, their mean, and
+// one number.
 const (
+	poolNone = 0
 	poolMean = 1
 	poolRank = 4
 )
 
 func (m *model) startMaker() error {
-	pooling := m.meta(m.meta("general.architecture") + ".pooling_type")
 	k := &maker{m: m, front: newDesk(m.info.Threads), back: newDesk(1)}
 	m.maker = k
 	m.info.Parallel = 1
@@ -58,11 +60,18 @@ func (m *model) startMaker() error {
 		return err
 	}
 	c := m.c
-	if pooling == "" && k.front.s.memory != 0 || c.contextPooling(k.front.s.h) == poolRank {
+	if !m.pools() && k.front.s.memory != 0 || c.contextPooling(k.front.s.h) == poolRank {
 		return errs.New(errs.ModelRole, "llama.load").With("it does not make vectors")
 	}
 	m.info.Dimension = int(c.modelWidth(m.h))
 	return nil
+}
+
+// pools reports whether the header says how the vectors of a text's tokens
+// become one.
+func (m *model) pools() bool {
+	v := m.meta(m.meta("general.architecture") + ".pooling_type")
+	return v != "" && v != fmt.Sprint(poolNone)
 }
 
 func newDesk(threads int) *desk {
@@ -82,7 +91,7 @@ func (k *maker) open(d *desk) error {
 	p.ctx, p.batch, p.ubatch = n, n, n
 	p.seqs = limits.EngineEmbedTexts
 	p.embeddings, p.unified = 1, 1
-	if k.m.meta(k.m.meta("general.architecture")+".pooling_type") == "" {
+	if !k.m.pools() {
 		p.pooling = poolMean
 	}
 	s, err := k.m.space(p, d.threads)

@@ -2,6 +2,7 @@ package llama
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -104,9 +105,14 @@ func (m *model) start(o engine.Options) error {
 	m.info.Threads = min(m.info.Threads, poolThreads)
 	if m.info.Context <= 0 {
 		m.info.Context = limits.EngineContext
-		if t := m.info.TrainedContext; t > 0 {
-			m.info.Context = min(m.info.Context, t)
-		}
+	}
+	// A model has no place beyond what it was trained for: one with a table of
+	// places ends the process there, and others say nothing of use.
+	if t := m.info.TrainedContext; t > 0 {
+		m.info.Context = min(m.info.Context, t)
+	}
+	if m.info.Context > math.MaxInt32/m.info.Parallel {
+		return errs.New(errs.MemoryUsedUp, "llama.load").With("the context")
 	}
 	if o.Embedding {
 		return m.startMaker()
