@@ -225,7 +225,7 @@ func (x *Want) GetQuota() *Quota {
 // Quota is counted over all calls with the grant.
 type Quota struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Tokens that the model may write.
+	// Tokens that the model may write, or read to make vectors.
 	Tokens uint64 `protobuf:"varint,1,opt,name=tokens,proto3" json:"tokens,omitempty"`
 	// Milliseconds that it may be at work.
 	Milliseconds uint64 `protobuf:"varint,2,opt,name=milliseconds,proto3" json:"milliseconds,omitempty"`
