@@ -188,8 +188,10 @@ func (b *bench) cold(ctx context.Context) error {
 	return nil
 }
 
-// overhead: what a token costs beyond the library's work, on a model that costs
-// next to nothing.
+// overhead: what a token costs beyond the library's work. By the clock on a model
+// that costs next to nothing, where four processes and threads share the machine;
+// by the clock on one that costs something, where they do not wait for each
+// other; and in processor time of all of Bailey's processes.
 func (b *bench) overhead(ctx context.Context) error {
 	arms, stop, err := b.arms(ctx)
 	if err != nil {
@@ -197,18 +199,79 @@ func (b *bench) overhead(ctx context.Context) error {
 	}
 	defer stop()
 	arms = arms[:2]
-	m := b.tiny()
-	err = with(ctx, arms, order{Path: m.path, Threads: 1, Context: 2048}, func() error {
-		return turns(ctx, arms, b.n(15, 3), func() order { return order{Do: "generate", Prompt: b.prompt(16), Most: b.n(1500, 200)} }, func(a arm, got answer) {
-			b.add("token "+a.name(), 1e6/got.wrote())
+	for _, m := range []model{b.tiny(), b.generated[0]} {
+		tokens := b.n(1500, 200)
+		if m != b.tiny() {
+			tokens = b.n(300, 16)
+		}
+		err = with(ctx, arms, order{Path: m.path, Threads: 1, Context: 2048}, func() error {
+			spent := map[string]float64{}
+			before := func(a arm) error {
+				v, err := b.processor(ctx, a)
+				spent[a.name()] = v
+				return err
+			}
+			for i := range b.n(15, 3) {
+				for j := range arms {
+					a := arms[(i+j)%len(arms)]
+					if err := before(a); err != nil {
+						return err
+					}
+					got, err := a.do(ctx, order{Do: "generate", Prompt: b.prompt(16), Most: tokens})
+					if err != nil {
+						return err
+					}
+					v, err := b.processor(ctx, a)
+					if err != nil {
+						return err
+					}
+					b.add(m.name+" token "+a.name(), 1e6/got.wrote())
+					b.add(m.name+" token's processor "+a.name(), (v-spent[a.name()])*1e6/float64(got.Out))
+				}
+			}
+			return nil
 		})
-	})
-	if err != nil {
-		return err
+		if err != nil {
+			return err
+		}
+		b.beside(m.name+": a token", m.name+" token", "µs", "", "in-process")
+		over := func(what string) float64 {
+			return rows.Median(b.p.Raw[m.name+what+" bailey"]) - rows.Median(b.p.Raw[m.name+what+" in-process"])
+		}
+		b.row(rows.New(m.name+": overhead of a token", over(" token"), "µs", "<= 20"))
+		b.row(rows.New(m.name+": overhead of a token in processor time, core and engine", over(" token's processor"), "µs", ""))
 	}
-	b.beside("a token of a model that costs nothing", "token", "µs", "", "in-process")
-	b.row(rows.New("overhead of a token", rows.Median(b.p.Raw["token bailey"])-rows.Median(b.p.Raw["token in-process"]), "µs", "<= 20"))
 	return nil
+}
+
+// processor is the processor time that an arm's processes have used, seconds; the
+// one that asks is not among them.
+func (b *bench) processor(ctx context.Context, a arm) (sum float64, err error) {
+	pid, err := a.pid(ctx)
+	if err != nil {
+		return 0, err
+	}
+	pids := []int{pid}
+	if a.name() == b.bailey.name() {
+		pids = append(pids, b.bailey.c.PID)
+	}
+	for _, pid := range pids {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			return 0, err
+		}
+		// Behind the name, which may have blanks: state is the third of all.
+		f := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+		const user, system, second = 14 - 3, 15 - 3, 100
+		for _, at := range []int{user, system} {
+			var ticks float64
+			if _, err := fmt.Sscan(f[at], &ticks); err != nil {
+				return 0, err
+			}
+			sum += ticks / second
+		}
+	}
+	return sum, nil
 }
 
 // cancel: until the engine is free again.
