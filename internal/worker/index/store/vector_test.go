@@ -313,3 +313,37 @@ func FuzzVector(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkNearest is a question to 20,000 passages, 384 numbers each.
+func BenchmarkNearest(b *testing.B) {
+	s, err := Open(b.Context(), b.TempDir(), true)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	const passages, batch = 20_000, 1000
+	m, err := s.Model(b.Context(), [32]byte{1}, 384)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := s.conn.ExecContext(b.Context(), "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<?) INSERT INTO chunks SELECT i, 1, x'' FROM n", passages); err != nil {
+		b.Fatal(err)
+	}
+	c := &Chunk{Line: 1, Source: "x", Sentences: []Sentence{{"x", 0, 1, true}}}
+	for from := 0; from < passages; from += batch {
+		var list []Embedded
+		for i := range batch {
+			list = append(list, Embedded{int64(from + i + 1), c, direction(uint64(from+i), 384)})
+		}
+		if err := s.PutVectors(m, list); err != nil {
+			b.Fatal(err)
+		}
+	}
+	q := direction(1<<40, 384)
+	b.ReportAllocs()
+	for b.Loop() {
+		if near, err := s.Nearest(b.Context(), m, q, limits.MeaningNear); err != nil || len(near) != limits.MeaningNear {
+			b.Fatal(len(near), err)
+		}
+	}
+}
