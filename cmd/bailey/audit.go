@@ -80,8 +80,11 @@ func (c *cli) printRecord(raw []byte) error {
 	if r.Task != "" {
 		cells = append(cells, "task "+r.Task)
 	}
-	if p := r.Detail["path"]; p != "" {
-		cells = append(cells, p)
+	// A folder or a file, or the model that it is about.
+	for _, about := range []string{"path", "model"} {
+		if d := r.Detail[about]; d != "" {
+			cells = append(cells, d)
+		}
 	}
 	if release != "" {
 		cells = append(cells, "release "+release)
