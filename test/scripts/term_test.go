@@ -22,10 +22,11 @@ import (
 //	grows BYTES         wait until so much more than was seen has appeared
 //	type TEXT           type a Go string without its quotes, for example read\n
 //	quiet DURATION      nothing more may appear for so long
-//	kill NAME           kill -9 the processes of that name that the script started
+//	signal SIGNAL NAME  send INT, TERM or KILL to the script's processes of that name
 //	ends DURATION       the program must end within so long
 //
-// What appeared is in the file term.out. Without -code the program must end
+// However the program ends, it has to leave the terminal in the mode in which it
+// found it. What appeared is in the file term.out. Without -code the program must end
 // with 0. It is testscript's ttyin that also gives standard error, where Bailey asks.
 func term(ts *testscript.TestScript, neg bool, args []string) {
 	var stdin, stdout string
@@ -71,8 +72,17 @@ func term(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(s.act(verb, what))
 		play = play[1:]
 	}
+	// The terminal stays open here: the kernel puts the modes of one back that
+	// nobody has open any more.
+	closed := false
+	defer func() {
+		if !closed {
+			_ = slave.Close()
+		}
+	}()
+	before, err := modes(slave)
+	ts.Check(err)
 	ts.Check(cmd.Start())
-	ts.Check(slave.Close())
 	defer func() { ts.Check(os.WriteFile(ts.MkAbs("term.out"), []byte(s.all.String()), 0o600)) }()
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
@@ -80,8 +90,8 @@ func term(ts *testscript.TestScript, neg bool, args []string) {
 	limit := patience
 	for _, line := range play {
 		verb, what, _ := strings.Cut(line, " ")
-		if verb == "kill" {
-			signal(ts, false, []string{"KILL", what})
+		if verb == "signal" {
+			signal(ts, false, strings.Fields(what))
 			continue
 		}
 		if verb == "ends" {
@@ -101,15 +111,38 @@ func term(ts *testscript.TestScript, neg bool, args []string) {
 	}()
 	select {
 	case err := <-ended:
+		after, merr := modes(slave)
+		closed = true
+		ts.Check(slave.Close())
 		<-drained
+		if merr != nil || after != before {
+			ts.Fatalf("the terminal was left as %+v, it was %+v (%v)", after, before, merr)
+		}
 		if got := exitCode(err); got != code {
 			ts.Fatalf("exit code %d, want %d; on the terminal:\n%s", got, code, s.all.String())
 		}
 	case <-time.After(limit):
 		_ = cmd.Process.Kill()
+		closed = true
+		ts.Check(slave.Close())
 		<-drained
 		ts.Fatalf("not ended after %v; on the terminal:\n%s", limit, s.all.String())
 	}
+}
+
+// modes are how a terminal treats what is typed.
+func modes(terminal *os.File) (unix.Termios, error) {
+	raw, err := terminal.SyscallConn()
+	if err != nil {
+		return unix.Termios{}, err
+	}
+	var now *unix.Termios
+	var failed error
+	err = raw.Control(func(fd uintptr) { now, failed = unix.IoctlGetTermios(int(fd), unix.TCGETS) })
+	if err = errors.Join(err, failed); err != nil {
+		return unix.Termios{}, err
+	}
+	return *now, nil
 }
 
 // screenplay is what has appeared on a terminal, and how much of it was seen.
