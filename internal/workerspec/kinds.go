@@ -29,7 +29,7 @@ func index() Spec {
 		Program:     WorkerProgram,
 		Mounts:      []Mount{{Target: "/grant"}, {Target: "/db", Write: true, Own: true}},
 		Descriptors: standard(),
-		Syscalls:    join(goRuntime(), connection(), readFiles(), writeFiles()),
+		Syscalls:    join(goRuntime(), connection(locks()...), readFiles(), writeFiles()),
 		Limits: Limits{
 			OpenFiles: limits.WorkerOpenFiles,
 			FileSize:  limits.IndexFileSize,
@@ -50,7 +50,7 @@ func store() Spec {
 		Program:     WorkerProgram,
 		Mounts:      []Mount{{Target: "/db", Write: true, Own: true}},
 		Descriptors: standard(),
-		Syscalls:    join(goRuntime(), connection(), readFiles(), writeFiles()),
+		Syscalls:    join(goRuntime(), connection(locks()...), readFiles(), writeFiles()),
 		Limits: Limits{
 			OpenFiles: limits.WorkerOpenFiles,
 			FileSize:  limits.StoreFileSize,

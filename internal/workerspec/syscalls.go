@@ -135,17 +135,20 @@ func commonRuntime() []Syscall {
 }
 
 // connection is what a worker does with the socket it was born with. It cannot
-// make or accept another one.
-func connection() []Syscall {
+// make or accept another one. more are further uses of fcntl.
+func connection(more ...[]Cond) []Syscall {
 	return append(allow("read", "write", "readv", "writev", "close", "recvmsg", "sendmsg", "shutdown",
 		"getsockopt", "getsockname", "getpeername"),
-		when("fcntl", "EPERM",
-			[]Cond{{1, Equal32, fDupfdCloexec}}, []Cond{{1, Equal32, fGetfd}}, []Cond{{1, Equal32, fSetfd}},
-			[]Cond{{1, Equal32, fGetfl}}, []Cond{{1, Equal32, fSetfl}},
-			// POSIX locks, for SQLite. F_SETOWN, F_SETSIG, F_SETLEASE,
-			// F_NOTIFY and the seals stay refused.
-			[]Cond{{1, Equal32, fGetlk}}, []Cond{{1, Equal32, fSetlk}}, []Cond{{1, Equal32, fSetlkw}}),
+		// F_SETOWN, F_SETSIG, F_SETLEASE, F_NOTIFY and the seals stay refused.
+		when("fcntl", "EPERM", append([][]Cond{
+			{{1, Equal32, fDupfdCloexec}}, {{1, Equal32, fGetfd}}, {{1, Equal32, fSetfd}},
+			{{1, Equal32, fGetfl}}, {{1, Equal32, fSetfl}}}, more...)...),
 	)
+}
+
+// locks are POSIX locks, which SQLite takes on its files.
+func locks() [][]Cond {
+	return [][]Cond{{{1, Equal32, fGetlk}}, {{1, Equal32, fSetlk}}, {{1, Equal32, fSetlkw}}}
 }
 
 // readFiles walks and reads what is mounted. What may be opened is decided by

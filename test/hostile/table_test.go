@@ -208,6 +208,7 @@ func rows() []row {
 		{id: "K6", attack: "model fsetxattr", want: one("EPERM"), only: handed},
 		{id: "K6", attack: "model ftruncate", want: one("EPERM"), only: handed},
 		{id: "K6", attack: "model fallocate", want: one("EPERM"), only: handed},
+		{id: "K6", attack: "model lock", want: one("EPERM"), only: handed},
 		{id: "K6", attack: "model flock", want: one("EPERM"), only: handed},
 		{id: "K6", attack: "model ioctl", want: one("EPERM"), only: handed},
 		{id: "K6", attack: "model linkat", want: one("EPERM"), only: handed, rootReaches: "EXDEV"},

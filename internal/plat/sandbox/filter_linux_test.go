@@ -351,6 +351,7 @@ func TestEngineFilter(t *testing.T) {
 		{"another's priority", "setpriority", [6]uint64{unix.PRIO_PROCESS, 2, 19}, eperm},
 		{"a file", "openat", [6]uint64{}, eperm},
 		{"a file of old", "open", [6]uint64{}, eperm},
+		{"a lock on the model", "fcntl", [6]uint64{3, unix.F_SETLK}, eperm},
 		{"a signal handler's descriptor", "fcntl", [6]uint64{3, unix.F_SETOWN}, eperm},
 	} {
 		n, ok := a.number[c.name]

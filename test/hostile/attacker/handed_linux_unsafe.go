@@ -29,7 +29,10 @@ func handed() map[string]attack {
 		"model fsetxattr": fd(func(fd int) error { return unix.Fsetxattr(fd, "user.bailey", []byte("x"), 0) }),
 		"model ftruncate": fd(func(fd int) error { return unix.Ftruncate(fd, 0) }),
 		"model fallocate": fd(func(fd int) error { return unix.Fallocate(fd, 0, 0, 4096) }),
-		"model flock":     fd(func(fd int) error { return unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB) }),
+		"model lock": fd(func(fd int) error {
+			return unix.FcntlFlock(uintptr(fd), unix.F_SETLK, &unix.Flock_t{Type: unix.F_RDLCK})
+		}),
+		"model flock": fd(func(fd int) error { return unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB) }),
 		"model ioctl": fd(func(fd int) error {
 			var n int32
 			return raw(unix.SYS_IOCTL, uintptr(fd), unix.TIOCINQ, uintptr(unsafe.Pointer(&n)))
