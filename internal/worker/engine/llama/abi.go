@@ -63,10 +63,10 @@ const poolThreads = 512
 
 // batch is struct llama_batch.
 type batch struct {
-	tokens                int32
-	_                     int32
-	token, embedding, pos uintptr
-	seqs, seq, output     uintptr
+	tokens            int32
+	_                 int32
+	token, _, pos     uintptr
+	seqs, seq, output uintptr
 }
 
 // candidate is struct llama_token_data, candidates the array of them.
@@ -91,20 +91,26 @@ func abi(version string, m modelParams, c contextParams, p poolParams) error {
 	if strings.TrimSuffix(version, "-dev") != Version {
 		return fmt.Errorf("the library is llama.cpp %.40q, not %q", version, Version)
 	}
-	wantModel := modelParams{gpuLayers: -1, splitMode: 1, loadMode: -1, lazyMode: 1, extraBuffers: 1}
+	wantModel := modelParams{
+		devices: 0, bufferTypes: 0, gpuLayers: -1, splitMode: 1, loadMode: -1, lazyMode: 1, mainGPU: 0, tensorSplit: 0,
+		progress: 0, progressData: 0, overrides: 0,
+		vocabOnly: 0, check: 0, extraBuffers: 1, noHost: 0, noAlloc: 0, mtp: 0,
+	}
 	if m != wantModel {
 		return fmt.Errorf("llama_model_params are %+v, not %+v", m, wantModel)
 	}
 	wantContext := contextParams{
-		ctx: 512, batch: defaultBatch, ubatch: 512, seqs: 1, outputsPerSeq: 1, threads: 4, threadsBatch: 4,
-		ropeScaling: -1, pooling: -1, attention: -1, flashAttention: -1,
-		yarnExt: -1, yarnAttn: -1, yarnFast: -1, yarnSlow: -1, defrag: -1, typeK: 1, typeV: 1,
-		offloadKQV: 1, noPerf: 1, opOffload: 1, swaFull: 1,
+		ctx: 512, batch: defaultBatch, ubatch: 512, seqs: 1, snapshots: 0, outputs: 0, outputsPerSeq: 1, threads: 4, threadsBatch: 4,
+		kind: 0, ropeScaling: -1, pooling: -1, attention: -1, flashAttention: -1,
+		ropeBase: 0, ropeScale: 0, yarnExt: -1, yarnAttn: -1, yarnFast: -1, yarnSlow: -1, yarnContext: 0, defrag: -1,
+		evaluated: 0, evalData: 0, typeK: 1, typeV: 1, abort: 0, abortData: 0,
+		embeddings: 0, offloadKQV: 1, noPerf: 1, opOffload: 1, swaFull: 1, unified: 0,
+		samplers: 0, samplersCount: 0, other: 0,
 	}
 	if c != wantContext {
 		return fmt.Errorf("llama_context_params are %+v, not %+v", c, wantContext)
 	}
-	wantPool := poolParams{threads: 3, poll: 50}
+	wantPool := poolParams{mask: [poolThreads]uint8{}, threads: 3, prio: 0, poll: 50, strict: 0, paused: 0}
 	if p != wantPool {
 		return fmt.Errorf("ggml_threadpool_params are not those of %s", Version)
 	}

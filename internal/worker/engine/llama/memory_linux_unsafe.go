@@ -101,13 +101,13 @@ func (k *choices) fill(logits []float32) {
 	for i, v := range logits {
 		list[i] = candidate{id: int32(i), logit: v}
 	}
-	k.head = candidates{data: uintptr(k.at), size: uint64(len(logits)), selected: -1}
+	k.head = candidates{data: uintptr(k.at), size: uint64(len(logits)), selected: -1, sorted: 0}
 }
 
 // one makes it hold a single candidate.
 func (k *choices) one(id int32) {
 	k.list[0] = candidate{id: id, logit: 1}
-	k.head = candidates{data: uintptr(k.at), size: 1, selected: -1}
+	k.head = candidates{data: uintptr(k.at), size: 1, selected: -1, sorted: 0}
 }
 
 // chosen is the candidate that a chain of samplers selected.

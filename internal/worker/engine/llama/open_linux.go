@@ -97,8 +97,9 @@ func (l *Library) processor(dir string) error {
 	}
 	best, at := int32(0), uintptr(0)
 	for _, e := range entries {
-		name, ok := strings.CutPrefix(e.Name(), cpuPrefix)
-		if name, ok = strings.CutSuffix(name, ".so"); !ok {
+		name, is := strings.CutPrefix(e.Name(), cpuPrefix)
+		name, so := strings.CutSuffix(name, ".so")
+		if !is || !so {
 			continue
 		}
 		h, err := open(dir, e.Name())
