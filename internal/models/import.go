@@ -93,7 +93,11 @@ func (s *Store) Import(ctx context.Context, src *modelfile.File, progress func(d
 		return nil, errs.New(errs.ModelRefused, op).With("the file changed while it was read").WithHint("wait until it is complete, then run the command again")
 	}
 	if m, err := s.Get(st.Digest); err == nil {
-		// The same bytes again: what was copied is not needed.
+		// The same bytes again: what was copied is not needed, if what is here is
+		// what it was.
+		if err := s.intact(ctx, m); err != nil {
+			return nil, err
+		}
 		st.drop()
 		st.Known = &m
 		return st, nil

@@ -44,7 +44,6 @@ func (s *Store) Use(ctx context.Context, d Digest, changed func()) (_ *Use, err 
 	}
 	m.uses++
 	u := &Use{store: s, Model: m.copy()}
-	known := m.identity
 	s.mu.Unlock()
 	defer func() {
 		if err != nil {
@@ -54,24 +53,12 @@ func (s *Store) Use(ctx context.Context, d Digest, changed func()) (_ *Use, err 
 	if err := u.open(changed); err != nil {
 		return nil, err
 	}
-	now, err := u.File.Now()
-	if err != nil {
+	if err := u.check(ctx, m); err != nil {
 		return nil, err
-	}
-	if now != known {
-		// Under the lease nobody writes while it is hashed.
-		found, err := s.pump(ctx, u.File, now.Size, nil, nil)
-		if err != nil {
-			return nil, err
-		}
-		if found != d {
-			return nil, errs.New(errs.ModelChanged, op).With(m.Name + " has the digest " + found.String() + " now, not " + d.String())
-		}
-		known = now
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m.identity, m.LastUsed = known, s.cfg.Clock.Wall().UTC()
+	m.LastUsed = s.cfg.Clock.Wall().UTC()
 	if err := s.save(); err != nil {
 		// Nothing is lost but the time of use; a full disk does not stop a chat.
 		s.cfg.Log.Warn("the use of a model could not be noted", "error", err)
@@ -116,6 +103,53 @@ func (u *Use) Release() {
 			m.uses--
 		}
 	})
+}
+
+// intact reports whether a model's bytes are those of its digest, and hashes them
+// where the file is not as it was: errs.ModelChanged.
+func (s *Store) intact(ctx context.Context, m Model) error {
+	u := &Use{store: s, Model: m}
+	s.mu.Lock()
+	row, err := s.get("models.intact", m.Digest)
+	if err == nil {
+		row.uses++
+	}
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	defer u.Release()
+	if err := u.open(func() {}); err != nil {
+		return err
+	}
+	return u.check(ctx, row)
+}
+
+// check holds the open file against what is known of it, and hashes it where
+// that is not enough. Under the lease nobody writes meanwhile.
+func (u *Use) check(ctx context.Context, m *model) error {
+	s := u.store
+	now, err := u.File.Now()
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	known := m.identity
+	s.mu.Unlock()
+	if now == known {
+		return nil
+	}
+	found, err := s.pump(ctx, u.File, now.Size, nil, nil)
+	if err != nil {
+		return err
+	}
+	if found != u.Model.Digest {
+		return errs.New(errs.ModelChanged, "models.use").With(u.Model.Name + " has the digest " + found.String() + " now, not " + u.Model.Digest.String())
+	}
+	s.mu.Lock()
+	m.identity = now
+	s.mu.Unlock()
+	return nil
 }
 
 // InUse reports whether somebody uses the model.

@@ -130,6 +130,9 @@ func TestIdentity(t *testing.T) {
 	tamper(t, h.blob(m.Digest), []byte("bytez"))
 	must(t, os.Chtimes(h.blob(m.Digest), st.ModTime(), st.ModTime()))
 	wantCode(t, "other bytes of the same size and time", use(), errs.ModelChanged)
+	// The right bytes again do not hide that the copy here is not.
+	_, err = s.Import(context.Background(), source(t, h.file("again", []byte("bytes"))), nil)
+	wantCode(t, "a pull of what was changed", err, errs.ModelChanged)
 	// Back to what it was: nothing is held against it.
 	tamper(t, h.blob(m.Digest), []byte("bytes"))
 	must(t, use())
