@@ -26,17 +26,28 @@ func loadSmoke(dir string) ([]smoke, error) {
 }
 
 // languages asks every smoke question and writes what was not found in three
-// sentences.
-func languages(ctx context.Context, o options, w io.Writer) (err error) {
+// sentences, without a model and, where one is given, with it.
+func languages(ctx context.Context, o options, w io.Writer) error {
 	all, err := loadSmoke(o.dir)
 	if err != nil {
 		return err
 	}
-	e, err := openEngine(ctx, filepath.Join(o.dir, "collections", "languages"))
+	dir := filepath.Join(o.dir, "collections", "languages")
+	e, err := openEngine(ctx, dir)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, e.close()) }()
+	if err := errors.Join(inLanguages(ctx, "", all, e, w), e.close()); err != nil || o.model == nil {
+		return err
+	}
+	b, err := openByMeaning(ctx, dir, o.model, true)
+	if err != nil {
+		return err
+	}
+	return errors.Join(inLanguages(ctx, ", by meaning", all, b, w), b.close())
+}
+
+func inLanguages(ctx context.Context, how string, all []smoke, e system, w io.Writer) error {
 	right := 0
 	var missed []string
 	for _, s := range all {
@@ -54,6 +65,6 @@ func languages(ctx context.Context, o options, w io.Writer) (err error) {
 			missed = append(missed, s.Text)
 		}
 	}
-	fmt.Fprintf(w, "\nOther languages: %d of %d questions answered in three sentences; missed %q\n", right, len(all), missed)
+	fmt.Fprintf(w, "\nOther languages%s: %d of %d questions answered in three sentences; missed %q\n", how, right, len(all), missed)
 	return nil
 }
