@@ -65,7 +65,8 @@ func run(ctx context.Context, args []string) error {
 	}
 	switch {
 	case *spin:
-		for {
+		// Numbers that do not come back to 0 in this life.
+		for n := uint64(1); n != 0; n = n*6364136223846793005 + 1 {
 		}
 	case *child != "":
 		return runChild(*child, os.Stdin, os.Stdout)

@@ -227,6 +227,7 @@ func (k *maker) batch(ctx context.Context, d *desk, list []text) ([][]float32, e
 		return nil, err
 	}
 	mine := d.begin()
+	defer d.over()
 	if k.over.Load() {
 		return nil, cancelled()
 	}
@@ -269,6 +270,14 @@ func (d *desk) begin() int {
 	d.serial++
 	d.s.stop.set(false)
 	return d.serial
+}
+
+// over lets nobody end the batch any more: the order may come when the model is
+// closed and its memory gone.
+func (d *desk) over() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.serial++
 }
 
 // end ends a batch, if it is still at work.
