@@ -29,6 +29,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type library struct {
 	info    engine.Info
 	control []string
+	// defined are texts that are tokens in any text, as some files call their
+	// control tokens.
+	defined []string
 	// generate is the whole of a generation.
 	generate func(context.Context, engine.Request, func(engine.Event) error) (engine.Result, error)
 	load     func(func(float32)) error
@@ -62,7 +65,11 @@ func (l *library) Load(_ context.Context, f *os.File, o engine.Options, progress
 	return l, nil
 }
 
-const first = 256
+// first is the first control token, word the first of those that are defined.
+const (
+	first = 256
+	word  = 1 << 16
+)
 
 func (l *library) Info() engine.Info { return l.info }
 
@@ -79,6 +86,13 @@ next:
 				}
 			}
 		}
+		for i, d := range l.defined {
+			if strings.HasPrefix(s, d) {
+				out = append(out, engine.Token(word+i))
+				s = s[len(d):]
+				continue next
+			}
+		}
 		out = append(out, engine.Token(s[0]))
 		s = s[1:]
 	}
@@ -86,6 +100,9 @@ next:
 }
 
 func (l *library) Bytes(t engine.Token) []byte {
+	if t >= word {
+		return []byte(l.defined[t-word])
+	}
 	if t >= first {
 		return nil
 	}
@@ -307,6 +324,10 @@ func assistant(s string) *enginev1.Message {
 func (l *library) spelled(tokens []engine.Token) string {
 	var b strings.Builder
 	for _, t := range tokens {
+		if t >= word {
+			b.WriteString("[" + strings.Trim(l.defined[t-word], "<|>") + "]")
+			continue
+		}
 		if t >= first {
 			b.WriteString("[" + strings.Trim(l.control[t-first], "<|>") + "]")
 			continue

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
@@ -161,44 +162,99 @@ func (m *loaded) begin(t []engine.Token) []engine.Token {
 // because a message spells a control token or makes one together with its
 // surroundings, the parts are encoded on their own, those of messages without
 // control tokens.
+//
+// Some files call their control tokens ordinary words, which a vocabulary makes
+// tokens of in any text. Words of the template's own that look like marks are
+// taken for control tokens too, and in the texts of messages cut in two.
 func (m *loaded) encode(spans []template.Span) ([]engine.Token, error) {
 	var all strings.Builder
-	var meant shape
-	for _, s := range spans {
+	own := make([][]engine.Token, len(spans))
+	marks := map[engine.Token]string{}
+	for i, s := range spans {
 		all.WriteString(s.Text)
 		if s.Message >= 0 {
-			meant.text(s.Text)
 			continue
 		}
-		t, err := m.model.Tokenize(s.Text, true)
-		if err != nil {
+		var err error
+		if own[i], err = m.model.Tokenize(s.Text, true); err != nil {
 			return nil, err
 		}
-		meant.tokens(m.model, t)
+		for _, t := range own[i] {
+			if b := string(m.model.Bytes(t)); looksLikeMark(b) {
+				marks[t] = b
+			}
+		}
 	}
 	whole, err := m.model.Tokenize(all.String(), true)
 	if err != nil {
 		return nil, err
 	}
-	var got shape
+	got, meant := shape{marks: marks}, shape{marks: marks}
 	got.tokens(m.model, whole)
+	for i, s := range spans {
+		if s.Message >= 0 {
+			meant.text(s.Text)
+		} else {
+			meant.tokens(m.model, own[i])
+		}
+	}
 	if string(got.b) == string(meant.b) {
 		return whole, nil
 	}
 	var out []engine.Token
-	for _, s := range spans {
-		t, err := m.model.Tokenize(s.Text, s.Message < 0)
-		if err != nil {
-			return nil, err
+	for i, s := range spans {
+		if s.Message < 0 {
+			out = append(out, own[i]...)
+			continue
 		}
-		out = append(out, t...)
+		for _, piece := range within(s.Text, marks) {
+			t, err := m.model.Tokenize(piece, false)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, t...)
+		}
 	}
 	return out, nil
 }
 
+// looksLikeMark reports whether a token's text is of the form <|name|>, <name> or
+// [NAME].
+func looksLikeMark(s string) bool {
+	const shortest = 3
+	s = strings.TrimSpace(s)
+	return len(s) >= shortest && (s[0] == '<' && s[len(s)-1] == '>' || s[0] == '[' && s[len(s)-1] == ']')
+}
+
+// within cuts a text in two within each of the marks.
+func within(s string, marks map[engine.Token]string) []string {
+	cuts := []int{0, len(s)}
+	for _, mark := range marks {
+		for at := 0; ; {
+			i := strings.Index(s[at:], mark)
+			if i < 0 {
+				break
+			}
+			_, first := utf8.DecodeRuneInString(mark)
+			at += i + first
+			cuts = append(cuts, at)
+		}
+	}
+	slices.Sort(cuts)
+	cuts = slices.Compact(cuts)
+	var out []string
+	for i := 1; i < len(cuts); i++ {
+		out = append(out, s[cuts[i-1]:cuts[i]])
+	}
+	return out
+}
+
 // shape is the text and the control tokens of a prompt, in order. Spaces do not
 // count, since some vocabularies put one in front of each text.
-type shape struct{ b []byte }
+type shape struct {
+	b     []byte
+	marks map[engine.Token]string
+}
 
 func (s *shape) text(t string) {
 	for i := range len(t) {
@@ -210,7 +266,8 @@ func (s *shape) text(t string) {
 
 func (s *shape) tokens(m engine.Model, tokens []engine.Token) {
 	for _, t := range tokens {
-		if b := m.Bytes(t); len(b) > 0 {
+		_, marked := s.marks[t]
+		if b := m.Bytes(t); len(b) > 0 && !marked {
 			s.text(string(b))
 			continue
 		}
