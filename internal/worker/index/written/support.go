@@ -90,7 +90,9 @@ func (c *checker) in(p *told, text string) bool {
 			has, other = other, has
 		}
 		name := w.Capital && i > 0 || w.Kind == fold.Whole
-		if !has && (other || name || w.Kind == fold.Number) {
+		// What is denied has to be denied there: "not always replaced" has no
+		// support in "replaced".
+		if !has && (other || name || w.denied || w.Kind == fold.Number) {
 			return false
 		}
 		words++

@@ -93,14 +93,15 @@ func TestSupport(t *testing.T) {
 		"Yes.": "",
 		"Are releases signed with an offline key?": "",
 		"The key.": "",
-		"Releases can’t be signed with an offline key.":     "",
-		"Releases aren't signed with an offline key.":       "",
-		"Releases are signed not only with an offline key.": "release.md",
-		"The offline key leaves the safe.":                  "",
-		"The key never leaves the safe.":                    "release.md",
-		"42":                                                "",
-		"":                                                  "",
-		"port2019x":                                         "",
+		"Releases can’t be signed with an offline key.":       "",
+		"Releases are not always signed with an offline key.": "",
+		"Releases aren't signed with an offline key.":         "",
+		"Releases are signed not only with an offline key.":   "release.md",
+		"The offline key leaves the safe.":                    "",
+		"The key never leaves the safe.":                      "release.md",
+		"42":                                                  "",
+		"":                                                    "",
+		"port2019x":                                           "",
 	} {
 		got := ""
 		if cited := c.support(text); len(cited) > 0 {
