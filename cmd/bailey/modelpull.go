@@ -217,10 +217,21 @@ func copyLine(p *modelv1.PullProgress, speed float64) string {
 	}
 	s += fmt.Sprintf(" %s of %s", size(p.GetBytes()), size(p.GetTotal()))
 	if speed >= 1 && p.GetTotal() > p.GetBytes() {
-		left := time.Duration(float64(p.GetTotal()-p.GetBytes()) / speed * float64(time.Second))
-		s += fmt.Sprintf(", %s/s, %s left", size(uint64(speed)), left.Round(time.Second))
+		s += fmt.Sprintf(", %s/s", size(uint64(speed)))
+		if left := float64(p.GetTotal()-p.GetBytes()) / speed; left >= 1 {
+			s += fmt.Sprintf(", %s left", leftText(left))
+		}
 	}
 	return s
+}
+
+// leftText writes seconds as a person estimates them.
+func leftText(seconds float64) string {
+	n := int(seconds + 0.5)
+	if n >= 120 {
+		return fmt.Sprintf("%d minutes", (n+30)/60)
+	}
+	return fmt.Sprintf("%d s", n)
 }
 
 func modelPin(ctx context.Context, c *cli, call *call) error {
