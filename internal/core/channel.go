@@ -63,10 +63,10 @@ func (r *call) connect(ctx context.Context, a *assignment, w *supervise.Worker, 
 			return errs.New(errs.GrantMissing, "core.connect")
 		}
 		names = append(names, g.Row.Scope.Name)
-		h, err := c.attach(ctx, a, w, l)
+		ch, err := c.attach(ctx, a, w, l)
 		switch {
 		case err == nil:
-			handles = append(handles, h[:])
+			handles = append(handles, ch.handle[:])
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case broken(w):
@@ -90,9 +90,9 @@ func broken(w *supervise.Worker) bool {
 	}
 }
 
-// attach returns the handle of the channel from an assignment's worker to the
-// engine of a lease, making it when there is none.
-func (c *Core) attach(ctx context.Context, a *assignment, w *supervise.Worker, l *lease) (capability.Handle, error) {
+// attach returns the channel from an assignment's worker to the engine of a
+// lease, making it when there is none.
+func (c *Core) attach(ctx context.Context, a *assignment, w *supervise.Worker, l *lease) (*channel, error) {
 	a.connecting.Lock()
 	defer a.connecting.Unlock()
 	// The model's grant may end while its engine is loaded.
@@ -101,7 +101,7 @@ func (c *Core) attach(ctx context.Context, a *assignment, w *supervise.Worker, l
 	defer context.AfterFunc(l.grant.Context(), func() { cancel(context.Cause(l.grant.Context())) })()
 	v, err := l.engine.ensure(ctx, l, l.wanted(), nil)
 	if err != nil {
-		return capability.Handle{}, err
+		return nil, err
 	}
 	a.channels = slices.DeleteFunc(a.channels, func(ch *channel) bool {
 		old := ch.index != w || ch.live.over()
@@ -112,16 +112,16 @@ func (c *Core) attach(ctx context.Context, a *assignment, w *supervise.Worker, l
 	})
 	for _, ch := range a.channels {
 		if ch.live == v && ch.lease == l {
-			return ch.handle, nil
+			return ch, nil
 		}
 	}
 	ch := &channel{index: w, live: v, lease: l, way: "index " + string(a.grant.Row.ID)}
 	if ch.handle, err = v.put(ctx, l, ch.way); err != nil {
-		return ch.handle, err
+		return nil, err
 	}
 	if err := ch.join(ctx); err != nil {
 		ch.close()
-		return ch.handle, err
+		return nil, err
 	}
 	a.channels = append(a.channels, ch)
 	err = c.cfg.Audit.Note(audit.Event{
@@ -130,7 +130,7 @@ func (c *Core) attach(ctx context.Context, a *assignment, w *supervise.Worker, l
 			"model-grant": string(l.grant.Row.ID), "model": l.grant.Row.Scope.Name, "sha256": hex.EncodeToString(l.grant.Row.Scope.Digest[:]),
 		},
 	})
-	return ch.handle, err
+	return ch, err
 }
 
 // join makes the socket and hands one end to each.

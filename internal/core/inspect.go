@@ -3,7 +3,6 @@ package core
 import (
 	"context"
 	"strconv"
-	"strings"
 
 	"github.com/bailey-run/bailey/internal/audit"
 	"github.com/bailey-run/bailey/internal/auditlog"
@@ -38,7 +37,7 @@ func (c *Core) inspect(ctx context.Context, f *modelfile.File) (*modelv1.Facts, 
 	case errs.ModelRefused:
 		// The reason is of a process that has read a hostile file: it is shown, and
 		// can draw nothing.
-		return nil, errs.New(errs.ModelRefused, op).With(harmless(e.Detail))
+		return nil, errs.New(errs.ModelRefused, op).With(plain(e.Detail, limits.InspectReason))
 	case errs.Cancelled:
 		return nil, errs.Wrap(errs.Cancelled, op, err)
 	case errs.Deadline:
@@ -56,15 +55,4 @@ func (c *Core) inspect(ctx context.Context, f *modelfile.File) (*modelv1.Facts, 
 		return nil, errs.Wrap(errs.ModelRefused, op, err).With("what read its header in the sandbox ended on it")
 	}
 	return nil, errs.Wrap(errs.Internal, op, err)
-}
-
-// harmless keeps what a worker says to printable ASCII of a line, which all of its
-// own reasons are: none of it can draw anything.
-func harmless(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return '?'
-		}
-		return r
-	}, s[:min(len(s), limits.InspectReason)])
 }

@@ -23,8 +23,9 @@ func fromWorker(err error) error {
 		switch d := errs.From(err).Detail; {
 		case said(c, d):
 			e.Detail = d
-		case d != "" && (c == errs.TemplateRefused || c == errs.SchemaRefused):
-			// Which part of a template or a schema is meant cannot be told in phrases.
+		case d != "" && (c == errs.TemplateRefused || c == errs.SchemaRefused || c == errs.ModelRefused):
+			// Which part of a template, a schema or a file is meant cannot be told in
+			// phrases.
 			e.Detail = quoted(d)
 		}
 		return e

@@ -104,13 +104,19 @@ func (v *vectors) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for range limits.WorkerRestarts {
+	for tries := 0; ; {
+		before := v.thousandths.Load()
 		if err = v.try(ctx, a, l); err == nil || ctx.Err() != nil || !again(err) {
+			return err
+		}
+		if tries++; v.thousandths.Load() > before {
+			tries = 0 // in a row without anything made
+		}
+		if tries == limits.WorkerRestarts {
 			return err
 		}
 		c.cfg.Log.Info("making vectors is tried again", "error", err)
 	}
-	return err
 }
 
 // again reports whether another try may do better.
@@ -173,7 +179,7 @@ func (v *vectors) try(ctx context.Context, a *assignment, l *lease) error {
 	if err != nil {
 		return err
 	}
-	h, err := c.attach(ctx, a, w, l)
+	ch, err := c.attach(ctx, a, w, l)
 	if err != nil {
 		return err
 	}
@@ -182,9 +188,9 @@ func (v *vectors) try(ctx context.Context, a *assignment, l *lease) error {
 		w.Kill()
 	})
 	defer silence.Stop()
-	in, err := indexv1.NewIndexServiceClient(w.Conn).Vectors(ctx, &indexv1.VectorsRequest{Engine: h[:]})
+	in, err := indexv1.NewIndexServiceClient(w.Conn).Vectors(ctx, &indexv1.VectorsRequest{Engine: ch.handle[:]})
 	if err != nil {
-		return cause(ctx, fromWorker(err))
+		return cause(ctx, ch.ended(ctx, err))
 	}
 	defer in.Close()
 	for {
@@ -195,11 +201,27 @@ func (v *vectors) try(ctx context.Context, a *assignment, l *lease) error {
 			return nil
 		}
 		if err != nil {
-			return cause(ctx, fromWorker(err))
+			return cause(ctx, ch.ended(ctx, err))
 		}
 		silence.Reset(limits.WorkerSilence)
 		v.thousandths.Store(thousandths(r.GetDone(), r.GetTotal()))
 	}
+}
+
+// ended waits until it is known which of both is gone, so that another try does
+// not meet the same one again.
+func (ch *channel) ended(ctx context.Context, err error) error {
+	if errs.CodeOf(err) == errs.WorkerCrashed {
+		t := time.NewTimer(limits.EngineDying)
+		defer t.Stop()
+		select {
+		case <-ch.index.Done():
+		case <-ch.live.gone:
+		case <-t.C:
+		case <-ctx.Done():
+		}
+	}
+	return fromWorker(err)
 }
 
 // thousandths is at least 1, which says that there is work.
