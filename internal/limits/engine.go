@@ -57,16 +57,15 @@ const (
 const (
 	// TemplateBytes is the longest template; the longest in use have 20 KiB.
 	TemplateBytes = 256 << 10
-	// TemplateOutput is the longest prompt: every context in use fits, at four
-	// bytes for each of 256 Ki tokens.
-	TemplateOutput = 1 << 20
+	// TemplateOutput is the longest prompt, as much as is made tokens of.
+	TemplateOutput = EngineText
 	// TemplateMemory bounds what all values made while rendering take together,
 	// in bytes: templates build the prompt in pieces, a few times over.
-	TemplateMemory = 64 << 20
-	// TemplateSteps bounds the evaluations of one rendering. A long conversation
-	// of 4,096 turns takes about a hundred each in the longest templates in use;
-	// 10 million are about a second.
-	TemplateSteps = 10_000_000
+	TemplateMemory = 128 << 20
+	// TemplateSteps bounds the evaluations of one rendering; it is about what
+	// TemplateTime allows. Of 66 templates in use 64 render a conversation of 4,095
+	// turns and 600 KB within both, the other two take the square of the turns.
+	TemplateSteps = 50_000_000
 	// TemplateDepth bounds the nesting of expressions, blocks and macros; those in
 	// use stay below 20. Each level takes up to 1 KiB of stack.
 	TemplateDepth = 200
@@ -132,7 +131,8 @@ const (
 	// EngineLeastChunk is how many are read at once on the slowest machine.
 	EngineLeastChunk = 16
 	// EngineMixed is how many tokens of a prompt are read together with tokens
-	// that others write, so that these are not kept waiting.
+	// that others write, so that these are not kept waiting; and not more than
+	// take EngineStep.
 	EngineMixed = 64
 	// EngineStep is how long one step of the library's graph takes: a call ends
 	// between two of them. It leaves the rest of EngineCancel to a busy machine.
