@@ -115,6 +115,10 @@ func (c *Core) attach(ctx context.Context, a *assignment, w *supervise.Worker, l
 			return ch, nil
 		}
 	}
+	// Both ends answer at once, whatever they are at work on; an engine that was
+	// stopped does not, and an answer is not to wait until it is found to hang.
+	ctx, stop := context.WithTimeout(ctx, limits.EngineJoin)
+	defer stop()
 	ch := &channel{index: w, live: v, lease: l, way: "index " + string(a.grant.Row.ID)}
 	if ch.handle, err = v.put(ctx, l, ch.way); err != nil {
 		return nil, err

@@ -7,6 +7,9 @@ const (
 	// IndexEngines is how many engines an index worker may be connected with: a
 	// task names two at most, and another task may be at work on the folder.
 	IndexEngines = 8
+	// EngineJoin is how long the core waits for an engine and an index worker to
+	// take a channel: they do in a millisecond, and a busy machine is slow.
+	EngineJoin = 10 * time.Second
 	// MeaningDimension is the largest dimension of a vector: the schema's limit of
 	// a message of one, in 32 bit numbers.
 	MeaningDimension = 8192
