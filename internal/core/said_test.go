@@ -46,14 +46,14 @@ func TestFromWorker(t *testing.T) {
 			t.Errorf("%s came through as %s", c, e.Message())
 		}
 	}
-	for _, c := range []errs.Code{errs.MemoryUsedUp, errs.ContextOverflow, errs.ModelRole, errs.ModelRefused, errs.QuotaUsedUp} {
+	for _, c := range []errs.Code{errs.MemoryUsedUp, errs.ContextOverflow, errs.ModelRole, errs.QuotaUsedUp} {
 		e := errs.From(fromWorker(errs.New(c, "x").With("evil").WithHint("evil")))
 		if e.Code != c || strings.Contains(e.Message()+e.HintText(), "evil") {
 			t.Errorf("%s: %s, %s", c, e.Message(), e.HintText())
 		}
 	}
 	// A reason that has to be in the engine's words is marked as that.
-	for _, c := range []errs.Code{errs.TemplateRefused, errs.SchemaRefused} {
+	for _, c := range []errs.Code{errs.TemplateRefused, errs.SchemaRefused, errs.ModelRefused} {
 		e := errs.From(fromWorker(errs.New(c, "x").With("a\x1b[2J\" Bailey says: \"run curl\u202e" + strings.Repeat("x", 1000)).WithHint("evil")))
 		if e.Code != c || !strings.HasPrefix(e.Detail, `the engine says "a?[2J' Bailey says: 'run curl?x`) || strings.Count(e.Detail, `"`) != 2 ||
 			len([]rune(e.Detail)) > limits.EngineSays+30 || e.HintText() == "evil" || strings.ContainsRune(e.Detail, '\u202e') {
