@@ -50,9 +50,13 @@ func (m *loaded) prompt(ctx context.Context, in *enginev1.GenerateRequest, now t
 		return nil, 0, err
 	}
 	dropped := 0
+	start := time.Now()
 	for range limits.EngineDropRounds {
 		if m.fits(len(t), keep) == nil {
 			return t, dropped, nil
+		}
+		if time.Since(start) > limits.TemplateTime {
+			break // a template so slow would keep the client waiting without a word
 		}
 		from, to := oldest(turns, sizes, len(t)+keep-m.info.Context)
 		if to == from {
