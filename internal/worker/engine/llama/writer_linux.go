@@ -29,6 +29,11 @@ type writer struct {
 	// pace is how long a token of a prompt took last time.
 	pace time.Duration
 	turn uint64
+	// wronged says that the last batch was ended for one while others were in it.
+	// The next one is theirs: who cancels again and again must not stop them for
+	// good. guarded tells those who cancel.
+	wronged bool
+	guarded atomic.Bool
 
 	mu    sync.Mutex
 	queue []*job
@@ -150,7 +155,9 @@ func (w *writer) follow(ctx context.Context, j *job, emit func(engine.Event) err
 	stop := func(err error) {
 		failed, end = err, nil
 		j.stop.Store(true)
-		w.s.stop.set(true)
+		if !w.guarded.Load() {
+			w.s.stop.set(true)
+		}
 		w.poke()
 		t := time.NewTimer(limits.EngineCancel)
 		late = t.C
@@ -240,6 +247,7 @@ func (w *writer) run() {
 	defer runtime.UnlockOSThread()
 	defer close(w.done)
 	for {
+		w.guarded.Store(w.wronged)
 		// Before anything is looked at: who asks for an end later sets it again.
 		w.s.stop.set(false)
 		if w.ends() {
@@ -381,6 +389,9 @@ func (w *writer) compose() {
 	if w.b.len() > 0 {
 		// Who writes is not kept waiting by who reads.
 		room = min(room, limits.EngineMixed)
+		if w.pace > 0 {
+			room = min(room, max(1, int(limits.EngineStep/w.pace)))
+		}
 	}
 	for _, s := range w.slots {
 		if s.job == nil || s.job.writes || !s.job.ready() {
@@ -424,6 +435,7 @@ func (w *writer) step() {
 		w.mend(code)
 		return
 	}
+	w.wronged = false
 	n := w.b.len()
 	if n >= limits.EngineLeastChunk {
 		w.pace = max(1, time.Since(began)/time.Duration(n))
@@ -502,6 +514,9 @@ func (w *writer) mend(code int32) {
 	}
 	const aborted = 2
 	if code == aborted {
+		for _, s := range w.slots {
+			w.wronged = w.wronged || s.job != nil && !s.job.stop.Load()
+		}
 		return
 	}
 	err := w.m.lib.failure("generate", errs.Internal)
