@@ -194,6 +194,22 @@ func (s *session) talk(handle []byte) (string, error) {
 	}
 }
 
+// embed asks for the vector of a text.
+func (s *session) embed(handle []byte) error {
+	in, err := s.core.Engine.Embed(s.ctx, &enginev1.EmbedRequest{Grant: handle, Texts: []string{"What is a cat?"}})
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	for {
+		if _, err := in.Recv(); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
 // seen is what came of a file.
 type seen struct {
 	verdict badmodels.Verdict
@@ -242,7 +258,9 @@ func (p *place) try(c badmodels.Case, s *session, handle []byte) seen {
 		err := s.load(handle)
 		if err == nil {
 			step = "ask"
-			said, err = s.talk(handle)
+			if said, err = s.talk(handle); errs.CodeOf(err) == errs.ModelRole {
+				err = s.embed(handle)
+			}
 		}
 		switch code := errs.CodeOf(err); {
 		case err == nil:
@@ -377,8 +395,18 @@ func checkPage(t *testing.T, engine bool, cases []badmodels.Case, results map[st
 		t.Fatal(err)
 	}
 	for _, c := range cases {
-		if r, ok := results[c.Name]; ok && !strings.Contains(string(b), row(c, r)) {
-			t.Errorf("docs/bad-models.md does not say %q (go test ./test/badmodels -update)", row(c, r))
+		r, ok := results[c.Name]
+		if !ok {
+			continue
+		}
+		want := row(c, r)
+		if r.verdict != badmodels.ByReader {
+			// Which of a template's caps is met first depends on the machine, and what
+			// the library says of a file may name its processor.
+			want = want[:strings.Index(want, string(r.verdict))+len(r.verdict)]
+		}
+		if !strings.Contains(string(b), want) {
+			t.Errorf("docs/bad-models.md does not say %q (go test ./test/badmodels -update)", want)
 		}
 	}
 	if got := strings.Count(string(b), "\n| `"); got != len(cases) {

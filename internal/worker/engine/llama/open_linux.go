@@ -180,7 +180,7 @@ func (l *Library) failure(op string, code errs.Code) error {
 	}
 	e := errs.Wrap(code, "llama."+op, errors.New(said))
 	if code == errs.ModelRefused {
-		return e.With(visible.Text(said))
+		return e.With(visible.Text(strings.TrimPrefix(said, "llama_model_load: error loading model: ")))
 	}
 	return e
 }
