@@ -21,10 +21,13 @@ import (
 // asked is how many sentences we ask for; a reader reads the first three.
 const asked = 5
 
+// plainly is what Bailey finds without a model.
+const plainly = "bailey"
+
 func isOurs(name string) bool { return strings.HasPrefix(name, "bailey") }
 
 func ours(o options) []opener {
-	all := []opener{{"bailey", nil, func(ctx context.Context, dir string, _ []*source) (system, error) { return openEngine(ctx, dir) }}}
+	all := []opener{{plainly, nil, func(ctx context.Context, dir string, _ []*source) (system, error) { return openEngine(ctx, dir) }}}
 	if m := o.model; m != nil {
 		all = append(all,
 			opener{"bailey, by meaning", nil, func(ctx context.Context, dir string, _ []*source) (system, error) {

@@ -177,7 +177,8 @@ func (r *report) table(w io.Writer, title string, held bool) {
 			continue
 		}
 		for _, peer := range r.systems {
-			if isOurs(peer) {
+			// Beside the peers: what a model adds to ours without one.
+			if isOurs(peer) && (peer != plainly || name == plainly) {
 				continue
 			}
 			d, lo, hi := bootstrap(part(r.records[name], held), part(r.records[peer], held), r.tuned[name], r.tuned[peer])
