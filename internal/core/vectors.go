@@ -56,7 +56,9 @@ func (c *Core) resume(id capability.ID) {
 	c.mu.Unlock()
 	v.task = c.beginOwn(p.App, "vectors")
 	ctx, cancel := context.WithCancel(context.Background())
-	v.task.OnEnd(func(session.Outcome) { cancel() })
+	if !v.task.OnEnd(func(session.Outcome) { cancel() }) {
+		cancel()
+	}
 	c.background.Go(func() {
 		defer cancel()
 		err := v.run(ctx)

@@ -228,6 +228,14 @@ func (t *Task) OnEnd(f func(Outcome)) bool {
 	return true
 }
 
+// Ended reports whether the task has ended: the hooks have run or are running.
+// What was begun for a task that has ended has to be taken back by who began it.
+func (t *Task) Ended() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.ended
+}
+
 type ctxKey struct{}
 
 // With returns a context that carries s.

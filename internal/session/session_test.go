@@ -156,7 +156,15 @@ func TestOwnTasks(t *testing.T) {
 	}
 	r.Close(s)
 	var how Outcome
-	own.OnEnd(func(o Outcome) { how = o })
+	own.OnEnd(func(o Outcome) {
+		how = o
+		if !own.Ended() {
+			t.Error("a task that is wound up has not ended")
+		}
+	})
+	if own.Ended() {
+		t.Error("ended before its end")
+	}
 	if n := r.Stop(own.ID); n != 1 || how != Cancelled || !r.Idle() {
 		t.Fatalf("stopped %d as %q", n, how)
 	}

@@ -245,7 +245,7 @@ func (s *Service) mint(t *session.Task, q *consent.Question, row consent.Row, by
 		}
 		r.Policy = p
 	}
-	return s.Table.Mint(r, func(r capability.Row) error {
+	g, h, err := s.Table.Mint(r, func(r capability.Row) error {
 		detail := scopeDetail(r.Kind, r.Scope)
 		detail["action"] = hex.EncodeToString(r.ActionHash[:])
 		if row.TTLSeconds > 0 {
@@ -260,6 +260,14 @@ func (s *Service) mint(t *session.Task, q *consent.Question, row consent.Row, by
 		})
 		return err
 	})
+	if err == nil && t.Ended() {
+		// Its end did not see the grant, so nothing would end it.
+		if ended, err := s.Table.Revoke(g.Row.ID); err == nil {
+			s.noteEnded(auditlog.Revoke, actor(t), ended)
+		}
+		return nil, h, errs.New(errs.Cancelled, "grant.mint")
+	}
+	return g, h, err
 }
 
 // pinned returns the pin that a model's row has got since it was proposed.

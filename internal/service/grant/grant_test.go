@@ -1,0 +1,57 @@
+package grant
+
+import (
+	"log/slog"
+	"testing"
+
+	"github.com/bailey-run/bailey/internal/audit"
+	"github.com/bailey-run/bailey/internal/auditlog"
+	"github.com/bailey-run/bailey/internal/capability"
+	"github.com/bailey-run/bailey/internal/clock"
+	"github.com/bailey-run/bailey/internal/consent"
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/grant"
+	"github.com/bailey-run/bailey/internal/plat/safefile"
+	"github.com/bailey-run/bailey/internal/session"
+	"github.com/bailey-run/bailey/internal/wire/policyv1"
+)
+
+// A grant that is minted while its task ends would never end: nothing looks for
+// it any more. So it is taken back, on the record.
+func TestNoGrantForATaskThatHasEnded(t *testing.T) {
+	dir, err := safefile.OpenDir(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	log, err := audit.Open(t.Context(), audit.Config{Home: dir, Clock: clock.System{}, Log: slog.New(slog.DiscardHandler), Release: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	s := &Service{Clock: clock.System{}, Sessions: session.NewRegistry(clock.System{}), Table: grant.NewTable(clock.System{}), Log: log}
+	defer s.Table.Close()
+	row := consent.Row{Policy: "p", Asked: capability.Asked{Kind: policyv1.Kind_KIND_FILE_READ, Scope: capability.Scope{Path: "/d"}}}
+	open := s.Sessions.Own("cli", "core", "vectors")
+	if gs, err := s.MintOwn(open, row); err != nil || len(gs) != 1 || len(s.Table.List()) != 1 {
+		t.Fatalf("control: %v %v", gs, err)
+	}
+	ended := s.Sessions.Own("cli", "core", "vectors")
+	s.Sessions.Finish(ended, session.OK)
+	if gs, err := s.MintOwn(ended, row); errs.CodeOf(err) != errs.Cancelled || gs != nil {
+		t.Fatalf("%v %v", gs, err)
+	}
+	if rows := s.Table.List(); len(rows) != 1 || rows[0].Row.Holder.Task != open.ID {
+		t.Fatalf("%+v", rows)
+	}
+	revoked := 0
+	err = log.Read(t.Context(), audit.Filter{Kinds: []audit.Kind{auditlog.Revoke}}, func(r audit.Record) error {
+		if r.Task == ended.ID {
+			revoked++
+		}
+		return nil
+	})
+	if err != nil || revoked != 1 {
+		t.Errorf("%d records, %v", revoked, err)
+	}
+}
