@@ -107,7 +107,7 @@ func (x *Index) Vectors(ctx context.Context, e Embedder, report func(done, total
 	const op = "index.vectors"
 	v := &vectors{x: x, e: e, report: report, said: x.cfg.Clock.Boot()}
 	for after := int64(0); ; {
-		next, err := v.batch(ctx, after)
+		next, done, err := v.batch(ctx, after)
 		if errors.Is(err, store.ErrDamaged) {
 			// The next update makes the database anew.
 			return errs.Wrap(errs.Internal, op, err)
@@ -115,7 +115,7 @@ func (x *Index) Vectors(ctx context.Context, e Embedder, report func(done, total
 		if err != nil {
 			return typed(op, err)
 		}
-		if next == after {
+		if done {
 			return nil
 		}
 		after = next
@@ -131,22 +131,22 @@ type vectors struct {
 }
 
 // batch makes and commits the vectors of the passages behind the id after, for
-// limits.MeaningCommit, and returns the id of the last; after itself when there
-// was none.
-func (v *vectors) batch(ctx context.Context, after int64) (int64, error) {
+// limits.MeaningCommit or until somebody waits for a turn. It returns the id of
+// the last, and whether there is none behind it.
+func (v *vectors) batch(ctx context.Context, after int64) (last int64, done bool, err error) {
 	x := v.x
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.closed || x.store == nil {
-		return after, errs.New(errs.Cancelled, "index.vectors")
+		return after, false, errs.New(errs.Cancelled, "index.vectors")
 	}
 	m, err := x.store.Model(ctx, v.e.Digest(), v.e.Dimension())
 	if err != nil {
-		return after, err
+		return after, false, err
 	}
 	have, of, err := x.store.Covered(ctx, m)
 	if err != nil {
-		return after, err
+		return after, false, err
 	}
 	var made []store.Embedded
 	began := x.cfg.Clock.Boot()
@@ -157,9 +157,10 @@ func (v *vectors) batch(ctx context.Context, after int64) (int64, error) {
 			next = append(next, store.Embedded{ID: id, Chunk: c})
 			return nil
 		}); err != nil {
-			return after, err
+			return after, false, err
 		}
 		if len(next) == 0 {
+			done = true
 			break
 		}
 		if failed = v.embed(ctx, next); failed == nil {
@@ -173,18 +174,18 @@ func (v *vectors) batch(ctx context.Context, after int64) (int64, error) {
 	}
 	// Also what was made before the engine failed or the caller went.
 	if err := x.store.PutVectors(m, made); err != nil {
-		return after, err
+		return after, false, err
 	}
 	if failed != nil {
-		return after, failed
+		return after, false, failed
 	}
-	if len(made) == 0 && x.wanted.Load() == 0 {
+	if done {
 		if err := x.store.Settle(ctx); err != nil {
-			return after, err
+			return after, false, err
 		}
-		v.report(have, of)
+		v.report(have+len(made), of)
 	}
-	return after, nil
+	return after, done, nil
 }
 
 // embed fills in the vectors of those passages that are to have one.

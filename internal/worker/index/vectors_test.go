@@ -339,6 +339,30 @@ func TestVectorsMakeWay(t *testing.T) {
 	}
 }
 
+// That somebody waits is no end of the work.
+func TestVectorsGoOnAfterOthers(t *testing.T) {
+	x := openIndex(t, harbour(t), t.TempDir(), true)
+	update(t, x)
+	x.wanted.Add(1)
+	done := make(chan error, 1)
+	e := newHashed("one")
+	go func() { done <- x.Vectors(t.Context(), e, func(int, int) {}) }()
+	for range 20 {
+		if _, err := x.Ask(t.Context(), "potatoes?", 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case err := <-done:
+		t.Errorf("ended before its turn: %v", err)
+	default:
+	}
+	x.wanted.Add(-1)
+	if err := <-done; err != nil || e.texts != 3 {
+		t.Errorf("%v, %d texts", err, e.texts)
+	}
+}
+
 // gated is a model that waits before each answer until the test lets it go on.
 type gated struct {
 	*hashed
