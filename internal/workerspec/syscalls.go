@@ -180,7 +180,7 @@ func writeFiles() []Syscall {
 func Fatal() []string {
 	return []string{
 		"mount", "umount2", "pivot_root", "chroot", "open_tree", "move_mount", "fsopen", "fsconfig", "fsmount", "fspick",
-		"mount_setattr", "open_by_handle_at", "name_to_handle_at", "unshare", "setns",
+		"mount_setattr", "open_tree_attr", "open_by_handle_at", "name_to_handle_at", "unshare", "setns",
 		"ptrace", "process_vm_readv", "process_vm_writev", "kcmp", "process_madvise",
 		"mknod", "mknodat", "userfaultfd", "bpf", "perf_event_open",
 		"add_key", "request_key", "keyctl",

@@ -99,6 +99,7 @@ func native() arch {
 		"open":              unix.SYS_OPEN,
 		"open_by_handle_at": unix.SYS_OPEN_BY_HANDLE_AT,
 		"open_tree":         unix.SYS_OPEN_TREE,
+		"open_tree_attr":    unix.SYS_OPEN_TREE_ATTR,
 		"openat":            unix.SYS_OPENAT,
 		"openat2":           unix.SYS_OPENAT2,
 		"perf_event_open":   unix.SYS_PERF_EVENT_OPEN,

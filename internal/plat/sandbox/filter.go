@@ -88,7 +88,13 @@ func compatFilter(spec workerspec.Spec, a arch) ([]insn, error) {
 		}
 		p = append(p, b...)
 	}
-	return append(p, insn{code: opRet, k: actAllow}), checkLength(p)
+	// What came into the kernel after this release may mount as well as any other.
+	p = append(p,
+		insn{code: opJgt, jt: 0, jf: 1, k: a.last},
+		insn{code: opRet, k: actErrno | 38},
+		insn{code: opRet, k: actAllow},
+	)
+	return p, checkLength(p)
 }
 
 // strictFilter is the allow-list that is on before the worker gets work. self

@@ -19,6 +19,12 @@ type call64 struct {
 // kernel would not take: a jump out of it, or no return.
 func interpret(t testing.TB, prog []insn, c call64) uint32 {
 	t.Helper()
+	return visit(t, prog, c, func(int) {})
+}
+
+// visit is interpret, and says which instructions the call comes by.
+func visit(t testing.TB, prog []insn, c call64, at func(pc int)) uint32 {
+	t.Helper()
 	word := func(off uint32) uint32 {
 		switch {
 		case off == offNumber:
@@ -37,6 +43,7 @@ func interpret(t testing.TB, prog []insn, c call64) uint32 {
 	}
 	var a uint32
 	for pc := 0; pc < len(prog); pc++ {
+		at(pc)
 		i := prog[pc]
 		jump := func(ok bool) {
 			if ok {
@@ -190,6 +197,7 @@ func TestCompatFilter(t *testing.T) {
 		{"clone3", [6]uint64{}, enosys},
 		{"io_uring_setup", [6]uint64{}, enosys},
 		{"mount", [6]uint64{}, actKill},
+		{"open_tree_attr", [6]uint64{}, actKill},
 		{"ptrace", [6]uint64{}, actKill},
 		{"unshare", [6]uint64{}, actKill},
 		{"socket", [6]uint64{unix.AF_INET}, eperm},

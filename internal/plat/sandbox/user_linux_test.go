@@ -25,7 +25,8 @@ func TestAsOrdinaryUser(t *testing.T) {
 	if err := os.Chown(tmp, ordinaryID, ordinaryID); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), workerPath, "-test.run=^Test", "-test.timeout=2m")
+	// What reads the source tree, and not the kernel, is the same for everyone.
+	cmd := exec.CommandContext(t.Context(), workerPath, "-test.run=^Test", "-test.skip=^Test(SyscallLists|ArchOf|Golden)", "-test.timeout=2m")
 	cmd.Dir = tmp
 	cmd.Env = []string{"TMPDIR=" + tmp}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ordinaryID, Gid: ordinaryID}}
