@@ -58,6 +58,9 @@ func modelPinVerb() *verb {
 	}
 }
 
+// pullVerb is how a pull is called in the log.
+const pullVerb = "model-pull"
+
 // pinJob is a pull or a pin before it has begun.
 type pinJob struct {
 	verb, actor string
@@ -105,7 +108,7 @@ func (c *cli) pinTask(ctx context.Context, call *call, j pinJob, do func(context
 }
 
 func modelPull(ctx context.Context, c *cli, call *call) error {
-	j, err := newPinJob(call, "model-pull")
+	j, err := newPinJob(call, pullVerb)
 	if err != nil {
 		return err
 	}
@@ -313,8 +316,12 @@ func (c *cli) decidePin(ctx context.Context, j pinJob, p *grantv1.ProposeRespons
 	}
 	t, ok := tty.Open(c.in, c.screen.errFile)
 	if !ok {
+		kept := ""
+		if j.verb == pullVerb {
+			kept = "; nothing was kept"
+		}
 		return errs.New(errs.Denied, op).
-			With("running " + visible.Name(m.GetName()) + " was not allowed, and there is no terminal to ask at; nothing was kept").
+			With("running " + visible.Name(m.GetName()) + " was not allowed, and there is no terminal to ask at" + kept).
 			WithHint("run the command on a terminal, or allow it with --sha256 " + hex.EncodeToString(digest) + " or --allow-model " + shellWord(m.GetName()))
 	}
 	d.DecidedBy = grantv1.DecidedBy_DECIDED_BY_TERMINAL
