@@ -218,7 +218,7 @@ func (t *talk) choose(ctx context.Context) error {
 	}
 	models, err := listModels(ctx, t.cl, name)
 	if t.o.model == "" && (errs.CodeOf(err) == errs.ModelMissing && err != nil || err == nil && len(models) == 0) && name != "" {
-		// The conversation's model is gone: another one goes on with it.
+		t.note("the model of this conversation, " + visible.Name(name) + ", is not here any more; another one goes on with it")
 		name = ""
 		models, err = listModels(ctx, t.cl, "")
 	}

@@ -186,6 +186,45 @@ func (f fakeEngine) Generate(ctx context.Context, q *enginev1.GenerateRequest, o
 	return out.Send(&enginev1.GenerateResponse{Event: &enginev1.GenerateResponse_Done{Done: &enginev1.Done{Finish: enginev1.Finish_FINISH_END, OutputTokens: tokens, OutputUs: 100_000, Seed: 7}}})
 }
 
+func (f *fakeCore) request(n int) *enginev1.GenerateRequest {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.asked[n]
+}
+
+func (f *fakeCore) lastLoad() *modelv1.LoadRequest {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.loads[len(f.loads)-1]
+}
+
+func (f *fakeCore) loaded() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.loads)
+}
+
+func (f *fakeCore) far() *ipc.Conn {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.conn
+}
+
+// newest is the id of the conversation that was used last.
+func (f *fakeCore) newest(t *testing.T) string {
+	t.Helper()
+	cl, err := f.connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	all, err := conversations(t.Context(), cl, 1)
+	if err != nil || len(all) != 1 {
+		t.Fatal(all, err)
+	}
+	return all[0].GetId()
+}
+
 // says is an answer in these pieces.
 func says(pieces ...string) func(context.Context, *enginev1.GenerateRequest, func(string) error) error {
 	return func(_ context.Context, _ *enginev1.GenerateRequest, say func(string) error) error {

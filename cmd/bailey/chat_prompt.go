@@ -218,7 +218,9 @@ func (s *conversing) stream(ctx context.Context) error {
 		return e
 	}
 	if line := s.took(a, err); line != "" {
-		fmt.Fprintln(s.c.out, s.dim(line))
+		for _, l := range visible.Wrap(line, out.flow.columns) {
+			fmt.Fprintln(s.c.out, s.dim(l))
+		}
 	}
 	if e := s.c.out.Flush(); e != nil {
 		return outputError(e)

@@ -23,20 +23,20 @@ func TestConversation(t *testing.T) {
 	p.see(t, "smol (135M weights, Q4_1, 98.0 MB). What it says is its own, and may be wrong.")
 	p.ask("What is a valve?", "A valve opens and shuts.\n20 tok/s · 0.0 s to first token · 3 tokens")
 	p.ask("Which colour?", `Red\x1b[31m, I think.`)
-	if q := core.asked[1]; len(q.GetMessages()) != 3 || q.GetMessages()[1].GetText() != "A valve opens and shuts." || q.GetMessages()[1].GetSpeaker() != enginev1.Speaker_SPEAKER_ASSISTANT {
+	if q := core.request(1); len(q.GetMessages()) != 3 || q.GetMessages()[1].GetText() != "A valve opens and shuts." || q.GetMessages()[1].GetSpeaker() != enginev1.Speaker_SPEAKER_ASSISTANT {
 		t.Errorf("the second request is %v", q)
 	}
 	p.see(t, chatPrompt)
 	p.leaves()
 	core.keeps(t, "", "What is a valve?|A valve opens and shuts.|Which colour?|Red\x1b[31m, I think.")
-	if len(core.loads) != 1 {
-		t.Errorf("loaded %d times", len(core.loads))
+	if n := core.loaded(); n != 1 {
+		t.Errorf("loaded %d times", n)
 	}
 	// Another one goes on with it.
 	p = enact(t, core, chatOptions{goOn: true})
 	p.see(t, "> Which colour?\nRed")
 	p.ask("Sure?", "Yes.")
-	if n := len(core.asked[2].GetMessages()); n != 5 {
+	if n := len(core.request(2).GetMessages()); n != 5 {
 		t.Errorf("%d messages", n)
 	}
 	p.see(t, chatPrompt)
@@ -102,7 +102,7 @@ func TestErrorsGiveThePromptBack(t *testing.T) {
 			p.leaves()
 			core.keeps(t, "", "Well?|Whole.")
 			// What was lost is loaded as it was asked for.
-			if again := core.loads[len(core.loads)-1]; again.GetContext() != 512 {
+			if again := core.lastLoad(); again.GetContext() != 512 {
 				t.Errorf("%s: loaded again with %v", code, again)
 			}
 		}
@@ -117,16 +117,16 @@ func TestCoreGone(t *testing.T) {
 		if err := say("Half an ans"); err != nil {
 			return err
 		}
-		return core.conn.Close()
+		return core.far().Close()
 	})
 	p := enact(t, core, chatOptions{})
 	p.ask("Well?", "core cannot be reached")
 	p.ask("Still there?", "Yes.")
 	p.see(t, chatPrompt)
+	p.leaves()
 	if core.dials != 2 {
 		t.Errorf("%d connections", core.dials)
 	}
-	p.leaves()
 	core.keeps(t, "", "Well?|Half an ans…|Still there?|Yes.")
 }
 
@@ -140,7 +140,7 @@ func TestCommands(t *testing.T) {
 	p.ask("/undo", "nothing to take back")
 	p.ask("/retry", "nothing to answer")
 	p.ask("//etc is what?", "Yes.")
-	if got := core.asked[0].GetMessages(); got[0].GetText() != "Be brief." || got[1].GetText() != "/etc is what?" {
+	if got := core.request(0).GetMessages(); got[0].GetText() != "Be brief." || got[1].GetText() != "/etc is what?" {
 		t.Errorf("%v", got)
 	}
 	p.ask("Second", "Yes.")
@@ -148,7 +148,7 @@ func TestCommands(t *testing.T) {
 	core.keeps(t, "", "Be brief.|/etc is what?|Yes.")
 	p.ask("/drop", "oldest turns are left out")
 	p.ask("Third", "Yes.")
-	if q := core.asked[2]; q.GetOverflow() != enginev1.Overflow_OVERFLOW_DROP_OLDEST || len(q.GetMessages()) != 4 {
+	if q := core.request(2); q.GetOverflow() != enginev1.Overflow_OVERFLOW_DROP_OLDEST || len(q.GetMessages()) != 4 {
 		t.Errorf("%v", q)
 	}
 	p.ask("/stats", "memory 200 MB")
@@ -180,8 +180,8 @@ func TestRetrySeed(t *testing.T) {
 	p.ask("/retry", "Two.")
 	p.see(t, chatPrompt)
 	p.leaves()
-	if a, b := core.asked[0].GetSampling().GetSeed(), core.asked[1].GetSampling().GetSeed(); a != 5 || b == a || len(core.asked[1].GetMessages()) != 1 {
-		t.Errorf("seeds %d and %d, %v", a, b, core.asked[1])
+	if a, b := core.request(0).GetSampling().GetSeed(), core.request(1).GetSampling().GetSeed(); a != 5 || b == a || len(core.request(1).GetMessages()) != 1 {
+		t.Errorf("seeds %d and %d, %v", a, b, core.request(1))
 	}
 	core.keeps(t, "", "Say|Two.")
 }
@@ -192,7 +192,7 @@ func TestTwoChatsOfOneConversation(t *testing.T) {
 	p := enact(t, core, chatOptions{})
 	p.ask("First", "Yes.")
 	p.see(t, chatPrompt)
-	id := p.talk.id
+	id := core.newest(t)
 	q := enact(t, core, chatOptions{goOn: true, id: id[:4]})
 	q.ask("Of q", "Yes.")
 	p.type_("Of p\r")
@@ -272,7 +272,7 @@ func TestTypedAhead(t *testing.T) {
 	p.see(t, "Yes.")
 	p.see(t, chatPrompt)
 	p.leaves()
-	if got := core.asked[1].GetMessages()[2].GetText(); got != "next line" {
+	if got := core.request(1).GetMessages()[2].GetText(); got != "next line" {
 		t.Errorf("%q", got)
 	}
 }
@@ -308,7 +308,7 @@ func TestWhichModel(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		k := &talk{o: c.o, cl: cl}
+		k := &talk{o: c.o, cl: cl, note: func(string) {}}
 		err = k.choose(t.Context())
 		if c.code != "" && errs.CodeOf(err) != c.code || c.code == "" && (err != nil || k.model.GetName() != c.want) {
 			t.Errorf("%s: %v, %v", name, k.model.GetName(), err)
@@ -343,7 +343,7 @@ func TestOnce(t *testing.T) {
 	if err != nil || out != "Grüße,\n\\x1b[2Jyou.\n" || errOut != "" {
 		t.Errorf("%q %q %v", out, errOut, err)
 	}
-	if q := core.asked[0]; q.GetMaxTokens() != 9 || q.GetJsonSchema() == "" || q.GetOverflow() != enginev1.Overflow_OVERFLOW_DROP_OLDEST {
+	if q := core.request(0); q.GetMaxTokens() != 9 || q.GetJsonSchema() == "" || q.GetOverflow() != enginev1.Overflow_OVERFLOW_DROP_OLDEST {
 		t.Errorf("%v", q)
 	}
 	core.keeps(t, "", "Hello|Grüße,\n\x1b[2Jyou.")
@@ -353,8 +353,8 @@ func TestOnce(t *testing.T) {
 		!strings.HasPrefix(lines[2], `{"type":"done","text":"{}","finish":"end"`) {
 		t.Errorf("%s %v", out, err)
 	}
-	if len(core.asked[1].GetMessages()) != 3 {
-		t.Errorf("%v", core.asked[1])
+	if len(core.request(1).GetMessages()) != 3 {
+		t.Errorf("%v", core.request(1))
 	}
 	out, _, err = runOnce(t, core, chatOptions{prompt: "Third"}, false)
 	if errs.CodeOf(err) != errs.WorkerCrashed || out != "Half\n" {
@@ -373,7 +373,7 @@ func TestContinuesText(t *testing.T) {
 	if err != nil || out != " there was a cat.\n" || !strings.Contains(errOut, "continues the text") {
 		t.Errorf("%q %q %v", out, errOut, err)
 	}
-	if q := core.asked[0]; q.GetText() != "Once" || len(q.GetMessages()) != 0 {
+	if q := core.request(0); q.GetText() != "Once" || len(q.GetMessages()) != 0 {
 		t.Errorf("%v", q)
 	}
 	core.keeps(t, "", "error not-found")

@@ -43,7 +43,7 @@ const (
 	// ChatModels is how many models are named in an error.
 	ChatModels = 8
 	// ChatModelName is how many characters of a model's name a list shows.
-	ChatModelName = 24
+	ChatModelName = 32
 	// SearchText is the longest text that is searched for, characters; the
 	// schema's limit.
 	SearchText = 1000
