@@ -150,17 +150,27 @@ func (r *result) writtenNotes(folded bool) []string {
 	case n == 0 && d.GetFailed() == "":
 		notes = append(notes, "It wrote nothing.")
 	case d.GetFolded() && !folded:
-		notes = append(notes, fmt.Sprintf("Not shown: of %s, %d have no support in your documents. --show-folded shows them.", count(uint64(n), "sentence"), bad))
+		notes = append(notes, fmt.Sprintf("Not shown: of %s, %s no support in your documents. --show-folded shows them.", count(uint64(n), "sentence"), have(bad)))
 	case bad > 0:
-		notes = append(notes, fmt.Sprintf("Of %s, %d have no support in your documents.", count(uint64(n), "sentence"), bad))
+		notes = append(notes, fmt.Sprintf("Of %s, %s no support in your documents.", count(uint64(n), "sentence"), have(bad)))
 	}
-	if files := d.GetFiles(); files > 0 {
-		notes = append(notes, fmt.Sprintf("It was told about the %s that matter most.", count(uint64(files), "file")))
+	switch files := d.GetFiles(); {
+	case files == 1:
+		notes = append(notes, "It was told about the one file that matters most.")
+	case files > 1:
+		notes = append(notes, fmt.Sprintf("It was told about the %d files that matter most.", files))
 	}
 	if code := d.GetFailed(); code != "" {
 		notes = append(notes, "It ended early: "+visible.Text(errs.New(errs.Code(code), "cli.written").Message()))
 	}
 	return notes
+}
+
+func have(n int) string {
+	if n == 1 {
+		return "1 has"
+	}
+	return fmt.Sprintf("%d have", n)
 }
 
 // written prints what a model wrote, below the passages and set in.

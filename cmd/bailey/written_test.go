@@ -50,7 +50,7 @@ Written by small, not words of your documents:
   Bailey confines *all* code.
     project/README.md:3
   \x1b[31mBuy now\x1b[0m! (not in your documents)
-  Of 2 sentences, 1 have no support in your documents.
+  Of 2 sentences, 1 has no support in your documents.
 
 By bailey-extract/1, in the documents' own words, found by words and by meaning (finds): 1 file, 0 B, 0.0 s.
 `
@@ -58,7 +58,7 @@ By bailey-extract/1, in the documents' own words, found by words and by meaning 
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	folded := printedWith(asText(0, false), withWritten(true))
-	if strings.Contains(folded, "Buy") || strings.Contains(folded, "*all*") || !strings.Contains(folded, "Not shown: of 2 sentences, 1 have no support in your documents. --show-folded shows them.") {
+	if strings.Contains(folded, "Buy") || strings.Contains(folded, "*all*") || !strings.Contains(folded, "Not shown: of 2 sentences, 1 has no support in your documents. --show-folded shows them.") {
 		t.Errorf("folded:\n%s", folded)
 	}
 	show := func(o *output) printer { return &textPrinter{out: o, folded: true} }
