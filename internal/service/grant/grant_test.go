@@ -2,6 +2,7 @@ package grant
 
 import (
 	"log/slog"
+	"os"
 	"testing"
 
 	"github.com/bailey-run/bailey/internal/audit"
@@ -19,7 +20,11 @@ import (
 // A grant that is minted while its task ends would never end: nothing looks for
 // it any more. So it is taken back, on the record.
 func TestNoGrantForATaskThatHasEnded(t *testing.T) {
-	dir, err := safefile.OpenDir(t.TempDir())
+	home := t.TempDir()
+	if err := os.Chmod(home, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := safefile.OpenDir(home)
 	if err != nil {
 		t.Fatal(err)
 	}
