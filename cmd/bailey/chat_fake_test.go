@@ -76,7 +76,7 @@ func (f *fakeCore) connect(context.Context) (*client.Client, error) {
 	f.mu.Lock()
 	f.dials++
 	f.mu.Unlock()
-	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		return nil, err
 	}
