@@ -236,3 +236,17 @@ func TestNoPip(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Who interrupts is told that, and not that it took too long.
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := run(ctx, "true"); err == nil || !strings.Contains(err.Error(), "interrupted") {
+		t.Error(err)
+	}
+	ctx, cancel = context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	if err := run(ctx, "true"); err == nil || !strings.Contains(err.Error(), "not done within") {
+		t.Error(err)
+	}
+}

@@ -81,8 +81,11 @@ func run(ctx context.Context, argv ...string) error {
 	if err == nil {
 		return nil
 	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("%s: not done within %v", argv[0], fetchTimeout)
+	}
 	if ctx.Err() != nil {
-		err = fmt.Errorf("not done within %v", fetchTimeout)
+		return fmt.Errorf("%s: interrupted", argv[0])
 	}
 	why := complaint(said.String())
 	if strings.Contains(why, "(from versions: none)") {
