@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,6 +47,11 @@ type user struct {
 func users(t *testing.T) []user {
 	t.Helper()
 	if os.Geteuid() != 0 {
+		why, ok := leftOut(t, caseRoot, whenTestsOrd)
+		if !ok {
+			t.Fatal("the cases of root cannot be run, and skips.txt does not let them be left out")
+		}
+		t.Logf("no case as root: %s", why)
 		return []user{{name: "ordinary", tmp: t.TempDir()}}
 	}
 	// Not t.TempDir, whose parents only root may pass.
@@ -128,6 +134,11 @@ func (r result) name() string {
 	return unix.ErrnoName(syscall.Errno(r.Errno))
 }
 
+// noRseq says that glibc ended the worker. Without the deny-list it finds rseq
+// when it starts, and does not bear that a thread made after the seal does not:
+// such a run is no answer, and is made once more.
+func (r result) noRseq() bool { return strings.Contains(r.Stderr, "rseq registration failed") }
+
 type run struct {
 	Attack string `json:"attack"`
 	Kind   string `json:"kind"`
@@ -163,14 +174,6 @@ func launch(t *testing.T, u user, bin string, runs []run) map[run]result {
 	return results
 }
 
-// controlMode is the mode of a row's control run.
-func (r row) controlMode() string {
-	if r.control == "" {
-		return "bare"
-	}
-	return r.control
-}
-
 // specs are the kinds of worker that the table has answers for.
 func specs(t *testing.T) []workerspec.Spec {
 	t.Helper()
@@ -183,17 +186,6 @@ func specs(t *testing.T) []workerspec.Spec {
 	return all
 }
 
-// of are the rows that speak of a kind.
-func of(s workerspec.Spec) []row {
-	var rs []row
-	for _, r := range rows() {
-		if r.only == nil || r.only(s) {
-			rs = append(rs, r)
-		}
-	}
-	return rs
-}
-
 func TestEscapes(t *testing.T) {
 	bin := attacker(t)
 	for _, u := range users(t) {
@@ -201,26 +193,27 @@ func TestEscapes(t *testing.T) {
 			t.Parallel()
 			for _, s := range specs(t) {
 				var runs []run
-				for _, r := range of(s) {
-					runs = append(runs, run{r.attack, s.Kind, "full"})
-					if r.controlled(s, u.root) {
-						runs = append(runs, run{r.attack, s.Kind, r.controlMode()})
+				controlled := map[string]bool{}
+				for _, r := range of(t, s) {
+					runs = append(runs, run{r.attack(t), s.Kind, "full"})
+					if controlled[r.attempt] = r.controlled(t, s, u); controlled[r.attempt] {
+						runs = append(runs, run{r.attack(t), s.Kind, r.controlMode()})
 					}
 				}
 				results := launch(t, u, bin, runs)
 				refused := 0
-				for _, r := range of(s) {
-					t.Run(s.Kind+"/"+r.id+" "+r.attack, func(t *testing.T) {
-						r.judge(t, s, results[run{r.attack, s.Kind, "full"}])
-						if r.controlled(s, u.root) {
-							r.judgeControl(t, u, results[run{r.attack, s.Kind, r.controlMode()}])
+				for _, r := range of(t, s) {
+					t.Run(s.Kind+"/"+r.id+" "+r.attempt, func(t *testing.T) {
+						r.judge(t, s, results[run{r.attack(t), s.Kind, "full"}])
+						if controlled[r.attempt] {
+							r.judgeControl(t, u, results[run{r.attack(t), s.Kind, r.controlMode()}])
 						}
 						if !t.Failed() {
 							refused++
 						}
 					})
 				}
-				t.Logf("%s, which is %s: %d of %d attempts refused", s.Kind, s.Class, refused, len(of(s)))
+				t.Logf("%s, which is %s: %d of %d attempts refused", s.Kind, s.Class, refused, len(of(t, s)))
 			}
 		})
 	}
@@ -228,7 +221,7 @@ func TestEscapes(t *testing.T) {
 
 // judge holds the whole sandbox against the row.
 func (r row) judge(t *testing.T, s workerspec.Spec, got result) {
-	if want := r.accepts(s); !slices.Contains(want, got.name()) {
+	if want := r.demands(s); !want.takes(got.name()) {
 		t.Errorf("answered %s %q, want %v", got.name(), got.Got, want)
 	}
 	if got.name() == killed && !got.Forbidden {
@@ -244,15 +237,12 @@ func (r row) judge(t *testing.T, s workerspec.Spec, got result) {
 
 // judgeControl wants the attack to work without the protection.
 func (r row) judgeControl(t *testing.T, u user, got result) {
-	want := "OK"
-	if r.reaches != "" {
-		want = r.reaches
-	}
-	if u.root && r.rootReaches != "" {
+	want := r.reaches
+	if u.root {
 		want = r.rootReaches
 	}
-	if got.name() != want || !strings.Contains(got.Got, r.got) {
-		t.Errorf("control run (%s): %s %q, want %s with %q", r.controlMode(), got.name(), got.Got, want, r.got)
+	if !slices.Contains(want, got.name()) || !strings.Contains(got.Got, r.got) {
+		t.Errorf("control run (%s): %s %q, want %v with %q", r.controlMode(), got.name(), got.Got, want, r.got)
 	}
 }
 
@@ -266,19 +256,21 @@ func TestAnyOneLayerMayFail(t *testing.T) {
 			t.Parallel()
 			seen := map[workerspec.Class]bool{}
 			for _, s := range specs(t) {
-				if testing.Short() && seen[s.Class] {
+				if _, ok := leftOut(t, caseOneLayer, whenShort); ok && testing.Short() && seen[s.Class] {
 					continue
 				}
 				seen[s.Class] = true
 				var runs []run
 				for _, l := range spare() {
-					for _, r := range of(s) {
-						if slices.Contains(outside(), r.attack) {
-							runs = append(runs, run{r.attack, s.Kind, "without:" + string(l)})
+					for _, r := range of(t, s) {
+						if r.outside && r.alone != l {
+							runs = append(runs, run{r.attack(t), s.Kind, "without:" + string(l)})
 						}
 					}
 				}
 				results := launch(t, u, bin, runs)
+				again := slices.DeleteFunc(slices.Clone(runs), func(r run) bool { return !results[r].noRseq() })
+				maps.Copy(results, launch(t, u, bin, again))
 				for _, r := range runs {
 					if got := results[r]; got.name() == "OK" || got.Failed != "" || got.Attack == "" {
 						t.Errorf("%s %s: %q: %s", s.Kind, r.Mode, r.Attack, got.name())
@@ -287,6 +279,12 @@ func TestAnyOneLayerMayFail(t *testing.T) {
 			}
 		})
 	}
+}
+
+// spare are the layers that can be left out one by one.
+func spare() []workerspec.Layer {
+	return []workerspec.Layer{workerspec.Landlock, workerspec.SeccompStrict, workerspec.SeccompCompat, workerspec.NetNamespace,
+		workerspec.PIDNamespace, workerspec.IPCNamespace, workerspec.ResourceLimits, workerspec.ParentDeath}
 }
 
 // TestHonestWork shows that the sandbox lets a worker do its work.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -92,6 +93,18 @@ func begin() error {
 	return unix.Close(fds[0])
 }
 
+// prepare has ready what an attack needs.
+func prepare(o order) (func() answer, error) {
+	if text, ok := strings.CutPrefix(o.Attack, "call "); ok {
+		return call(text, o)
+	}
+	make, ok := attacks()[o.Attack]
+	if !ok {
+		return nil, fmt.Errorf("none is called %q", o.Attack)
+	}
+	return make(o), nil
+}
+
 // worker is the hostile worker: it prepares what an attacker would have ready,
 // seals itself as an honest one does, and attacks.
 func worker(args []string) int {
@@ -103,12 +116,11 @@ func worker(args []string) int {
 		fmt.Fprintln(os.Stderr, "order:", err)
 		return 2
 	}
-	make, ok := attacks()[o.Attack]
-	if !ok {
-		fmt.Fprintln(os.Stderr, "no attack called", o.Attack)
+	act, err := prepare(o)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "attack:", err)
 		return 2
 	}
-	act := make(o)
 	if o.Seal {
 		spec, ok := workerspec.For(args[1])
 		if !ok {
