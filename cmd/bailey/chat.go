@@ -29,13 +29,16 @@ type chatOptions struct {
 	schema   string
 	sampling *enginev1.Sampling
 	most     uint32 // tokens of an answer
-	context  uint32
-	threads  uint32
-	over     bool
-	drop     bool
-	private  bool
-	goOn     bool // with the conversation of id, or the one used last
-	id       string
+	// unwatched says that most is Bailey's own, for an answer that nobody may be
+	// there to stop.
+	unwatched bool
+	context   uint32
+	threads   uint32
+	over      bool
+	drop      bool
+	private   bool
+	goOn      bool // with the conversation of id, or the one used last
+	id        string
 }
 
 func chatFlags() []flag {
@@ -47,7 +50,7 @@ func chatFlags() []flag {
 		{name: "system", value: "TEXT", help: "what the model is told before the conversation"},
 		{name: "temperature", value: "X", help: "0 is always the likeliest word; the default is 0.7"},
 		{name: "seed", value: "N", help: "the same words again for the same text and number"},
-		{name: "max-tokens", value: "N", help: "end each answer after N tokens"},
+		{name: "max-tokens", value: "N", help: "end each answer after N tokens; one answer alone ends after 2048 unless told otherwise"},
 		{name: "json-schema", value: "FILE", help: "an answer that keeps to a JSON schema; with --prompt"},
 		{name: "context", value: "N", help: "tokens that the conversation may have"},
 		{name: "threads", value: "N", help: "processor threads; the default leaves one core free"},
@@ -108,6 +111,9 @@ func chat(ctx context.Context, c *cli, call *call) error {
 		case !atTerminal:
 			return usage("there is no question, and no terminal to chat at", "for example `echo \"question\" | bailey chat MODEL`, or --prompt TEXT")
 		}
+	}
+	if o.once && o.most == 0 {
+		o.most, o.unwatched = limits.ChatUnwatched, true
 	}
 	t := &talk{c: c, o: o, connect: c.connector(call)}
 	defer func() { t.leave(ctx, err) }()

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/hex"
+	"fmt"
 
 	"github.com/bailey-run/bailey/internal/wire/enginev1"
 	"github.com/bailey-run/bailey/internal/wire/storev1"
@@ -46,8 +47,11 @@ func (t *talk) once(ctx context.Context) error {
 	case enginev1.Finish_FINISH_CONTEXT:
 		t.note("the context is full, so the answer ends here")
 	case enginev1.Finish_FINISH_LENGTH:
-		if t.o.most == 0 {
+		switch {
+		case a.done.GetOutputTokens() < t.o.most:
 			t.note("the quota of the grant ends the answer here")
+		case t.o.unwatched:
+			t.note(fmt.Sprintf("nobody is there to stop it, so the answer ends here, after %d tokens; --max-tokens sets another end", t.o.most))
 		}
 	}
 	if a.dropped > 0 {

@@ -345,11 +345,18 @@ func (e *engine) begin(o loadOptions) *starting {
 	return s
 }
 
-// covers reports whether what is loaded with o does for want. A default is not
-// known before it is loaded, so it covers a default only.
+// covers reports whether what is loaded with o does for want. A default context
+// is not known before it is loaded, so it covers a default only; one that was
+// asked for covers a default when it is no shorter than any.
 func (o loadOptions) covers(want loadOptions) bool {
-	within := func(have, n uint32) bool { return n == 0 || have != 0 && n <= have }
-	return within(o.context, want.context) && (want.parallel <= 1 || want.parallel <= o.parallel) &&
+	context := o.context >= want.context
+	switch {
+	case want.context == 0:
+		context = o.context == 0 || o.context >= limits.EngineContext
+	case o.context == 0:
+		context = false
+	}
+	return context && (want.parallel <= 1 || want.parallel <= o.parallel) &&
 		(want.threads == 0 || want.threads == o.threads)
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/bailey-run/bailey/internal/capability"
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/grant"
+	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/wire/modelv1"
 	"github.com/bailey-run/bailey/internal/wire/policyv1"
 )
@@ -113,7 +114,8 @@ func TestCovers(t *testing.T) {
 		{loadOptions{}, loadOptions{}, true},
 		{loadOptions{}, loadOptions{parallel: 1}, true},
 		{loadOptions{}, loadOptions{context: 1}, false},
-		{loadOptions{context: 4096}, loadOptions{}, true},
+		{loadOptions{context: limits.EngineContext}, loadOptions{}, true},
+		{loadOptions{context: 128}, loadOptions{}, false},
 		{loadOptions{context: 4096}, loadOptions{context: 4096}, true},
 		{loadOptions{context: 4096}, loadOptions{context: 4097}, false},
 		{loadOptions{parallel: 4}, loadOptions{parallel: 4}, true},

@@ -212,9 +212,13 @@ func (v *live) over() bool {
 
 // suits reports whether what is loaded does for what is wanted.
 func (v *live) suits(want loadOptions) bool {
+	asked := want
+	if trained := v.loaded.GetTrainedContext(); want.context == 0 && trained > 0 {
+		want.context = min(limits.EngineContext, trained)
+	}
 	have := loadOptions{context: v.loaded.GetContext(), parallel: v.loaded.GetParallel(), threads: v.loaded.GetThreads()}
 	// What was asked for once and could not be had is not asked for again.
-	return have.covers(want) || v.options.covers(want)
+	return have.covers(want) || v.options.covers(asked)
 }
 
 // usedBesides reports whether another grant has a row here.

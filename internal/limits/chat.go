@@ -40,6 +40,9 @@ const (
 	ChatReading = 750 * time.Millisecond
 	// ChatListed is how many conversations a list shows in text; --json has all.
 	ChatListed = 50
+	// ChatUnwatched is how many tokens one answer has that nobody may be there to
+	// stop, in a script: a small model that goes in circles would fill the context.
+	ChatUnwatched = 2048
 	// ChatModels is how many models are named in an error.
 	ChatModels = 8
 	// ChatModelName is how many characters of a model's name a list shows.
