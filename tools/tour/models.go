@@ -67,6 +67,6 @@ func (m models) steps() []step {
 		{needs: true, why: "The same question with the embedding model: it finds by meaning; the words are still the documents' own.",
 			args: []string{"ask", folder, question, "--allow-read", folder, "--allow-model", m.embedding}},
 		{needs: true, why: "One turn of a chat, streamed. The model is very small: it writes English and knows little.",
-			args: []string{"chat", m.chat, "--prompt", hello}},
+			args: []string{"chat", m.chat, "--system", "You are a helpful assistant.", "--prompt", hello}},
 	}
 }
