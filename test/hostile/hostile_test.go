@@ -83,8 +83,22 @@ func attacker(t *testing.T) string {
 	bin := filepath.Join(dir, "attacker")
 	// One linked to the system's libraries, as an engine is, and one that is not.
 	builds := map[string]string{bin: "bailey_hostile", bin + "-native": "bailey_hostile,bailey_native"}
-	// The test cache knows only what this process reads itself: without this a
-	// changed sandbox would pass by an old result.
+	attackerSources(t)
+	for out, tags := range builds {
+		cmd := exec.CommandContext(t.Context(), "go", "build", "-tags", tags, "-o", out, "./attacker")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("build: %v\n%s", err, out)
+		}
+	}
+	return bin
+}
+
+// attackerSources reads what the attacker is made of: the test cache knows only
+// what this process reads itself, and without this a changed sandbox would pass
+// by an old result.
+func attackerSources(t *testing.T) {
+	t.Helper()
 	for _, src := range []string{"attacker", "../../internal/plat/sandbox", "../../internal/plat/syslibs", "../../internal/workerspec"} {
 		names, err := filepath.Glob(src + "/*.*")
 		if err != nil || len(names) == 0 {
@@ -96,14 +110,6 @@ func attacker(t *testing.T) string {
 			}
 		}
 	}
-	for out, tags := range builds {
-		cmd := exec.CommandContext(t.Context(), "go", "build", "-tags", tags, "-o", out, "./attacker")
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("build: %v\n%s", err, out)
-		}
-	}
-	return bin
 }
 
 func (u user) command(ctx context.Context, bin string, args ...string) *exec.Cmd {

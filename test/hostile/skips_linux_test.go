@@ -41,18 +41,21 @@ func skips(t testing.TB) []skip {
 // The conditions of a machine, a user or a kind under which something may be
 // left out.
 const (
-	whenOrdinary  = "ordinary user"
-	whenNoGrant   = "kind without a grant"
-	whenNoMounts  = "kind without mounts"
-	whenTestsOrd  = "tests run as an ordinary user"
-	whenShort     = "short run"
-	caseRoot      = "every case as root"
-	caseOneLayer  = "one layer missing for every kind"
-	controlPrefix = "control of "
+	whenOrdinary   = "ordinary user"
+	whenNoGrant    = "kind without a grant"
+	whenNoMounts   = "kind without mounts"
+	whenTestsOrd   = "tests run as an ordinary user"
+	whenShort      = "short run"
+	whenNotAMD64   = "other processor than amd64"
+	whenNoCompiler = "no C compiler"
+	caseForeign    = "programs of C"
+	caseRoot       = "every case as root"
+	caseOneLayer   = "one layer missing for every kind"
+	controlPrefix  = "control of "
 )
 
 func conditions() []string {
-	return []string{whenOrdinary, whenNoGrant, whenNoMounts, whenTestsOrd, whenShort}
+	return []string{whenOrdinary, whenNoGrant, whenNoMounts, whenTestsOrd, whenShort, whenNotAMD64, whenNoCompiler}
 }
 
 // leftOut says whether skips.txt lets something be left out, and why. Whoever
@@ -92,6 +95,7 @@ func TestSkips(t *testing.T) {
 	for _, s := range skips(t) {
 		attempt, isControl := strings.CutPrefix(s.what, controlPrefix)
 		known := s.what == caseRoot && s.when == whenTestsOrd || s.what == caseOneLayer && s.when == whenShort ||
+			s.what == caseForeign && (s.when == whenNotAMD64 || s.when == whenNoCompiler) ||
 			isControl && slices.ContainsFunc(all, func(r row) bool { return r.attempt == attempt })
 		if !known || seen[s] || s.why == "" {
 			t.Errorf("skips.txt: %+v", s)

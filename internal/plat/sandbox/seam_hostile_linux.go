@@ -14,6 +14,15 @@ import (
 // built without the tag.
 type seam struct {
 	Omit []workerspec.Layer `json:"omit,omitempty"`
+	// Foreign says that the worker's binary is anyone's static program.
+	Foreign bool `json:"foreign,omitempty"`
+}
+
+func (s seam) execute(spec workerspec.Spec, argv, env []string) error {
+	if s.Foreign && !s.omits(workerspec.SeccompStrict) {
+		return executeForeign(spec, argv, env)
+	}
+	return execDescriptor(binaryFD, argv, env)
 }
 
 func (s seam) omits(l workerspec.Layer) bool { return slices.Contains(s.Omit, l) }

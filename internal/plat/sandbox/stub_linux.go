@@ -115,7 +115,7 @@ func build() error {
 		return err
 	}
 	argv := append([]string{spec.Program, spec.Kind}, m.Args...)
-	return step(stepExec, execDescriptor(binaryFD, argv, spec.Env))
+	return step(stepExec, m.execute(spec, argv, spec.Env))
 }
 
 // fileRules opens each mount as the worker will, with no capability left, and

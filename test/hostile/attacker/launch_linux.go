@@ -29,7 +29,8 @@ import (
 type Run struct {
 	Attack string `json:"attack"`
 	Kind   string `json:"kind"`
-	// Mode is "full", "bare", or "without:" and the layers left out.
+	// Mode is "full", "bare", "without:" and the layers left out, or
+	// foreignMode and a program.
 	Mode string `json:"mode"`
 }
 
@@ -360,6 +361,9 @@ func (h *hostile) receive() (answer, error) {
 
 // do makes one run.
 func (r Run) do() (res Result, err error) {
+	if strings.HasPrefix(r.Mode, foreignMode) {
+		return r.foreign()
+	}
 	res.Run = r
 	s, err := newScene(r.Attack)
 	if s != nil {

@@ -1,0 +1,168 @@
+package hostile
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/bailey-run/bailey/internal/workerspec"
+)
+
+// programs compiles the programs of C to where the attacker finds them. It
+// returns false, and says why, where skips.txt lets them be left out.
+func programs(t *testing.T, bin string) bool {
+	t.Helper()
+	if runtime.GOARCH != "amd64" {
+		return !mayLeaveOut(t, caseForeign, whenNotAMD64)
+	}
+	cc, err := exec.LookPath("cc")
+	if errors.Is(err, exec.ErrNotFound) {
+		return !mayLeaveOut(t, caseForeign, whenNoCompiler)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, flags := range map[string][]string{"call": {"-static"}, "first": {"-static", "-nostdlib", "-fno-stack-protector"},
+		"thread": {"-static", "-pthread"}, "linked": nil, "writable": {"-static", "-z", "execstack"}} {
+		src := map[string]string{"linked": "call", "writable": "call"}[name]
+		if src == "" {
+			src = name
+		}
+		src = "programs/" + src + ".c"
+		if _, err := os.ReadFile(src); err != nil { // for go's cache
+			t.Fatal(err)
+		}
+		args := append([]string{"-O1", "-o", bin + "-" + name}, flags...)
+		if out, err := exec.CommandContext(t.Context(), cc, append(args, src)...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", src, err, out)
+		}
+	}
+	const gosrc = "testdata/goroutines.go"
+	if _, err := os.ReadFile(gosrc); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", bin+"-goroutines", gosrc)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", gosrc, err, out)
+	}
+	return true
+}
+
+func mayLeaveOut(t *testing.T, what, when string) bool {
+	t.Helper()
+	why, ok := leftOut(t, what, when)
+	if !ok {
+		t.Fatalf("%s: skips.txt does not let it be left out", when)
+	}
+	t.Logf("%s: %s", what, why)
+	return true
+}
+
+// TestForeign has programs of C, which know nothing of Bailey and do not seal
+// themselves, make every attempt that is one call.
+func TestForeign(t *testing.T) {
+	bin := attacker(t)
+	if !programs(t, bin) {
+		return
+	}
+	const mode = "foreign:call"
+	for _, u := range users(t) {
+		t.Run(u.name, func(t *testing.T) {
+			t.Parallel()
+			for _, s := range specs(t) {
+				getpid := run{"call 39", s.Kind, mode}
+				// Of the call that started it there is no second.
+				execve := run{`call 59 "/lib64/ld-linux-x86-64.so.2" 0 0`, s.Kind, mode}
+				execveat := run{`call 322 6 "" 0 0 0x1000`, s.Kind, mode}
+				first := run{"call 39", s.Kind, "foreign:first"}
+				// The deny-list lets pass what first.c tries.
+				lax := run{"call 39", s.Kind, "foreign:first:seccomp-allow-list"}
+				runs := []run{getpid, execve, execveat, first, lax}
+				var calls []row
+				for _, r := range of(t, s) {
+					if r.call != "" && !strings.Contains(r.call, "utimensat 20 ") {
+						calls = append(calls, r)
+						runs = append(runs, run{r.attack(t), s.Kind, mode})
+					}
+				}
+				goroutines, thread := run{"call 39", s.Kind, "foreign:goroutines"}, run{"call 39", s.Kind, "foreign:thread"}
+				got := launch(t, u, bin, append(runs, goroutines, thread))
+				// A kind lets threads be made in the way of its own worker's runtime.
+				ofGo := got[goroutines].name() == "OK"
+				if ofC := got[thread].name() == "OK"; ofGo == (s.Class == workerspec.Engine) || ofC != (s.Class == workerspec.Engine) {
+					t.Errorf("%s: threads of Go %s, of C %s", s.Kind, got[goroutines].name(), got[thread].name())
+				}
+				for r, want := range map[run]string{getpid: "OK", execve: "EPERM", execveat: killed, first: "EPERM", lax: "OK"} {
+					if g := got[r]; g.name() != want {
+						t.Errorf("%s: %s, %s: %s, want %s", s.Kind, r.Mode, r.Attack, g.name(), want)
+					}
+				}
+				for _, r := range calls {
+					if g := got[run{r.attack(t), s.Kind, mode}]; !r.demands(s).takes(g.name()) {
+						t.Errorf("%s: %s: %s, want %v", s.Kind, r.attempt, g.name(), r.demands(s))
+					}
+				}
+				t.Logf("%s: %d attempts of a program of C refused", s.Kind, len(calls))
+				for _, name := range []string{"linked", "writable"} {
+					r := run{"call 39", s.Kind, "foreign:" + name}
+					if g := launch(t, u, bin, []run{r})[r]; g.Failed == "" {
+						t.Errorf("%s: a program that is %s ran: %s", s.Kind, name, g.name())
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestReleaseHasNoSeam (R22): what leaves out layers, and what lets a program
+// that is no worker come after the filter, is in the attacker and in nothing
+// that is shipped.
+func TestReleaseHasNoSeam(t *testing.T) {
+	bin := attacker(t)
+	has := func(path, what string) bool {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bytes.Contains(b, []byte(what))
+	}
+	seams := []string{`json:"omit,omitempty"`, `json:"foreign,omitempty"`, "executeForeign"}
+	for _, s := range seams {
+		if !has(bin, s) {
+			t.Errorf("the attacker has no %s", s)
+		}
+	}
+	for _, name := range []string{"bailey", "bailey-core", "bailey-worker", "bailey-engine"} {
+		cmd := exec.CommandContext(t.Context(), "go", "build", "-o", bin+"-release", "../../cmd/"+name)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", name, err, out)
+		}
+		for _, s := range seams {
+			if has(bin+"-release", s) {
+				t.Errorf("%s has %s", name, s)
+			}
+		}
+	}
+}
+
+// TestForeignFilter runs the tests of what a test build alone has.
+func TestForeignFilter(t *testing.T) {
+	if runtime.GOARCH != "amd64" {
+		mayLeaveOut(t, caseForeign, whenNotAMD64)
+		return
+	}
+	attackerSources(t)
+	const tests = "^Test(ForeignFilter|RandomPage)$"
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-v", "-count=1", "-tags", "bailey_hostile", "-run", tests, "../../internal/plat/sandbox")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := cmd.CombinedOutput()
+	if err != nil || strings.Count(string(out), "--- PASS") != 2 {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
