@@ -26,7 +26,7 @@ func programs(t *testing.T, bin string) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, flags := range map[string][]string{"call": {"-static"}, "first": {"-static", "-nostdlib", "-fno-stack-protector"},
+	for name, flags := range map[string][]string{"call": {"-static"}, "sweep": {"-static"}, "first": {"-static", "-nostdlib", "-fno-stack-protector"},
 		"thread": {"-static", "-pthread"}, "linked": nil, "writable": {"-static", "-z", "execstack"}} {
 		src := map[string]string{"linked": "call", "writable": "call"}[name]
 		if src == "" {
