@@ -63,6 +63,7 @@ func (r *call) connect(ctx context.Context, a *assignment, w *supervise.Worker, 
 			return errs.New(errs.GrantMissing, "core.connect")
 		}
 		names = append(names, g.Row.Scope.Name)
+		r.models = append(r.models, g)
 		ch, err := c.attach(ctx, a, w, l)
 		switch {
 		case err == nil:
@@ -128,6 +129,14 @@ func (c *Core) attach(ctx context.Context, a *assignment, w *supervise.Worker, l
 		return nil, err
 	}
 	a.channels = append(a.channels, ch)
+	// The socket is between two processes that nobody trusts: that the engine says
+	// it has dropped the row ends nothing. The kernel takes it from the index
+	// worker, which is started again by the next call.
+	l.grant.OnEnd(func() {
+		if errs.CodeOf(context.Cause(l.grant.Context())) != errs.Cancelled {
+			w.Kill()
+		}
+	})
 	err = c.cfg.Audit.Note(audit.Event{
 		Kind: auditlog.Call, Actor: grantservice.HolderActor(a.grant.Row.Holder), Method: indexv1.IndexServiceAttachMethod().Name,
 		Grant: string(a.grant.Row.ID), Detail: map[string]string{

@@ -183,8 +183,11 @@ func (v *live) load(ctx context.Context, progress func(uint32)) error {
 		} else {
 			v.loaded = r.GetLoaded()
 			// An engine's own words, which a person may be shown.
-			for _, s := range []*string{&v.loaded.Engine, &v.loaded.Variant, &v.loaded.ChatRefused} {
+			for _, s := range []*string{&v.loaded.Engine, &v.loaded.Variant} {
 				*s = plain(*s, limits.EngineSays)
+			}
+			if d := v.loaded.ChatRefused; d != "" && !said(errs.TemplateRefused, d) {
+				v.loaded.ChatRefused = quoted(d)
 			}
 		}
 	}

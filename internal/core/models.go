@@ -93,6 +93,16 @@ func (c *Core) forgotten(p grant.Remembered) {
 		c.engine(engineKey{p.App, d}).evict(errs.New(errs.GrantRevoked, "core.forgotten"))
 		return
 	}
+	c.mu.Lock()
+	var t *session.Task
+	if v := c.vectors[p.ID]; v != nil {
+		t = v.task
+	}
+	c.mu.Unlock()
+	if t != nil {
+		// It may wait for its turn, and have no grant yet.
+		c.sessions.Finish(t, session.Cancelled)
+	}
 	c.background.Go(func() {
 		if err := c.cfg.Data.Remove(datadir.KeptPrefix + string(p.ID)); err != nil {
 			c.cfg.Log.Warn("a data directory could not be removed", "error", err)

@@ -100,9 +100,11 @@ type call struct {
 	method *rpc.Method
 	// grant is nil for a call to the app's own store.
 	grant *grant.Grant
-	actor audit.Actor
-	began time.Time
-	out   rpc.Sender
+	// models are the grants of the engines that the call uses.
+	models []*grant.Grant
+	actor  audit.Actor
+	began  time.Time
+	out    rpc.Sender
 	// amend, if set, may add messages before one and change it.
 	amend func(rpc.Message) (before []rpc.Message, changed bool)
 
@@ -316,6 +318,11 @@ func (r *call) why(err error) error {
 	}
 	if cause := context.Cause(r.grant.Context()); cause != nil {
 		return cause
+	}
+	for _, g := range r.models {
+		if cause := context.Cause(g.Context()); cause != nil && errs.CodeOf(err) == errs.WorkerCrashed {
+			return cause
+		}
 	}
 	return err
 }

@@ -54,7 +54,10 @@ func (c *Core) resume(id capability.ID) {
 	}
 	c.vectors[id] = v
 	c.mu.Unlock()
-	v.task = c.beginOwn(p.App, "vectors")
+	t := c.beginOwn(p.App, "vectors")
+	c.mu.Lock()
+	v.task = t // forgotten may look for it
+	c.mu.Unlock()
 	ctx, cancel := context.WithCancel(context.Background())
 	if !v.task.OnEnd(func(session.Outcome) { cancel() }) {
 		cancel()

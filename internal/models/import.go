@@ -179,12 +179,11 @@ func (st *Staged) Publish(name string, f *modelv1.Facts, source []byte) (Model, 
 	m := &model{Model: Model{Name: name, Digest: st.Digest, Source: source, Added: s.cfg.Clock.Wall().UTC()}}
 	m.Facts = proto.CloneOf(f)
 	m.Facts.Sha256, m.Facts.Size = append([]byte(nil), st.Digest[:]...), st.Size
-	// After the move, which sets the time of change.
-	var err error
-	if m.identity, err = st.file.Now(); err == nil {
-		s.models[st.Digest] = m
-		err = s.save()
-	}
+	// The bytes were hashed while they were copied, and the copy lay under a name
+	// since: the first use hashes what is there. The size is what is said of it.
+	m.identity.Size = st.Size
+	s.models[st.Digest] = m
+	err := s.save()
 	if err != nil {
 		// The index may be on the disk although it failed at the last step; the file
 		// goes only when an index without it is there. Else gc finds it.

@@ -195,12 +195,13 @@ func (s *Service) Decide(ctx context.Context, in *grantv1.DecideRequest) (*grant
 			err = merr
 			break
 		}
+		// Before it is assigned: undo has to find it.
+		out.Grants = append(out.Grants, &grantv1.Granted{Id: string(g.Row.ID), Handle: h[:], Row: uint32(i), Remembered: string(g.Row.Policy)})
 		if row.Model != nil {
 			s.AssignModel(g, row.Model)
 		} else if err = s.Assign(ctx, g, row.Folder); err != nil {
 			break
 		}
-		out.Grants = append(out.Grants, &grantv1.Granted{Id: string(g.Row.ID), Handle: h[:], Row: uint32(i), Remembered: string(g.Row.Policy)})
 	}
 	if err == nil {
 		err = s.together(task, q, yes, out.Grants, by)
@@ -236,6 +237,8 @@ func (s *Service) mint(t *session.Task, q *consent.Question, row consent.Row, by
 	switch p, ok := s.pinned(t, row); {
 	case ok:
 		r.Policy = p // perhaps by another row of the same question
+	case row.Model == nil && row.Policy != "" && !s.remembers(row.Policy):
+		return nil, capability.Handle{}, errs.New(errs.GrantRevoked, "grant.mint").With("the permission was withdrawn meanwhile")
 	case row.Model != nil && !row.Remember:
 		return nil, capability.Handle{}, errs.New(errs.GrantRevoked, "grant.mint").With("the model's permission was withdrawn meanwhile")
 	case row.Remember:
@@ -260,6 +263,17 @@ func (s *Service) mint(t *session.Task, q *consent.Question, row consent.Row, by
 		})
 		return err
 	})
+	if err == nil && r.Policy != "" {
+		if !s.remembers(r.Policy) {
+			// What was remembered was withdrawn since the question was put. Forget ends
+			// the live grants under the lock that Get takes, so it has either seen this
+			// one or is seen here.
+			if ended, err := s.Table.Revoke(g.Row.ID); err == nil {
+				s.noteEnded(auditlog.Revoke, actor(t), ended)
+			}
+			return nil, h, errs.New(errs.GrantRevoked, "grant.mint").With("the permission was withdrawn meanwhile")
+		}
+	}
 	if err == nil && t.Ended() {
 		// Its end did not see the grant, so nothing would end it.
 		if ended, err := s.Table.Revoke(g.Row.ID); err == nil {
@@ -269,6 +283,8 @@ func (s *Service) mint(t *session.Task, q *consent.Question, row consent.Row, by
 	}
 	return g, h, err
 }
+
+func (s *Service) remembers(id capability.ID) bool { _, ok := s.Policies.Get(id); return ok }
 
 // pinned returns the pin that a model's row has got since it was proposed.
 func (s *Service) pinned(t *session.Task, row consent.Row) (capability.ID, bool) {

@@ -17,6 +17,54 @@ import (
 	"github.com/bailey-run/bailey/internal/wire/policyv1"
 )
 
+// file is a policy file in memory.
+type file struct{ b []byte }
+
+func (f *file) Load(int) ([]byte, error) { return f.b, nil }
+func (f *file) Save(b []byte) error      { f.b = b; return nil }
+
+// A permission that was withdrawn since the question was put gives no grant,
+// neither to a client that kept the question open nor to work of the core's own
+// that waited for its turn.
+func TestNoGrantOfWhatWasForgotten(t *testing.T) {
+	home := t.TempDir()
+	if err := os.Chmod(home, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := safefile.OpenDir(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	log, err := audit.Open(t.Context(), audit.Config{Home: dir, Clock: clock.System{}, Log: slog.New(slog.DiscardHandler), Release: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	policies, err := grant.OpenPolicies(&file{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	none := func(string) error { return nil }
+	if err := policies.Remember(grant.Remembered{ID: "p", App: "cli", Kind: "file.read", Path: "/d"}, none); err != nil {
+		t.Fatal(err)
+	}
+	s := &Service{Clock: clock.System{}, Sessions: session.NewRegistry(clock.System{}), Table: grant.NewTable(clock.System{}), Policies: policies, Log: log}
+	defer s.Table.Close()
+	row := consent.Row{Policy: "p", Asked: capability.Asked{Kind: policyv1.Kind_KIND_FILE_READ, Scope: capability.Scope{Path: "/d"}}}
+	task := s.Sessions.Own("cli", "core", "vectors")
+	if gs, err := s.MintOwn(task, row); err != nil || len(gs) != 1 {
+		t.Fatalf("control: %v %v", gs, err)
+	}
+	before := len(s.Table.List())
+	if _, err := policies.Forget("p", none); err != nil {
+		t.Fatal(err)
+	}
+	if gs, err := s.MintOwn(s.Sessions.Own("cli", "core", "vectors"), row); errs.CodeOf(err) != errs.GrantRevoked || gs != nil || len(s.Table.List()) != before {
+		t.Fatalf("%v %v", gs, err)
+	}
+}
+
 // A grant that is minted while its task ends would never end: nothing looks for
 // it any more. So it is taken back, on the record.
 func TestNoGrantForATaskThatHasEnded(t *testing.T) {
@@ -34,7 +82,14 @@ func TestNoGrantForATaskThatHasEnded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	s := &Service{Clock: clock.System{}, Sessions: session.NewRegistry(clock.System{}), Table: grant.NewTable(clock.System{}), Log: log}
+	policies, err := grant.OpenPolicies(&file{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := policies.Remember(grant.Remembered{ID: "p", App: "cli", Kind: "file.read", Path: "/d"}, func(string) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	s := &Service{Clock: clock.System{}, Sessions: session.NewRegistry(clock.System{}), Table: grant.NewTable(clock.System{}), Policies: policies, Log: log}
 	defer s.Table.Close()
 	row := consent.Row{Policy: "p", Asked: capability.Asked{Kind: policyv1.Kind_KIND_FILE_READ, Scope: capability.Scope{Path: "/d"}}}
 	open := s.Sessions.Own("cli", "core", "vectors")
