@@ -111,7 +111,8 @@ func short(pkg string) string {
 }
 
 // reason picks what t.Skip was told out of a test's output, which is
-// "    file_test.go:12: reason".
+// "    file_test.go:12: reason"; of a script it is the line that skipped, which is
+// "    > [condition] skip 'reason'".
 func reason(output string) string {
 	for _, line := range strings.Split(output, "\n") {
 		line = strings.TrimSpace(line)
@@ -120,6 +121,10 @@ func reason(output string) string {
 				return text
 			}
 		}
+	}
+	if _, text, ok := strings.Cut(output, "] skip '"); ok {
+		text, _, _ = strings.Cut(text, "\n")
+		return strings.ReplaceAll(strings.TrimSuffix(strings.TrimSpace(text), "'"), "''", "'")
 	}
 	return "no reason given"
 }
