@@ -86,8 +86,12 @@ test-full: go ## run all tests, the slow ones too, again with the race detector,
 	cd bench && $(GO) run github.com/bailey-run/bailey/tools/runtests -full ./...
 
 .PHONY: hostile
-hostile: go ## attack real workers of every kind
+hostile: go ## attack real workers of every kind; with DROP=landlock show what that layer is for
+ifdef DROP
+	$(GO) test ./test/hostile -count=1 -v -run '^TestEveryLayerShows$$' -args -drop $(DROP)
+else
 	$(GO) run ./tools/runtests -full ./test/hostile/... ./internal/plat/...
+endif
 
 # Every fuzz target for FUZZTIME each; with none of them at work the seeds alone
 # run, in make test.

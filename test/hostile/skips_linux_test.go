@@ -48,6 +48,7 @@ const (
 	whenShort      = "short run"
 	whenNotAMD64   = "other processor than amd64"
 	whenNoCompiler = "no C compiler"
+	caseEveryLayer = "what each layer stops"
 	caseForeign    = "programs of C"
 	caseRoot       = "every case as root"
 	caseOneLayer   = "one layer missing for every kind"
@@ -94,7 +95,7 @@ func TestSkips(t *testing.T) {
 	seen := map[skip]bool{}
 	for _, s := range skips(t) {
 		attempt, isControl := strings.CutPrefix(s.what, controlPrefix)
-		known := s.what == caseRoot && s.when == whenTestsOrd || s.what == caseOneLayer && s.when == whenShort ||
+		known := s.what == caseRoot && s.when == whenTestsOrd || (s.what == caseOneLayer || s.what == caseEveryLayer) && s.when == whenShort ||
 			s.what == caseForeign && (s.when == whenNotAMD64 || s.when == whenNoCompiler) ||
 			isControl && slices.ContainsFunc(all, func(r row) bool { return r.attempt == attempt })
 		if !known || seen[s] || s.why == "" {

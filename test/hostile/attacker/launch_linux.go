@@ -385,7 +385,7 @@ func (r Run) do() (res Result, err error) {
 		}
 		return res, err
 	}
-	if r.Mode == "full" {
+	if h.proc != nil {
 		p, err := h.proc.Posture()
 		if err == nil {
 			err = sandbox.Check(p, h.spec)
@@ -395,6 +395,9 @@ func (r Run) do() (res Result, err error) {
 		}
 	}
 	if err := h.begin(); err != nil {
+		h.kill()
+		h.wait(&res)
+		res.Stderr, _ = h.said()
 		return res, err
 	}
 	a, answered := h.receive()
