@@ -82,10 +82,36 @@ func (e *engine) start(ctx context.Context, o loadOptions, progress func(uint32)
 		}
 		return nil, cause(ctx, err)
 	}
+	if err := e.pinned(ctx); err != nil {
+		return nil, cause(ctx, v.failed(err))
+	}
 	if err := v.load(ctx, progress); err != nil {
 		return nil, cause(ctx, v.failed(err))
 	}
 	return v, nil
+}
+
+// pinned asks that the model's permission is still remembered. It is asked after
+// the attempt was registered with the engine: what forgets a permission evicts
+// afterwards, so it either meets the attempt or has forgotten before the question.
+func (e *engine) pinned(ctx context.Context) error {
+	const op = "core.engine-pinned"
+	found := make(chan bool, 1)
+	// Whoever forgets holds the lock of what is remembered while it waits for this
+	// attempt to be given up.
+	e.core.background.Go(func() {
+		_, ok := e.core.cfg.Policies.FindModel(e.key.app, e.key.digest)
+		found <- ok
+	})
+	select {
+	case ok := <-found:
+		if !ok {
+			return errs.New(errs.GrantRevoked, op)
+		}
+		return nil
+	case <-ctx.Done():
+		return errs.Wrap(errs.Cancelled, op, ctx.Err())
+	}
 }
 
 // cause prefers why a context of the core's own ended over what that led to.

@@ -379,7 +379,7 @@ func TestLoad(t *testing.T) {
 		t.Fatalf("%v, %d reports, %v", l, progress, err)
 	}
 	pid := r.engine()
-	for _, less := range []uint32{0, 100, 512} {
+	for _, less := range []uint32{100, 512} {
 		if l, _, err := load(g, less); err != nil || l.Context != 512 || r.engine() != pid {
 			t.Fatalf("%d: %v %v", less, l, err)
 		}
@@ -407,7 +407,7 @@ func TestLoad(t *testing.T) {
 	if _, err := u.say(g.Handle, "say"); err != nil {
 		t.Errorf("after both: %v", err)
 	}
-	if l, _, err := load(g, 0); err != nil || l.Context != 900 {
+	if l, _, err := load(g, 100); err != nil || l.Context != 900 {
 		t.Errorf("started anew, it forgot what was asked for: %v %v", l, err)
 	}
 	// Withdrawn while it loads: nothing is left when that returns.
@@ -459,6 +459,24 @@ func TestQuotaOverRestarts(t *testing.T) {
 	}
 	if _, err := u.say(gs[0].Handle, "say"); !is(err, errs.QuotaUsedUp) {
 		t.Fatalf("over its quota: %v", err)
+	}
+}
+
+// An engine is not started for a model whose permission is gone, whatever grant
+// there still is: here one that the withdrawal did not meet.
+func TestNoEngineWithoutItsPin(t *testing.T) {
+	r := start(t, 0)
+	u := r.connect()
+	u.pull("one", tiny(1))
+	_, g := u.run("one")
+	if _, err := r.policies.Forget(r.policies.List()[0].ID, func(string) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := u.say(g.Handle, "say"); !is(err, errs.GrantRevoked) {
+		t.Errorf("it is run without a pin: %v", err)
+	}
+	if es := r.engines(); len(es) != 0 {
+		t.Errorf("engines %v", es)
 	}
 }
 

@@ -93,14 +93,15 @@ func (m *memory) Save(b []byte) error {
 
 // rig is a running core.
 type rig struct {
-	t      *testing.T
-	home   *home.Home
-	log    *audit.Log
-	models *models.Store
-	done   chan error
-	stop   context.CancelFunc
-	base   string
-	words  *words
+	t        *testing.T
+	home     *home.Home
+	log      *audit.Log
+	models   *models.Store
+	policies *grant.Policies
+	done     chan error
+	stop     context.CancelFunc
+	base     string
+	words    *words
 }
 
 // words is what the core said.
@@ -135,6 +136,7 @@ func start(t *testing.T, keepAlive time.Duration, without ...string) *rig {
 	must(t, err)
 	policies, err := grant.OpenPolicies(&memory{})
 	must(t, err)
+	r.policies = policies
 	data, err := datadir.Open(filepath.Join(r.home.Cache, "index"))
 	must(t, err)
 	stores, err := datadir.Open(filepath.Join(r.home.State, "store"))
