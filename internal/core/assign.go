@@ -213,7 +213,8 @@ func (c *Core) noteEnd(w *supervise.Worker, actor audit.Actor, id capability.ID)
 // ended completes the record of a worker's end. code is what a crash is.
 func (c *Core) ended(w *supervise.Worker, ev *audit.Event, code errs.Code) {
 	if words := w.Words(); words != "" {
-		c.cfg.Log.Info("worker said", "kind", w.Kind, "words", words)
+		// Not the words: one that was taken over, or crashed, may say what it has read.
+		c.cfg.Log.Info("worker said", "kind", w.Kind, "bytes", len(words), "lines", strings.Count(words, "\n"))
 	}
 	if !w.Crashed() {
 		return

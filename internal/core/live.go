@@ -373,8 +373,15 @@ func (v *live) put(ctx context.Context, l *lease, way string) (capability.Handle
 	}
 	row := l.grant.Row
 	row.Quota = quota
-	h, err := v.worker.Put(ctx, row, "", v.engine.core.cfg.Clock.Boot())
+	// It is answered at once, whatever the engine is at work on; one that does not
+	// answer has hung, and nobody is to wait for it.
+	within, stop := context.WithTimeoutCause(ctx, limits.EngineJoin, errs.New(errs.WorkerHung, "core.put"))
+	defer stop()
+	h, err := v.worker.Put(within, row, "", v.engine.core.cfg.Clock.Boot())
 	if err != nil {
+		if ctx.Err() == nil && within.Err() != nil {
+			v.hang("core.put")
+		}
 		return h, v.why(err)
 	}
 	v.mu.Lock()
@@ -382,7 +389,7 @@ func (v *live) put(ctx context.Context, l *lease, way string) (capability.Handle
 		if p.way == way {
 			// Another call was quicker; this row is not used.
 			v.mu.Unlock()
-			v.tellDrop(ctx, h)
+			v.tellDrop(within, h)
 			return p.handle, nil
 		}
 	}

@@ -202,7 +202,12 @@ func (r *call) findEngine(ctx context.Context) (target, capability.Handle, error
 	if err != nil {
 		return target{}, h, err
 	}
-	t := target{worker: v.worker, silence: limits.EngineSilence, hang: func() { v.hang(op) }, why: v.why, worked: v.worked}
+	t := target{worker: v.worker, silence: limits.EngineSilence, hang: func() { v.hang(op) }, why: v.why, worked: func() {}}
+	switch r.method.NewResponse().(type) {
+	case *enginev1.GenerateResponse, *enginev1.EmbedResponse:
+		// Nothing else is work: what an engine says of itself ends no row of crashes.
+		t.worked = v.worked
+	}
 	if l.grant.Row.Quota != (capability.Quota{}) {
 		began := r.core.cfg.Clock.Boot()
 		t.heard = func(m rpc.Message) {

@@ -227,7 +227,13 @@ func TestCrashes(t *testing.T) {
 			t.Fatalf("after a crash: %q %v", text, err)
 		}
 	}
-	for range limits.ModelCrashes {
+	for i := range limits.ModelCrashes {
+		if i > 0 {
+			// An engine that says how it is has not worked.
+			if _, err := u.Engine.Stats(t.Context(), &enginev1.StatsRequest{Grant: g.Handle}); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if _, err := u.say(g.Handle, "crash"); !is(err, errs.WorkerCrashed) {
 			t.Fatal(err)
 		}
@@ -268,6 +274,40 @@ func TestCrashes(t *testing.T) {
 	}
 	if pins != 1 {
 		t.Errorf("%d pins of one model", pins)
+	}
+	// What an engine said at its end is not kept: it may be what it has read.
+	r.words.mu.Lock()
+	defer r.words.mu.Unlock()
+	if said := r.words.b.String(); !strings.Contains(said, "worker said") || strings.Contains(said, "bad_alloc") {
+		t.Errorf("the core's log:\n%s", said)
+	}
+}
+
+// An engine that does not take a grant's row holds nobody up.
+func TestEngineDoesNotTakeAGrant(t *testing.T) {
+	r := start(t, 0)
+	u := r.connect()
+	u.pull("one", tiny(1))
+	_, first := u.run("one")
+	if _, err := u.say(first.Handle, "say"); err != nil {
+		t.Fatal(err)
+	}
+	pid := r.engine()
+	must(t, unix.Kill(pid, unix.SIGSTOP))
+	_, g := u.run("one")
+	said := make(chan error, 1)
+	go func() { _, err := u.say(g.Handle, "say"); said <- err }()
+	select {
+	case err := <-said:
+		if !is(err, errs.WorkerHung) {
+			t.Errorf("%v", err)
+		}
+	case <-time.After(limits.EngineJoin + wait/4):
+		t.Error("it waits on")
+		must(t, unix.Kill(pid, unix.SIGCONT))
+	}
+	if _, err := u.say(first.Handle, "say"); err != nil || r.engine() == pid {
+		t.Errorf("afterwards: %v", err)
 	}
 }
 
@@ -385,6 +425,9 @@ func TestLoad(t *testing.T) {
 		}
 	}
 	_, other := u.run("one")
+	if _, _, err := load(other, 100); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := u.say(other.Handle, "say"); err != nil {
 		t.Fatal(err)
 	}
