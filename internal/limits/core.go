@@ -8,6 +8,12 @@ const (
 	// Clients bounds the connections of one core. A person has a handful of
 	// windows and terminals; more is a runaway script.
 	Clients = 64
+	// ClientsPerProcess bounds those of one process, so that it cannot keep the
+	// others out: a program uses one, and a terminal that takes over a few.
+	ClientsPerProcess = 16
+	// ClientsReserved are kept for processes that have none: whatever holds the
+	// rest, a command that withdraws a permission gets in.
+	ClientsReserved = 8
 	// AcceptPause is the wait of an accept that failed for want of descriptors.
 	AcceptPause = 50 * time.Millisecond
 	// TasksPerClient bounds the tasks that one connection holds open.

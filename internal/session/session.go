@@ -76,12 +76,23 @@ type Task struct {
 	hooks []func(Outcome)
 }
 
-// Open adds a session; errs.CoreBusy when there are too many.
+// Open adds a session; errs.CoreBusy when there are too many, of all or of this
+// process. The last few are for processes that have none.
 func (r *Registry) Open(app, surface string, pid int) (*Session, error) {
 	s := &Session{Channel: r.next.Add(1), App: app, Surface: surface, PID: pid}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.sessions) >= limits.Clients {
+	of := 0
+	for _, o := range r.sessions {
+		if o.PID == pid {
+			of++
+		}
+	}
+	most := limits.Clients
+	if of > 0 {
+		most -= limits.ClientsReserved
+	}
+	if of >= limits.ClientsPerProcess || len(r.sessions) >= most {
 		return nil, errs.New(errs.CoreBusy, "session.open")
 	}
 	r.sessions[s.Channel] = s

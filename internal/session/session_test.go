@@ -116,11 +116,44 @@ func TestCaps(t *testing.T) {
 	if _, err := r.Begin(s, "ask"); !is(err, errs.CoreBusy) {
 		t.Fatal(err)
 	}
-	for range limits.Clients - 1 {
-		open(t, r)
+}
+
+// One process cannot keep the others out; and where many processes hold all that
+// they may, one that has none gets in.
+func TestConnectionCaps(t *testing.T) {
+	r := NewRegistry(fixed{})
+	fill := func(pid int) (last *Session, n int) {
+		for {
+			s, err := r.Open("cli", "terminal", pid)
+			if err != nil {
+				if !is(err, errs.CoreBusy) {
+					t.Fatal(err)
+				}
+				return last, n
+			}
+			last, n = s, n+1
+		}
 	}
-	if _, err := r.Open("cli", "terminal", 1); !is(err, errs.CoreBusy) {
-		t.Fatal(err)
+	last, n := fill(1)
+	if n != limits.ClientsPerProcess {
+		t.Fatalf("one process has %d", n)
+	}
+	r.Close(last)
+	if _, n := fill(1); n != 1 {
+		t.Fatalf("%d instead of the one that was closed", n)
+	}
+	all := limits.ClientsPerProcess
+	for pid := 2; all < limits.Clients-limits.ClientsReserved; pid++ {
+		_, n := fill(pid)
+		all += n
+	}
+	for pid := range limits.ClientsReserved {
+		if _, n := fill(100 + pid); n != 1 {
+			t.Fatalf("process %d has %d of those that are kept", pid, n)
+		}
+	}
+	if _, n := fill(1000); n != 0 {
+		t.Fatalf("%d beyond all", n)
 	}
 }
 
