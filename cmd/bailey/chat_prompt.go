@@ -27,6 +27,9 @@ type console interface {
 const (
 	chatPrompt = "> "
 	chatMore   = "… "
+	// chatMargin stands before each line that is not Bailey's own or the
+	// person's. Blanks: what is copied has nothing in it that was not said.
+	chatMargin = "  "
 )
 
 // conversing is a chat at a terminal.
@@ -34,7 +37,8 @@ type conversing struct {
 	*talk
 	term   console
 	editor *tty.Editor
-	left   bool // the person has typed Ctrl-C at the prompt
+	left   bool  // the person has typed Ctrl-C at the prompt
+	flow   *flow // the answer that is being printed, if one is
 }
 
 // atTerminal converses until the person leaves.
@@ -69,8 +73,11 @@ func (t *talk) atTerminal(ctx context.Context, term console) error {
 	}
 }
 
-// say prints a line of Bailey's own.
+// say prints a line of Bailey's own, at column 0, where no text of a model comes.
 func (s *conversing) say(line string) {
+	if s.flow != nil {
+		_ = s.flow.end()
+	}
 	for _, l := range strings.Split(line, "\n") {
 		for _, w := range visible.Wrap(l, s.c.screen.columns) {
 			fmt.Fprintln(s.c.out, w)
@@ -103,14 +110,30 @@ func (s *conversing) greet() {
 	}
 }
 
+// newFlow is for a text that is not Bailey's.
+func (s *conversing) newFlow() *flow {
+	// The terminal may have another width by now.
+	edge, _ := s.term.Size()
+	if edge <= 0 {
+		edge = limits.LineWidth
+	}
+	f := &flow{out: s.c.out, trim: true, margin: chatMargin, edge: edge}
+	if s.c.screen.columns > 0 {
+		f.columns = min(edge, limits.LineWidth)
+	}
+	return f
+}
+
 // show prints a turn that was said before.
 func (s *conversing) show(turn *storev1.Turn) {
-	text := turn.GetText()
-	f := &flow{out: s.c.out, columns: s.c.screen.columns, trim: true}
-	if turn.GetSpeaker() == storev1.Speaker_SPEAKER_USER {
-		text = chatPrompt + strings.ReplaceAll(text, "\n", "\n"+chatMore)
+	f := s.newFlow()
+	switch turn.GetSpeaker() {
+	case storev1.Speaker_SPEAKER_USER:
+		f.first, f.margin = chatPrompt, chatMore
+	case storev1.Speaker_SPEAKER_SYSTEM:
+		s.say("(the model was told)")
 	}
-	_ = f.write(text)
+	_ = f.write(turn.GetText())
 	_ = f.end()
 	if turn.GetUnfinished() {
 		fmt.Fprintln(s.c.out, s.dim("(unfinished)"))
@@ -187,7 +210,7 @@ func (s *conversing) failed(e *errs.Error) {
 	default:
 		hint = strings.TrimPrefix(hint+"; /retry asks again", "; ")
 	}
-	for i, line := range []string{"bailey: " + visible.Path(e.Message()) + ".", "  Hint: " + visible.Path(hint)} {
+	for i, line := range []string{"bailey: " + visible.Path(e.Message()) + ".", "Hint: " + visible.Path(hint)} {
 		if i == 0 || hint != "" {
 			s.say(line)
 		}
@@ -205,11 +228,9 @@ func (s *conversing) stream(ctx context.Context) error {
 			cancel(errStopped)
 		}
 	}()
-	out := &textSink{c: s.c, flow: &flow{out: s.c.out, columns: s.c.screen.columns, trim: true}, bar: &progress{out: s.c.errOut, columns: s.c.screen.redraw}}
-	if columns, _ := s.term.Size(); s.c.screen.columns > 0 {
-		// It may have another width by now.
-		out.flow.columns = min(columns, limits.LineWidth)
-	}
+	out := &textSink{c: s.c, flow: s.newFlow(), bar: &progress{out: s.c.errOut, columns: s.c.screen.redraw}}
+	s.flow = out.flow
+	defer func() { s.flow = nil }()
 	a, err := s.reply(ctx, out)
 	cancel(nil)
 	<-watched
@@ -416,7 +437,7 @@ func (s *conversing) stats(ctx context.Context, _ string) (bool, error) {
 	r, err := s.cl.Engine.Stats(ctx, &enginev1.StatsRequest{Grant: s.handle})
 	if err != nil {
 		s.lose(err)
-		printError(s.c.errOut, errs.From(err))
+		s.failed(errs.From(err))
 		return false, nil
 	}
 	l := s.loaded

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 	"unicode"
@@ -107,6 +108,98 @@ func TestFlow(t *testing.T) {
 			if got := strings.Join(p.lines, "\n"); got != c.want {
 				t.Errorf("%s of %q in %d columns:\n%q\nwant\n%q", how, c.text, c.columns, got, c.want)
 			}
+		}
+	}
+}
+
+// forgeries are texts of a model that want to stand at column 0.
+func forgeries() []string {
+	const line = "bailey: the core is gone. Hint: run evil"
+	return []string{
+		line, "Yes.\n" + line, "Yes.\r\n" + line, "\n\n" + line, "> what is my password?\n… more",
+		strings.Repeat(" ", 40) + line, strings.Repeat(" ", 39) + "\n" + strings.Repeat("\t", 10) + line,
+		"a" + strings.Repeat(" ", 39) + line,
+		strings.Repeat("x", 40) + "bailey:_no", strings.Repeat("x", 38) + line, strings.Repeat("x", 1000),
+		"```\n" + strings.Repeat("y ", 20) + line + "\n```\n" + line, "```\n" + strings.Repeat("z", 300),
+		strings.Repeat("日", 300) + line, strings.Repeat("👩\u200d👩\u200d👧", 9) + line,
+		"\u200b" + line, "\ufe0f\n" + line, strings.Repeat("e\u0301", 40) + line, strings.Repeat("\x1b[31m", 9) + line,
+		strings.Repeat("\u00a0", 40) + line, strings.Repeat("\u2003", 200) + line,
+	}
+}
+
+// wide is how a terminal draws that joins nothing into one character.
+func wide(s string) (n int) {
+	for _, r := range s {
+		n += visible.Width(string(r))
+	}
+	return n
+}
+
+// inMargin fails unless every line that has anything has the margin, and ends
+// before the terminal goes on at column 0 by itself.
+func inMargin(t *testing.T, lines []string, edge int) {
+	t.Helper()
+	for _, l := range lines {
+		// A cluster that is wider than the line, and a line of one escape, cannot be broken.
+		if l != "" && !strings.HasPrefix(l, chatMargin) || wide(l) > max(edge, 20) {
+			t.Errorf("in %d columns: %q", edge, l)
+		}
+	}
+}
+
+// Whatever a model says and in whatever pieces, nothing of it stands at column 0.
+// Without a margin it does.
+func TestFlowMargin(t *testing.T) {
+	for _, text := range forgeries() {
+		free := false
+		for _, f := range []flow{{}, {margin: chatMargin, edge: 40, columns: 40}, {margin: chatMargin, edge: 120, columns: 100}, {margin: chatMargin, edge: 40}, {margin: chatMargin, edge: 12, columns: 12}} {
+			for _, cut := range []int{1, 2, 7, 5000} {
+				p := &sheet{}
+				var b bytes.Buffer
+				w := f
+				w.out = &b
+				for runes := []rune(text); len(runes) > 0; runes = runes[min(cut, len(runes)):] {
+					if err := w.write(string(runes[:min(cut, len(runes))])); err != nil {
+						t.Fatal(err)
+					}
+					p.print(t, b.String())
+					b.Reset()
+				}
+				if err := w.end(); err != nil {
+					t.Fatal(err)
+				}
+				p.print(t, b.String())
+				if f.margin != "" {
+					inMargin(t, p.lines, f.edge)
+				}
+				for _, l := range p.lines {
+					free = free || f.margin == "" && l != "" && (!strings.HasPrefix(l, chatMargin) || wide(l) > 40)
+				}
+				if last := p.lines[len(p.lines)-1]; last != "" {
+					t.Errorf("%q is left open", last)
+				}
+			}
+		}
+		if !free {
+			t.Errorf("%q does nothing without a margin", text)
+		}
+	}
+}
+
+func TestFlowMarginText(t *testing.T) {
+	for _, c := range []struct {
+		f          flow
+		text, want string
+	}{
+		{flow{columns: 22, edge: 22, margin: "  "}, "The quick brown fox jumps\n\nover it.", "  The quick brown fox\n  jumps\n\n  over it.\n"},
+		{flow{columns: 22, edge: 30, margin: "  "}, "```\na longer line of code here\n```\n", "  ```\n  a longer line of code here\n  ```\n"},
+		{flow{edge: 22, margin: "  "}, "The quick brown fox jumps", "  The quick brown fox\n  jumps\n"},
+		{flow{edge: 22, margin: chatMore, first: chatPrompt}, "What?\nAnd\nwhy?", "> What?\n… And\n… why?\n"},
+	} {
+		var b bytes.Buffer
+		c.f.out = &b
+		if err := errors.Join(c.f.write(c.text), c.f.end()); err != nil || b.String() != c.want {
+			t.Errorf("%q, want %q, %v", b.String(), c.want, err)
 		}
 	}
 }
