@@ -30,7 +30,8 @@ type entry struct {
 	LastUsed string `json:"last_used,omitempty"`
 	Crashes  int    `json:"crashes,omitempty"`
 	Set      bool   `json:"quarantined,omitempty"`
-	// File is what the blob was when its bytes were last known to be these.
+	// File is what the blob was when its bytes were last known to be these: for
+	// who looks into it. The store believes its size alone, and only to show it.
 	File  modelfile.Identity `json:"file"`
 	Facts facts              `json:"facts"`
 }

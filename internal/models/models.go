@@ -96,7 +96,11 @@ type Store struct {
 // model is a row of the index and who uses it.
 type model struct {
 	Model
+	// identity is what the file was when its bytes were hashed last. From the
+	// index it is a claim: whoever can change a blob while no core runs can change
+	// that file too. hashed says that this core has hashed them itself.
 	identity modelfile.Identity
+	hashed   bool
 	uses     int
 }
 

@@ -13,13 +13,17 @@ import (
 // and stay them while it lasts, or changed is called.
 type Use struct {
 	Model Model
-	// File is open for reading. It is the Use's: Release closes it.
+	// File is open for reading. It is the Use's: Release closes it. Whoever it is
+	// handed to shares its offset and flags with nobody else in this process: the
+	// lease and the hash have a description of their own.
 	File *modelfile.File
 	// Watched says that a lease tells of writers. Where the file system has none,
 	// only the identity was compared.
 	Watched bool
 
 	store *Store
+	// held is what was hashed and what the lease is on.
+	held  *modelfile.File
 	lease *modelfile.Lease
 	once  sync.Once
 }
@@ -28,8 +32,8 @@ type Use struct {
 // goroutine, when a program opens the file for writing: the program is held up
 // until Release, so what reads the bytes has to end first.
 //
-// The bytes are hashed again when the file is not as it was when they last were,
-// by inode, size and both times. Errors: errs.ModelMissing, errs.ModelQuarantine,
+// The first use in a Store's life hashes the bytes; later ones do when the file
+// is not as it was then, by inode, size and both times. Errors: errs.ModelMissing, errs.ModelQuarantine,
 // errs.ModelChanged, errs.Cancelled.
 func (s *Store) Use(ctx context.Context, d Digest, changed func()) (_ *Use, err error) {
 	const op = "models.use"
@@ -53,8 +57,15 @@ func (s *Store) Use(ctx context.Context, d Digest, changed func()) (_ *Use, err 
 	if err := u.open(changed); err != nil {
 		return nil, err
 	}
-	if err := u.check(ctx, m); err != nil {
+	now, err := u.check(ctx, m)
+	if err != nil {
 		return nil, err
+	}
+	if u.File, err = u.blob(); err != nil {
+		return nil, err
+	}
+	if u.File.Identity != now {
+		return nil, errs.New(errs.ModelChanged, op).With("another file was put in the place of " + u.Model.Name)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,19 +78,28 @@ func (s *Store) Use(ctx context.Context, d Digest, changed func()) (_ *Use, err 
 	return u, nil
 }
 
-func (u *Use) open(changed func()) error {
+// blob opens the model's file.
+func (u *Use) blob() (*modelfile.File, error) {
 	f, err := u.store.blobs.Open(blobName(u.Model.Digest))
 	if errs.CodeOf(err) == errs.NotFound {
-		return errs.Wrap(errs.ModelChanged, "models.use", err).With("the file of " + u.Model.Name + " is gone")
+		return nil, errs.Wrap(errs.ModelChanged, "models.use", err).With("the file of " + u.Model.Name + " is gone")
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if u.File, err = modelfile.Adopt(f.Handover()); err != nil {
+	m, err := modelfile.Adopt(f.Handover())
+	if err != nil {
 		f.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+func (u *Use) open(changed func()) (err error) {
+	if u.held, err = u.blob(); err != nil {
 		return err
 	}
-	u.lease, err = u.store.watcher.Hold(u.File, changed)
+	u.lease, err = u.store.watcher.Hold(u.held, changed)
 	if errs.CodeOf(err) == errs.NotSupported {
 		u.store.cfg.Log.Warn("the file system of the models cannot tell of writers", "error", err)
 		return nil
@@ -94,8 +114,10 @@ func (u *Use) Release() {
 		if u.lease != nil {
 			u.lease.Release()
 		}
-		if u.File != nil {
-			u.File.Close()
+		for _, f := range []*modelfile.File{u.held, u.File} {
+			if f != nil {
+				f.Close()
+			}
 		}
 		u.store.mu.Lock()
 		defer u.store.mu.Unlock()
@@ -122,34 +144,36 @@ func (s *Store) intact(ctx context.Context, m Model) error {
 	if err := u.open(func() {}); err != nil {
 		return err
 	}
-	return u.check(ctx, row)
+	_, err = u.check(ctx, row)
+	return err
 }
 
-// check holds the open file against what is known of it, and hashes it where
-// that is not enough. Under the lease nobody writes meanwhile.
-func (u *Use) check(ctx context.Context, m *model) error {
+// check holds the open file against what this core knows of it, and hashes it
+// where that is not enough. Under the lease nobody writes meanwhile. It returns
+// what the file is.
+func (u *Use) check(ctx context.Context, m *model) (modelfile.Identity, error) {
 	s := u.store
-	now, err := u.File.Now()
+	now, err := u.held.Now()
 	if err != nil {
-		return err
+		return now, err
 	}
 	s.mu.Lock()
-	known := m.identity
+	same := m.hashed && now == m.identity
 	s.mu.Unlock()
-	if now == known {
-		return nil
+	if same {
+		return now, nil
 	}
-	found, err := s.pump(ctx, u.File, now.Size, nil, nil)
+	found, err := s.pump(ctx, u.held, now.Size, nil, nil)
 	if err != nil {
-		return err
+		return now, err
 	}
 	if found != u.Model.Digest {
-		return errs.New(errs.ModelChanged, "models.use").With(u.Model.Name + " has the digest " + found.String() + " now, not " + u.Model.Digest.String())
+		return now, errs.New(errs.ModelChanged, "models.use").With(u.Model.Name + " has the digest " + found.String() + " now, not " + u.Model.Digest.String())
 	}
 	s.mu.Lock()
-	m.identity = now
+	m.identity, m.hashed = now, true
 	s.mu.Unlock()
-	return nil
+	return now, nil
 }
 
 // InUse reports whether somebody uses the model.

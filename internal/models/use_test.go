@@ -2,12 +2,15 @@ package models
 
 import (
 	"context"
+	"encoding/json"
 	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/plat/modelfile"
 )
 
 // told waits for a channel: the kernel's signal takes microseconds, a busy
@@ -157,4 +160,78 @@ func TestCloseEndsLeases(t *testing.T) {
 	w, err := os.OpenFile(h.blob(m.Digest), os.O_WRONLY, 0)
 	must(t, err)
 	must(t, w.Close())
+}
+
+// What the index says of a blob is a claim: who changes the blob while no core
+// runs can make the index fit. Only what this store hashed itself is believed.
+func TestIndexIsNotBelieved(t *testing.T) {
+	h := newHome(t)
+	s := h.open()
+	m := add(t, h, s, "m", []byte("bytes"))
+	use := func(s *Store) error {
+		u, err := s.Use(context.Background(), m.Digest, nil)
+		if err == nil {
+			u.Release()
+		}
+		return err
+	}
+	must(t, use(s))
+	must(t, s.Close())
+
+	tamper(t, h.blob(m.Digest), []byte("bytez"))
+	f, err := os.Open(h.blob(m.Digest))
+	must(t, err)
+	forged, err := modelfile.Adopt(f)
+	must(t, err)
+	must(t, forged.Close())
+	index := filepath.Join(h.dir, indexName)
+	b, err := os.ReadFile(index)
+	must(t, err)
+	var x indexFile
+	must(t, json.Unmarshal(b, &x))
+	if len(x.Models) != 1 || x.Models[0].File == forged.Identity {
+		t.Fatal("the blob was not changed")
+	}
+	x.Models[0].File = forged.Identity
+	b, err = json.Marshal(x)
+	must(t, err)
+	must(t, os.WriteFile(index, b, 0o600))
+
+	s = h.open()
+	wantCode(t, "other bytes that the index fits", use(s), errs.ModelChanged)
+	// The control: the right bytes are taken, and not hashed a second time.
+	tamper(t, h.blob(m.Digest), []byte("bytes"))
+	must(t, use(s))
+	if row := s.models[m.Digest]; !row.hashed {
+		t.Error("the first use did not hash")
+	}
+}
+
+// Whoever is given the file of a use shares no flags with what the store looks
+// at.
+func TestFileIsItsOwn(t *testing.T) {
+	h := newHome(t)
+	s := h.open()
+	m := add(t, h, s, "m", []byte("bytes"))
+	u, err := s.Use(context.Background(), m.Digest, nil)
+	must(t, err)
+	defer u.Release()
+	fcntl := func(f *modelfile.File, what, arg int) int {
+		t.Helper()
+		n, _, errno := syscall.Syscall(syscall.SYS_FCNTL, f.Fd(), uintptr(what), uintptr(arg))
+		if errno != 0 {
+			t.Fatal(errno)
+		}
+		return int(n)
+	}
+	for _, f := range []*modelfile.File{u.File, u.held} {
+		fcntl(f, syscall.F_SETFL, fcntl(f, syscall.F_GETFL, 0)&^syscall.O_APPEND)
+	}
+	fcntl(u.File, syscall.F_SETFL, fcntl(u.File, syscall.F_GETFL, 0)|syscall.O_APPEND)
+	if fcntl(u.File, syscall.F_GETFL, 0)&syscall.O_APPEND == 0 {
+		t.Fatal("control: the flag was not set")
+	}
+	if fcntl(u.held, syscall.F_GETFL, 0)&syscall.O_APPEND != 0 {
+		t.Error("a flag that was set on the file given out is set on the store's")
+	}
 }
