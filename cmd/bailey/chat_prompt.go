@@ -403,32 +403,6 @@ func (s *conversing) save(_ context.Context, name string) (bool, error) {
 	return false, nil
 }
 
-// transcript writes a conversation as Markdown. Nothing in it acts on a terminal
-// that shows it.
-func transcript(f *os.File, model string, turns []*storev1.Turn) error {
-	w := &flow{out: f}
-	for _, turn := range turns {
-		who := map[storev1.Speaker]string{storev1.Speaker_SPEAKER_SYSTEM: "Told to the model", storev1.Speaker_SPEAKER_USER: "You"}[turn.GetSpeaker()]
-		if who == "" {
-			if who = turn.GetModel(); who == "" {
-				who = model
-			}
-			who = escapeMarkdown(visible.Name(who))
-		}
-		if turn.GetUnfinished() {
-			who += " (unfinished)"
-		}
-		if err := w.write("**" + who + "**\n\n"); err != nil {
-			return err
-		}
-		w.code = false
-		if err := errors.Join(w.write(strings.Trim(turn.GetText(), " \n")+"\n\n"), w.end()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func (s *conversing) stats(ctx context.Context, _ string) (bool, error) {
 	if s.cl == nil || s.loaded == nil {
 		s.say("(the model is not loaded; the next answer loads it)")

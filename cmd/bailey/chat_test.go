@@ -181,7 +181,7 @@ func TestCommands(t *testing.T) {
 	p.ask("/stats", "memory 200 MB")
 	file := filepath.Join(t.TempDir(), "talk.md")
 	p.ask("/save "+file, "(saved as")
-	if b, err := os.ReadFile(file); err != nil || string(b) != "**Told to the model**\n\nBe brief.\n\n**You**\n\n/etc is what?\n\n**smol**\n\nYes.\n\n**You**\n\nThird\n\n**smol**\n\nYes.\n\n" {
+	if b, err := os.ReadFile(file); err != nil || string(b) != "**Told to the model**\n\n> Be brief.\n\n**You**\n\n> /etc is what?\n\n**smol**, a model\n\n> Yes.\n\n**You**\n\n> Third\n\n**smol**, a model\n\n> Yes.\n\n" {
 		t.Errorf("%q %v", b, err)
 	}
 	p.ask("/save "+file, "is there already")

@@ -27,6 +27,9 @@ const (
 	// ChatBlanks is how many blanks in a row are printed, and how much of a line's
 	// beginning is looked at for a mark of code.
 	ChatBlanks = 200
+	// ChatCodeName is how long the name of a language is behind a fence of code in
+	// what /save writes: all that highlighters know are shorter.
+	ChatCodeName = 20
 	// ChatWord is how long a word is that is printed before it ends, where it
 	// cannot be taken back, bytes.
 	ChatWord = 256
