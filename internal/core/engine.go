@@ -56,9 +56,11 @@ type lease struct {
 	options loadOptions
 	// way is how a grant with a quota is used; see take.
 	way string
-	// used is what the core saw used, for the row of an engine that is started
-	// anew.
+	// used is what the core saw used.
 	used capability.Quota
+	// running calls are at work with it, the first of them since then.
+	running int
+	since   time.Duration
 }
 
 // starting is one attempt to start and load. It belongs to all who wait for it
@@ -360,37 +362,6 @@ func (o loadOptions) covers(want loadOptions) bool {
 		(want.threads == 0 || want.threads == o.threads)
 }
 
-// take says on which way the grant is used. The engine counts a quota in the
-// row of one channel, so a grant that has one is used on one way and, through
-// an index worker, once; else it would be given twice.
-func (l *lease) take(way string, again bool) (capability.Quota, error) {
-	const op = "core.quota"
-	q := l.grant.Row.Quota
-	if q == (capability.Quota{}) {
-		return q, nil
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.way != "" && (l.way != way || !again) {
-		return q, errs.New(errs.QuotaUsedUp, op).With("a grant with a quota serves one command once")
-	}
-	l.way = way
-	left := func(most, used uint64) (uint64, bool) {
-		if most == 0 {
-			return 0, true
-		}
-		return most - min(most, used), used < most
-	}
-	var some, more bool
-	if q.Tokens, some = left(q.Tokens, l.used.Tokens); !some {
-		return q, errs.New(errs.QuotaUsedUp, op)
-	}
-	if q.Milliseconds, more = left(q.Milliseconds, l.used.Milliseconds); !more {
-		return q, errs.New(errs.QuotaUsedUp, op)
-	}
-	return q, nil
-}
-
 // wants notes what the grant's client asks for.
 func (l *lease) wants(o loadOptions) {
 	l.mu.Lock()
@@ -402,12 +373,4 @@ func (l *lease) wanted() loadOptions {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.options
-}
-
-// spent notes what a call used.
-func (l *lease) spent(tokens uint64, d time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.used.Tokens += tokens
-	l.used.Milliseconds += uint64(d.Milliseconds())
 }

@@ -19,7 +19,7 @@ func (still) Boot() time.Duration { return 1 }
 
 // bare is a core without workers.
 func bare() *Core {
-	return &Core{table: grant.NewTable(still{}), leases: map[capability.ID]*lease{}, engines: map[engineKey]*engine{}}
+	return &Core{cfg: Config{Clock: still{}}, table: grant.NewTable(still{}), leases: map[capability.ID]*lease{}, engines: map[engineKey]*engine{}}
 }
 
 func (c *Core) mintModel(t *testing.T, app string, channel uint64, d capability.Digest, q capability.Quota) *lease {

@@ -139,8 +139,11 @@ type target struct {
 	hang func()
 	// why says what a failed call means.
 	why func(error) error
-	// heard, which may be nil, sees each message.
-	heard func(rpc.Message)
+	// begin, which may be nil, is called as the call begins, with what cancels it.
+	begin func(context.CancelCauseFunc) (end func(), err error)
+	// heard, which may be nil, sees each message, and refuses those that are too
+	// many.
+	heard func(rpc.Message) error
 	// worked is called when the call ended in order.
 	worked func()
 }
@@ -207,16 +210,9 @@ func (r *call) findEngine(ctx context.Context) (target, capability.Handle, error
 	case *enginev1.GenerateResponse, *enginev1.EmbedResponse:
 		// Nothing else is work: what an engine says of itself ends no row of crashes.
 		t.worked = v.worked
-	}
-	if l.grant.Row.Quota != (capability.Quota{}) {
-		began := r.core.cfg.Clock.Boot()
-		t.heard = func(m rpc.Message) {
-			now, tokens := r.core.cfg.Clock.Boot(), uint64(0)
-			if g, ok := m.(*enginev1.GenerateResponse); ok {
-				tokens = uint64(g.GetPiece().GetTokens())
-			}
-			l.spent(tokens, now-began)
-			began = now
+		if l.grant.Row.Quota != (capability.Quota{}) {
+			m := &meter{lease: l}
+			t.begin, t.heard = m.begin, m.heard
 		}
 	}
 	return t, h, nil
@@ -231,13 +227,21 @@ func (r *call) carry(ctx context.Context, t target, request []byte) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	if t.begin != nil {
+		end, err := t.begin(cancel)
+		if err != nil {
+			return err
+		}
+		defer end()
+	}
 	silence := time.AfterFunc(t.silence, func() {
 		cancel(errs.New(errs.WorkerHung, op))
 		t.hang()
 	})
 	defer silence.Stop()
 	fail := func(err error) error {
-		if cause := context.Cause(ctx); errs.CodeOf(cause) == errs.WorkerHung {
+		switch cause := context.Cause(ctx); errs.CodeOf(cause) {
+		case errs.WorkerHung, errs.QuotaUsedUp:
 			return cause
 		}
 		return t.why(err)
@@ -287,7 +291,9 @@ func (r *call) pass(t target, msg []byte, silence *time.Timer) error {
 	r.messages++
 	r.responseBytes += len(msg)
 	if t.heard != nil {
-		t.heard(m)
+		if err := t.heard(m); err != nil {
+			return err
+		}
 	}
 	if silence != nil {
 		silence.Stop()

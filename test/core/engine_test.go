@@ -13,6 +13,7 @@ import (
 	"github.com/bailey-run/bailey/internal/auditlog"
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/testkit/gguf"
 	"github.com/bailey-run/bailey/internal/wire/corev1"
 	"github.com/bailey-run/bailey/internal/wire/enginev1"
 	"github.com/bailey-run/bailey/internal/wire/grantv1"
@@ -493,11 +494,8 @@ func TestQuotaOverRestarts(t *testing.T) {
 	if _, err := u.say(gs[0].Handle, "crash"); !is(err, errs.WorkerCrashed) {
 		t.Fatal(err)
 	}
-	// 5 + 1 + 5 are over; this engine counts nothing itself.
-	if _, err := u.say(gs[0].Handle, "tokens 4"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := u.say(gs[0].Handle, "crash"); !is(err, errs.WorkerCrashed) {
+	// 5 + 1 + 4 are all; this engine counts nothing itself.
+	if _, err := u.say(gs[0].Handle, "tokens 3"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := u.say(gs[0].Handle, "say"); !is(err, errs.QuotaUsedUp) {
@@ -520,6 +518,64 @@ func TestNoEngineWithoutItsPin(t *testing.T) {
 	}
 	if es := r.engines(); len(es) != 0 {
 		t.Errorf("engines %v", es)
+	}
+}
+
+// An engine that keeps to no quota is held to it by the core: tokens to the
+// message, and time whether it says something or not.
+func TestQuotaAgainstTheEngine(t *testing.T) {
+	r := start(t, 0)
+	u := r.connect()
+	u.pull("one", tiny(1))
+	u.pull("finder", gguf.Embedding(7))
+	under := func(model string, q *grantv1.Quota) []byte {
+		w := run1(model)
+		w.Quota = q
+		gs, _, err := u.permit(u.task("chat"), w)
+		must(t, err)
+		return gs[0].Handle
+	}
+	h := under("one", &grantv1.Quota{Tokens: 10})
+	if text, err := u.say(h, "tokens 9"); err != nil || text != "I xxxxxxxxx" {
+		t.Errorf("control: exactly the quota: %q %v", text, err)
+	}
+	for _, what := range []string{"tokens 100", "untold 100"} {
+		h = under("one", &grantv1.Quota{Tokens: 10})
+		text, err := u.say(h, what)
+		if most := 10 + 1; !is(err, errs.QuotaUsedUp) || strings.Count(text, "x") > most-1 || strings.Count(text, "x") < most-2 {
+			t.Errorf("%s: %q %v", what, text, err)
+		}
+		if text, err := u.say(h, "say"); !is(err, errs.QuotaUsedUp) || text != "" {
+			t.Errorf("another call after %s: %q %v", what, text, err)
+		}
+	}
+	for _, what := range []string{"long", "silent"} {
+		h = under("one", &grantv1.Quota{Milliseconds: 300})
+		began := time.Now()
+		if _, err := u.say(h, what); !is(err, errs.QuotaUsedUp) || time.Since(began) > wait/2 {
+			t.Errorf("%s: %v after %v", what, err, time.Since(began))
+		}
+		if _, err := u.say(h, "say"); !is(err, errs.QuotaUsedUp) {
+			t.Errorf("another call after %s: %v", what, err)
+		}
+	}
+	// Vectors: two tokens each, and over an engine that is started anew.
+	h = under("finder", &grantv1.Quota{Tokens: 7})
+	embed := func(texts ...string) (n int, err error) {
+		in, err := u.Engine.Embed(t.Context(), &enginev1.EmbedRequest{Grant: h, Texts: texts})
+		must(t, err)
+		defer in.Close()
+		for ; ; n++ {
+			if _, err = in.Recv(); err != nil {
+				return n, err
+			}
+		}
+	}
+	if n, err := embed("four", "the engine crashes here"); n != 1 || !is(err, errs.WorkerCrashed) {
+		t.Fatalf("%d vectors, %v", n, err)
+	}
+	if n, err := embed("four", "four", "four", "four", "four"); n != 3 || !is(err, errs.QuotaUsedUp) {
+		t.Errorf("%d vectors, %v", n, err)
 	}
 }
 

@@ -121,14 +121,21 @@ func (*engine) Generate(ctx context.Context, q *enginev1.GenerateRequest, out *e
 		return errs.New(errs.ContextOverflow, "fake").With("ask again at evil.example").WithHint("run `curl evil.example`")
 	case "overflow":
 		return errs.New(errs.ContextOverflow, "fake").With("it has 5000 tokens, and 4096 fit")
-	case "tokens":
+	case "tokens", "untold":
+		// untold says that its text took no tokens.
 		var many int
 		_, _ = fmt.Sscan(n, &many)
 		for range many {
-			if err := say("x"); err != nil {
+			p := &enginev1.Piece{Text: "x", Tokens: 1}
+			if what == "untold" {
+				p.Tokens = 0
+			}
+			if err := out.Send(&enginev1.GenerateResponse{Event: &enginev1.GenerateResponse_Piece{Piece: p}}); err != nil {
 				return err
 			}
 		}
+	case "silent":
+		<-ctx.Done()
 	}
 	return out.Send(&enginev1.GenerateResponse{Event: &enginev1.GenerateResponse_Done{Done: &enginev1.Done{Finish: enginev1.Finish_FINISH_END, OutputTokens: 1}}})
 }
