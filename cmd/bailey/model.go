@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bailey-run/bailey/internal/client"
+	"github.com/bailey-run/bailey/internal/consent/prompt"
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/visible"
@@ -163,7 +164,7 @@ func modelList(ctx context.Context, c *cli, call *call) error {
 			used = "now"
 		}
 		t.add(visible.Name(m.GetName()), roleName(f.GetRole()), size(f.GetSize()), orDash(visible.Name(f.GetQuantisation())),
-			fmt.Sprint(f.GetContext()), visible.Middle(orDash(visible.Text(f.GetLicence())), limits.PromptName), allowedWord(m), used)
+			fmt.Sprint(f.GetContext()), claim(f.GetLicence()), allowedWord(m), used)
 	}
 	t.print(c.out)
 	return nil
@@ -203,7 +204,7 @@ func modelShow(ctx context.Context, c *cli, call *call) error {
 		{"sha256", hex.EncodeToString(f.GetSha256())},
 		{"size", fmt.Sprintf("%s (%d bytes)", size(f.GetSize()), f.GetSize())},
 		{"for", roleSentence(f.GetRole())},
-		{"title", orDash(visible.Text(f.GetTitle()))},
+		{"title", titleWords(f)},
 		{"licence", licenceWords(f)},
 		{"architecture", fmt.Sprintf("%s, %s weights as %s, %d layers of %d", visible.Name(f.GetArchitecture()), countWeights(f.GetParameters()), orDash(visible.Name(f.GetQuantisation())), f.GetLayers(), f.GetDimension())},
 		{"context", fmt.Sprintf("%d tokens, of a vocabulary of %d", f.GetContext(), f.GetVocabulary())},
@@ -234,7 +235,25 @@ func licenceWords(f *modelv1.Facts) string {
 	if f.GetLicence() == "" {
 		return "the file names none"
 	}
-	return visible.Text(f.GetLicence()) + ", by the file's own word"
+	return claim(f.GetLicence()) + byFile
+}
+
+func titleWords(f *modelv1.Facts) string {
+	if f.GetTitle() == "" {
+		return "the file names none"
+	}
+	return claim(f.GetTitle()) + byFile
+}
+
+// byFile stands behind what nobody but the file says.
+const byFile = ", by the file's own word"
+
+// claim shows what a file says of itself, if it does.
+func claim(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return prompt.Claim(s)
 }
 
 func allowedSentence(m *modelv1.Model) string {

@@ -56,3 +56,22 @@ func TestFitSentence(t *testing.T) {
 		}
 	}
 }
+
+// What only a file says of itself stands in quotes that it cannot close.
+func TestClaimsAreQuoted(t *testing.T) {
+	for _, mark := range []string{`"`, "”", "»"} {
+		f := &modelv1.Facts{Licence: "MIT" + mark + ", signed by all", Title: "Small" + mark + ", checked"}
+		if got := licenceWords(f); got != `"MIT', signed by all", by the file's own word` {
+			t.Error(got)
+		}
+		if got := titleWords(f); got != `"Small', checked", by the file's own word` {
+			t.Error(got)
+		}
+		if got := claim(f.GetLicence()); got != `"MIT', signed by all"` {
+			t.Error(got)
+		}
+	}
+	if got := licenceWords(&modelv1.Facts{}) + claim(""); got != "the file names none-" {
+		t.Error(got)
+	}
+}

@@ -106,6 +106,20 @@ func TestHostileModels(t *testing.T) {
 	}
 }
 
+// Nothing inside closes the quotes of a claim, by whatever mark.
+func TestClaim(t *testing.T) {
+	for _, mark := range []string{`"`, "“", "”", "„", "‟", "«", "»", "‹", "›", "＂", "〝", "〞", "〟", "「", "」", "⹂", "❝", "❞", "״", "ʺ", "″", "''", "‘‘", "’’", "``", "´´", "′′", "x\u030b", "'\"'", "＇＇", "🙷"} {
+		got := prompt.Claim("MIT" + mark + "; signed by all " + mark)
+		inner := strings.TrimSuffix(strings.TrimPrefix(got, `"`), `"`)
+		if len(inner)+2 != len(got) || strings.ReplaceAll(inner, "x", "") != "MIT'; signed by all '" {
+			t.Errorf("%q in a claim is %q", mark, got)
+		}
+	}
+	if got := prompt.Claim(`it's C:\x, Größe 日本`); got != `"it's C:\\x, Größe 日本"` {
+		t.Error(got)
+	}
+}
+
 func TestSizes(t *testing.T) {
 	for n, want := range map[uint64]string{0: "0 bytes", 999: "999 bytes", 1000: "1.0 kB", 999_949: "999.9 kB", 999_950: "1.0 MB", 25_300_000: "25.3 MB", 4_000_000_000: "4.0 GB", 1 << 63: "9223372.0 TB"} {
 		q := pull("m", "")

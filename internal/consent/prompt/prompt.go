@@ -216,8 +216,7 @@ func (m Model) licence() string {
 	if m.Licence == "" {
 		return "nobody has signed it; the file names no licence"
 	}
-	said := strings.ReplaceAll(visible.Middle(visible.Name(m.Licence), limits.PromptName), `"`, "'")
-	return `nobody has signed it; the file says its licence is "` + said + `"`
+	return "nobody has signed it; the file says its licence is " + Claim(m.Licence)
 }
 
 // size writes bytes as a person reads them, in units of 1000.
