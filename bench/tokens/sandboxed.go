@@ -202,6 +202,7 @@ func (b *sandboxed) generate(ctx context.Context, text string, most int, begin t
 		return a, err
 	}
 	defer in.Close()
+	ahead := 0
 	for {
 		m, err := in.Recv()
 		if err == io.EOF {
@@ -214,11 +215,16 @@ func (b *sandboxed) generate(ctx context.Context, text string, most int, begin t
 			a.Last = since(begin)
 			if a.First == 0 {
 				a.First = a.Last
+				ahead = int(p.Tokens) - 1
 			}
 			a.Out += int(p.Tokens)
 		}
 		if d := m.GetDone(); d != nil {
 			a.Prompt, a.Reused, a.Out = int(d.PromptTokens), int(d.ReusedTokens), int(d.OutputTokens)
+			if a.Out > 1 {
+				// What came in one piece with the first token was not written at once.
+				a.First -= float64(ahead) * float64(d.OutputUs) / 1e3 / float64(a.Out-1)
+			}
 		}
 	}
 }
