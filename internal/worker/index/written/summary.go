@@ -11,7 +11,7 @@ import (
 
 // Prompt numbers the way in which a model is asked about a file: what it once
 // said in answer to another prompt is not what it would say now.
-const Prompt = 1
+const Prompt = 2
 
 // File is what a model may be told of a file: sentences of it, the first first.
 type File struct {
@@ -90,7 +90,7 @@ func Summary(ctx context.Context, w Writer, files []File, m Memory, emit func(Se
 			}
 		}
 		all = append(all, file.Leads...)
-		lines = append(lines, file.Path+": "+strings.Join(said, " "))
+		lines = append(lines, clean(file.Path)+": "+strings.Join(said, " "))
 	}
 	sum.Folded = 2*bad > n
 	if sum.Failed != "" || len(lines) < 2 {
@@ -111,12 +111,13 @@ func Summary(ctx context.Context, w Writer, files []File, m Memory, emit func(Se
 
 func filePrompt(f File, room int) string {
 	var b strings.Builder
-	b.WriteString("Document: ")
-	b.WriteString(clean(f.Path))
+	// Whoever writes a document names it too.
+	name := clean(f.Path)
 	if f.Title != "" {
-		b.WriteString(" (" + clean(f.Title) + ")")
+		name += " (" + clean(f.Title) + ")"
 	}
-	b.WriteString("\n")
+	b.WriteString("Document: ")
+	quote(&b, name)
 	for _, p := range fitting(f.Leads, room) {
 		quote(&b, p.Text)
 	}
