@@ -24,7 +24,8 @@ func pull(name, licence string) prompt.Question {
 // word the licence is, what it is given, what it cannot do.
 func TestWholeQuestionOfAModel(t *testing.T) {
 	got := lines(t, pull("smollm2-135m", "apache-2.0"))
-	want := `bailey model pull wants to run this model. It is given what you type:
+	want := `bailey model pull wants to run this model. It is given what you type, and what
+you let ` + "`ask` and `summarize`" + ` read for it:
 
     smollm2-135m
     for chat, 98.4 MB, sha256 b179c9523d0e
@@ -74,6 +75,28 @@ Type read and Enter to allow it. Enter alone, or anything else, means don't.`
 	}
 	if a, row := q.Parse("2"); a != prompt.Toggle || row != 1 {
 		t.Errorf("2 is %v %d", a, row)
+	}
+}
+
+// The heading says as much as a yes allows, and no more.
+func TestWhatAYesAllows(t *testing.T) {
+	for _, c := range []struct {
+		folder, remember bool
+		want             string
+	}{
+		{false, false, "It is given what you type:"},
+		{true, false, "It is given what you type and passages of the folder:"},
+		{false, true, "It is given what you type, and what you let `ask` and `summarize` read for it:"},
+		{true, true, "It is given what you type, and what you let `ask` and `summarize` read for it:"},
+	} {
+		q := pull("m", "")
+		q.Rows[0].Remember = c.remember
+		if c.folder {
+			q.Rows = append(one("/a").Rows, q.Rows...)
+		}
+		if got := strings.ReplaceAll(lines(t, q), "\n", " "); !strings.Contains(got, c.want) {
+			t.Errorf("no %q in %q", c.want, got)
+		}
 	}
 }
 

@@ -71,9 +71,10 @@ type words struct {
 	denies string // what is not allowed by it
 }
 
-// wordsOf has the words of a kind. A model that is asked for together with a
-// folder is given what stands there.
-func wordsOf(k policyv1.Kind, withFolder bool) (words, bool) {
+// wordsOf has the words of a kind. A yes to a model that is remembered serves all
+// that is asked of it later; else a model that is asked for together with a folder
+// is given what stands there.
+func wordsOf(k policyv1.Kind, withFolder, remember bool) (words, bool) {
 	switch k {
 	case policyv1.Kind_KIND_FILE_READ:
 		return words{
@@ -87,7 +88,10 @@ func wordsOf(k policyv1.Kind, withFolder bool) (words, bool) {
 			object: "run this model. It is given what you type",
 			denies: "The model cannot read files, start anything, or send anything over the network.",
 		}
-		if withFolder {
+		switch {
+		case remember:
+			w.object += ", and what you let `ask` and `summarize` read for it"
+		case withFolder:
 			w.object += " and passages of the folder"
 		}
 		return w, true
@@ -99,6 +103,11 @@ func (q Question) withFolder() bool {
 	return slices.ContainsFunc(q.Rows, func(r Row) bool { return r.Kind == policyv1.Kind_KIND_FILE_READ })
 }
 
+// remembersModel reports whether a yes to a model is kept beyond this task.
+func (q Question) remembersModel() bool {
+	return slices.ContainsFunc(q.Rows, func(r Row) bool { return r.Kind == policyv1.Kind_KIND_MODEL_RUN && r.Remember })
+}
+
 // Verb is the word that says yes to q, for example "read": that of its first
 // row.
 func (q Question) Verb() (string, error) {
@@ -106,11 +115,11 @@ func (q Question) Verb() (string, error) {
 		return "", errs.New(errs.Malformed, "prompt.verb")
 	}
 	for _, r := range q.Rows {
-		if _, ok := wordsOf(r.Kind, false); !ok {
+		if _, ok := wordsOf(r.Kind, false, false); !ok {
 			return "", errs.New(errs.NotSupported, "prompt.verb").With("this kind of grant cannot be asked for here")
 		}
 	}
-	w, _ := wordsOf(q.Rows[0].Kind, false)
+	w, _ := wordsOf(q.Rows[0].Kind, false, false)
 	return w.verb, nil
 }
 
@@ -136,7 +145,7 @@ func (q Question) Lines(columns, rows int) ([]string, error) {
 		}
 	}
 	for i, r := range q.Rows {
-		w, _ := wordsOf(r.Kind, q.withFolder())
+		w, _ := wordsOf(r.Kind, q.withFolder(), q.remembersModel())
 		switch {
 		case i == 0:
 			add("", visible.Middle(visible.Name(q.Actor), limits.PromptName)+" wants to "+w.object+":")
