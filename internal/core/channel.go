@@ -49,7 +49,7 @@ func (r *call) connect(ctx context.Context, a *assignment, w *supervise.Worker, 
 	c, sess := r.core, session.From(ctx)
 	var handles [][]byte
 	var without []missing
-	var names []string
+	var told told
 	for _, client := range q.GetEngines() {
 		g, err := c.table.Use(policyv1.Kind_KIND_MODEL_RUN, sess.Channel, client)
 		if err == nil && (g.Row.Holder.Task != r.grant.Row.Holder.Task || g.Row.Holder.App != r.grant.Row.Holder.App) {
@@ -62,12 +62,12 @@ func (r *call) connect(ctx context.Context, a *assignment, w *supervise.Worker, 
 		if l == nil {
 			return errs.New(errs.GrantMissing, "core.connect")
 		}
-		names = append(names, g.Row.Scope.Name)
 		r.models = append(r.models, g)
 		ch, err := c.attach(ctx, a, w, l)
 		switch {
 		case err == nil:
 			handles = append(handles, ch.handle[:])
+			told.add(g.Row.Scope.Name, l.role)
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case broken(w):
@@ -78,7 +78,7 @@ func (r *call) connect(ctx context.Context, a *assignment, w *supervise.Worker, 
 		}
 	}
 	q.SetEngines(handles)
-	r.amend = func(m rpc.Message) ([]rpc.Message, bool) { return amend(m, without, names) }
+	r.amend = func(m rpc.Message) ([]rpc.Message, bool, error) { return amend(m, without, told) }
 	return nil
 }
 
@@ -177,56 +177,4 @@ func (ch *channel) join(ctx context.Context) error {
 func (ch *channel) close() {
 	rows := ch.live.takeWay(ch.lease.grant.Row.ID, ch.way)
 	ch.live.engine.core.background.Go(func() { ch.live.forget(rows, limits.EngineDropSlow) })
-}
-
-// amend completes an answer that a model was left out of: a model that should
-// have found is named in the end's without_model, and one that should have
-// written has a written_done that says why it did not. What a worker says in
-// such a field is held to the codes and to the names that it was told.
-func amend(m rpc.Message, without []missing, names []string) (before []rpc.Message, changed bool) {
-	var done *indexv1.Done
-	var written *indexv1.WrittenDone
-	var wrap func(*indexv1.WrittenDone) rpc.Message
-	switch m := m.(type) {
-	case *indexv1.AskResponse:
-		done, written = m.GetDone(), m.GetWrittenDone()
-		wrap = func(w *indexv1.WrittenDone) rpc.Message {
-			return &indexv1.AskResponse{Event: &indexv1.AskResponse_WrittenDone{WrittenDone: w}}
-		}
-	case *indexv1.SummarizeResponse:
-		done, written = m.GetDone(), m.GetWrittenDone()
-		wrap = func(w *indexv1.WrittenDone) rpc.Message {
-			return &indexv1.SummarizeResponse{Event: &indexv1.SummarizeResponse_WrittenDone{WrittenDone: w}}
-		}
-	}
-	if written != nil {
-		failed := knownCode(written.Failed)
-		changed = failed != written.Failed
-		written.Failed = failed
-		if len(names) > 0 && !slices.Contains(names, written.Model) {
-			written.Model, changed = names[0], true
-		}
-	}
-	if done == nil {
-		return nil, changed
-	}
-	code := knownCode(done.WithoutModel)
-	for _, w := range without {
-		if w.role == modelv1.Role_ROLE_EMBEDDING {
-			code = string(w.code)
-			continue
-		}
-		before = append(before, wrap(&indexv1.WrittenDone{Model: w.name, Failed: string(w.code)}))
-	}
-	changed = code != done.WithoutModel
-	done.WithoutModel = code
-	return before, changed
-}
-
-// knownCode keeps a worker from putting words into the place of a code.
-func knownCode(s string) string {
-	if s == "" || errs.Known(errs.Code(s)) {
-		return s
-	}
-	return string(errs.Internal)
 }

@@ -105,8 +105,9 @@ type call struct {
 	actor  audit.Actor
 	began  time.Time
 	out    rpc.Sender
-	// amend, if set, may add messages before one and change it.
-	amend func(rpc.Message) (before []rpc.Message, changed bool)
+	// amend, if set, may add messages before one, change it, and refuse it as one
+	// that the worker had no right to.
+	amend func(rpc.Message) (before []rpc.Message, changed bool, err error)
 
 	requestBytes, responseBytes, messages int
 }
@@ -182,6 +183,7 @@ func (r *call) find(ctx context.Context, q rpc.Granted) (target, capability.Hand
 	if err != nil {
 		return target{}, h, err
 	}
+	r.amend = func(m rpc.Message) ([]rpc.Message, bool, error) { return amend(m, nil, told{}) }
 	if e, ok := q.(rpc.Engines); ok && len(e.GetEngines()) > 0 {
 		if err := r.connect(ctx, a, w, e); err != nil {
 			return target{}, h, err
@@ -299,7 +301,11 @@ func (r *call) pass(t target, msg []byte, silence *time.Timer) error {
 		silence.Stop()
 	}
 	if r.amend != nil {
-		before, changed := r.amend(m)
+		before, changed, err := r.amend(m)
+		if err != nil {
+			t.worker.Conn.Fail("a response broke the schema")
+			return err
+		}
 		for _, b := range before {
 			if err := r.send(b); err != nil {
 				return err

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -46,13 +47,18 @@ type answered struct {
 	text          string
 	withoutModel  string
 	byMeaning     string
+	engine        string
 	written       []string
 	writtenFailed string
 }
 
 func (u *user) ask(handle []byte, engines ...[]byte) (answered, error) {
+	return u.askFor("how is a release signed?", handle, engines...)
+}
+
+func (u *user) askFor(question string, handle []byte, engines ...[]byte) (answered, error) {
 	var a answered
-	in, err := u.Index.Ask(u.r.t.Context(), &indexv1.AskRequest{Grant: handle, Question: "how is a release signed?", Engines: engines})
+	in, err := u.Index.Ask(u.r.t.Context(), &indexv1.AskRequest{Grant: handle, Question: question, Engines: engines})
 	if err != nil {
 		return a, err
 	}
@@ -73,8 +79,31 @@ func (u *user) ask(handle []byte, engines ...[]byte) (answered, error) {
 			a.writtenFailed = w.Model + " " + w.Failed
 		}
 		if d := m.GetDone(); d != nil {
-			a.withoutModel, a.byMeaning = d.WithoutModel, d.ByMeaning
+			a.withoutModel, a.byMeaning, a.engine = d.WithoutModel, d.ByMeaning, d.Engine
 		}
+	}
+}
+
+// An index worker that was taken over has no words of its own in the lines that
+// Bailey prints around an answer, and writes nothing where no model was given
+// that writes.
+func TestIndexWorkerWasTakenOver(t *testing.T) {
+	r := startWith(t, 0, badIndex)
+	u := r.connect()
+	gs, _, err := u.permit(u.task("ask"), read1(r.folder(0)))
+	must(t, err)
+	a, err := u.askFor("nothing", gs[0].Handle)
+	if want := (answered{engine: "bailey-extract/1", withoutModel: string(errs.Internal)}); err != nil || !reflect.DeepEqual(a, want) {
+		t.Errorf("%+v %v", a, err)
+	}
+	if n := len(r.workers()); n != 1 {
+		t.Errorf("control: %d workers after an answer", n)
+	}
+	for _, q := range []string{"write", "say that it wrote"} {
+		if a, err := u.askFor(q, gs[0].Handle); !is(err, errs.Malformed) || len(a.written) > 0 || a.writtenFailed != "" {
+			t.Errorf("%s: %+v %v", q, a, err)
+		}
+		r.until("its end", func() bool { return len(r.workers()) == 0 })
 	}
 }
 
@@ -99,7 +128,7 @@ func TestAskWithAnEngine(t *testing.T) {
 	_, gs := u.both(dir, "finder", false)
 	for range 2 {
 		a, err := u.ask(gs[0].Handle, gs[1].Handle)
-		if err != nil || !strings.Contains(a.text, "hardware token") || a.withoutModel != "" || a.byMeaning != "finder" {
+		if err != nil || !strings.Contains(a.text, "hardware token") || a.withoutModel != "" || a.byMeaning != "finder" || a.engine != "bailey-extract/1" {
 			t.Fatalf("%+v %v", a, err)
 		}
 	}

@@ -62,7 +62,7 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	for name, pkg := range map[string]string{workerspec.WorkerProgram: "github.com/bailey-run/bailey/cmd/bailey-worker", workerspec.EngineProgram: "./engine"} {
+	for name, pkg := range map[string]string{workerspec.WorkerProgram: "github.com/bailey-run/bailey/cmd/bailey-worker", workerspec.EngineProgram: "./engine", badIndex: "./index"} {
 		cmd := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, name), pkg)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -72,7 +72,7 @@ func run(m *testing.M) int {
 	}
 	programs = map[string]string{
 		workerspec.WorkerProgram: filepath.Join(dir, workerspec.WorkerProgram), workerspec.EngineProgram: filepath.Join(dir, workerspec.EngineProgram),
-		"engine": dir + "/engine",
+		"engine": dir + "/engine", badIndex: filepath.Join(dir, badIndex),
 	}
 	return m.Run()
 }
@@ -119,8 +119,17 @@ func must(t *testing.T, err error) {
 	}
 }
 
+// badIndex is an index worker that was taken over.
+const badIndex = "bad-index"
+
 // start runs a core; without says which programs are not installed.
 func start(t *testing.T, keepAlive time.Duration, without ...string) *rig {
+	t.Helper()
+	return startWith(t, keepAlive, workerspec.WorkerProgram, without...)
+}
+
+// startWith is start with another program in the place of bailey-worker.
+func startWith(t *testing.T, keepAlive time.Duration, worker string, without ...string) *rig {
 	t.Helper()
 	base, err := filepath.EvalSymlinks(t.TempDir())
 	must(t, err)
@@ -150,7 +159,11 @@ func start(t *testing.T, keepAlive time.Duration, without ...string) *rig {
 		if slices.Contains(without, name) {
 			continue
 		}
-		files[name], err = os.Open(programs[name])
+		program := name
+		if name == workerspec.WorkerProgram {
+			program = worker
+		}
+		files[name], err = os.Open(programs[program])
 		must(t, err)
 	}
 	l, err := peer.Listen(r.home.Socket)
