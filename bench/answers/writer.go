@@ -55,7 +55,7 @@ func (w *writer) Write(ctx context.Context, system, user string, max int, emit f
 		prompt = append(prompt, t...)
 	}
 	var rest []byte
-	r, err := w.m.Generate(ctx, engine.Request{Prompt: prompt, MaxTokens: max, Sampling: engine.Sampling{Greedy: true, Repeat: 1}}, func(e engine.Event) error {
+	r, err := w.m.Generate(ctx, engine.Request{Owner: 1, Prompt: prompt, MaxTokens: max, Sampling: engine.Sampling{Greedy: true, Repeat: 1}}, func(e engine.Event) error {
 		if e.Out == nil {
 			return nil
 		}

@@ -116,7 +116,7 @@ func (c *child) generate(ctx context.Context, text string, most int, begin time.
 		}
 		p = append(b, p...)
 	}
-	r, err := c.model.Generate(ctx, engine.Request{Prompt: p, Sampling: engine.Sampling{Greedy: true}, MaxTokens: most}, func(e engine.Event) error {
+	r, err := c.model.Generate(ctx, engine.Request{Owner: 1, Prompt: p, Sampling: engine.Sampling{Greedy: true}, MaxTokens: most}, func(e engine.Event) error {
 		if e.Out == nil {
 			return nil
 		}

@@ -22,6 +22,27 @@ type rowKey struct{}
 // nil Row, which a call without a grant has, allow everything.
 func RowOf(ctx context.Context) *Row { r, _ := ctx.Value(rowKey{}).(*Row); return r }
 
+// Number tells the row from every other one that this process has or had; the
+// nil Row's is 0. A grant that comes again is another row.
+func (q *Row) Number() uint64 {
+	if q == nil {
+		return 0
+	}
+	return q.g.number
+}
+
+// AtEnd has f called when the row ends, in a goroutine of its own, so that what
+// was kept for its calls can go. The first f of a row counts, so that every call
+// may say it. The nil Row has no end.
+func (q *Row) AtEnd(f func()) {
+	if q != nil {
+		q.g.watched.Do(func() { context.AfterFunc(q.g.ctx, f) })
+	}
+}
+
+// Ended reports whether the row is gone.
+func (q *Row) Ended() bool { return q != nil && q.g.ctx.Err() != nil }
+
 // TakeTokens takes up to n tokens and returns how many there were.
 func (q *Row) TakeTokens(n uint64) uint64 {
 	if q == nil {

@@ -23,14 +23,20 @@ type rows struct {
 	mu       sync.Mutex
 	m        map[capability.Handle]*held
 	channels uint64
+	// count is how many rows there ever were.
+	count uint64
 }
 
 type held struct {
+	// number is the row's own; none has it again.
+	number uint64
 	row    capability.Row
 	mount  string
 	quota  quota
 	ctx    context.Context
 	cancel context.CancelCauseFunc
+	// watched says that somebody is told of the end.
+	watched sync.Once
 
 	// Guarded by the mutex of rows.
 	calls   uint64
@@ -72,6 +78,8 @@ func (r *rows) put(q *workerv1.PutGrantRequest) error {
 		parallel: q.MaxParallel,
 	}}
 	g.ctx, g.cancel = context.WithCancelCause(context.Background())
+	r.count++
+	g.number = r.count
 	r.m[h] = g
 	return nil
 }

@@ -85,6 +85,11 @@ type Sampling struct {
 
 // Request is one generation.
 type Request struct {
+	// Owner says whose the conversation is. What a call left is used again for a
+	// call of the same owner alone: how much of a prompt was still there, and how
+	// soon the first token comes, would tell others what was said. 0 = nobody:
+	// nothing is used again, and nothing stays.
+	Owner    uint64
 	Prompt   []Token
 	Sampling Sampling
 	// MaxTokens to write; 0 = as the context allows.
@@ -112,7 +117,7 @@ type Event struct {
 // Read is how far the prompt is read. The last one has Tokens == Total.
 type Read struct {
 	Tokens, Total int
-	// Reused of them were still there from the call before.
+	// Reused of them were still there from a call of the same owner.
 	Reused int
 }
 
@@ -174,6 +179,10 @@ type Model interface {
 	// errs.ModelRole, errs.SchemaRefused when the grammar is not taken. A call
 	// that ends early ends within limits.EngineCancel, in the prompt too.
 	Generate(ctx context.Context, r Request, emit func(Event) error) (Result, error)
+	// Forget has nothing left of an owner's conversations: of those that are at
+	// work once they end. It does not wait for that, and comes before every call
+	// that begins later.
+	Forget(owner uint64)
 	// Embed makes one vector of length 1 for each text, in order, and says how
 	// many tokens it has and how many were left out for want of context. Work in
 	// the background uses one thread of the lowest priority, and gives way.

@@ -65,7 +65,9 @@ func New(v Voice, o engine.Options) engine.Model {
 		m.info.Dimension = v.Dimension
 	}
 	for range i.Parallel {
-		m.free <- &sequence{}
+		s := &sequence{}
+		m.all = append(m.all, s)
+		m.free <- s
 	}
 	return m
 }
@@ -75,6 +77,7 @@ type model struct {
 	info   engine.Info
 	embeds bool
 	free   chan *sequence
+	all    []*sequence
 	closed chan struct{}
 	once   sync.Once
 	calls  sync.WaitGroup
@@ -85,7 +88,11 @@ type model struct {
 }
 
 // sequence is what one conversation left.
-type sequence struct{ held []engine.Token }
+type sequence struct {
+	held []engine.Token
+	// owner of what is held, guarded by the mutex of the model; 0 = nobody.
+	owner uint64
+}
 
 func (m *model) Info() engine.Info { return m.info }
 
@@ -182,7 +189,7 @@ func (m *model) Generate(ctx context.Context, r engine.Request, emit func(engine
 		return engine.Result{}, errs.New(errs.ContextOverflow, op)
 	}
 	came := time.Now()
-	s, err := m.take(ctx, r.Prompt)
+	s, err := m.take(ctx, r)
 	if err != nil {
 		return engine.Result{}, err
 	}
@@ -268,7 +275,7 @@ func (m *model) step(ctx context.Context, n int) error {
 
 // take waits for a sequence; of those that are free it takes the one that holds
 // most of the prompt.
-func (m *model) take(ctx context.Context, prompt []engine.Token) (*sequence, error) {
+func (m *model) take(ctx context.Context, r engine.Request) (*sequence, error) {
 	m.count(func(s *engine.Stats) { s.Waiting++ })
 	defer m.count(func(s *engine.Stats) { s.Waiting-- })
 	var best *sequence
@@ -280,14 +287,41 @@ func (m *model) take(ctx context.Context, prompt []engine.Token) (*sequence, err
 	for range m.info.Parallel - 1 {
 		select {
 		case s := <-m.free:
-			if common(s.held, prompt) > common(best.held, prompt) {
+			if m.kept(s, r) > m.kept(best, r) {
 				s, best = best, s
 			}
 			m.free <- s
 		default:
 		}
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if best.owner != r.Owner || r.Owner == 0 {
+		best.held = nil
+	}
+	best.owner = r.Owner
 	return best, nil
+}
+
+// kept is how much of a request a free sequence has for its owner.
+func (m *model) kept(s *sequence, r engine.Request) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s.owner != r.Owner || r.Owner == 0 {
+		return 0
+	}
+	return common(s.held, r.Prompt)
+}
+
+// Forget makes what is held nobody's.
+func (m *model) Forget(owner uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range m.all {
+		if s.owner == owner {
+			s.owner = 0
+		}
+	}
 }
 
 func common(a, b []engine.Token) int {

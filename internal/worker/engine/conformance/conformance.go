@@ -38,7 +38,7 @@ func Run(t *testing.T, s Subject) {
 		name string
 		try  func(*testing.T, Subject)
 	}{
-		{"load", load}, {"tokens", tokens}, {"generate", generate}, {"repeat", repeat}, {"reuse", reuse},
+		{"load", load}, {"tokens", tokens}, {"generate", generate}, {"repeat", repeat}, {"reuse", reuse}, {"owners", owners},
 		{"stop", stop}, {"cancel", cancel}, {"overflow", overflow}, {"parallel", parallel}, {"slow", slow},
 		{"logprobs", logprobs}, {"embed", embed}, {"role", role}, {"close", closing},
 	} {
@@ -278,7 +278,7 @@ func reuse(t *testing.T, s Subject) {
 	m := s.chat(t, engine.Options{Parallel: 2})
 	first := encode(t, m, question(4))
 	answer := []engine.Token{}
-	_, err := m.Generate(context.Background(), engine.Request{Prompt: first, Sampling: greedy, MaxTokens: 20}, func(e engine.Event) error {
+	_, err := m.Generate(context.Background(), engine.Request{Owner: 1, Prompt: first, Sampling: greedy, MaxTokens: 20}, func(e engine.Event) error {
 		if e.Out != nil {
 			answer = append(answer, e.Out.Token)
 		}
@@ -288,23 +288,23 @@ func reuse(t *testing.T, s Subject) {
 		t.Fatal(err)
 	}
 	second := append(append(append([]engine.Token(nil), first...), answer...), encode(t, m, "\n\n"+question(5))...)
-	got, res := run(t, m, engine.Request{Prompt: second, Sampling: greedy, MaxTokens: 20})
+	got, res := run(t, m, engine.Request{Owner: 1, Prompt: second, Sampling: greedy, MaxTokens: 20})
 	if res.Reused < len(first)+len(answer)-1 {
 		t.Errorf("%d tokens were kept of %d", res.Reused, len(first)+len(answer))
 	}
-	want, res := run(t, s.chat(t, engine.Options{}), engine.Request{Prompt: second, Sampling: greedy, MaxTokens: 20})
+	want, res := run(t, s.chat(t, engine.Options{}), engine.Request{Owner: 1, Prompt: second, Sampling: greedy, MaxTokens: 20})
 	if res.Reused != 0 || got != want {
 		t.Errorf("with the prefix kept %q, else %q (%d kept)", got, want, res.Reused)
 	}
 	// The same again needs one token to be read.
-	again, res := run(t, m, engine.Request{Prompt: second, Sampling: greedy, MaxTokens: 20})
+	again, res := run(t, m, engine.Request{Owner: 1, Prompt: second, Sampling: greedy, MaxTokens: 20})
 	if res.Reused != len(second)-1 || again != want {
 		t.Errorf("again: %d of %d kept, %q", res.Reused, len(second), again)
 	}
 	// A prompt with another beginning goes into the other sequence, and leaves this
 	// one as it is.
-	run(t, m, engine.Request{Prompt: encode(t, m, "Seven doors. "+question(6)), Sampling: greedy, MaxTokens: 5})
-	if _, res = run(t, m, engine.Request{Prompt: second, Sampling: greedy, MaxTokens: 5}); res.Reused != len(second)-1 {
+	run(t, m, engine.Request{Owner: 1, Prompt: encode(t, m, "Seven doors. "+question(6)), Sampling: greedy, MaxTokens: 5})
+	if _, res = run(t, m, engine.Request{Owner: 1, Prompt: second, Sampling: greedy, MaxTokens: 5}); res.Reused != len(second)-1 {
 		t.Errorf("behind another conversation: %d of %d kept", res.Reused, len(second))
 	}
 }

@@ -37,10 +37,12 @@ type writer struct {
 
 	mu    sync.Mutex
 	queue []*job
-	busy  int
-	over  bool
-	wake  chan struct{}
-	done  chan struct{}
+	// forgotten are the owners whose conversations are to go.
+	forgotten []uint64
+	busy      int
+	over      bool
+	wake      chan struct{}
+	done      chan struct{}
 }
 
 // slot is a sequence of the context.
@@ -48,7 +50,10 @@ type slot struct {
 	id int
 	// held are the tokens whose keys and values the context has.
 	held []engine.Token
-	job  *job
+	// owner of what is held: it is reused for the same owner alone. 0 = nobody,
+	// for whom nothing stays once the job ends.
+	owner uint64
+	job   *job
 	// used is the turn it was used last.
 	used uint64
 }
@@ -298,10 +303,43 @@ func (w *writer) leave(s *slot, why engine.Finish, err error) {
 	if !j.first.IsZero() {
 		j.result.Reading, j.result.Writing = j.first.Sub(j.began), j.last.Sub(j.first)
 	}
+	w.clear(s)
 	w.mu.Lock()
 	w.busy--
 	w.mu.Unlock()
 	j.finish(err)
+}
+
+// Forget has nothing left of an owner's conversations; see [engine.Model].
+func (m *model) Forget(owner uint64) {
+	done, err := m.use("forget")
+	if err != nil {
+		return
+	}
+	defer done()
+	if w := m.writer; w != nil {
+		w.mu.Lock()
+		w.forgotten = append(w.forgotten, owner)
+		w.mu.Unlock()
+		w.poke()
+	}
+}
+
+// forget makes the slots of the owners nobody's.
+func (w *writer) forget(owners []uint64) {
+	for _, s := range w.slots {
+		if slices.Contains(owners, s.owner) {
+			s.owner = 0
+			w.clear(s)
+		}
+	}
+}
+
+// clear empties a free slot that is nobody's.
+func (w *writer) clear(s *slot) {
+	if s.job == nil && s.owner == 0 && len(s.held) > 0 {
+		w.keep(s, 0)
+	}
 }
 
 func (j *job) finish(err error) {
@@ -310,10 +348,16 @@ func (j *job) finish(err error) {
 	close(j.events)
 }
 
-// admit puts waiting jobs into free slots, each into the one that holds most of
-// its beginning.
+// admit puts waiting jobs into free slots, each into that of its owner which
+// holds most of its beginning. What was to be forgotten before a job came goes
+// before that job is looked at.
 func (w *writer) admit() {
 	for {
+		w.mu.Lock()
+		gone := w.forgotten
+		w.forgotten = nil
+		w.mu.Unlock()
+		w.forget(gone)
 		free := 0
 		for _, s := range w.slots {
 			if s.job == nil {
@@ -321,12 +365,23 @@ func (w *writer) admit() {
 			}
 		}
 		w.mu.Lock()
+		if len(w.forgotten) > 0 {
+			w.mu.Unlock()
+			continue
+		}
 		if free == 0 || len(w.queue) == 0 {
 			w.mu.Unlock()
 			return
 		}
 		j := w.queue[0]
 		w.queue = w.queue[1:]
+		if j.stop.Load() {
+			// Its owner may be forgotten by now.
+			w.mu.Unlock()
+			j.result.Queue = time.Since(j.came)
+			j.finish(errs.New(errs.Cancelled, "llama.generate"))
+			continue
+		}
 		w.busy++
 		w.mu.Unlock()
 		w.place(j)
@@ -340,7 +395,10 @@ func (w *writer) place(j *job) {
 		if s.job != nil {
 			continue
 		}
-		n := common(s.held, j.request.Prompt)
+		n := 0
+		if s.owner == j.request.Owner && s.owner != 0 {
+			n = common(s.held, j.request.Prompt)
+		}
 		if n > most || n == most && s.used < best.used {
 			best, most = s, n
 		}
@@ -348,7 +406,7 @@ func (w *writer) place(j *job) {
 	// The last token is read again, for what comes after it.
 	most = min(most, len(j.request.Prompt)-1)
 	w.turn++
-	best.used, best.job = w.turn, j
+	best.used, best.job, best.owner = w.turn, j, j.request.Owner
 	most = w.keep(best, most)
 	j.began = time.Now()
 	j.result.Queue = j.began.Sub(j.came)

@@ -36,6 +36,7 @@ type library struct {
 	generate func(context.Context, engine.Request, func(engine.Event) error) (engine.Result, error)
 	load     func(func(float32)) error
 	embed    func(ctx context.Context, texts []string, emit func([]float32, int, int) error) error
+	forget   func(owner uint64)
 	closed   bool
 }
 
@@ -111,6 +112,12 @@ func (l *library) Bytes(t engine.Token) []byte {
 
 func (l *library) Generate(ctx context.Context, r engine.Request, emit func(engine.Event) error) (engine.Result, error) {
 	return l.generate(ctx, r, emit)
+}
+
+func (l *library) Forget(owner uint64) {
+	if l.forget != nil {
+		l.forget(owner)
+	}
 }
 
 func (l *library) Embed(ctx context.Context, texts []string, _ bool, emit func([]float32, int, int) error) error {

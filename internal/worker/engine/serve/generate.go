@@ -38,7 +38,11 @@ func (s *Service) Generate(ctx context.Context, in *enginev1.GenerateRequest, ou
 	}
 	defer done(0)
 
-	request := engine.Request{Sampling: sampling(in.Sampling), MaxTokens: clamp(in.MaxTokens), Logprobs: int(in.Logprobs)}
+	// An owner of the engine's cache is a row: another grant, of another connection
+	// or after this one's end, must not find out what was said under it.
+	owner := row.Number()
+	row.AtEnd(func() { m.model.Forget(owner) })
+	request := engine.Request{Owner: owner, Sampling: sampling(in.Sampling), MaxTokens: clamp(in.MaxTokens), Logprobs: int(in.Logprobs)}
 	if in.JsonSchema != "" {
 		if request.Sampling.Grammar, err = schema.Grammar([]byte(in.JsonSchema)); err != nil {
 			return err
@@ -66,6 +70,10 @@ func (s *Service) Generate(ctx context.Context, in *enginev1.GenerateRequest, ou
 		return func() error { return out.Send(r) }
 	})
 	result, err := m.model.Generate(work, request, a.event)
+	if row.Ended() {
+		// The engine may have taken the call on after it was told of the end.
+		m.model.Forget(owner)
+	}
 	finish := finishOf(result.Finish)
 	if err == nil && a.finish != 0 {
 		finish = a.finish

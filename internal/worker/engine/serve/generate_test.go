@@ -465,3 +465,72 @@ func TestRevokeInMidToken(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// The owner of what an engine keeps is the row of a grant, and the engine is told
+// of the row's end: also of one that ends while the engine takes a call on.
+func TestOwnerIsTheRow(t *testing.T) {
+	l := newLibrary()
+	var last request
+	say := says("Hi")
+	var began chan struct{}
+	l.generate = func(ctx context.Context, r engine.Request, emit func(engine.Event) error) (engine.Result, error) {
+		last.set(r)
+		if began != nil {
+			close(began)
+			<-ctx.Done()
+			return engine.Result{}, errs.Wrap(errs.Cancelled, "fake", ctx.Err())
+		}
+		return say(ctx, r, emit)
+	}
+	forgotten := make(chan uint64, 10)
+	l.forget = func(owner uint64) { forgotten <- owner }
+	r := ready(t, l, nil)
+	other := []byte("another's grant.")
+	r.put(func(q *workerv1.PutGrantRequest) { q.Handle = other })
+	owner := func(grant []byte) uint64 {
+		t.Helper()
+		if _, err := r.generate(t.Context(), &enginev1.GenerateRequest{Grant: grant, Text: "x"}); err != nil {
+			t.Fatal(err)
+		}
+		return last.get().Owner
+	}
+	drop := func(grant []byte) {
+		t.Helper()
+		if _, err := r.worker.DropGrant(t.Context(), &workerv1.DropGrantRequest{Handle: grant}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	one, two := owner(grant), owner(other)
+	if one == 0 || one != owner(grant) || two == 0 || one == two {
+		t.Fatalf("owners %d and %d, then %d", one, two, owner(grant))
+	}
+	drop(grant)
+	if got := <-forgotten; got != one {
+		t.Fatalf("%d was forgotten, want %d", got, one)
+	}
+	r.put(nil)
+	three := owner(grant)
+	if three == one || three == two {
+		t.Fatalf("a grant that came again has the owner %d", three)
+	}
+
+	began = make(chan struct{})
+	done := make(chan error)
+	go func() {
+		_, err := r.generate(t.Context(), &enginev1.GenerateRequest{Grant: grant, Text: "x"})
+		done <- err
+	}()
+	<-began
+	drop(grant)
+	if err := <-done; err == nil {
+		t.Fatal("the call outlived its grant")
+	}
+	for range 2 {
+		if got := <-forgotten; got != three {
+			t.Fatalf("%d was forgotten, want %d twice", got, three)
+		}
+	}
+	if len(forgotten) != 0 {
+		t.Fatalf("%d was forgotten too", <-forgotten)
+	}
+}

@@ -11,6 +11,8 @@ import (
 	"github.com/bailey-run/bailey/internal/testkit/gguf"
 	"github.com/bailey-run/bailey/internal/wire/enginev1"
 	"github.com/bailey-run/bailey/internal/wire/modelv1"
+	"github.com/bailey-run/bailey/internal/wire/policyv1"
+	"github.com/bailey-run/bailey/internal/wire/workerv1"
 	"github.com/bailey-run/bailey/internal/worker/engine/llama"
 )
 
@@ -202,4 +204,36 @@ func TestSmolLM2Answers(t *testing.T) {
 		t.Errorf("%q: %v", h.text, err)
 	}
 	t.Log(h.text)
+}
+
+// One grant cannot find out what was said under another one, during its life or
+// after it.
+func TestGrantsShareNothingOfAPrompt(t *testing.T) {
+	r := llamaRig(t, tiny(t))
+	other := []byte("another's grant.")
+	if _, err := r.worker.PutGrant(t.Context(), &workerv1.PutGrantRequest{Handle: other, Kind: policyv1.Kind_KIND_MODEL_RUN}); err != nil {
+		t.Fatal(err)
+	}
+	ask := func(what string, grant []byte, kept bool) {
+		t.Helper()
+		h, err := r.generate(t.Context(), &enginev1.GenerateRequest{
+			Grant: grant, Messages: []*enginev1.Message{user("The number of the safe is four and twenty, and nobody knows it.")},
+			Sampling: &enginev1.Sampling{Greedy: true}, MaxTokens: 2,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (h.done.ReusedTokens > 0) != kept || kept && h.done.ReusedTokens != h.done.PromptTokens-1 {
+			t.Errorf("%s: %d of %d tokens were kept", what, h.done.ReusedTokens, h.done.PromptTokens)
+		}
+	}
+	ask("the first call", grant, false)
+	ask("control: the same grant", grant, true)
+	ask("another grant", other, false)
+	ask("control: that one again", other, true)
+	if _, err := r.worker.DropGrant(t.Context(), &workerv1.DropGrantRequest{Handle: other}); err != nil {
+		t.Fatal(err)
+	}
+	r.put(func(q *workerv1.PutGrantRequest) { q.Handle = other })
+	ask("a new grant with the handle of one that ended", other, false)
 }
