@@ -99,6 +99,9 @@ type Core struct {
 
 	// changed is signalled when a session or task ended.
 	changed chan struct{}
+	// pins is held for reading by what allows a model, and for writing by what
+	// collects those that nobody allowed.
+	pins sync.RWMutex
 	// turn is held by the one work in the background that goes on.
 	turn chan struct{}
 	// background counts what has to be done before the core may end.
@@ -142,11 +145,12 @@ func New(cfg Config) *Core {
 	c.grants = &grantservice.Service{
 		Clock: cfg.Clock, Sessions: c.sessions, Table: c.table, Policies: cfg.Policies, Desk: c.desk, Log: cfg.Audit,
 		Own: cfg.Own, Wanted: c.wanted, Model: c.model, Assign: c.assign, AssignModel: c.assignModel, Forgotten: c.forgotten,
-		Progress: c.progress,
+		Progress: c.progress, Pins: c.pins.RLocker(),
 	}
 	c.models = &modelservice.Service{
 		Clock: cfg.Clock, Sessions: c.sessions, Store: cfg.Models, Policies: cfg.Policies, Log: cfg.Audit, Own: cfg.Own,
 		Inspect: c.inspect, Memory: memory.Available, Engines: engines{c}, Unpin: c.unpin, Start: c.load,
+		Pins: &c.pins,
 	}
 	c.mux = rpc.NewMux(
 		greeted(corev1.CoreServiceRoutes(&coreservice.Service{

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/bailey-run/bailey/internal/audit"
@@ -53,6 +54,9 @@ type Service struct {
 	// Progress is how far the background work under a remembered permission is, in
 	// thousandths; 0 = there is none.
 	Progress func(capability.ID) uint32
+	// Pins is held from when a model becomes one of the store until its pin is
+	// remembered: what collects models without a pin holds the other side of it.
+	Pins sync.Locker
 }
 
 func actor(t *session.Task) audit.Actor {
@@ -219,6 +223,8 @@ func (s *Service) Decide(ctx context.Context, in *grantv1.DecideRequest) (*grant
 // mint records and mints one accepted row, and remembers it when asked to.
 func (s *Service) mint(t *session.Task, q *consent.Question, row consent.Row, by capability.Decision) (*grant.Grant, capability.Handle, error) {
 	if row.Model != nil {
+		s.Pins.Lock()
+		defer s.Pins.Unlock()
 		if err := s.accept(t, row, by); err != nil {
 			return nil, capability.Handle{}, err
 		}

@@ -3,6 +3,7 @@ package grant
 import (
 	"log/slog"
 	"os"
+	"sync"
 	"testing"
 
 	"github.com/bailey-run/bailey/internal/audit"
@@ -14,6 +15,7 @@ import (
 	"github.com/bailey-run/bailey/internal/grant"
 	"github.com/bailey-run/bailey/internal/plat/safefile"
 	"github.com/bailey-run/bailey/internal/session"
+	"github.com/bailey-run/bailey/internal/wire/modelv1"
 	"github.com/bailey-run/bailey/internal/wire/policyv1"
 )
 
@@ -62,6 +64,52 @@ func TestNoGrantOfWhatWasForgotten(t *testing.T) {
 	}
 	if gs, err := s.MintOwn(s.Sessions.Own("cli", "core", "vectors"), row); errs.CodeOf(err) != errs.GrantRevoked || gs != nil || len(s.Table.List()) != before {
 		t.Fatalf("%v %v", gs, err)
+	}
+}
+
+// Between a model's becoming one of the store and its pin's being remembered, what
+// collects models without a pin waits.
+func TestAllowedModelIsNotCollected(t *testing.T) {
+	home := t.TempDir()
+	if err := os.Chmod(home, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := safefile.OpenDir(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	log, err := audit.Open(t.Context(), audit.Config{Home: dir, Clock: clock.System{}, Log: slog.New(slog.DiscardHandler), Release: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	policies, err := grant.OpenPolicies(&file{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pins sync.RWMutex
+	collects := func() bool {
+		ok := pins.TryLock()
+		if ok {
+			pins.Unlock()
+		}
+		return ok
+	}
+	s := &Service{Clock: clock.System{}, Sessions: session.NewRegistry(clock.System{}), Table: grant.NewTable(clock.System{}), Policies: policies, Log: log, Pins: pins.RLocker()}
+	defer s.Table.Close()
+	task, accepted := s.Sessions.Own("cli", "terminal", "pull"), 0
+	row := consent.Row{Model: &modelv1.Model{Name: "m"}, Again: true, Accept: func() error {
+		if accepted++; collects() {
+			t.Error("a model that was just allowed can be collected")
+		}
+		return nil
+	}, Asked: capability.Asked{Kind: policyv1.Kind_KIND_MODEL_RUN, Remember: true, Scope: capability.Scope{Name: "m", Digest: capability.Digest{1}}}}
+	if _, _, err := s.mint(task, &consent.Question{App: "cli", Task: task.ID, Rows: []consent.Row{row}}, row, capability.ByTerminal); err != nil {
+		t.Fatal(err)
+	}
+	if accepted != 1 || !collects() || len(policies.List()) != 1 {
+		t.Errorf("accepted %d times, held on: %v, %d remembered", accepted, !collects(), len(policies.List()))
 	}
 }
 

@@ -49,6 +49,9 @@ type Service struct {
 	Unpin func(ctx context.Context, d models.Digest) error
 	// Start loads the model of a grant, and sends its progress.
 	Start func(ctx context.Context, in *modelv1.LoadRequest, out *modelv1.ModelServiceLoadSender) error
+	// Pins is held while models without a pin are collected: a yes that makes a
+	// model one of the store and then remembers its pin holds the other side of it.
+	Pins sync.Locker
 
 	mu     sync.Mutex
 	staged map[stageID]*stage
@@ -218,6 +221,8 @@ func (s *Service) Remove(ctx context.Context, in *modelv1.RemoveRequest) (*model
 
 // Gc implements modelv1.ModelServiceServer.
 func (s *Service) Gc(ctx context.Context, in *modelv1.GcRequest) (*modelv1.GcResponse, error) {
+	s.Pins.Lock()
+	defer s.Pins.Unlock()
 	pinned := map[models.Digest]bool{}
 	for _, p := range s.Policies.List() {
 		if d, ok := p.Model(); ok {

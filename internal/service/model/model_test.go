@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -89,7 +90,7 @@ func newRig(t *testing.T) *rig {
 	sessions := session.NewRegistry(clock.System{})
 	r.Service = &Service{
 		Clock: clock.System{}, Sessions: sessions, Store: store, Policies: policies, Log: log, Own: []string{filepath.Join(base, "state")},
-		Inspect: r.inspect, Memory: func() (uint64, error) { return 1 << 30, nil }, Engines: r,
+		Pins: &sync.Mutex{}, Inspect: r.inspect, Memory: func() (uint64, error) { return 1 << 30, nil }, Engines: r,
 		Unpin: func(_ context.Context, d models.Digest) error { r.unpinned = append(r.unpinned, d); return nil },
 		Start: func(_ context.Context, in *modelv1.LoadRequest, out *modelv1.ModelServiceLoadSender) error {
 			return out.Send(&modelv1.LoadResponse{Event: &modelv1.LoadResponse_Progress{Progress: &modelv1.LoadProgress{Thousandths: 7}}})
@@ -193,7 +194,11 @@ func (r *rig) pin(ref string) (models.Model, error) {
 	if err != nil {
 		return m, err
 	}
-	return m, r.Policies.Remember(grant.Remembered{ID: grant.NewID(), App: "bailey", Kind: "model.run", Name: m.Name, Digest: m.Digest.Hex(), By: string(capability.ByTerminal), Since: r.Clock.Wall()}, func(string) error { return nil })
+	return m, r.remember(m)
+}
+
+func (r *rig) remember(m models.Model) error {
+	return r.Policies.Remember(grant.Remembered{ID: grant.NewID(), App: "bailey", Kind: "model.run", Name: m.Name, Digest: m.Digest.Hex(), By: string(capability.ByTerminal), Since: r.Clock.Wall()}, func(string) error { return nil })
 }
 
 func stagedRef(s *modelv1.Staged) string { return "staged:" + hex.EncodeToString(s.Id) }
@@ -386,6 +391,12 @@ func TestPinIsTheWayBack(t *testing.T) {
 	}
 }
 
+// waits is a lock, and what happens while it is waited for.
+type waits func()
+
+func (w waits) Lock() { w() }
+func (waits) Unlock() {}
+
 func TestRemoveVerifyGcFitLoad(t *testing.T) {
 	r := newRig(t)
 	st, err := r.pull(r.file("m.gguf", "GGUF one"), "", nil)
@@ -397,7 +408,7 @@ func TestRemoveVerifyGcFitLoad(t *testing.T) {
 	must(t, err)
 	w, err := r.Resolve(r.task, stagedRef(st), true)
 	must(t, err)
-	_, err = w.Accept()
+	n, err := w.Accept()
 	must(t, err)
 	v, err := call[modelv1.VerifyResponse](r, modelv1.ModelServiceVerifyMethod(), &modelv1.VerifyRequest{})
 	if err != nil || len(v) != 2 || !v[0].Ok || !v[1].Ok || string(v[0].Found) != string(m.Digest[:]) {
@@ -407,6 +418,16 @@ func TestRemoveVerifyGcFitLoad(t *testing.T) {
 	if err != nil || g[0].Removed != 1 || g[0].Freed != 8 || r.names() != "m terminal, n " {
 		t.Error(g, err, r.names())
 	}
+	// A yes whose model is in the store and whose pin comes while this waits.
+	r.Pins = waits(func() { must(t, r.remember(n)) })
+	g, err = call[modelv1.GcResponse](r, modelv1.ModelServiceGcMethod(), &modelv1.GcRequest{})
+	if err != nil || g[0].Removed != 0 || r.names() != "m terminal, n terminal" {
+		t.Error("a model that is just being allowed:", g, err, r.names())
+	}
+	r.Pins = &sync.Mutex{}
+	p, _ := r.Policies.FindModel("bailey", capability.Digest(n.Digest))
+	_, err = r.Policies.Forget(p.ID, func(string) error { return nil })
+	must(t, err)
 	g, err = call[modelv1.GcResponse](r, modelv1.ModelServiceGcMethod(), &modelv1.GcRequest{})
 	if err != nil || g[0].Removed != 1 || r.names() != "m terminal" {
 		t.Error(g, err, r.names())
