@@ -21,6 +21,7 @@ import (
 	"github.com/bailey-run/bailey/internal/wire/corev1"
 	"github.com/bailey-run/bailey/internal/wire/grantv1"
 	"github.com/bailey-run/bailey/internal/wire/indexv1"
+	"github.com/bailey-run/bailey/internal/wire/modelv1"
 	"github.com/bailey-run/bailey/internal/wire/policyv1"
 	"github.com/bailey-run/bailey/internal/workerspec"
 )
@@ -252,6 +253,60 @@ func TestChannelsEnd(t *testing.T) {
 	})
 }
 
+// An engine that only says it has dropped a grant's row, and lives on for another
+// grant of the same model, keeps no way to the index: the index worker ends.
+func TestChannelToAnEngineThatLies(t *testing.T) {
+	const lies = 1004
+	r := start(t, 0)
+	u := r.connect()
+	u.pull("finder", gguf.Embedding(7))
+	load := func(handle []byte) {
+		in, err := u.Model.Load(t.Context(), &modelv1.LoadRequest{Grant: handle, Context: lies})
+		must(t, err)
+		defer in.Close()
+		for err == nil {
+			_, err = in.Recv()
+		}
+		if err != io.EOF {
+			t.Fatal(err)
+		}
+	}
+	_, gs := u.both(r.folder(0), "finder", false)
+	load(gs[1].Handle)
+	_, other := u.run("finder")
+	load(other.Handle)
+	if a, err := u.ask(gs[0].Handle, gs[1].Handle); err != nil || a.byMeaning != "finder" {
+		t.Fatalf("%+v %v", a, err)
+	}
+	engine := r.engine()
+	index := slices.DeleteFunc(r.workers(), func(pid int) bool { return pid == engine })
+	if len(index) != 1 {
+		t.Fatalf("index workers %v", index)
+	}
+	in, err := u.Index.Ask(t.Context(), &indexv1.AskRequest{Grant: gs[0].Handle, Question: "the engine waits here", Engines: [][]byte{gs[1].Handle}})
+	must(t, err)
+	defer in.Close()
+	if _, err := in.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := u.Grant.Revoke(t.Context(), &grantv1.RevokeRequest{Id: gs[1].Id}); err != nil {
+		t.Fatal(err)
+	}
+	r.until("the index worker to end", func() bool { return !slices.Contains(r.workers(), index[0]) })
+	for err == nil {
+		_, err = in.Recv()
+	}
+	if !is(err, errs.GrantRevoked) {
+		t.Errorf("the question that was under way ended with %v", err)
+	}
+	if r.engine() != engine {
+		t.Error("control: the engine ended, so nothing was left to lie")
+	}
+	if a, err := u.ask(gs[0].Handle); err != nil || !strings.Contains(a.text, "hardware token") {
+		t.Errorf("the folder's grant: %+v %v", a, err)
+	}
+}
+
 func (u *user) tasks(verb string) (ids []string) {
 	u.r.t.Helper()
 	l, err := u.Core.ListTasks(u.r.t.Context(), &corev1.ListTasksRequest{})
@@ -392,6 +447,52 @@ func TestVectorsAreRevoked(t *testing.T) {
 	f, err := u.Grant.FindRemembered(t.Context(), &grantv1.FindRememberedRequest{Path: []byte(dir)})
 	if err != nil || len(f.Path) == 0 || len(f.Models) != 0 {
 		t.Errorf("the folder is remembered without the model: %v %v", f, err)
+	}
+}
+
+// Work over a folder that waits for its turn has no grant yet that would end; it
+// ends all the same when the folder is forgotten, and never gets one.
+func TestVectorsThatWaitAreRevoked(t *testing.T) {
+	r := start(t, 0)
+	u := r.connect()
+	u.pull("finder", gguf.Embedding(7))
+	remember := func(dir string) string {
+		task, gs := u.both(dir, "finder", true)
+		if _, err := u.ask(gs[0].Handle); err != nil {
+			t.Fatal(err)
+		}
+		u.end(task)
+		return gs[0].Remembered
+	}
+	first := r.folder(1500)
+	remember(first)
+	r.until("the work to begin", func() bool { return len(u.tasks("vectors")) == 1 && u.progress() > 1 })
+	second := filepath.Join(r.base, "second")
+	must(t, os.Mkdir(second, 0o755))
+	must(t, os.WriteFile(filepath.Join(second, "a.md"), []byte("# Secret\n\nThe harbour closes at nine in the evening, and nobody may know.\n"), 0o644))
+	id := remember(second)
+	r.until("the second to wait", func() bool { return len(u.tasks("vectors")) == 2 })
+	running := u.tasks("vectors")[0]
+	if _, err := u.Grant.Revoke(t.Context(), &grantv1.RevokeRequest{Id: id}); err != nil {
+		t.Fatal(err)
+	}
+	if ids := u.tasks("vectors"); len(ids) != 1 || ids[0] != running {
+		t.Errorf("it is forgotten, and waits on: %v beside %s", ids, running)
+	}
+	// The turn is free.
+	if _, err := u.Core.StopTask(t.Context(), &corev1.StopTaskRequest{Task: running}); err != nil {
+		t.Fatal(err)
+	}
+	r.until("all of it to end", func() bool { return len(u.tasks("vectors")) == 0 })
+	minted := map[string]int{}
+	must(t, r.log.Read(t.Context(), audit.Filter{Kinds: []audit.Kind{auditlog.Grant}}, func(rec audit.Record) error {
+		if rec.Verb == "vectors" {
+			minted[rec.Detail["path"]]++
+		}
+		return nil
+	}))
+	if minted[first] == 0 || minted[second] != 0 {
+		t.Errorf("grants of its own: %v", minted)
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/bailey-run/bailey/internal/ipc"
 	"github.com/bailey-run/bailey/internal/wire/enginev1"
 	"github.com/bailey-run/bailey/internal/wire/modelv1"
+	"github.com/bailey-run/bailey/internal/wire/policyv1"
 	"github.com/bailey-run/bailey/internal/wire/rpc"
 	"github.com/bailey-run/bailey/internal/workerkit"
 )
@@ -44,9 +45,14 @@ const (
 	loadCrashes = 1001
 	loadRefuses = 1002
 	loadWaits   = 1003
+	loadLies    = 1004
 )
 
-type engine struct{ role modelv1.Role }
+type engine struct {
+	role modelv1.Role
+	// lies says that rows are dropped in word alone: what has a channel keeps it.
+	lies bool
+}
 
 func (e *engine) Load(ctx context.Context, q *enginev1.LoadRequest, out *enginev1.EngineServiceLoadSender) error {
 	files := ipc.TakeFiles(ctx)
@@ -72,6 +78,8 @@ func (e *engine) Load(ctx context.Context, q *enginev1.LoadRequest, out *enginev
 	case loadWaits:
 		<-ctx.Done()
 		return context.Cause(ctx)
+	case loadLies:
+		e.lies = true
 	}
 	l := &modelv1.Loaded{Engine: "fake/1", Context: q.Context, Parallel: max(1, q.Parallel), Threads: 1, Chat: true}
 	if l.Context == 0 {
@@ -83,10 +91,18 @@ func (e *engine) Load(ctx context.Context, q *enginev1.LoadRequest, out *enginev
 	return out.Send(&enginev1.LoadResponse{Event: &enginev1.LoadResponse_Loaded{Loaded: l}})
 }
 
-func (*engine) Serve(ctx context.Context, q *enginev1.ServeRequest) (*enginev1.ServeResponse, error) {
+func (e *engine) Serve(ctx context.Context, q *enginev1.ServeRequest) (*enginev1.ServeResponse, error) {
 	files := ipc.TakeFiles(ctx)
 	if len(files) != 1 {
 		return nil, errs.New(errs.Malformed, "fake")
+	}
+	if e.lies {
+		c, err := ipc.FromFile(files[0])
+		if err != nil {
+			return nil, err
+		}
+		_ = ipc.New(c, ipc.Options{Mux: rpc.NewMux(enginev1.EngineServiceRoutes(e)), Peer: policyv1.Caller_CALLER_CLIENT, Even: true})
+		return &enginev1.ServeResponse{}, nil
 	}
 	return &enginev1.ServeResponse{}, workerkit.ServePeer(ctx, q.Handle, files[0])
 }
@@ -148,6 +164,9 @@ func (*engine) Embed(_ context.Context, q *enginev1.EmbedRequest, out *enginev1.
 		if q.Background {
 			// So slow that tests can look at it.
 			<-time.After(time.Millisecond)
+		}
+		if strings.Contains(text, "the engine waits here") {
+			<-time.After(time.Minute)
 		}
 		if strings.Contains(text, "the engine crashes here") {
 			os.Exit(3)
