@@ -88,7 +88,7 @@ type Request struct {
 	// Owner says whose the conversation is. What a call left is used again for a
 	// call of the same owner alone: how much of a prompt was still there, and how
 	// soon the first token comes, would tell others what was said. 0 = nobody:
-	// nothing is used again, and nothing stays.
+	// nothing is used again.
 	Owner    uint64
 	Prompt   []Token
 	Sampling Sampling

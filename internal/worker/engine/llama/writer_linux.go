@@ -51,7 +51,7 @@ type slot struct {
 	// held are the tokens whose keys and values the context has.
 	held []engine.Token
 	// owner of what is held: it is reused for the same owner alone. 0 = nobody,
-	// for whom nothing stays once the job ends.
+	// whose is cleared when the slot is taken.
 	owner uint64
 	job   *job
 	// used is the turn it was used last.
@@ -303,7 +303,10 @@ func (w *writer) leave(s *slot, why engine.Finish, err error) {
 	if !j.first.IsZero() {
 		j.result.Reading, j.result.Writing = j.first.Sub(j.began), j.last.Sub(j.first)
 	}
-	w.clear(s)
+	if j.request.Owner != 0 {
+		// Its owner was forgotten meanwhile.
+		w.clear(s)
+	}
 	w.mu.Lock()
 	w.busy--
 	w.mu.Unlock()
