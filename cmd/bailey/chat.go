@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -238,16 +239,36 @@ func (t *talk) choose(ctx context.Context) error {
 		t.model = models[0].GetModel()
 		return t.suits()
 	}
-	var fit []*modelv1.Model
-	var names []string
+	// Those that the command line names; else those that are allowed; else those
+	// that could be, which is asked then.
+	var named, allowed, others, aside []*modelv1.Model
 	for _, r := range models {
 		m := r.GetModel()
-		if m.GetFacts().GetRole() == modelv1.Role_ROLE_CHAT && m.GetPinnedBy() != "" && !m.GetQuarantined() {
-			fit = append(fit, m)
-			names = append(names, visible.Name(m.GetName()))
+		switch {
+		case m.GetFacts().GetRole() != modelv1.Role_ROLE_CHAT:
+		case m.GetQuarantined():
+			aside = append(aside, m)
+		case slices.Contains(t.o.allowed, m.GetName()):
+			named = append(named, m)
+		case m.GetPinnedBy() != "":
+			allowed = append(allowed, m)
+		default:
+			others = append(others, m)
 		}
 	}
+	fit := named
+	for _, next := range [][]*modelv1.Model{allowed, others} {
+		if len(fit) == 0 {
+			fit = next
+		}
+	}
+	var names []string
+	for _, m := range fit {
+		names = append(names, visible.Name(m.GetName()))
+	}
 	switch {
+	case len(fit) == 0 && len(aside) > 0:
+		return errs.New(errs.ModelQuarantine, op).With(visible.Name(aside[0].GetName()))
 	case len(fit) == 1:
 		t.model = fit[0]
 		return nil

@@ -182,6 +182,14 @@ func (s *conversing) answer(ctx context.Context) error {
 	err := s.permitted(ctx)
 	if err == nil {
 		s.keep(ctx)
+		if !s.connected() {
+			// The core went away since the last answer; the next one is as good.
+			if err = s.permitted(ctx); err == nil {
+				s.keep(ctx)
+			}
+		}
+	}
+	if err == nil {
 		err = s.stream(ctx)
 	} else {
 		s.lose(err)

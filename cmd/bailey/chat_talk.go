@@ -122,8 +122,15 @@ func (t *talk) permitted(ctx context.Context) error {
 	return nil
 }
 
+// connected reports whether there is a core, and a grant there, as far as is
+// known.
+func (t *talk) connected() bool { return t.cl != nil && t.handle != nil }
+
 // load loads the model, if that is to be done. progress gets thousandths.
 func (t *talk) load(ctx context.Context, progress func(uint32)) error {
+	if !t.connected() {
+		return errs.New(errs.CoreUnavailable, "cli.load")
+	}
 	if t.loaded != nil {
 		return nil
 	}
@@ -154,7 +161,9 @@ func (t *talk) load(ctx context.Context, progress func(uint32)) error {
 func (t *talk) lose(err error) {
 	switch errs.CodeOf(err) {
 	case errs.CoreUnavailable, errs.ReleaseMismatch:
-		_ = t.cl.Close()
+		if t.cl != nil {
+			_ = t.cl.Close()
+		}
 		t.cl, t.task, t.handle, t.loaded = nil, "", nil, nil
 	case errs.GrantRevoked, errs.GrantExpired, errs.GrantMissing, errs.QuotaUsedUp:
 		t.handle, t.loaded = nil, nil

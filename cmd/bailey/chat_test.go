@@ -157,6 +157,34 @@ func TestCoreGone(t *testing.T) {
 	core.keeps(t, "", "Well?|Half an ans…|Still there?|Yes.")
 }
 
+// The core went away between two answers: the next question is answered as if
+// nothing had been, and all is kept.
+func TestCoreGoneBetween(t *testing.T) {
+	for _, private := range []bool{false, true} {
+		core := newFakeCore(t, t.TempDir())
+		p := enact(t, core, chatOptions{private: private})
+		p.ask("Well?", "Yes.")
+		p.see(t, chatPrompt)
+		_ = core.far().Close()
+		p.type_("Still there?\r")
+		p.see(t, "Still there?")
+		if private {
+			p.see(t, "core cannot be reached")
+			p.ask("/retry", "Yes.")
+		} else {
+			p.see(t, "Yes.")
+		}
+		p.see(t, chatPrompt)
+		p.leaves()
+		if core.dials != 2 {
+			t.Errorf("%d connections", core.dials)
+		}
+		if !private {
+			core.keeps(t, "", "Well?|Yes.|Still there?|Yes.")
+		}
+	}
+}
+
 func TestCommands(t *testing.T) {
 	dir := t.TempDir()
 	core := newFakeCore(t, dir)
@@ -321,6 +349,9 @@ func TestWhichModel(t *testing.T) {
 	}{
 		"the only one":            {[]*modelv1.Model{vectors, stories, smol(), unpinned, sick}, chatOptions{}, "smol", ""},
 		"none":                    {[]*modelv1.Model{vectors, stories}, chatOptions{}, "", errs.ModelMissing},
+		"none that is allowed":    {[]*modelv1.Model{vectors, unpinned, sick}, chatOptions{}, "fresh", ""},
+		"allowed here":            {[]*modelv1.Model{smol(), unpinned}, chatOptions{allowed: []string{"fresh"}}, "fresh", ""},
+		"set aside":               {[]*modelv1.Model{vectors, sick}, chatOptions{}, "", errs.ModelQuarantine},
 		"several":                 {[]*modelv1.Model{smol(), second}, chatOptions{}, "", errs.ModelAmbiguous},
 		"named":                   {[]*modelv1.Model{smol(), second}, chatOptions{model: "other"}, "other", ""},
 		"unknown":                 {[]*modelv1.Model{smol()}, chatOptions{model: "x"}, "", errs.ModelMissing},

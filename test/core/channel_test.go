@@ -383,7 +383,7 @@ func TestVectorsInTheBackground(t *testing.T) {
 		t.Fatal("stopped, and there")
 	}
 	// The next command over the folder takes it up again, until it is done.
-	task, gs = u.both(dir, "finder", false)
+	task, _ = u.both(dir, "finder", false)
 	u.end(task)
 	r.until("the work to begin again", func() bool { return len(u.tasks("vectors")) == 1 })
 	r.until("the work to end", func() bool { return len(u.tasks("vectors")) == 0 })
