@@ -29,6 +29,9 @@ type writer struct {
 	// pace is how long a token of a prompt took last time.
 	pace time.Duration
 	turn uint64
+	// reader is the slot whose prompt is read first in the next batch: the first
+	// may take all the room there is.
+	reader int
 	// wronged says that the last batch was ended for one while others were in it.
 	// The next one is theirs: who cancels again and again must not stop them for
 	// good. guarded tells those who cancel.
@@ -454,7 +457,8 @@ func (w *writer) compose() {
 			room = min(room, max(1, int(limits.EngineStep/w.pace)))
 		}
 	}
-	for _, s := range w.slots {
+	for i := range w.slots {
+		s := w.slots[(w.reader+i)%len(w.slots)]
 		if s.job == nil || s.job.writes || !s.job.ready() {
 			continue
 		}
@@ -497,6 +501,9 @@ func (w *writer) step() {
 		return
 	}
 	w.wronged = false
+	// Only behind a batch that came to its end: else one could always be in the batch
+	// that is aborted.
+	w.reader = (w.reader + 1) % len(w.slots)
 	n := w.b.len()
 	if n >= limits.EngineLeastChunk {
 		w.pace = max(1, time.Since(began)/time.Duration(n))
