@@ -568,38 +568,3 @@ func (w *writer) take(s *slot, entry int) {
 		w.leave(s, engine.Full, nil)
 	}
 }
-
-// mend puts the context right after a batch that was not decoded.
-func (w *writer) mend(code int32) {
-	for _, s := range w.slots {
-		if s.job != nil || len(s.held) > 0 {
-			held := len(s.held)
-			all := slices.Clone(s.held)
-			if w.keep(s, held) != held && s.job != nil {
-				s.job.again(all)
-			}
-		}
-	}
-	const aborted = 2
-	if code == aborted {
-		for _, s := range w.slots {
-			w.wronged = w.wronged || s.job != nil && !s.job.stop.Load()
-		}
-		return
-	}
-	err := w.m.lib.failure("generate", errs.Internal)
-	for _, s := range w.slots {
-		if s.job != nil {
-			w.leave(s, 0, err)
-		}
-	}
-}
-
-// again lets a job whose sequence was lost read it once more.
-func (j *job) again(held []engine.Token) {
-	if j.writes {
-		held = append(held, j.next)
-		j.writes = false
-		j.request.Prompt = held
-	}
-}
