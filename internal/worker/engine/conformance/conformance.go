@@ -403,11 +403,10 @@ func parallel(t *testing.T, s Subject) {
 	m := s.chat(t, engine.Options{Parallel: both})
 	want := make([]string, calls)
 	request := func(m engine.Model, i int) engine.Request {
-		o := greedy
-		if i%2 == 1 && s.Draws {
-			o = engine.Sampling{Temperature: 0.9, Seed: uint32(i)}
-		}
-		return engine.Request{Prompt: encode(t, m, question(100+i)), Sampling: o, MaxTokens: 25}
+		// Drawn texts are not compared: sums are rounded otherwise in another batch, by
+		// up to a hundredth of a probability, and a draw at the edge of two tokens
+		// falls otherwise then.
+		return engine.Request{Prompt: encode(t, m, question(100+i)), Sampling: greedy, MaxTokens: 25}
 	}
 	for i := range want {
 		want[i], _ = run(t, alone, request(alone, i))

@@ -98,7 +98,8 @@ func embed(t *testing.T, s Subject) {
 			return nil
 		})
 		code(t, "cancelled", err, errs.Cancelled)
-		if took := time.Since(asked); took > slack*limits.EngineCancel {
+		// Work in the background waits for every other process before it can end.
+		if took := time.Since(asked); !background && took > slack*limits.EngineCancel {
 			t.Errorf("it ended after %v", took)
 		}
 		end()

@@ -59,6 +59,8 @@ type slot struct {
 	job   *job
 	// used is the turn it was used last.
 	used uint64
+	// reads is how many tokens of its job's prompt are in the batch.
+	reads int
 }
 
 // job is one generation.
@@ -457,17 +459,23 @@ func (w *writer) compose() {
 			room = min(room, max(1, int(limits.EngineStep/w.pace)))
 		}
 	}
+	room = min(room, limits.EngineBatch-w.b.len())
 	for i := range w.slots {
 		s := w.slots[(w.reader+i)%len(w.slots)]
+		s.reads = 0
 		if s.job == nil || s.job.writes || !s.job.ready() {
 			continue
 		}
-		rest := s.job.request.Prompt[len(s.held):]
-		n := min(len(rest), room, limits.EngineBatch-w.b.len())
-		for i := range n {
-			w.b.add(int(rest[i]), len(s.held)+i, s.id, i == len(rest)-1)
+		s.reads = min(len(s.job.request.Prompt)-len(s.held), room)
+		room -= s.reads
+	}
+	// In the order of the slots, whoever's turn it is: sums in another order are
+	// rounded otherwise, and a call with a seed would say something else.
+	for _, s := range w.slots {
+		for i := range s.reads {
+			at := len(s.held) + i
+			w.b.add(int(s.job.request.Prompt[at]), at, s.id, at == len(s.job.request.Prompt)-1)
 		}
-		room -= n
 	}
 }
 
