@@ -324,7 +324,12 @@ func TestVectorsMakeWay(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 	case <-e.at:
-		t.Error("another batch came before the question that waited")
+		// The question may have had its turn, and its answer be on the way.
+		if x.wanted.Load() != 0 {
+			t.Error("another batch came before the question that waited")
+		} else if got := <-answered; got != "f007.md" {
+			t.Errorf("got %q", got)
+		}
 	}
 	close(e.on)
 	for {

@@ -171,14 +171,15 @@ func (d *database) drop(row int64, text string) error {
 	return err
 }
 
-// account brings a conversation's row up to date with its turns.
+// account brings a conversation's row up to date with its turns. It becomes the one
+// that was used last, also where the clock was set back.
 func (d *database) account(id int64) error {
 	var first string
 	err := d.row("SELECT text FROM turns WHERE conversation=? AND speaker=? ORDER BY number LIMIT 1", id, int64(storev1.Speaker_SPEAKER_USER)).Scan(&first)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	_, err = d.exec(`UPDATE conversations SET title=?2, used=?3, turns=(SELECT count(*) FROM turns WHERE conversation=?1),
+	_, err = d.exec(`UPDATE conversations SET title=?2, used=max(?3,(SELECT coalesce(max(used)+1,0) FROM conversations WHERE id<>?1)), turns=(SELECT count(*) FROM turns WHERE conversation=?1),
 		bytes=(SELECT coalesce(sum(length(CAST(text AS BLOB))),0) FROM turns WHERE conversation=?1) WHERE id=?1`, id, title(first), d.cfg.Clock.Wall().UnixMilli())
 	return err
 }
