@@ -50,7 +50,7 @@ func chatFlags() []flag {
 		{name: "search", value: "TEXT", help: "list what was said with all words of TEXT"},
 		{name: "system", value: "TEXT", help: "what the model is told before the conversation"},
 		{name: "temperature", value: "X", help: "0 is always the likeliest word; the default is 0.7"},
-		{name: "seed", value: "N", help: "the same words again for the same text and number"},
+		{name: "seed", value: "N", help: "the same choices again; the words differ where the engine rounds otherwise"},
 		{name: "max-tokens", value: "N", help: "end each answer after N tokens; one answer alone ends after 2048 unless told otherwise"},
 		{name: "json-schema", value: "FILE", help: "an answer that keeps to a JSON schema; with --prompt"},
 		{name: "context", value: "N", help: "tokens that the conversation may have"},
