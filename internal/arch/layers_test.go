@@ -22,7 +22,7 @@ func layers() []layer {
 		{"pure", []string{"internal/capability", "internal/workerspec", "internal/auditlog"}, true},
 		{"plat", []string{"internal/plat"}, true},
 		{"subsystem", []string{
-			"internal/ipc", "internal/grant", "internal/audit", "internal/consent", "internal/supervise",
+			"internal/ipc", "internal/grant", "internal/audit", "internal/consent", "internal/supervise", "internal/hosts",
 			"internal/workerkit", "internal/session", "internal/client", "internal/models",
 		}, true},
 		// Services never import each other; neither do kinds of workers.

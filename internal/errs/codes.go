@@ -61,6 +61,8 @@ const (
 	SchemaRefused   Code = "json-schema-refused"
 	StoreDamaged    Code = "store-damaged"
 	StoreConflict   Code = "conversation-changed"
+
+	WindowUnavailable Code = "window-unavailable"
 )
 
 // Entry is what the table says of one code.
@@ -123,6 +125,7 @@ var table = []Entry{
 	{SchemaRefused, ExitUsage, "The JSON schema cannot be followed", "make it simpler", "It uses words that are not supported, or is too deep, too wide or too large."},
 	{StoreDamaged, ExitIntegrity, "What was kept of your conversations is damaged, and was set aside", "run the command again: it begins a new one", "The file is kept whole, under another name, in the directory of the app's own data; an ordinary SQLite program can save what is left in it. This is said once."},
 	{StoreConflict, ExitFailed, "The conversation was changed elsewhere", "read it again with --continue, or begin another one", "Another window or terminal goes on with the same conversation. Neither overwrites what the other one wrote."},
+	{WindowUnavailable, ExitUnavailable, "The window cannot be shown", "run `bailey doctor`; the commands of the terminal work without a window", "A window needs an ordinary user, a display of Wayland or X11, WebKitGTK 6.0 (Debian: libwebkitgtk-6.0-4), and user namespaces for its sandbox. A graphics card is not needed. The hint says which of them is missing."},
 }
 
 func entry(c Code) Entry {
