@@ -188,7 +188,7 @@ func TestRevokeWhatIsShared(t *testing.T) {
 	}
 	_, g := u.run("one")
 	in := u.talk(g.Handle, "long")
-	must(t, unix.Kill(pid, unix.SIGSTOP))
+	r.halt(pid)
 	began := time.Now()
 	if _, err := u.Grant.Revoke(t.Context(), &grantv1.RevokeRequest{Id: g.Id}); err != nil {
 		t.Fatal(err)
@@ -294,7 +294,7 @@ func TestEngineDoesNotTakeAGrant(t *testing.T) {
 		t.Fatal(err)
 	}
 	pid := r.engine()
-	must(t, unix.Kill(pid, unix.SIGSTOP))
+	r.halt(pid)
 	_, g := u.run("one")
 	said := make(chan error, 1)
 	go func() { _, err := u.say(g.Handle, "say"); said <- err }()

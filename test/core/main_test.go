@@ -5,6 +5,7 @@
 package core
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/bailey-run/bailey/internal/audit"
 	"github.com/bailey-run/bailey/internal/client"
@@ -237,6 +240,27 @@ func (r *rig) engine() int {
 		r.t.Fatalf("%d engines", len(es))
 	}
 	return es[0]
+}
+
+// halt stops a process, and returns when each of its threads has stopped: one
+// that runs on another processor goes on for a moment after the signal was sent,
+// and an engine that answers in that moment was not stopped yet.
+func (r *rig) halt(pid int) {
+	r.t.Helper()
+	must(r.t, unix.Kill(pid, unix.SIGSTOP))
+	r.until("all threads to stop", func() bool {
+		stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		must(r.t, err)
+		for _, path := range stats {
+			b, err := os.ReadFile(path)
+			must(r.t, err)
+			// The name before the state may hold anything but ends with the last ")".
+			if at := bytes.LastIndexByte(b, ')'); at < 0 || !bytes.HasPrefix(b[at:], []byte(") T ")) {
+				return false
+			}
+		}
+		return len(stats) > 0
+	})
 }
 
 func (r *rig) until(what string, ok func() bool) {
