@@ -6,6 +6,7 @@
 package env
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 )
@@ -23,6 +24,18 @@ type Env struct {
 	NoColor bool
 	// Term is TERM; "dumb" means that lines cannot be redrawn.
 	Term string
+	// Wayland is the socket that WAYLAND_DISPLAY names, an absolute path; a name
+	// without a slash stands in RuntimeDir, as libwayland has it.
+	Wayland string
+	// X11 is DISPLAY.
+	X11 string
+	// XAuthority is XAUTHORITY, else the file that Xlib looks for in Home.
+	XAuthority string
+	// SessionBus is DBUS_SESSION_BUS_ADDRESS.
+	SessionBus string
+	// Language is the locale of messages: the first that is set of LC_ALL,
+	// LC_MESSAGES and LANG, as setlocale(3) has it.
+	Language string
 }
 
 // Read reads the process's environment.
@@ -30,7 +43,7 @@ func Read() Env { return From(os.Getenv) }
 
 // From reads an environment through a function such as [os.Getenv].
 func From(get func(string) string) Env {
-	return Env{
+	e := Env{
 		Home:       absolute(get("HOME")),
 		ConfigHome: absolute(get("XDG_CONFIG_HOME")),
 		StateHome:  absolute(get("XDG_STATE_HOME")),
@@ -38,12 +51,28 @@ func From(get func(string) string) Env {
 		RuntimeDir: absolute(get("XDG_RUNTIME_DIR")),
 		NoColor:    get("NO_COLOR") != "",
 		Term:       get("TERM"),
+		X11:        get("DISPLAY"),
+		XAuthority: absolute(get("XAUTHORITY")),
+		SessionBus: get("DBUS_SESSION_BUS_ADDRESS"),
+		Language:   cmp.Or(get("LC_ALL"), get("LC_MESSAGES"), get("LANG")),
 	}
+	switch w := get("WAYLAND_DISPLAY"); {
+	case w == "":
+	case filepath.IsAbs(w):
+		e.Wayland = filepath.Clean(w)
+	case e.RuntimeDir != "" && filepath.IsLocal(w):
+		e.Wayland = filepath.Join(e.RuntimeDir, w)
+	}
+	if e.XAuthority == "" && e.Home != "" {
+		e.XAuthority = filepath.Join(e.Home, ".Xauthority")
+	}
+	return e
 }
 
 // ForCore lists what the core is started with, as NAME=value: the directories
 // and nothing else, so that no LD_*, GODEBUG or tool's switch of the shell that
-// happened to start the core changes what it does.
+// happened to start the core changes what it does. Where to show a window comes
+// with each request for one: the core may have been started at another place.
 func (e Env) ForCore() []string {
 	out := []string{}
 	for _, v := range []struct{ name, value string }{
