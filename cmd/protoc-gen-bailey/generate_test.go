@@ -303,6 +303,11 @@ func TestPolicyRefused(t *testing.T) {
 		{"passed on without a kind", plainIn, policy("CALLER_CLIENT", "CALLER_CLIENT_TO_WORKER"), "passed on to a worker"},
 		{"screen", grantIn, policy("KIND_NONE", "KIND_SCREEN_CAPTURE"), "never granted"},
 		{"input", grantIn, policy("KIND_NONE", "KIND_INPUT_OBSERVE"), "never granted"},
+		{"a page that is none", plainIn, policy("max_request", "surfaces: SURFACE_UNSPECIFIED max_request"), "surfaces hold one"},
+		{"a page that is unknown", plainIn, policy("max_request", "surfaces: 99 max_request"), "surfaces hold one"},
+		{"a page twice", plainIn, policy("max_request", "surfaces: SURFACE_APP surfaces: SURFACE_APP max_request"), "surfaces hold one"},
+		{"for pages, and for none", plainIn, policy("CALLER_CLIENT", "CALLER_SURFACE"), "needs surfaces"},
+		{"the core's, for a page", plainIn, policy("CALLER_CLIENT,", "CALLER_CORE, surfaces: SURFACE_APP"), "no page may call"},
 		{"client streaming", plainIn, "client_streaming: true " + policy("", ""), "client streaming is not supported"},
 	} {
 		t.Run(c.name, func(t *testing.T) { refused(t, c.want, pkg(1, svc("AService", c.input, c.method))) })

@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	"google.golang.org/protobuf/compiler/protogen"
@@ -88,6 +90,17 @@ func (m *method) check() error {
 			return fmt.Errorf("policy needs %s from 1 to %d", n.name, limits.MessageMax)
 		}
 	}
+	for i, v := range p.GetSurfaces() {
+		if v.Descriptor().Values().ByNumber(v.Number()) == nil || v == 0 || slices.Contains(p.GetSurfaces()[:i], v) {
+			return fmt.Errorf("policy's surfaces hold one that is none, or twice the same")
+		}
+	}
+	switch c := p.GetCaller(); {
+	case c == policyv1.Caller_CALLER_SURFACE && len(p.GetSurfaces()) == 0:
+		return fmt.Errorf("a method that only pages call needs surfaces")
+	case c == policyv1.Caller_CALLER_CORE && len(p.GetSurfaces()) > 0:
+		return fmt.Errorf("what the core calls no page may call")
+	}
 	switch p.GetKind() {
 	case policyv1.Kind_KIND_SCREEN_CAPTURE, policyv1.Kind_KIND_INPUT_OBSERVE:
 		return fmt.Errorf("kind %s is never granted", p.GetKind())
@@ -152,6 +165,13 @@ func (s *service) emitTable(out *protogen.GeneratedFile) {
 		out.P("Kind: ", enumIdent(out, m.policy.GetKind()), ",")
 		out.P("Caller: ", enumIdent(out, m.policy.GetCaller()), ",")
 		out.P("Audit: ", enumIdent(out, m.policy.GetAudit()), ",")
+		if len(m.policy.GetSurfaces()) > 0 {
+			var list []string
+			for _, v := range m.policy.GetSurfaces() {
+				list = append(list, enumIdent(out, v))
+			}
+			out.P("Surfaces: []", out.QualifiedGoIdent(protogen.GoImportPath(wirePackage+"/policyv1").Ident("Surface")), "{", strings.Join(list, ", "), "},")
+		}
 		out.P("Streaming: ", m.Desc.IsStreamingServer(), ",")
 		out.P("MaxRequest: ", m.policy.GetMaxRequestBytes(), ",")
 		out.P("MaxResponse: ", m.policy.GetMaxResponseBytes(), ",")

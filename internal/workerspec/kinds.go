@@ -36,7 +36,7 @@ func index() Spec {
 			Processes: limits.WorkerThreads,
 			Data:      limits.IndexMemory,
 		},
-		Methods:  append(workerMethods(), 401, 402, 403, 404),
+		Methods:  append(workerMethods(), 401, 402, 403, 404, 405),
 		Required: Layers(),
 		Probes:   join(findsNothing(), keepsGrant(), keepsData(), underLandlock(false), makesNothing()),
 	}

@@ -141,6 +141,131 @@ func (x *ShowResponse) GetJson() []byte {
 	return nil
 }
 
+type VerifyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifyRequest) Reset() {
+	*x = VerifyRequest{}
+	mi := &file_bailey_audit_v1_audit_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifyRequest) ProtoMessage() {}
+
+func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_bailey_audit_v1_audit_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifyRequest.ProtoReflect.Descriptor instead.
+func (*VerifyRequest) Descriptor() ([]byte, []int) {
+	return file_bailey_audit_v1_audit_proto_rawDescGZIP(), []int{2}
+}
+
+type VerifyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Ok    bool                   `protobuf:"varint,1,opt,name=ok,proto3" json:"ok,omitempty"`
+	// Records.
+	Size uint64 `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`
+	// The root of the tree over them.
+	Root []byte `protobuf:"bytes,3,opt,name=root,proto3" json:"root,omitempty"`
+	// The first record that is not what it was, counted from 0; set when not ok.
+	FirstBad uint64 `protobuf:"varint,4,opt,name=first_bad,json=firstBad,proto3" json:"first_bad,omitempty"`
+	Reason   string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Bytes that left this machine by the record: sum over uploads. 0 until there
+	// is a kind that sends.
+	SentBytes     uint64 `protobuf:"varint,6,opt,name=sent_bytes,json=sentBytes,proto3" json:"sent_bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifyResponse) Reset() {
+	*x = VerifyResponse{}
+	mi := &file_bailey_audit_v1_audit_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifyResponse) ProtoMessage() {}
+
+func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_bailey_audit_v1_audit_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifyResponse.ProtoReflect.Descriptor instead.
+func (*VerifyResponse) Descriptor() ([]byte, []int) {
+	return file_bailey_audit_v1_audit_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *VerifyResponse) GetOk() bool {
+	if x != nil {
+		return x.Ok
+	}
+	return false
+}
+
+func (x *VerifyResponse) GetSize() uint64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *VerifyResponse) GetRoot() []byte {
+	if x != nil {
+		return x.Root
+	}
+	return nil
+}
+
+func (x *VerifyResponse) GetFirstBad() uint64 {
+	if x != nil {
+		return x.FirstBad
+	}
+	return 0
+}
+
+func (x *VerifyResponse) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *VerifyResponse) GetSentBytes() uint64 {
+	if x != nil {
+		return x.SentBytes
+	}
+	return 0
+}
+
 var File_bailey_audit_v1_audit_proto protoreflect.FileDescriptor
 
 const file_bailey_audit_v1_audit_proto_rawDesc = "" +
@@ -152,9 +277,19 @@ const file_bailey_audit_v1_audit_proto_rawDesc = "" +
 	"\fShowResponse\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x17\n" +
 	"\atime_ms\x18\x02 \x01(\x03R\x06timeMs\x12\x1d\n" +
-	"\x04json\x18\x03 \x01(\fB\t\xbaH\x06z\x04\x18\xe0\xd4\x03R\x04json2k\n" +
-	"\fAuditService\x12[\n" +
-	"\x04Show\x12\x1c.bailey.audit.v1.ShowRequest\x1a\x1d.bailey.audit.v1.ShowResponse\"\x14\x8a\xb5\x18\x10\b\xad\x02\x10\x01\x18\x01 \x01(\x80\x040\x80\x80\x040\x01B<Z:github.com/bailey-run/bailey/internal/wire/auditv1;auditv1b\x06proto3"
+	"\x04json\x18\x03 \x01(\fB\t\xbaH\x06z\x04\x18\xe0\xd4\x03R\x04json\"\x0f\n" +
+	"\rVerifyRequest\"\xaf\x01\n" +
+	"\x0eVerifyResponse\x12\x0e\n" +
+	"\x02ok\x18\x01 \x01(\bR\x02ok\x12\x12\n" +
+	"\x04size\x18\x02 \x01(\x04R\x04size\x12\x1b\n" +
+	"\x04root\x18\x03 \x01(\fB\a\xbaH\x04z\x02\x18 R\x04root\x12\x1b\n" +
+	"\tfirst_bad\x18\x04 \x01(\x04R\bfirstBad\x12 \n" +
+	"\x06reason\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\x06reason\x12\x1d\n" +
+	"\n" +
+	"sent_bytes\x18\x06 \x01(\x04R\tsentBytes2\xd1\x01\n" +
+	"\fAuditService\x12^\n" +
+	"\x04Show\x12\x1c.bailey.audit.v1.ShowRequest\x1a\x1d.bailey.audit.v1.ShowResponse\"\x17\x8a\xb5\x18\x13\b\xad\x02\x10\x01\x18\x01 \x01(\x80\x040\x80\x80\x04:\x01\x020\x01\x12a\n" +
+	"\x06Verify\x12\x1e.bailey.audit.v1.VerifyRequest\x1a\x1f.bailey.audit.v1.VerifyResponse\"\x16\x8a\xb5\x18\x12\b\xae\x02\x10\x01\x18\x01 \x01(\x80\x040\x80@:\x01\x02B<Z:github.com/bailey-run/bailey/internal/wire/auditv1;auditv1b\x06proto3"
 
 var (
 	file_bailey_audit_v1_audit_proto_rawDescOnce sync.Once
@@ -168,16 +303,20 @@ func file_bailey_audit_v1_audit_proto_rawDescGZIP() []byte {
 	return file_bailey_audit_v1_audit_proto_rawDescData
 }
 
-var file_bailey_audit_v1_audit_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_bailey_audit_v1_audit_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_bailey_audit_v1_audit_proto_goTypes = []any{
-	(*ShowRequest)(nil),  // 0: bailey.audit.v1.ShowRequest
-	(*ShowResponse)(nil), // 1: bailey.audit.v1.ShowResponse
+	(*ShowRequest)(nil),    // 0: bailey.audit.v1.ShowRequest
+	(*ShowResponse)(nil),   // 1: bailey.audit.v1.ShowResponse
+	(*VerifyRequest)(nil),  // 2: bailey.audit.v1.VerifyRequest
+	(*VerifyResponse)(nil), // 3: bailey.audit.v1.VerifyResponse
 }
 var file_bailey_audit_v1_audit_proto_depIdxs = []int32{
 	0, // 0: bailey.audit.v1.AuditService.Show:input_type -> bailey.audit.v1.ShowRequest
-	1, // 1: bailey.audit.v1.AuditService.Show:output_type -> bailey.audit.v1.ShowResponse
-	1, // [1:2] is the sub-list for method output_type
-	0, // [0:1] is the sub-list for method input_type
+	2, // 1: bailey.audit.v1.AuditService.Verify:input_type -> bailey.audit.v1.VerifyRequest
+	1, // 2: bailey.audit.v1.AuditService.Show:output_type -> bailey.audit.v1.ShowResponse
+	3, // 3: bailey.audit.v1.AuditService.Verify:output_type -> bailey.audit.v1.VerifyResponse
+	2, // [2:4] is the sub-list for method output_type
+	0, // [0:2] is the sub-list for method input_type
 	0, // [0:0] is the sub-list for extension type_name
 	0, // [0:0] is the sub-list for extension extendee
 	0, // [0:0] is the sub-list for field type_name
@@ -194,7 +333,7 @@ func file_bailey_audit_v1_audit_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bailey_audit_v1_audit_proto_rawDesc), len(file_bailey_audit_v1_audit_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -72,6 +72,67 @@ var showResponseShape = rule.Shape{
 	{Number: 3, Name: "json", Type: protowire.BytesType, Most: 1},
 }
 
+// Validate returns nil, or an errs.Malformed that names the field and the rule.
+func (x *VerifyRequest) Validate() error {
+	if x == nil {
+		return rule.Missing("VerifyRequest")
+	}
+	if err := x.Violation(); err != nil {
+		return err.Error("VerifyRequest")
+	}
+	return nil
+}
+
+// Violation is Validate for a message that holds this one.
+func (x *VerifyRequest) Violation() *rule.Violation {
+	if len(x.unknownFields) != 0 {
+		return rule.Broken("", "unknown field")
+	}
+	return nil
+}
+
+// Shape implements rpc.Message.
+func (*VerifyRequest) Shape() rule.Shape { return verifyRequestShape }
+
+var verifyRequestShape = rule.Shape{}
+
+// Validate returns nil, or an errs.Malformed that names the field and the rule.
+func (x *VerifyResponse) Validate() error {
+	if x == nil {
+		return rule.Missing("VerifyResponse")
+	}
+	if err := x.Violation(); err != nil {
+		return err.Error("VerifyResponse")
+	}
+	return nil
+}
+
+// Violation is Validate for a message that holds this one.
+func (x *VerifyResponse) Violation() *rule.Violation {
+	if len(x.unknownFields) != 0 {
+		return rule.Broken("", "unknown field")
+	}
+	if len(x.Root) > 32 {
+		return rule.Broken("root", "bytes.max_len")
+	}
+	if len(x.Reason) > 1024 && utf8.RuneCountInString(x.Reason) > 1024 {
+		return rule.Broken("reason", "string.max_len")
+	}
+	return nil
+}
+
+// Shape implements rpc.Message.
+func (*VerifyResponse) Shape() rule.Shape { return verifyResponseShape }
+
+var verifyResponseShape = rule.Shape{
+	{Number: 1, Name: "ok", Type: protowire.VarintType, Most: 1},
+	{Number: 2, Name: "size", Type: protowire.VarintType, Most: 1},
+	{Number: 3, Name: "root", Type: protowire.BytesType, Most: 1},
+	{Number: 4, Name: "first_bad", Type: protowire.VarintType, Most: 1},
+	{Number: 5, Name: "reason", Type: protowire.BytesType, Most: 1},
+	{Number: 6, Name: "sent_bytes", Type: protowire.VarintType, Most: 1},
+}
+
 var (
 	auditServiceShowMethod = &rpc.Method{
 		Number:      301,
@@ -79,21 +140,39 @@ var (
 		Kind:        policyv1.Kind_KIND_NONE,
 		Caller:      policyv1.Caller_CALLER_CLIENT,
 		Audit:       policyv1.Audit_AUDIT_NONE,
+		Surfaces:    []policyv1.Surface{policyv1.Surface_SURFACE_PANEL},
 		Streaming:   true,
 		MaxRequest:  512,
 		MaxResponse: 65536,
 		NewRequest:  func() rpc.Message { return new(ShowRequest) },
 		NewResponse: func() rpc.Message { return new(ShowResponse) },
 	}
+	auditServiceVerifyMethod = &rpc.Method{
+		Number:      302,
+		Name:        "bailey.audit.v1.AuditService/Verify",
+		Kind:        policyv1.Kind_KIND_NONE,
+		Caller:      policyv1.Caller_CALLER_CLIENT,
+		Audit:       policyv1.Audit_AUDIT_NONE,
+		Surfaces:    []policyv1.Surface{policyv1.Surface_SURFACE_PANEL},
+		Streaming:   false,
+		MaxRequest:  512,
+		MaxResponse: 8192,
+		NewRequest:  func() rpc.Message { return new(VerifyRequest) },
+		NewResponse: func() rpc.Message { return new(VerifyResponse) },
+	}
 )
 
 // AuditServiceShowMethod is the policy of bailey.audit.v1.AuditService.Show. It is shared: do not change it.
 func AuditServiceShowMethod() *rpc.Method { return auditServiceShowMethod }
 
+// AuditServiceVerifyMethod is the policy of bailey.audit.v1.AuditService.Verify. It is shared: do not change it.
+func AuditServiceVerifyMethod() *rpc.Method { return auditServiceVerifyMethod }
+
 // AuditServiceMethods returns the rows of the policy table that are this service's.
 func AuditServiceMethods() []*rpc.Method {
 	return []*rpc.Method{
 		auditServiceShowMethod,
+		auditServiceVerifyMethod,
 	}
 }
 
@@ -138,12 +217,33 @@ func (s *AuditServiceShowStream) Recv() (*ShowResponse, error) {
 // Close gives the stream up; the server's context ends. Idempotent.
 func (s *AuditServiceShowStream) Close() error { return s.r.Close() }
 
+// Verify calls bailey.audit.v1.AuditService.Verify.
+func (c *AuditServiceClient) Verify(ctx context.Context, in *VerifyRequest) (*VerifyResponse, error) {
+	request, err := rpc.Encode(in, auditServiceVerifyMethod.MaxRequest)
+	if err != nil {
+		return nil, err
+	}
+	response, err := c.c.Invoke(ctx, auditServiceVerifyMethod, request)
+	if err != nil {
+		return nil, err
+	}
+	out := new(VerifyResponse)
+	if err := rpc.Decode(response, out, auditServiceVerifyMethod.MaxResponse); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AuditServiceServer is what an implementation of bailey.audit.v1.AuditService provides. Requests that
 // reach it have been decoded and validated; it may keep them.
 type AuditServiceServer interface {
 	// Show streams records with their sealed details opened, oldest first.
 
 	Show(ctx context.Context, in *ShowRequest, out *AuditServiceShowSender) error
+	// Verify reads the whole log and checks every record, the tree and the
+	// checkpoints.
+
+	Verify(ctx context.Context, in *VerifyRequest) (*VerifyResponse, error)
 }
 
 // AuditServiceShowSender is the server's end of a call of Show.
@@ -169,6 +269,17 @@ func AuditServiceRoutes(s AuditServiceServer) []rpc.Route {
 				return err
 			}
 			return s.Show(ctx, in, &AuditServiceShowSender{out})
+		}},
+		{Method: auditServiceVerifyMethod, Unary: func(ctx context.Context, request []byte) ([]byte, error) {
+			in := new(VerifyRequest)
+			if err := rpc.Decode(request, in, auditServiceVerifyMethod.MaxRequest); err != nil {
+				return nil, err
+			}
+			out, err := s.Verify(ctx, in)
+			if err != nil {
+				return nil, err
+			}
+			return rpc.Encode(out, auditServiceVerifyMethod.MaxResponse)
 		}},
 	}
 }

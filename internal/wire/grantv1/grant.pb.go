@@ -33,6 +33,8 @@ const (
 	DecidedBy_DECIDED_BY_UNSPECIFIED  DecidedBy = 0
 	DecidedBy_DECIDED_BY_TERMINAL     DecidedBy = 1
 	DecidedBy_DECIDED_BY_COMMAND_LINE DecidedBy = 2
+	// A native prompt of the core's.
+	DecidedBy_DECIDED_BY_PROMPT DecidedBy = 3
 )
 
 // Enum value maps for DecidedBy.
@@ -41,11 +43,13 @@ var (
 		0: "DECIDED_BY_UNSPECIFIED",
 		1: "DECIDED_BY_TERMINAL",
 		2: "DECIDED_BY_COMMAND_LINE",
+		3: "DECIDED_BY_PROMPT",
 	}
 	DecidedBy_value = map[string]int32{
 		"DECIDED_BY_UNSPECIFIED":  0,
 		"DECIDED_BY_TERMINAL":     1,
 		"DECIDED_BY_COMMAND_LINE": 2,
+		"DECIDED_BY_PROMPT":       3,
 	}
 )
 
@@ -84,6 +88,7 @@ const (
 	State_STATE_REMEMBERED  State = 2
 	State_STATE_EXPIRED     State = 3
 	State_STATE_REVOKED     State = 4
+	State_STATE_DENIED      State = 5
 )
 
 // Enum value maps for State.
@@ -94,6 +99,7 @@ var (
 		2: "STATE_REMEMBERED",
 		3: "STATE_EXPIRED",
 		4: "STATE_REVOKED",
+		5: "STATE_DENIED",
 	}
 	State_value = map[string]int32{
 		"STATE_UNSPECIFIED": 0,
@@ -101,6 +107,7 @@ var (
 		"STATE_REMEMBERED":  2,
 		"STATE_EXPIRED":     3,
 		"STATE_REVOKED":     4,
+		"STATE_DENIED":      5,
 	}
 )
 
@@ -145,7 +152,10 @@ type Want struct {
 	// "staged:HEX" for one that Pull has brought, which is pinned by a yes.
 	Model string `protobuf:"bytes,5,opt,name=model,proto3" json:"model,omitempty"`
 	// Quotas of KIND_MODEL_RUN; 0 = none.
-	Quota         *Quota `protobuf:"bytes,6,opt,name=quota,proto3" json:"quota,omitempty"`
+	Quota *Quota `protobuf:"bytes,6,opt,name=quota,proto3" json:"quota,omitempty"`
+	// For KIND_FILE_READ of a page, instead of path: what Pick or a Dropped event
+	// gave. A page names no paths.
+	Picked        []byte `protobuf:"bytes,7,opt,name=picked,proto3" json:"picked,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -218,6 +228,13 @@ func (x *Want) GetModel() string {
 func (x *Want) GetQuota() *Quota {
 	if x != nil {
 		return x.Quota
+	}
+	return nil
+}
+
+func (x *Want) GetPicked() []byte {
+	if x != nil {
+		return x.Picked
 	}
 	return nil
 }
@@ -1163,11 +1180,326 @@ func (x *FindRememberedResponse) GetModels() []string {
 	return nil
 }
 
+type RequestRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Task          string                 `protobuf:"bytes,1,opt,name=task,proto3" json:"task,omitempty"`
+	Wants         []*Want                `protobuf:"bytes,2,rep,name=wants,proto3" json:"wants,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RequestRequest) Reset() {
+	*x = RequestRequest{}
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RequestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RequestRequest) ProtoMessage() {}
+
+func (x *RequestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RequestRequest.ProtoReflect.Descriptor instead.
+func (*RequestRequest) Descriptor() ([]byte, []int) {
+	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *RequestRequest) GetTask() string {
+	if x != nil {
+		return x.Task
+	}
+	return ""
+}
+
+func (x *RequestRequest) GetWants() []*Want {
+	if x != nil {
+		return x.Wants
+	}
+	return nil
+}
+
+// Waiting says that a person is being asked, or will be.
+type Waiting struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Prompts that stand before this one; 0 = it is on the screen.
+	Before        uint32 `protobuf:"varint,1,opt,name=before,proto3" json:"before,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Waiting) Reset() {
+	*x = Waiting{}
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Waiting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Waiting) ProtoMessage() {}
+
+func (x *Waiting) ProtoReflect() protoreflect.Message {
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Waiting.ProtoReflect.Descriptor instead.
+func (*Waiting) Descriptor() ([]byte, []int) {
+	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Waiting) GetBefore() uint32 {
+	if x != nil {
+		return x.Before
+	}
+	return 0
+}
+
+// Answered is what became of one want.
+type Answered struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Row   uint32                 `protobuf:"varint,1,opt,name=row,proto3" json:"row,omitempty"`
+	// LIVE = granted; DENIED otherwise.
+	State State `protobuf:"varint,2,opt,name=state,proto3,enum=bailey.grant.v1.State" json:"state,omitempty"`
+	// Set when it was granted.
+	Granted *Granted `protobuf:"bytes,3,opt,name=granted,proto3" json:"granted,omitempty"`
+	// What a person is shown of the object: a folder's path, a model's name.
+	Object string `protobuf:"bytes,4,opt,name=object,proto3" json:"object,omitempty"`
+	// Why it was denied, a code of docs/errors.md; empty = the person said no.
+	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Unix time in milliseconds; 0 = until the task ends.
+	ExpiresMs     int64 `protobuf:"varint,6,opt,name=expires_ms,json=expiresMs,proto3" json:"expires_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Answered) Reset() {
+	*x = Answered{}
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Answered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Answered) ProtoMessage() {}
+
+func (x *Answered) ProtoReflect() protoreflect.Message {
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Answered.ProtoReflect.Descriptor instead.
+func (*Answered) Descriptor() ([]byte, []int) {
+	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Answered) GetRow() uint32 {
+	if x != nil {
+		return x.Row
+	}
+	return 0
+}
+
+func (x *Answered) GetState() State {
+	if x != nil {
+		return x.State
+	}
+	return State_STATE_UNSPECIFIED
+}
+
+func (x *Answered) GetGranted() *Granted {
+	if x != nil {
+		return x.Granted
+	}
+	return nil
+}
+
+func (x *Answered) GetObject() string {
+	if x != nil {
+		return x.Object
+	}
+	return ""
+}
+
+func (x *Answered) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Answered) GetExpiresMs() int64 {
+	if x != nil {
+		return x.ExpiresMs
+	}
+	return 0
+}
+
+type AnsweredAll struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rows          []*Answered            `protobuf:"bytes,1,rep,name=rows,proto3" json:"rows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AnsweredAll) Reset() {
+	*x = AnsweredAll{}
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AnsweredAll) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AnsweredAll) ProtoMessage() {}
+
+func (x *AnsweredAll) ProtoReflect() protoreflect.Message {
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AnsweredAll.ProtoReflect.Descriptor instead.
+func (*AnsweredAll) Descriptor() ([]byte, []int) {
+	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *AnsweredAll) GetRows() []*Answered {
+	if x != nil {
+		return x.Rows
+	}
+	return nil
+}
+
+type RequestResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Event:
+	//
+	//	*RequestResponse_Waiting
+	//	*RequestResponse_Answered
+	Event         isRequestResponse_Event `protobuf_oneof:"event"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RequestResponse) Reset() {
+	*x = RequestResponse{}
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RequestResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RequestResponse) ProtoMessage() {}
+
+func (x *RequestResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_bailey_grant_v1_grant_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RequestResponse.ProtoReflect.Descriptor instead.
+func (*RequestResponse) Descriptor() ([]byte, []int) {
+	return file_bailey_grant_v1_grant_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *RequestResponse) GetEvent() isRequestResponse_Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *RequestResponse) GetWaiting() *Waiting {
+	if x != nil {
+		if x, ok := x.Event.(*RequestResponse_Waiting); ok {
+			return x.Waiting
+		}
+	}
+	return nil
+}
+
+func (x *RequestResponse) GetAnswered() *AnsweredAll {
+	if x != nil {
+		if x, ok := x.Event.(*RequestResponse_Answered); ok {
+			return x.Answered
+		}
+	}
+	return nil
+}
+
+type isRequestResponse_Event interface {
+	isRequestResponse_Event()
+}
+
+type RequestResponse_Waiting struct {
+	Waiting *Waiting `protobuf:"bytes,1,opt,name=waiting,proto3,oneof"`
+}
+
+type RequestResponse_Answered struct {
+	// The last message.
+	Answered *AnsweredAll `protobuf:"bytes,2,opt,name=answered,proto3,oneof"`
+}
+
+func (*RequestResponse_Waiting) isRequestResponse_Event() {}
+
+func (*RequestResponse_Answered) isRequestResponse_Event() {}
+
 var File_bailey_grant_v1_grant_proto protoreflect.FileDescriptor
 
 const file_bailey_grant_v1_grant_proto_rawDesc = "" +
 	"\n" +
-	"\x1bbailey/grant/v1/grant.proto\x12\x0fbailey.grant.v1\x1a\x1bbailey/model/v1/types.proto\x1a\x1dbailey/policy/v1/policy.proto\x1a\x1bbuf/validate/validate.proto\"\xf0\x01\n" +
+	"\x1bbailey/grant/v1/grant.proto\x12\x0fbailey.grant.v1\x1a\x1bbailey/model/v1/types.proto\x1a\x1dbailey/policy/v1/policy.proto\x1a\x1bbuf/validate/validate.proto\"\x91\x02\n" +
 	"\x04Want\x124\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x16.bailey.policy.v1.KindB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04kind\x12\x1c\n" +
 	"\x04path\x18\x02 \x01(\fB\b\xbaH\x05z\x03\x18\x80 R\x04path\x12*\n" +
@@ -1175,7 +1507,8 @@ const file_bailey_grant_v1_grant_proto_rawDesc = "" +
 	"ttlSeconds\x12\x1a\n" +
 	"\bremember\x18\x04 \x01(\bR\bremember\x12\x1e\n" +
 	"\x05model\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x05model\x12,\n" +
-	"\x05quota\x18\x06 \x01(\v2\x16.bailey.grant.v1.QuotaR\x05quota\"_\n" +
+	"\x05quota\x18\x06 \x01(\v2\x16.bailey.grant.v1.QuotaR\x05quota\x12\x1f\n" +
+	"\x06picked\x18\a \x01(\fB\a\xbaH\x04z\x02\x18\x10R\x06picked\"_\n" +
 	"\x05Quota\x12\x16\n" +
 	"\x06tokens\x18\x01 \x01(\x04R\x06tokens\x12\"\n" +
 	"\fmilliseconds\x18\x02 \x01(\x04R\fmilliseconds\x12\x1a\n" +
@@ -1250,25 +1583,49 @@ const file_bailey_grant_v1_grant_proto_rawDesc = "" +
 	"\xbaH\az\x05\x10\x01\x18\x80 R\x04path\"_\n" +
 	"\x16FindRememberedResponse\x12\x1c\n" +
 	"\x04path\x18\x01 \x01(\fB\b\xbaH\x05z\x03\x18\x80 R\x04path\x12'\n" +
-	"\x06models\x18\x02 \x03(\tB\x0f\xbaH\f\x92\x01\t\x10\x10\"\x05r\x03\x18\x80\x01R\x06models*]\n" +
+	"\x06models\x18\x02 \x03(\tB\x0f\xbaH\f\x92\x01\t\x10\x10\"\x05r\x03\x18\x80\x01R\x06models\"h\n" +
+	"\x0eRequestRequest\x12\x1d\n" +
+	"\x04task\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04task\x127\n" +
+	"\x05wants\x18\x02 \x03(\v2\x15.bailey.grant.v1.WantB\n" +
+	"\xbaH\a\x92\x01\x04\b\x01\x10\x10R\x05wants\"!\n" +
+	"\aWaiting\x12\x16\n" +
+	"\x06before\x18\x01 \x01(\rR\x06before\"\xf4\x01\n" +
+	"\bAnswered\x12\x10\n" +
+	"\x03row\x18\x01 \x01(\rR\x03row\x126\n" +
+	"\x05state\x18\x02 \x01(\x0e2\x16.bailey.grant.v1.StateB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x122\n" +
+	"\agranted\x18\x03 \x01(\v2\x18.bailey.grant.v1.GrantedR\agranted\x12!\n" +
+	"\x06object\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x01R\x06object\x12\x1f\n" +
+	"\x06reason\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18@R\x06reason\x12&\n" +
+	"\n" +
+	"expires_ms\x18\x06 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\texpiresMs\"H\n" +
+	"\vAnsweredAll\x129\n" +
+	"\x04rows\x18\x01 \x03(\v2\x19.bailey.grant.v1.AnsweredB\n" +
+	"\xbaH\a\x92\x01\x04\b\x01\x10\x10R\x04rows\"\x93\x01\n" +
+	"\x0fRequestResponse\x124\n" +
+	"\awaiting\x18\x01 \x01(\v2\x18.bailey.grant.v1.WaitingH\x00R\awaiting\x12:\n" +
+	"\banswered\x18\x02 \x01(\v2\x1c.bailey.grant.v1.AnsweredAllH\x00R\bansweredB\x0e\n" +
+	"\x05event\x12\x05\xbaH\x02\b\x01*t\n" +
 	"\tDecidedBy\x12\x1a\n" +
 	"\x16DECIDED_BY_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13DECIDED_BY_TERMINAL\x10\x01\x12\x1b\n" +
-	"\x17DECIDED_BY_COMMAND_LINE\x10\x02*j\n" +
+	"\x17DECIDED_BY_COMMAND_LINE\x10\x02\x12\x15\n" +
+	"\x11DECIDED_BY_PROMPT\x10\x03*|\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
 	"STATE_LIVE\x10\x01\x12\x14\n" +
 	"\x10STATE_REMEMBERED\x10\x02\x12\x11\n" +
 	"\rSTATE_EXPIRED\x10\x03\x12\x11\n" +
-	"\rSTATE_REVOKED\x10\x042\xed\x04\n" +
+	"\rSTATE_REVOKED\x10\x04\x12\x10\n" +
+	"\fSTATE_DENIED\x10\x052\xdf\x05\n" +
 	"\fGrantService\x12c\n" +
 	"\aPropose\x12\x1f.bailey.grant.v1.ProposeRequest\x1a .bailey.grant.v1.ProposeResponse\"\x15\x8a\xb5\x18\x11\b\xc9\x01\x10\x01\x18\x01 \x02(\x80\x80\b0\x80\x80\b\x12_\n" +
-	"\x06Decide\x12\x1e.bailey.grant.v1.DecideRequest\x1a\x1f.bailey.grant.v1.DecideResponse\"\x14\x8a\xb5\x18\x10\b\xca\x01\x10\x01\x18\x01 \x03(\x80 0\x80\x80\x04\x12[\n" +
-	"\x04List\x12\x1c.bailey.grant.v1.ListRequest\x1a\x1d.bailey.grant.v1.ListResponse\"\x14\x8a\xb5\x18\x10\b\xcb\x01\x10\x01\x18\x01 \x01(\x80\x040\x80\x80\x010\x01\x12^\n" +
-	"\x06Revoke\x12\x1e.bailey.grant.v1.RevokeRequest\x1a\x1f.bailey.grant.v1.RevokeResponse\"\x13\x8a\xb5\x18\x0f\b\xcc\x01\x10\x01\x18\x01 \x02(\x80\x040\x80\x04\x12b\n" +
-	"\aExplain\x12\x1f.bailey.grant.v1.ExplainRequest\x1a .bailey.grant.v1.ExplainResponse\"\x14\x8a\xb5\x18\x10\b\xcd\x01\x10\x01\x18\x01 \x01(\x80\x040\x80\x80\x04\x12v\n" +
-	"\x0eFindRemembered\x12&.bailey.grant.v1.FindRememberedRequest\x1a'.bailey.grant.v1.FindRememberedResponse\"\x13\x8a\xb5\x18\x0f\b\xce\x01\x10\x01\x18\x01 \x01(\x80@0\x80@B<Z:github.com/bailey-run/bailey/internal/wire/grantv1;grantv1b\x06proto3"
+	"\x06Decide\x12\x1e.bailey.grant.v1.DecideRequest\x1a\x1f.bailey.grant.v1.DecideResponse\"\x14\x8a\xb5\x18\x10\b\xca\x01\x10\x01\x18\x01 \x03(\x80 0\x80\x80\x04\x12^\n" +
+	"\x04List\x12\x1c.bailey.grant.v1.ListRequest\x1a\x1d.bailey.grant.v1.ListResponse\"\x17\x8a\xb5\x18\x13\b\xcb\x01\x10\x01\x18\x01 \x01(\x80\x040\x80\x80\x01:\x01\x020\x01\x12a\n" +
+	"\x06Revoke\x12\x1e.bailey.grant.v1.RevokeRequest\x1a\x1f.bailey.grant.v1.RevokeResponse\"\x16\x8a\xb5\x18\x12\b\xcc\x01\x10\x01\x18\x01 \x02(\x80\x040\x80\x04:\x01\x02\x12e\n" +
+	"\aExplain\x12\x1f.bailey.grant.v1.ExplainRequest\x1a .bailey.grant.v1.ExplainResponse\"\x17\x8a\xb5\x18\x13\b\xcd\x01\x10\x01\x18\x01 \x01(\x80\x040\x80\x80\x04:\x01\x02\x12v\n" +
+	"\x0eFindRemembered\x12&.bailey.grant.v1.FindRememberedRequest\x1a'.bailey.grant.v1.FindRememberedResponse\"\x13\x8a\xb5\x18\x0f\b\xce\x01\x10\x01\x18\x01 \x01(\x80@0\x80@\x12g\n" +
+	"\aRequest\x12\x1f.bailey.grant.v1.RequestRequest\x1a .bailey.grant.v1.RequestResponse\"\x17\x8a\xb5\x18\x13\b\xcf\x01\x10\x01\x18\x05 \x03(\x80@0\x80\x80\x04:\x01\x010\x01B<Z:github.com/bailey-run/bailey/internal/wire/grantv1;grantv1b\x06proto3"
 
 var (
 	file_bailey_grant_v1_grant_proto_rawDescOnce sync.Once
@@ -1283,7 +1640,7 @@ func file_bailey_grant_v1_grant_proto_rawDescGZIP() []byte {
 }
 
 var file_bailey_grant_v1_grant_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_bailey_grant_v1_grant_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_bailey_grant_v1_grant_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_bailey_grant_v1_grant_proto_goTypes = []any{
 	(DecidedBy)(0),                 // 0: bailey.grant.v1.DecidedBy
 	(State)(0),                     // 1: bailey.grant.v1.State
@@ -1303,40 +1660,53 @@ var file_bailey_grant_v1_grant_proto_goTypes = []any{
 	(*ExplainResponse)(nil),        // 15: bailey.grant.v1.ExplainResponse
 	(*FindRememberedRequest)(nil),  // 16: bailey.grant.v1.FindRememberedRequest
 	(*FindRememberedResponse)(nil), // 17: bailey.grant.v1.FindRememberedResponse
-	(policyv1.Kind)(0),             // 18: bailey.policy.v1.Kind
-	(*modelv1.Model)(nil),          // 19: bailey.model.v1.Model
+	(*RequestRequest)(nil),         // 18: bailey.grant.v1.RequestRequest
+	(*Waiting)(nil),                // 19: bailey.grant.v1.Waiting
+	(*Answered)(nil),               // 20: bailey.grant.v1.Answered
+	(*AnsweredAll)(nil),            // 21: bailey.grant.v1.AnsweredAll
+	(*RequestResponse)(nil),        // 22: bailey.grant.v1.RequestResponse
+	(policyv1.Kind)(0),             // 23: bailey.policy.v1.Kind
+	(*modelv1.Model)(nil),          // 24: bailey.model.v1.Model
 }
 var file_bailey_grant_v1_grant_proto_depIdxs = []int32{
-	18, // 0: bailey.grant.v1.Want.kind:type_name -> bailey.policy.v1.Kind
+	23, // 0: bailey.grant.v1.Want.kind:type_name -> bailey.policy.v1.Kind
 	3,  // 1: bailey.grant.v1.Want.quota:type_name -> bailey.grant.v1.Quota
 	2,  // 2: bailey.grant.v1.ProposeRequest.wants:type_name -> bailey.grant.v1.Want
-	18, // 3: bailey.grant.v1.Row.kind:type_name -> bailey.policy.v1.Kind
-	19, // 4: bailey.grant.v1.Row.model:type_name -> bailey.model.v1.Model
+	23, // 3: bailey.grant.v1.Row.kind:type_name -> bailey.policy.v1.Kind
+	24, // 4: bailey.grant.v1.Row.model:type_name -> bailey.model.v1.Model
 	3,  // 5: bailey.grant.v1.Row.quota:type_name -> bailey.grant.v1.Quota
 	5,  // 6: bailey.grant.v1.ProposeResponse.rows:type_name -> bailey.grant.v1.Row
 	0,  // 7: bailey.grant.v1.DecideRequest.decided_by:type_name -> bailey.grant.v1.DecidedBy
 	8,  // 8: bailey.grant.v1.DecideResponse.grants:type_name -> bailey.grant.v1.Granted
-	18, // 9: bailey.grant.v1.ListResponse.kind:type_name -> bailey.policy.v1.Kind
+	23, // 9: bailey.grant.v1.ListResponse.kind:type_name -> bailey.policy.v1.Kind
 	1,  // 10: bailey.grant.v1.ListResponse.state:type_name -> bailey.grant.v1.State
 	0,  // 11: bailey.grant.v1.ListResponse.decided_by:type_name -> bailey.grant.v1.DecidedBy
 	11, // 12: bailey.grant.v1.ExplainResponse.grant:type_name -> bailey.grant.v1.ListResponse
-	4,  // 13: bailey.grant.v1.GrantService.Propose:input_type -> bailey.grant.v1.ProposeRequest
-	7,  // 14: bailey.grant.v1.GrantService.Decide:input_type -> bailey.grant.v1.DecideRequest
-	10, // 15: bailey.grant.v1.GrantService.List:input_type -> bailey.grant.v1.ListRequest
-	12, // 16: bailey.grant.v1.GrantService.Revoke:input_type -> bailey.grant.v1.RevokeRequest
-	14, // 17: bailey.grant.v1.GrantService.Explain:input_type -> bailey.grant.v1.ExplainRequest
-	16, // 18: bailey.grant.v1.GrantService.FindRemembered:input_type -> bailey.grant.v1.FindRememberedRequest
-	6,  // 19: bailey.grant.v1.GrantService.Propose:output_type -> bailey.grant.v1.ProposeResponse
-	9,  // 20: bailey.grant.v1.GrantService.Decide:output_type -> bailey.grant.v1.DecideResponse
-	11, // 21: bailey.grant.v1.GrantService.List:output_type -> bailey.grant.v1.ListResponse
-	13, // 22: bailey.grant.v1.GrantService.Revoke:output_type -> bailey.grant.v1.RevokeResponse
-	15, // 23: bailey.grant.v1.GrantService.Explain:output_type -> bailey.grant.v1.ExplainResponse
-	17, // 24: bailey.grant.v1.GrantService.FindRemembered:output_type -> bailey.grant.v1.FindRememberedResponse
-	19, // [19:25] is the sub-list for method output_type
-	13, // [13:19] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	2,  // 13: bailey.grant.v1.RequestRequest.wants:type_name -> bailey.grant.v1.Want
+	1,  // 14: bailey.grant.v1.Answered.state:type_name -> bailey.grant.v1.State
+	8,  // 15: bailey.grant.v1.Answered.granted:type_name -> bailey.grant.v1.Granted
+	20, // 16: bailey.grant.v1.AnsweredAll.rows:type_name -> bailey.grant.v1.Answered
+	19, // 17: bailey.grant.v1.RequestResponse.waiting:type_name -> bailey.grant.v1.Waiting
+	21, // 18: bailey.grant.v1.RequestResponse.answered:type_name -> bailey.grant.v1.AnsweredAll
+	4,  // 19: bailey.grant.v1.GrantService.Propose:input_type -> bailey.grant.v1.ProposeRequest
+	7,  // 20: bailey.grant.v1.GrantService.Decide:input_type -> bailey.grant.v1.DecideRequest
+	10, // 21: bailey.grant.v1.GrantService.List:input_type -> bailey.grant.v1.ListRequest
+	12, // 22: bailey.grant.v1.GrantService.Revoke:input_type -> bailey.grant.v1.RevokeRequest
+	14, // 23: bailey.grant.v1.GrantService.Explain:input_type -> bailey.grant.v1.ExplainRequest
+	16, // 24: bailey.grant.v1.GrantService.FindRemembered:input_type -> bailey.grant.v1.FindRememberedRequest
+	18, // 25: bailey.grant.v1.GrantService.Request:input_type -> bailey.grant.v1.RequestRequest
+	6,  // 26: bailey.grant.v1.GrantService.Propose:output_type -> bailey.grant.v1.ProposeResponse
+	9,  // 27: bailey.grant.v1.GrantService.Decide:output_type -> bailey.grant.v1.DecideResponse
+	11, // 28: bailey.grant.v1.GrantService.List:output_type -> bailey.grant.v1.ListResponse
+	13, // 29: bailey.grant.v1.GrantService.Revoke:output_type -> bailey.grant.v1.RevokeResponse
+	15, // 30: bailey.grant.v1.GrantService.Explain:output_type -> bailey.grant.v1.ExplainResponse
+	17, // 31: bailey.grant.v1.GrantService.FindRemembered:output_type -> bailey.grant.v1.FindRememberedResponse
+	22, // 32: bailey.grant.v1.GrantService.Request:output_type -> bailey.grant.v1.RequestResponse
+	26, // [26:33] is the sub-list for method output_type
+	19, // [19:26] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_bailey_grant_v1_grant_proto_init() }
@@ -1344,13 +1714,17 @@ func file_bailey_grant_v1_grant_proto_init() {
 	if File_bailey_grant_v1_grant_proto != nil {
 		return
 	}
+	file_bailey_grant_v1_grant_proto_msgTypes[20].OneofWrappers = []any{
+		(*RequestResponse_Waiting)(nil),
+		(*RequestResponse_Answered)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bailey_grant_v1_grant_proto_rawDesc), len(file_bailey_grant_v1_grant_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   16,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -47,6 +47,9 @@ func (x *Want) Violation() *rule.Violation {
 			return err.In("quota")
 		}
 	}
+	if len(x.Picked) > 16 {
+		return rule.Broken("picked", "bytes.max_len")
+	}
 	return nil
 }
 
@@ -60,6 +63,7 @@ var wantShape = rule.Shape{
 	{Number: 4, Name: "remember", Type: protowire.VarintType, Most: 1},
 	{Number: 5, Name: "model", Type: protowire.BytesType, Most: 1},
 	{Number: 6, Name: "quota", Type: protowire.BytesType, Most: 1, Inner: new(Quota).Shape()},
+	{Number: 7, Name: "picked", Type: protowire.BytesType, Most: 1},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
@@ -253,7 +257,7 @@ func (x *DecideRequest) Violation() *rule.Violation {
 		return rule.Broken("action_hash", "bytes.len")
 	}
 	switch x.DecidedBy {
-	case 0, 1, 2:
+	case 0, 1, 2, 3:
 	default:
 		return rule.Broken("decided_by", "enum.defined_only")
 	}
@@ -628,6 +632,214 @@ var findRememberedResponseShape = rule.Shape{
 	{Number: 2, Name: "models", Type: protowire.BytesType, Most: 16, List: true},
 }
 
+// Validate returns nil, or an errs.Malformed that names the field and the rule.
+func (x *RequestRequest) Validate() error {
+	if x == nil {
+		return rule.Missing("RequestRequest")
+	}
+	if err := x.Violation(); err != nil {
+		return err.Error("RequestRequest")
+	}
+	return nil
+}
+
+// Violation is Validate for a message that holds this one.
+func (x *RequestRequest) Violation() *rule.Violation {
+	if len(x.unknownFields) != 0 {
+		return rule.Broken("", "unknown field")
+	}
+	if x.Task == "" {
+		return rule.Broken("task", "string.min_len")
+	}
+	if len(x.Task) > 64 && utf8.RuneCountInString(x.Task) > 64 {
+		return rule.Broken("task", "string.max_len")
+	}
+	if len(x.Wants) < 1 {
+		return rule.Broken("wants", "repeated.min_items")
+	}
+	if len(x.Wants) > 16 {
+		return rule.Broken("wants", "repeated.max_items")
+	}
+	for i, item := range x.Wants {
+		if item == nil {
+			return rule.Broken("", "required").At("wants", i)
+		}
+		if err := item.Violation(); err != nil {
+			return err.At("wants", i)
+		}
+	}
+	return nil
+}
+
+// Shape implements rpc.Message.
+func (*RequestRequest) Shape() rule.Shape { return requestRequestShape }
+
+var requestRequestShape = rule.Shape{
+	{Number: 1, Name: "task", Type: protowire.BytesType, Most: 1},
+	{Number: 2, Name: "wants", Type: protowire.BytesType, Most: 16, List: true, Inner: new(Want).Shape()},
+}
+
+// Validate returns nil, or an errs.Malformed that names the field and the rule.
+func (x *Waiting) Validate() error {
+	if x == nil {
+		return rule.Missing("Waiting")
+	}
+	if err := x.Violation(); err != nil {
+		return err.Error("Waiting")
+	}
+	return nil
+}
+
+// Violation is Validate for a message that holds this one.
+func (x *Waiting) Violation() *rule.Violation {
+	if len(x.unknownFields) != 0 {
+		return rule.Broken("", "unknown field")
+	}
+	return nil
+}
+
+// Shape implements rpc.Message.
+func (*Waiting) Shape() rule.Shape { return waitingShape }
+
+var waitingShape = rule.Shape{
+	{Number: 1, Name: "before", Type: protowire.VarintType, Most: 1},
+}
+
+// Validate returns nil, or an errs.Malformed that names the field and the rule.
+func (x *Answered) Validate() error {
+	if x == nil {
+		return rule.Missing("Answered")
+	}
+	if err := x.Violation(); err != nil {
+		return err.Error("Answered")
+	}
+	return nil
+}
+
+// Violation is Validate for a message that holds this one.
+func (x *Answered) Violation() *rule.Violation {
+	if len(x.unknownFields) != 0 {
+		return rule.Broken("", "unknown field")
+	}
+	switch x.State {
+	case 0, 1, 2, 3, 4, 5:
+	default:
+		return rule.Broken("state", "enum.defined_only")
+	}
+	if x.Granted != nil {
+		if err := x.Granted.Violation(); err != nil {
+			return err.In("granted")
+		}
+	}
+	if len(x.Object) > 16384 && utf8.RuneCountInString(x.Object) > 16384 {
+		return rule.Broken("object", "string.max_len")
+	}
+	if len(x.Reason) > 64 && utf8.RuneCountInString(x.Reason) > 64 {
+		return rule.Broken("reason", "string.max_len")
+	}
+	if x.ExpiresMs < 0 {
+		return rule.Broken("expires_ms", "int64.gte")
+	}
+	return nil
+}
+
+// Shape implements rpc.Message.
+func (*Answered) Shape() rule.Shape { return answeredShape }
+
+var answeredShape = rule.Shape{
+	{Number: 1, Name: "row", Type: protowire.VarintType, Most: 1},
+	{Number: 2, Name: "state", Type: protowire.VarintType, Most: 1},
+	{Number: 3, Name: "granted", Type: protowire.BytesType, Most: 1, Inner: new(Granted).Shape()},
+	{Number: 4, Name: "object", Type: protowire.BytesType, Most: 1},
+	{Number: 5, Name: "reason", Type: protowire.BytesType, Most: 1},
+	{Number: 6, Name: "expires_ms", Type: protowire.VarintType, Most: 1},
+}
+
+// Validate returns nil, or an errs.Malformed that names the field and the rule.
+func (x *AnsweredAll) Validate() error {
+	if x == nil {
+		return rule.Missing("AnsweredAll")
+	}
+	if err := x.Violation(); err != nil {
+		return err.Error("AnsweredAll")
+	}
+	return nil
+}
+
+// Violation is Validate for a message that holds this one.
+func (x *AnsweredAll) Violation() *rule.Violation {
+	if len(x.unknownFields) != 0 {
+		return rule.Broken("", "unknown field")
+	}
+	if len(x.Rows) < 1 {
+		return rule.Broken("rows", "repeated.min_items")
+	}
+	if len(x.Rows) > 16 {
+		return rule.Broken("rows", "repeated.max_items")
+	}
+	for i, item := range x.Rows {
+		if item == nil {
+			return rule.Broken("", "required").At("rows", i)
+		}
+		if err := item.Violation(); err != nil {
+			return err.At("rows", i)
+		}
+	}
+	return nil
+}
+
+// Shape implements rpc.Message.
+func (*AnsweredAll) Shape() rule.Shape { return answeredAllShape }
+
+var answeredAllShape = rule.Shape{
+	{Number: 1, Name: "rows", Type: protowire.BytesType, Most: 16, List: true, Inner: new(Answered).Shape()},
+}
+
+// Validate returns nil, or an errs.Malformed that names the field and the rule.
+func (x *RequestResponse) Validate() error {
+	if x == nil {
+		return rule.Missing("RequestResponse")
+	}
+	if err := x.Violation(); err != nil {
+		return err.Error("RequestResponse")
+	}
+	return nil
+}
+
+// Violation is Validate for a message that holds this one.
+func (x *RequestResponse) Violation() *rule.Violation {
+	if len(x.unknownFields) != 0 {
+		return rule.Broken("", "unknown field")
+	}
+	switch v := x.Event.(type) {
+	case nil:
+		return rule.Broken("event", "required")
+	case *RequestResponse_Waiting:
+		if v == nil || v.Waiting == nil {
+			return rule.Broken("waiting", "required")
+		}
+		if err := v.Waiting.Violation(); err != nil {
+			return err.In("waiting")
+		}
+	case *RequestResponse_Answered:
+		if v == nil || v.Answered == nil {
+			return rule.Broken("answered", "required")
+		}
+		if err := v.Answered.Violation(); err != nil {
+			return err.In("answered")
+		}
+	}
+	return nil
+}
+
+// Shape implements rpc.Message.
+func (*RequestResponse) Shape() rule.Shape { return requestResponseShape }
+
+var requestResponseShape = rule.Shape{
+	{Number: 1, Name: "waiting", Type: protowire.BytesType, Most: 1, Oneof: 1, Inner: new(Waiting).Shape()},
+	{Number: 2, Name: "answered", Type: protowire.BytesType, Most: 1, Oneof: 1, Inner: new(AnsweredAll).Shape()},
+}
+
 var (
 	grantServiceProposeMethod = &rpc.Method{
 		Number:      201,
@@ -659,6 +871,7 @@ var (
 		Kind:        policyv1.Kind_KIND_NONE,
 		Caller:      policyv1.Caller_CALLER_CLIENT,
 		Audit:       policyv1.Audit_AUDIT_NONE,
+		Surfaces:    []policyv1.Surface{policyv1.Surface_SURFACE_PANEL},
 		Streaming:   true,
 		MaxRequest:  512,
 		MaxResponse: 16384,
@@ -671,6 +884,7 @@ var (
 		Kind:        policyv1.Kind_KIND_NONE,
 		Caller:      policyv1.Caller_CALLER_CLIENT,
 		Audit:       policyv1.Audit_AUDIT_METADATA,
+		Surfaces:    []policyv1.Surface{policyv1.Surface_SURFACE_PANEL},
 		Streaming:   false,
 		MaxRequest:  512,
 		MaxResponse: 512,
@@ -683,6 +897,7 @@ var (
 		Kind:        policyv1.Kind_KIND_NONE,
 		Caller:      policyv1.Caller_CALLER_CLIENT,
 		Audit:       policyv1.Audit_AUDIT_NONE,
+		Surfaces:    []policyv1.Surface{policyv1.Surface_SURFACE_PANEL},
 		Streaming:   false,
 		MaxRequest:  512,
 		MaxResponse: 65536,
@@ -700,6 +915,19 @@ var (
 		MaxResponse: 8192,
 		NewRequest:  func() rpc.Message { return new(FindRememberedRequest) },
 		NewResponse: func() rpc.Message { return new(FindRememberedResponse) },
+	}
+	grantServiceRequestMethod = &rpc.Method{
+		Number:      207,
+		Name:        "bailey.grant.v1.GrantService/Request",
+		Kind:        policyv1.Kind_KIND_NONE,
+		Caller:      policyv1.Caller_CALLER_SURFACE,
+		Audit:       policyv1.Audit_AUDIT_INTENT,
+		Surfaces:    []policyv1.Surface{policyv1.Surface_SURFACE_APP},
+		Streaming:   true,
+		MaxRequest:  8192,
+		MaxResponse: 65536,
+		NewRequest:  func() rpc.Message { return new(RequestRequest) },
+		NewResponse: func() rpc.Message { return new(RequestResponse) },
 	}
 )
 
@@ -721,6 +949,9 @@ func GrantServiceExplainMethod() *rpc.Method { return grantServiceExplainMethod 
 // GrantServiceFindRememberedMethod is the policy of bailey.grant.v1.GrantService.FindRemembered. It is shared: do not change it.
 func GrantServiceFindRememberedMethod() *rpc.Method { return grantServiceFindRememberedMethod }
 
+// GrantServiceRequestMethod is the policy of bailey.grant.v1.GrantService.Request. It is shared: do not change it.
+func GrantServiceRequestMethod() *rpc.Method { return grantServiceRequestMethod }
+
 // GrantServiceMethods returns the rows of the policy table that are this service's.
 func GrantServiceMethods() []*rpc.Method {
 	return []*rpc.Method{
@@ -730,6 +961,7 @@ func GrantServiceMethods() []*rpc.Method {
 		grantServiceRevokeMethod,
 		grantServiceExplainMethod,
 		grantServiceFindRememberedMethod,
+		grantServiceRequestMethod,
 	}
 }
 
@@ -859,6 +1091,40 @@ func (c *GrantServiceClient) FindRemembered(ctx context.Context, in *FindRemembe
 	return out, nil
 }
 
+// Request calls bailey.grant.v1.GrantService.Request.
+func (c *GrantServiceClient) Request(ctx context.Context, in *RequestRequest) (*GrantServiceRequestStream, error) {
+	request, err := rpc.Encode(in, grantServiceRequestMethod.MaxRequest)
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.c.Open(ctx, grantServiceRequestMethod, request)
+	if err != nil {
+		return nil, err
+	}
+	return &GrantServiceRequestStream{r}, nil
+}
+
+// GrantServiceRequestStream is the client's end of a call of Request. Close it when done.
+type GrantServiceRequestStream struct{ r rpc.Receiver }
+
+// Recv returns the next message, io.EOF after the last, or an *errs.Error. A
+// message that does not hold to the schema ends the stream.
+func (s *GrantServiceRequestStream) Recv() (*RequestResponse, error) {
+	response, err := s.r.Recv()
+	if err != nil {
+		return nil, err
+	}
+	out := new(RequestResponse)
+	if err := rpc.Decode(response, out, grantServiceRequestMethod.MaxResponse); err != nil {
+		_ = s.r.Close()
+		return nil, err
+	}
+	return out, nil
+}
+
+// Close gives the stream up; the server's context ends. Idempotent.
+func (s *GrantServiceRequestStream) Close() error { return s.r.Close() }
+
 // GrantServiceServer is what an implementation of bailey.grant.v1.GrantService provides. Requests that
 // reach it have been decoded and validated; it may keep them.
 type GrantServiceServer interface {
@@ -882,6 +1148,11 @@ type GrantServiceServer interface {
 	// FindRemembered names the remembered directory that holds a path, if any.
 
 	FindRemembered(ctx context.Context, in *FindRememberedRequest) (*FindRememberedResponse, error)
+	// Request asks a person, by a prompt that the core draws, and streams what
+	// becomes of it. The page has no part in the question: it neither sees the
+	// action hash nor carries the answer.
+
+	Request(ctx context.Context, in *RequestRequest, out *GrantServiceRequestSender) error
 }
 
 // GrantServiceListSender is the server's end of a call of List.
@@ -891,6 +1162,19 @@ type GrantServiceListSender struct{ out rpc.Sender }
 // is closed.
 func (s *GrantServiceListSender) Send(m *ListResponse) error {
 	response, err := rpc.Encode(m, grantServiceListMethod.MaxResponse)
+	if err != nil {
+		return err
+	}
+	return s.out.Send(response)
+}
+
+// GrantServiceRequestSender is the server's end of a call of Request.
+type GrantServiceRequestSender struct{ out rpc.Sender }
+
+// Send validates and sends one message; it blocks while the stream's window
+// is closed.
+func (s *GrantServiceRequestSender) Send(m *RequestResponse) error {
+	response, err := rpc.Encode(m, grantServiceRequestMethod.MaxResponse)
 	if err != nil {
 		return err
 	}
@@ -962,6 +1246,13 @@ func GrantServiceRoutes(s GrantServiceServer) []rpc.Route {
 				return nil, err
 			}
 			return rpc.Encode(out, grantServiceFindRememberedMethod.MaxResponse)
+		}},
+		{Method: grantServiceRequestMethod, Stream: func(ctx context.Context, request []byte, out rpc.Sender) error {
+			in := new(RequestRequest)
+			if err := rpc.Decode(request, in, grantServiceRequestMethod.MaxRequest); err != nil {
+				return err
+			}
+			return s.Request(ctx, in, &GrantServiceRequestSender{out})
 		}},
 	}
 }

@@ -1208,6 +1208,159 @@ func (*SummarizeResponse_Written) isSummarizeResponse_Event() {}
 
 func (*SummarizeResponse_WrittenDone) isSummarizeResponse_Event() {}
 
+type SourceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Grant []byte                 `protobuf:"bytes,1,opt,name=grant,proto3" json:"grant,omitempty"`
+	// As in Citation.
+	Path []byte `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
+	// The first line that is wanted, counted from 1.
+	From uint32 `protobuf:"varint,3,opt,name=from,proto3" json:"from,omitempty"`
+	// At most so many lines; 0 = 400.
+	Lines         uint32 `protobuf:"varint,4,opt,name=lines,proto3" json:"lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SourceRequest) Reset() {
+	*x = SourceRequest{}
+	mi := &file_bailey_index_v1_index_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SourceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SourceRequest) ProtoMessage() {}
+
+func (x *SourceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_bailey_index_v1_index_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SourceRequest.ProtoReflect.Descriptor instead.
+func (*SourceRequest) Descriptor() ([]byte, []int) {
+	return file_bailey_index_v1_index_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *SourceRequest) GetGrant() []byte {
+	if x != nil {
+		return x.Grant
+	}
+	return nil
+}
+
+func (x *SourceRequest) GetPath() []byte {
+	if x != nil {
+		return x.Path
+	}
+	return nil
+}
+
+func (x *SourceRequest) GetFrom() uint32 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *SourceRequest) GetLines() uint32 {
+	if x != nil {
+		return x.Lines
+	}
+	return 0
+}
+
+type SourceResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the first line of text, counted from 1.
+	Line uint32 `protobuf:"varint,1,opt,name=line,proto3" json:"line,omitempty"`
+	// Whole lines, with a line feed between them and none at the end. A line is cut
+	// after 4,000 bytes.
+	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	// Lines of the file.
+	Total uint32 `protobuf:"varint,3,opt,name=total,proto3" json:"total,omitempty"`
+	// It is the last message.
+	Last bool `protobuf:"varint,4,opt,name=last,proto3" json:"last,omitempty"`
+	// The file is not what it was when it was indexed: lines may have moved.
+	Changed       bool `protobuf:"varint,5,opt,name=changed,proto3" json:"changed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SourceResponse) Reset() {
+	*x = SourceResponse{}
+	mi := &file_bailey_index_v1_index_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SourceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SourceResponse) ProtoMessage() {}
+
+func (x *SourceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_bailey_index_v1_index_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SourceResponse.ProtoReflect.Descriptor instead.
+func (*SourceResponse) Descriptor() ([]byte, []int) {
+	return file_bailey_index_v1_index_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *SourceResponse) GetLine() uint32 {
+	if x != nil {
+		return x.Line
+	}
+	return 0
+}
+
+func (x *SourceResponse) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *SourceResponse) GetTotal() uint32 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
+func (x *SourceResponse) GetLast() bool {
+	if x != nil {
+		return x.Last
+	}
+	return false
+}
+
+func (x *SourceResponse) GetChanged() bool {
+	if x != nil {
+		return x.Changed
+	}
+	return false
+}
+
 type AttachRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What the engine takes on the socket; also the name by which AskRequest means
@@ -1225,7 +1378,7 @@ type AttachRequest struct {
 
 func (x *AttachRequest) Reset() {
 	*x = AttachRequest{}
-	mi := &file_bailey_index_v1_index_proto_msgTypes[14]
+	mi := &file_bailey_index_v1_index_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1237,7 +1390,7 @@ func (x *AttachRequest) String() string {
 func (*AttachRequest) ProtoMessage() {}
 
 func (x *AttachRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bailey_index_v1_index_proto_msgTypes[14]
+	mi := &file_bailey_index_v1_index_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1250,7 +1403,7 @@ func (x *AttachRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachRequest.ProtoReflect.Descriptor instead.
 func (*AttachRequest) Descriptor() ([]byte, []int) {
-	return file_bailey_index_v1_index_proto_rawDescGZIP(), []int{14}
+	return file_bailey_index_v1_index_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *AttachRequest) GetHandle() []byte {
@@ -1296,7 +1449,7 @@ type AttachResponse struct {
 
 func (x *AttachResponse) Reset() {
 	*x = AttachResponse{}
-	mi := &file_bailey_index_v1_index_proto_msgTypes[15]
+	mi := &file_bailey_index_v1_index_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1308,7 +1461,7 @@ func (x *AttachResponse) String() string {
 func (*AttachResponse) ProtoMessage() {}
 
 func (x *AttachResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bailey_index_v1_index_proto_msgTypes[15]
+	mi := &file_bailey_index_v1_index_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1321,7 +1474,7 @@ func (x *AttachResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachResponse.ProtoReflect.Descriptor instead.
 func (*AttachResponse) Descriptor() ([]byte, []int) {
-	return file_bailey_index_v1_index_proto_rawDescGZIP(), []int{15}
+	return file_bailey_index_v1_index_proto_rawDescGZIP(), []int{17}
 }
 
 type VectorsRequest struct {
@@ -1334,7 +1487,7 @@ type VectorsRequest struct {
 
 func (x *VectorsRequest) Reset() {
 	*x = VectorsRequest{}
-	mi := &file_bailey_index_v1_index_proto_msgTypes[16]
+	mi := &file_bailey_index_v1_index_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1346,7 +1499,7 @@ func (x *VectorsRequest) String() string {
 func (*VectorsRequest) ProtoMessage() {}
 
 func (x *VectorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bailey_index_v1_index_proto_msgTypes[16]
+	mi := &file_bailey_index_v1_index_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1359,7 +1512,7 @@ func (x *VectorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VectorsRequest.ProtoReflect.Descriptor instead.
 func (*VectorsRequest) Descriptor() ([]byte, []int) {
-	return file_bailey_index_v1_index_proto_rawDescGZIP(), []int{16}
+	return file_bailey_index_v1_index_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *VectorsRequest) GetEngine() []byte {
@@ -1380,7 +1533,7 @@ type VectorsResponse struct {
 
 func (x *VectorsResponse) Reset() {
 	*x = VectorsResponse{}
-	mi := &file_bailey_index_v1_index_proto_msgTypes[17]
+	mi := &file_bailey_index_v1_index_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1392,7 +1545,7 @@ func (x *VectorsResponse) String() string {
 func (*VectorsResponse) ProtoMessage() {}
 
 func (x *VectorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bailey_index_v1_index_proto_msgTypes[17]
+	mi := &file_bailey_index_v1_index_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1405,7 +1558,7 @@ func (x *VectorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VectorsResponse.ProtoReflect.Descriptor instead.
 func (*VectorsResponse) Descriptor() ([]byte, []int) {
-	return file_bailey_index_v1_index_proto_rawDescGZIP(), []int{17}
+	return file_bailey_index_v1_index_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *VectorsResponse) GetDone() uint64 {
@@ -1514,7 +1667,19 @@ const file_bailey_index_v1_index_proto_rawDesc = "" +
 	"\x04done\x18\x04 \x01(\v2\x15.bailey.index.v1.DoneH\x00R\x04done\x124\n" +
 	"\awritten\x18\x05 \x01(\v2\x18.bailey.index.v1.WrittenH\x00R\awritten\x12A\n" +
 	"\fwritten_done\x18\x06 \x01(\v2\x1c.bailey.index.v1.WrittenDoneH\x00R\vwrittenDoneB\x0e\n" +
-	"\x05event\x12\x05\xbaH\x02\b\x01\"\xe1\x01\n" +
+	"\x05event\x12\x05\xbaH\x02\b\x01\"\x8b\x01\n" +
+	"\rSourceRequest\x12\x1d\n" +
+	"\x05grant\x18\x01 \x01(\fB\a\xbaH\x04z\x02h\x10R\x05grant\x12\x1e\n" +
+	"\x04path\x18\x02 \x01(\fB\n" +
+	"\xbaH\az\x05\x10\x01\x18\x80 R\x04path\x12\x1b\n" +
+	"\x04from\x18\x03 \x01(\rB\a\xbaH\x04*\x02(\x01R\x04from\x12\x1e\n" +
+	"\x05lines\x18\x04 \x01(\rB\b\xbaH\x05*\x03\x18\x88'R\x05lines\"\x90\x01\n" +
+	"\x0eSourceResponse\x12\x1b\n" +
+	"\x04line\x18\x01 \x01(\rB\a\xbaH\x04*\x02(\x01R\x04line\x12\x1d\n" +
+	"\x04text\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\bR\x04text\x12\x14\n" +
+	"\x05total\x18\x03 \x01(\rR\x05total\x12\x12\n" +
+	"\x04last\x18\x04 \x01(\bR\x04last\x12\x18\n" +
+	"\achanged\x18\x05 \x01(\bR\achanged\"\xe1\x01\n" +
 	"\rAttachRequest\x12\x1f\n" +
 	"\x06handle\x18\x01 \x01(\fB\a\xbaH\x04z\x02h\x10R\x06handle\x12 \n" +
 	"\x05model\x18\x02 \x01(\tB\n" +
@@ -1532,10 +1697,11 @@ const file_bailey_index_v1_index_proto_rawDesc = "" +
 	"\x13SECTION_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSECTION_ANSWER\x10\x01\x12\x14\n" +
 	"\x10SECTION_OVERVIEW\x10\x02\x12\x10\n" +
-	"\fSECTION_FILE\x10\x032\x9a\x03\n" +
-	"\fIndexService\x12Y\n" +
-	"\x03Ask\x12\x1b.bailey.index.v1.AskRequest\x1a\x1c.bailey.index.v1.AskResponse\"\x15\x8a\xb5\x18\x11\b\x91\x03\x10\x02\x18\x03 \x02(\x80\x80\x010\x80\x80\x100\x01\x12j\n" +
-	"\tSummarize\x12!.bailey.index.v1.SummarizeRequest\x1a\".bailey.index.v1.SummarizeResponse\"\x14\x8a\xb5\x18\x10\b\x92\x03\x10\x02\x18\x03 \x02(\x80 0\x80\x80\x100\x01\x12^\n" +
+	"\fSECTION_FILE\x10\x032\x86\x04\n" +
+	"\fIndexService\x12\\\n" +
+	"\x03Ask\x12\x1b.bailey.index.v1.AskRequest\x1a\x1c.bailey.index.v1.AskResponse\"\x18\x8a\xb5\x18\x14\b\x91\x03\x10\x02\x18\x03 \x02(\x80\x80\x010\x80\x80\x10:\x01\x010\x01\x12m\n" +
+	"\tSummarize\x12!.bailey.index.v1.SummarizeRequest\x1a\".bailey.index.v1.SummarizeResponse\"\x17\x8a\xb5\x18\x13\b\x92\x03\x10\x02\x18\x03 \x02(\x80 0\x80\x80\x10:\x01\x010\x01\x12d\n" +
+	"\x06Source\x12\x1e.bailey.index.v1.SourceRequest\x1a\x1f.bailey.index.v1.SourceResponse\"\x17\x8a\xb5\x18\x13\b\x95\x03\x10\x02\x18\x03 \x02(\x80@0\x80\x80\x10:\x01\x010\x01\x12^\n" +
 	"\x06Attach\x12\x1e.bailey.index.v1.AttachRequest\x1a\x1f.bailey.index.v1.AttachResponse\"\x13\x8a\xb5\x18\x0f\b\x93\x03\x10\x01\x18\x02 \x01(\x80\b0\x80\x04\x12c\n" +
 	"\aVectors\x12\x1f.bailey.index.v1.VectorsRequest\x1a .bailey.index.v1.VectorsResponse\"\x13\x8a\xb5\x18\x0f\b\x94\x03\x10\x01\x18\x02 \x01(\x80\x040\x80\x040\x01B<Z:github.com/bailey-run/bailey/internal/wire/indexv1;indexv1b\x06proto3"
 
@@ -1552,7 +1718,7 @@ func file_bailey_index_v1_index_proto_rawDescGZIP() []byte {
 }
 
 var file_bailey_index_v1_index_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_bailey_index_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_bailey_index_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_bailey_index_v1_index_proto_goTypes = []any{
 	(Section)(0),              // 0: bailey.index.v1.Section
 	(*AskRequest)(nil),        // 1: bailey.index.v1.AskRequest
@@ -1569,12 +1735,14 @@ var file_bailey_index_v1_index_proto_goTypes = []any{
 	(*Done)(nil),              // 12: bailey.index.v1.Done
 	(*AskResponse)(nil),       // 13: bailey.index.v1.AskResponse
 	(*SummarizeResponse)(nil), // 14: bailey.index.v1.SummarizeResponse
-	(*AttachRequest)(nil),     // 15: bailey.index.v1.AttachRequest
-	(*AttachResponse)(nil),    // 16: bailey.index.v1.AttachResponse
-	(*VectorsRequest)(nil),    // 17: bailey.index.v1.VectorsRequest
-	(*VectorsResponse)(nil),   // 18: bailey.index.v1.VectorsResponse
-	(modelv1.Role)(0),         // 19: bailey.model.v1.Role
-	(*modelv1.Loaded)(nil),    // 20: bailey.model.v1.Loaded
+	(*SourceRequest)(nil),     // 15: bailey.index.v1.SourceRequest
+	(*SourceResponse)(nil),    // 16: bailey.index.v1.SourceResponse
+	(*AttachRequest)(nil),     // 17: bailey.index.v1.AttachRequest
+	(*AttachResponse)(nil),    // 18: bailey.index.v1.AttachResponse
+	(*VectorsRequest)(nil),    // 19: bailey.index.v1.VectorsRequest
+	(*VectorsResponse)(nil),   // 20: bailey.index.v1.VectorsResponse
+	(modelv1.Role)(0),         // 21: bailey.model.v1.Role
+	(*modelv1.Loaded)(nil),    // 22: bailey.model.v1.Loaded
 }
 var file_bailey_index_v1_index_proto_depIdxs = []int32{
 	4,  // 0: bailey.index.v1.SkippedBatch.skipped:type_name -> bailey.index.v1.Skipped
@@ -1596,18 +1764,20 @@ var file_bailey_index_v1_index_proto_depIdxs = []int32{
 	12, // 16: bailey.index.v1.SummarizeResponse.done:type_name -> bailey.index.v1.Done
 	8,  // 17: bailey.index.v1.SummarizeResponse.written:type_name -> bailey.index.v1.Written
 	9,  // 18: bailey.index.v1.SummarizeResponse.written_done:type_name -> bailey.index.v1.WrittenDone
-	19, // 19: bailey.index.v1.AttachRequest.role:type_name -> bailey.model.v1.Role
-	20, // 20: bailey.index.v1.AttachRequest.loaded:type_name -> bailey.model.v1.Loaded
+	21, // 19: bailey.index.v1.AttachRequest.role:type_name -> bailey.model.v1.Role
+	22, // 20: bailey.index.v1.AttachRequest.loaded:type_name -> bailey.model.v1.Loaded
 	1,  // 21: bailey.index.v1.IndexService.Ask:input_type -> bailey.index.v1.AskRequest
 	2,  // 22: bailey.index.v1.IndexService.Summarize:input_type -> bailey.index.v1.SummarizeRequest
-	15, // 23: bailey.index.v1.IndexService.Attach:input_type -> bailey.index.v1.AttachRequest
-	17, // 24: bailey.index.v1.IndexService.Vectors:input_type -> bailey.index.v1.VectorsRequest
-	13, // 25: bailey.index.v1.IndexService.Ask:output_type -> bailey.index.v1.AskResponse
-	14, // 26: bailey.index.v1.IndexService.Summarize:output_type -> bailey.index.v1.SummarizeResponse
-	16, // 27: bailey.index.v1.IndexService.Attach:output_type -> bailey.index.v1.AttachResponse
-	18, // 28: bailey.index.v1.IndexService.Vectors:output_type -> bailey.index.v1.VectorsResponse
-	25, // [25:29] is the sub-list for method output_type
-	21, // [21:25] is the sub-list for method input_type
+	15, // 23: bailey.index.v1.IndexService.Source:input_type -> bailey.index.v1.SourceRequest
+	17, // 24: bailey.index.v1.IndexService.Attach:input_type -> bailey.index.v1.AttachRequest
+	19, // 25: bailey.index.v1.IndexService.Vectors:input_type -> bailey.index.v1.VectorsRequest
+	13, // 26: bailey.index.v1.IndexService.Ask:output_type -> bailey.index.v1.AskResponse
+	14, // 27: bailey.index.v1.IndexService.Summarize:output_type -> bailey.index.v1.SummarizeResponse
+	16, // 28: bailey.index.v1.IndexService.Source:output_type -> bailey.index.v1.SourceResponse
+	18, // 29: bailey.index.v1.IndexService.Attach:output_type -> bailey.index.v1.AttachResponse
+	20, // 30: bailey.index.v1.IndexService.Vectors:output_type -> bailey.index.v1.VectorsResponse
+	26, // [26:31] is the sub-list for method output_type
+	21, // [21:26] is the sub-list for method input_type
 	21, // [21:21] is the sub-list for extension type_name
 	21, // [21:21] is the sub-list for extension extendee
 	0,  // [0:21] is the sub-list for field type_name
@@ -1640,7 +1810,7 @@ func file_bailey_index_v1_index_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bailey_index_v1_index_proto_rawDesc), len(file_bailey_index_v1_index_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   18,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

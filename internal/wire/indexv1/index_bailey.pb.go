@@ -694,6 +694,86 @@ var summarizeResponseShape = rule.Shape{
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
+func (x *SourceRequest) Validate() error {
+	if x == nil {
+		return rule.Missing("SourceRequest")
+	}
+	if err := x.Violation(); err != nil {
+		return err.Error("SourceRequest")
+	}
+	return nil
+}
+
+// Violation is Validate for a message that holds this one.
+func (x *SourceRequest) Violation() *rule.Violation {
+	if len(x.unknownFields) != 0 {
+		return rule.Broken("", "unknown field")
+	}
+	if len(x.Grant) != 16 {
+		return rule.Broken("grant", "bytes.len")
+	}
+	if len(x.Path) < 1 {
+		return rule.Broken("path", "bytes.min_len")
+	}
+	if len(x.Path) > 4096 {
+		return rule.Broken("path", "bytes.max_len")
+	}
+	if x.From < 1 {
+		return rule.Broken("from", "uint32.gte")
+	}
+	if x.Lines > 5000 {
+		return rule.Broken("lines", "uint32.lte")
+	}
+	return nil
+}
+
+// Shape implements rpc.Message.
+func (*SourceRequest) Shape() rule.Shape { return sourceRequestShape }
+
+var sourceRequestShape = rule.Shape{
+	{Number: 1, Name: "grant", Type: protowire.BytesType, Most: 1},
+	{Number: 2, Name: "path", Type: protowire.BytesType, Most: 1},
+	{Number: 3, Name: "from", Type: protowire.VarintType, Most: 1},
+	{Number: 4, Name: "lines", Type: protowire.VarintType, Most: 1},
+}
+
+// Validate returns nil, or an errs.Malformed that names the field and the rule.
+func (x *SourceResponse) Validate() error {
+	if x == nil {
+		return rule.Missing("SourceResponse")
+	}
+	if err := x.Violation(); err != nil {
+		return err.Error("SourceResponse")
+	}
+	return nil
+}
+
+// Violation is Validate for a message that holds this one.
+func (x *SourceResponse) Violation() *rule.Violation {
+	if len(x.unknownFields) != 0 {
+		return rule.Broken("", "unknown field")
+	}
+	if x.Line < 1 {
+		return rule.Broken("line", "uint32.gte")
+	}
+	if len(x.Text) > 131072 && utf8.RuneCountInString(x.Text) > 131072 {
+		return rule.Broken("text", "string.max_len")
+	}
+	return nil
+}
+
+// Shape implements rpc.Message.
+func (*SourceResponse) Shape() rule.Shape { return sourceResponseShape }
+
+var sourceResponseShape = rule.Shape{
+	{Number: 1, Name: "line", Type: protowire.VarintType, Most: 1},
+	{Number: 2, Name: "text", Type: protowire.BytesType, Most: 1},
+	{Number: 3, Name: "total", Type: protowire.VarintType, Most: 1},
+	{Number: 4, Name: "last", Type: protowire.VarintType, Most: 1},
+	{Number: 5, Name: "changed", Type: protowire.VarintType, Most: 1},
+}
+
+// Validate returns nil, or an errs.Malformed that names the field and the rule.
 func (x *AttachRequest) Validate() error {
 	if x == nil {
 		return rule.Missing("AttachRequest")
@@ -835,6 +915,7 @@ var (
 		Kind:        policyv1.Kind_KIND_FILE_READ,
 		Caller:      policyv1.Caller_CALLER_CLIENT_TO_WORKER,
 		Audit:       policyv1.Audit_AUDIT_METADATA,
+		Surfaces:    []policyv1.Surface{policyv1.Surface_SURFACE_APP},
 		Streaming:   true,
 		MaxRequest:  16384,
 		MaxResponse: 262144,
@@ -847,11 +928,25 @@ var (
 		Kind:        policyv1.Kind_KIND_FILE_READ,
 		Caller:      policyv1.Caller_CALLER_CLIENT_TO_WORKER,
 		Audit:       policyv1.Audit_AUDIT_METADATA,
+		Surfaces:    []policyv1.Surface{policyv1.Surface_SURFACE_APP},
 		Streaming:   true,
 		MaxRequest:  4096,
 		MaxResponse: 262144,
 		NewRequest:  func() rpc.Message { return new(SummarizeRequest) },
 		NewResponse: func() rpc.Message { return new(SummarizeResponse) },
+	}
+	indexServiceSourceMethod = &rpc.Method{
+		Number:      405,
+		Name:        "bailey.index.v1.IndexService/Source",
+		Kind:        policyv1.Kind_KIND_FILE_READ,
+		Caller:      policyv1.Caller_CALLER_CLIENT_TO_WORKER,
+		Audit:       policyv1.Audit_AUDIT_METADATA,
+		Surfaces:    []policyv1.Surface{policyv1.Surface_SURFACE_APP},
+		Streaming:   true,
+		MaxRequest:  8192,
+		MaxResponse: 262144,
+		NewRequest:  func() rpc.Message { return new(SourceRequest) },
+		NewResponse: func() rpc.Message { return new(SourceResponse) },
 	}
 	indexServiceAttachMethod = &rpc.Method{
 		Number:      403,
@@ -885,6 +980,9 @@ func IndexServiceAskMethod() *rpc.Method { return indexServiceAskMethod }
 // IndexServiceSummarizeMethod is the policy of bailey.index.v1.IndexService.Summarize. It is shared: do not change it.
 func IndexServiceSummarizeMethod() *rpc.Method { return indexServiceSummarizeMethod }
 
+// IndexServiceSourceMethod is the policy of bailey.index.v1.IndexService.Source. It is shared: do not change it.
+func IndexServiceSourceMethod() *rpc.Method { return indexServiceSourceMethod }
+
 // IndexServiceAttachMethod is the policy of bailey.index.v1.IndexService.Attach. It is shared: do not change it.
 func IndexServiceAttachMethod() *rpc.Method { return indexServiceAttachMethod }
 
@@ -896,6 +994,7 @@ func IndexServiceMethods() []*rpc.Method {
 	return []*rpc.Method{
 		indexServiceAskMethod,
 		indexServiceSummarizeMethod,
+		indexServiceSourceMethod,
 		indexServiceAttachMethod,
 		indexServiceVectorsMethod,
 	}
@@ -912,6 +1011,9 @@ func (x *SummarizeRequest) SetGrant(grant []byte) { x.Grant = grant }
 
 // SetEngines implements rpc.Engines.
 func (x *SummarizeRequest) SetEngines(engines [][]byte) { x.Engines = engines }
+
+// SetGrant implements rpc.Granted.
+func (x *SourceRequest) SetGrant(grant []byte) { x.Grant = grant }
 
 // IndexServiceClient calls bailey.index.v1.IndexService. Requests are validated before they are sent,
 // responses before they are returned; a bad one is errs.Malformed.
@@ -988,6 +1090,40 @@ func (s *IndexServiceSummarizeStream) Recv() (*SummarizeResponse, error) {
 // Close gives the stream up; the server's context ends. Idempotent.
 func (s *IndexServiceSummarizeStream) Close() error { return s.r.Close() }
 
+// Source calls bailey.index.v1.IndexService.Source.
+func (c *IndexServiceClient) Source(ctx context.Context, in *SourceRequest) (*IndexServiceSourceStream, error) {
+	request, err := rpc.Encode(in, indexServiceSourceMethod.MaxRequest)
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.c.Open(ctx, indexServiceSourceMethod, request)
+	if err != nil {
+		return nil, err
+	}
+	return &IndexServiceSourceStream{r}, nil
+}
+
+// IndexServiceSourceStream is the client's end of a call of Source. Close it when done.
+type IndexServiceSourceStream struct{ r rpc.Receiver }
+
+// Recv returns the next message, io.EOF after the last, or an *errs.Error. A
+// message that does not hold to the schema ends the stream.
+func (s *IndexServiceSourceStream) Recv() (*SourceResponse, error) {
+	response, err := s.r.Recv()
+	if err != nil {
+		return nil, err
+	}
+	out := new(SourceResponse)
+	if err := rpc.Decode(response, out, indexServiceSourceMethod.MaxResponse); err != nil {
+		_ = s.r.Close()
+		return nil, err
+	}
+	return out, nil
+}
+
+// Close gives the stream up; the server's context ends. Idempotent.
+func (s *IndexServiceSourceStream) Close() error { return s.r.Close() }
+
 // Attach calls bailey.index.v1.IndexService.Attach.
 func (c *IndexServiceClient) Attach(ctx context.Context, in *AttachRequest) (*AttachResponse, error) {
 	request, err := rpc.Encode(in, indexServiceAttachMethod.MaxRequest)
@@ -1048,6 +1184,10 @@ type IndexServiceServer interface {
 	// Summarize brings the index up to date and streams a summary.
 
 	Summarize(ctx context.Context, in *SummarizeRequest, out *IndexServiceSummarizeSender) error
+	// Source streams the text of one file as it was indexed, with its lines
+	// counted as citations count them.
+
+	Source(ctx context.Context, in *SourceRequest, out *IndexServiceSourceSender) error
 	// Attach hands over a socket to an engine, which rides on the request, and the
 	// handle that the engine takes there. The core calls it once it holds both
 	// grants, that of the folder and that of the model.
@@ -1085,6 +1225,19 @@ func (s *IndexServiceSummarizeSender) Send(m *SummarizeResponse) error {
 	return s.out.Send(response)
 }
 
+// IndexServiceSourceSender is the server's end of a call of Source.
+type IndexServiceSourceSender struct{ out rpc.Sender }
+
+// Send validates and sends one message; it blocks while the stream's window
+// is closed.
+func (s *IndexServiceSourceSender) Send(m *SourceResponse) error {
+	response, err := rpc.Encode(m, indexServiceSourceMethod.MaxResponse)
+	if err != nil {
+		return err
+	}
+	return s.out.Send(response)
+}
+
 // IndexServiceVectorsSender is the server's end of a call of Vectors.
 type IndexServiceVectorsSender struct{ out rpc.Sender }
 
@@ -1115,6 +1268,13 @@ func IndexServiceRoutes(s IndexServiceServer) []rpc.Route {
 				return err
 			}
 			return s.Summarize(ctx, in, &IndexServiceSummarizeSender{out})
+		}},
+		{Method: indexServiceSourceMethod, Stream: func(ctx context.Context, request []byte, out rpc.Sender) error {
+			in := new(SourceRequest)
+			if err := rpc.Decode(request, in, indexServiceSourceMethod.MaxRequest); err != nil {
+				return err
+			}
+			return s.Source(ctx, in, &IndexServiceSourceSender{out})
 		}},
 		{Method: indexServiceAttachMethod, Unary: func(ctx context.Context, request []byte) ([]byte, error) {
 			in := new(AttachRequest)

@@ -11,6 +11,7 @@
 package policyv1
 
 import (
+	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	descriptorpb "google.golang.org/protobuf/types/descriptorpb"
@@ -193,6 +194,8 @@ const (
 	// A client calls; the core passes the call on to the store worker of the
 	// client's own app, for which no grant is needed.
 	Caller_CALLER_CLIENT_TO_STORE Caller = 4
+	// The page of a window calls the core; no other client may.
+	Caller_CALLER_SURFACE Caller = 5
 )
 
 // Enum value maps for Caller.
@@ -203,6 +206,7 @@ var (
 		2: "CALLER_CORE",
 		3: "CALLER_CLIENT_TO_WORKER",
 		4: "CALLER_CLIENT_TO_STORE",
+		5: "CALLER_SURFACE",
 	}
 	Caller_value = map[string]int32{
 		"CALLER_UNSPECIFIED":      0,
@@ -210,6 +214,7 @@ var (
 		"CALLER_CORE":             2,
 		"CALLER_CLIENT_TO_WORKER": 3,
 		"CALLER_CLIENT_TO_STORE":  4,
+		"CALLER_SURFACE":          5,
 	}
 )
 
@@ -240,6 +245,58 @@ func (Caller) EnumDescriptor() ([]byte, []int) {
 	return file_bailey_policy_v1_policy_proto_rawDescGZIP(), []int{2}
 }
 
+// Surface is what the page of a window is to the core.
+type Surface int32
+
+const (
+	Surface_SURFACE_UNSPECIFIED Surface = 0
+	// An app's page: untrusted.
+	Surface_SURFACE_APP Surface = 1
+	// A page of Bailey's own, Permissions or Activity, in a window of its own.
+	Surface_SURFACE_PANEL Surface = 2
+)
+
+// Enum value maps for Surface.
+var (
+	Surface_name = map[int32]string{
+		0: "SURFACE_UNSPECIFIED",
+		1: "SURFACE_APP",
+		2: "SURFACE_PANEL",
+	}
+	Surface_value = map[string]int32{
+		"SURFACE_UNSPECIFIED": 0,
+		"SURFACE_APP":         1,
+		"SURFACE_PANEL":       2,
+	}
+)
+
+func (x Surface) Enum() *Surface {
+	p := new(Surface)
+	*p = x
+	return p
+}
+
+func (x Surface) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Surface) Descriptor() protoreflect.EnumDescriptor {
+	return file_bailey_policy_v1_policy_proto_enumTypes[3].Descriptor()
+}
+
+func (Surface) Type() protoreflect.EnumType {
+	return &file_bailey_policy_v1_policy_proto_enumTypes[3]
+}
+
+func (x Surface) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Surface.Descriptor instead.
+func (Surface) EnumDescriptor() ([]byte, []int) {
+	return file_bailey_policy_v1_policy_proto_rawDescGZIP(), []int{3}
+}
+
 type Policy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The method's number on the wire: stable, unique, never reused.
@@ -250,8 +307,10 @@ type Policy struct {
 	// Size limits of one encoded message, in bytes.
 	MaxRequestBytes  uint32 `protobuf:"varint,5,opt,name=max_request_bytes,json=maxRequestBytes,proto3" json:"max_request_bytes,omitempty"`
 	MaxResponseBytes uint32 `protobuf:"varint,6,opt,name=max_response_bytes,json=maxResponseBytes,proto3" json:"max_response_bytes,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// The pages that may call the method; none, unless it is said.
+	Surfaces      []Surface `protobuf:"varint,7,rep,packed,name=surfaces,proto3,enum=bailey.policy.v1.Surface" json:"surfaces,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Policy) Reset() {
@@ -326,6 +385,13 @@ func (x *Policy) GetMaxResponseBytes() uint32 {
 	return 0
 }
 
+func (x *Policy) GetSurfaces() []Surface {
+	if x != nil {
+		return x.Surfaces
+	}
+	return nil
+}
+
 var file_bailey_policy_v1_policy_proto_extTypes = []protoimpl.ExtensionInfo{
 	{
 		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
@@ -347,14 +413,15 @@ var File_bailey_policy_v1_policy_proto protoreflect.FileDescriptor
 
 const file_bailey_policy_v1_policy_proto_rawDesc = "" +
 	"\n" +
-	"\x1dbailey/policy/v1/policy.proto\x12\x10bailey.policy.v1\x1a google/protobuf/descriptor.proto\"\x87\x02\n" +
+	"\x1dbailey/policy/v1/policy.proto\x12\x10bailey.policy.v1\x1a\x1bbuf/validate/validate.proto\x1a google/protobuf/descriptor.proto\"\xc8\x02\n" +
 	"\x06Policy\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12*\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x16.bailey.policy.v1.KindR\x04kind\x120\n" +
 	"\x06caller\x18\x03 \x01(\x0e2\x18.bailey.policy.v1.CallerR\x06caller\x12-\n" +
 	"\x05audit\x18\x04 \x01(\x0e2\x17.bailey.policy.v1.AuditR\x05audit\x12*\n" +
 	"\x11max_request_bytes\x18\x05 \x01(\rR\x0fmaxRequestBytes\x12,\n" +
-	"\x12max_response_bytes\x18\x06 \x01(\rR\x10maxResponseBytes*\xe7\x02\n" +
+	"\x12max_response_bytes\x18\x06 \x01(\rR\x10maxResponseBytes\x12?\n" +
+	"\bsurfaces\x18\a \x03(\x0e2\x19.bailey.policy.v1.SurfaceB\b\xbaH\x05\x92\x01\x02\x10\x02R\bsurfaces*\xe7\x02\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tKIND_NONE\x10\x01\x12\x12\n" +
@@ -379,13 +446,18 @@ const file_bailey_policy_v1_policy_proto_rawDesc = "" +
 	"\n" +
 	"AUDIT_NONE\x10\x01\x12\x12\n" +
 	"\x0eAUDIT_METADATA\x10\x02\x12\x10\n" +
-	"\fAUDIT_INTENT\x10\x03*}\n" +
+	"\fAUDIT_INTENT\x10\x03*\x91\x01\n" +
 	"\x06Caller\x12\x16\n" +
 	"\x12CALLER_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rCALLER_CLIENT\x10\x01\x12\x0f\n" +
 	"\vCALLER_CORE\x10\x02\x12\x1b\n" +
 	"\x17CALLER_CLIENT_TO_WORKER\x10\x03\x12\x1a\n" +
-	"\x16CALLER_CLIENT_TO_STORE\x10\x04:R\n" +
+	"\x16CALLER_CLIENT_TO_STORE\x10\x04\x12\x12\n" +
+	"\x0eCALLER_SURFACE\x10\x05*F\n" +
+	"\aSurface\x12\x17\n" +
+	"\x13SURFACE_UNSPECIFIED\x10\x00\x12\x0f\n" +
+	"\vSURFACE_APP\x10\x01\x12\x11\n" +
+	"\rSURFACE_PANEL\x10\x02:R\n" +
 	"\x06policy\x12\x1e.google.protobuf.MethodOptions\x18ц\x03 \x01(\v2\x18.bailey.policy.v1.PolicyR\x06policyB>Z<github.com/bailey-run/bailey/internal/wire/policyv1;policyv1b\x06proto3"
 
 var (
@@ -400,26 +472,28 @@ func file_bailey_policy_v1_policy_proto_rawDescGZIP() []byte {
 	return file_bailey_policy_v1_policy_proto_rawDescData
 }
 
-var file_bailey_policy_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_bailey_policy_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
 var file_bailey_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
 var file_bailey_policy_v1_policy_proto_goTypes = []any{
 	(Kind)(0),                          // 0: bailey.policy.v1.Kind
 	(Audit)(0),                         // 1: bailey.policy.v1.Audit
 	(Caller)(0),                        // 2: bailey.policy.v1.Caller
-	(*Policy)(nil),                     // 3: bailey.policy.v1.Policy
-	(*descriptorpb.MethodOptions)(nil), // 4: google.protobuf.MethodOptions
+	(Surface)(0),                       // 3: bailey.policy.v1.Surface
+	(*Policy)(nil),                     // 4: bailey.policy.v1.Policy
+	(*descriptorpb.MethodOptions)(nil), // 5: google.protobuf.MethodOptions
 }
 var file_bailey_policy_v1_policy_proto_depIdxs = []int32{
 	0, // 0: bailey.policy.v1.Policy.kind:type_name -> bailey.policy.v1.Kind
 	2, // 1: bailey.policy.v1.Policy.caller:type_name -> bailey.policy.v1.Caller
 	1, // 2: bailey.policy.v1.Policy.audit:type_name -> bailey.policy.v1.Audit
-	4, // 3: bailey.policy.v1.policy:extendee -> google.protobuf.MethodOptions
-	3, // 4: bailey.policy.v1.policy:type_name -> bailey.policy.v1.Policy
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	4, // [4:5] is the sub-list for extension type_name
-	3, // [3:4] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	3, // 3: bailey.policy.v1.Policy.surfaces:type_name -> bailey.policy.v1.Surface
+	5, // 4: bailey.policy.v1.policy:extendee -> google.protobuf.MethodOptions
+	4, // 5: bailey.policy.v1.policy:type_name -> bailey.policy.v1.Policy
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	5, // [5:6] is the sub-list for extension type_name
+	4, // [4:5] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_bailey_policy_v1_policy_proto_init() }
@@ -432,7 +506,7 @@ func file_bailey_policy_v1_policy_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bailey_policy_v1_policy_proto_rawDesc), len(file_bailey_policy_v1_policy_proto_rawDesc)),
-			NumEnums:      3,
+			NumEnums:      4,
 			NumMessages:   1,
 			NumExtensions: 1,
 			NumServices:   0,

@@ -23,6 +23,9 @@ func (x *Policy) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
+	if len(x.Surfaces) > 2 {
+		return rule.Broken("surfaces", "repeated.max_items")
+	}
 	return nil
 }
 
@@ -36,4 +39,5 @@ var policyShape = rule.Shape{
 	{Number: 4, Name: "audit", Type: protowire.VarintType, Most: 1},
 	{Number: 5, Name: "max_request_bytes", Type: protowire.VarintType, Most: 1},
 	{Number: 6, Name: "max_response_bytes", Type: protowire.VarintType, Most: 1},
+	{Number: 7, Name: "surfaces", Type: protowire.VarintType, Most: 2, List: true},
 }

@@ -22,6 +22,8 @@ type Method struct {
 	Kind      policyv1.Kind
 	Caller    policyv1.Caller
 	Audit     policyv1.Audit
+	// Surfaces are the pages that may call it.
+	Surfaces  []policyv1.Surface
 	Streaming bool
 	// Limits of one encoded message, in bytes.
 	MaxRequest, MaxResponse int

@@ -12,6 +12,8 @@ import (
 	modelv1 "github.com/bailey-run/bailey/internal/wire/modelv1"
 	rpc "github.com/bailey-run/bailey/internal/wire/rpc"
 	storev1 "github.com/bailey-run/bailey/internal/wire/storev1"
+	surfacev1 "github.com/bailey-run/bailey/internal/wire/surfacev1"
+	windowv1 "github.com/bailey-run/bailey/internal/wire/windowv1"
 	workerv1 "github.com/bailey-run/bailey/internal/wire/workerv1"
 )
 
@@ -30,11 +32,14 @@ func All() []*rpc.Method {
 		grantv1.GrantServiceRevokeMethod(),
 		grantv1.GrantServiceExplainMethod(),
 		grantv1.GrantServiceFindRememberedMethod(),
+		grantv1.GrantServiceRequestMethod(),
 		auditv1.AuditServiceShowMethod(),
+		auditv1.AuditServiceVerifyMethod(),
 		indexv1.IndexServiceAskMethod(),
 		indexv1.IndexServiceSummarizeMethod(),
 		indexv1.IndexServiceAttachMethod(),
 		indexv1.IndexServiceVectorsMethod(),
+		indexv1.IndexServiceSourceMethod(),
 		enginev1.EngineServiceLoadMethod(),
 		enginev1.EngineServiceServeMethod(),
 		enginev1.EngineServiceGenerateMethod(),
@@ -60,5 +65,11 @@ func All() []*rpc.Method {
 		workerv1.WorkerServiceSealMethod(),
 		workerv1.WorkerServicePutGrantMethod(),
 		workerv1.WorkerServiceDropGrantMethod(),
+		surfacev1.SurfaceServiceAckMethod(),
+		surfacev1.SurfaceServiceCancelMethod(),
+		surfacev1.SurfaceServiceEventsMethod(),
+		surfacev1.SurfaceServicePickMethod(),
+		surfacev1.SurfaceServiceOpenPanelMethod(),
+		windowv1.WindowServiceOpenMethod(),
 	}
 }

@@ -21,13 +21,13 @@ var update = flag.Bool("update", false, "rewrite testdata/policy.txt; read the d
 func TestPolicyTable(t *testing.T) {
 	const golden = "testdata/policy.txt"
 	var got bytes.Buffer
-	fmt.Fprintln(&got, "# number method kind caller audit unary|stream max-request max-response")
+	fmt.Fprintln(&got, "# number method kind caller audit unary|stream max-request max-response surfaces")
 	for _, m := range table.All() {
 		shape := "unary"
 		if m.Streaming {
 			shape = "stream"
 		}
-		fmt.Fprintln(&got, m.Number, m.Name, m.Kind, m.Caller, m.Audit, shape, m.MaxRequest, m.MaxResponse)
+		fmt.Fprintln(&got, m.Number, m.Name, m.Kind, m.Caller, m.Audit, shape, m.MaxRequest, m.MaxResponse, m.Surfaces)
 	}
 	if *update {
 		if os.Getenv("CI") != "" {

@@ -69,3 +69,7 @@ func (bad) Vectors(context.Context, *indexv1.VectorsRequest, *indexv1.IndexServi
 func (bad) Summarize(context.Context, *indexv1.SummarizeRequest, *indexv1.IndexServiceSummarizeSender) error {
 	return errs.New(errs.NotSupported, "bad")
 }
+
+func (bad) Source(context.Context, *indexv1.SourceRequest, *indexv1.IndexServiceSourceSender) error {
+	return errs.New(errs.NotSupported, "test")
+}
