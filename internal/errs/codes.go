@@ -61,6 +61,7 @@ const (
 	SchemaRefused   Code = "json-schema-refused"
 	StoreDamaged    Code = "store-damaged"
 	StoreConflict   Code = "conversation-changed"
+	DisplayMissing  Code = "display-missing"
 
 	WindowUnavailable Code = "window-unavailable"
 )
@@ -125,6 +126,7 @@ var table = []Entry{
 	{SchemaRefused, ExitUsage, "The JSON schema cannot be followed", "make it simpler", "It uses words that are not supported, or is too deep, too wide or too large."},
 	{StoreDamaged, ExitIntegrity, "What was kept of your conversations is damaged, and was set aside", "run the command again: it begins a new one", "The file is kept whole, under another name, in the directory of the app's own data; an ordinary SQLite program can save what is left in it. This is said once."},
 	{StoreConflict, ExitFailed, "The conversation was changed elsewhere", "read it again with --continue, or begin another one", "Another window or terminal goes on with the same conversation. Neither overwrites what the other one wrote."},
+	{DisplayMissing, ExitUnavailable, "There is no display to show a window on", "log in to a desktop, or use the commands on a terminal: `bailey help` lists them", "Neither WAYLAND_DISPLAY nor DISPLAY leads to a display of this machine that is yours. Windows are never shown on another machine's display, because whoever is on the way there could read and press."},
 	{WindowUnavailable, ExitUnavailable, "The window cannot be shown", "run `bailey doctor`; the commands of the terminal work without a window", "A window needs an ordinary user, a display of Wayland or X11, WebKitGTK 6.0 (Debian: libwebkitgtk-6.0-4), and user namespaces for its sandbox. A graphics card is not needed. The hint says which of them is missing."},
 }
 
