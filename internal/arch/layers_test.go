@@ -23,7 +23,7 @@ func layers() []layer {
 		{"plat", []string{"internal/plat"}, true},
 		{"subsystem", []string{
 			"internal/ipc", "internal/grant", "internal/audit", "internal/consent", "internal/supervise", "internal/hosts",
-			"internal/workerkit", "internal/session", "internal/client", "internal/models",
+			"internal/workerkit", "internal/session", "internal/client", "internal/models", "internal/prompthost",
 		}, true},
 		// Services never import each other; neither do kinds of workers.
 		{"service", []string{"internal/service/*"}, false},
