@@ -113,13 +113,13 @@ func (c *cli) obtain(ctx context.Context, cl *client.Client, j job, r *result) (
 		flag: func(row *grantv1.Row) string { return "--allow-read " + shellWord(string(row.GetPath())) },
 	}}
 	for _, m := range j.models {
-		w := modelWanted(m)
+		w := modelWanted(m, j.remember)
 		w.want.Quota = &grantv1.Quota{Tokens: j.capped[m]}
 		w.optional = true
 		rows = append(rows, w)
 	}
 	for _, m := range j.offered {
-		rows = append(rows, wanted{want: &grantv1.Want{Kind: policyv1.Kind_KIND_MODEL_RUN, Model: m}, optional: true, offered: true})
+		rows = append(rows, wanted{want: &grantv1.Want{Kind: policyv1.Kind_KIND_MODEL_RUN, Model: m, Remember: j.remember}, optional: true, offered: true})
 	}
 	got, err := c.permit(ctx, cl, j.verb, r.task, rows)
 	if err != nil {
@@ -138,10 +138,11 @@ func (c *cli) obtain(ctx context.Context, cl *client.Client, j job, r *result) (
 	return got[0].handle, engines, nil
 }
 
-// modelWanted is the row of a model that the command line names, which grants it.
-func modelWanted(name string) wanted {
+// modelWanted is the row of a model that the command line names, which grants it:
+// for this task, or for good where that is said.
+func modelWanted(name string, remember bool) wanted {
 	return wanted{
-		want:   &grantv1.Want{Kind: policyv1.Kind_KIND_MODEL_RUN, Model: name},
+		want:   &grantv1.Want{Kind: policyv1.Kind_KIND_MODEL_RUN, Model: name, Remember: remember},
 		covers: func(*grantv1.Row) (bool, error) { return true, nil },
 		flag:   func(*grantv1.Row) string { return "--allow-model " + shellWord(name) },
 	}

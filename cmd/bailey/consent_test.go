@@ -214,7 +214,7 @@ func TestNotGranted(t *testing.T) {
 		{Kind: policyv1.Kind_KIND_FILE_READ, Path: []byte("/a b")},
 		{Kind: policyv1.Kind_KIND_MODEL_RUN, Model: &modelv1.Model{Name: "m\x1b[2J"}},
 	}}
-	rows := []wanted{{flag: func(r *grantv1.Row) string { return "--allow-read " + shellWord(string(r.Path)) }}, modelWanted("m")}
+	rows := []wanted{{flag: func(r *grantv1.Row) string { return "--allow-read " + shellWord(string(r.Path)) }}, modelWanted("m", false)}
 	e := errs.From(notGranted(rows, p, []int{0, 1}))
 	if e.Code != errs.Denied || !strings.Contains(e.Detail, `reading /a b and running the model m\x1b[2J was not granted`) ||
 		!strings.Contains(e.Hint, "--allow-read '/a b' --allow-model m") {

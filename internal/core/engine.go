@@ -107,6 +107,10 @@ func (c *Core) lease(id capability.ID) *lease {
 	return c.leases[id]
 }
 
+// forTask reports whether the grant is of its task alone, and nothing that is
+// remembered allows the model.
+func (l *lease) forTask() bool { return l.grant.Row.Policy == "" }
+
 func (e *engine) join(l *lease) {
 	e.mu.Lock()
 	e.leases[l.grant.Row.ID] = l
@@ -122,7 +126,8 @@ func (e *engine) join(l *lease) {
 // end takes the grant from the engine. A grant that was withdrawn is gone from
 // the engine when end returns: the engine is killed at once when no other grant
 // uses it, and else when it does not confirm in time. One whose task ended in
-// order leaves the engine for the next.
+// order leaves the engine for the next, unless it was for that task alone: then
+// nothing allows the model any more.
 func (l *lease) end() {
 	e, id := l.engine, l.grant.Row.ID
 	orderly := errs.CodeOf(context.Cause(l.grant.Context())) == errs.Cancelled
@@ -133,7 +138,7 @@ func (l *lease) end() {
 	e.mu.Lock()
 	delete(e.leases, id)
 	v, last := e.live, len(e.leases) == 0
-	kill := last && (!orderly || quiet)
+	kill := last && (!orderly || quiet || l.forTask())
 	if kill {
 		e.live = nil
 	}

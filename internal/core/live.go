@@ -91,11 +91,21 @@ func (e *engine) start(ctx context.Context, o loadOptions, progress func(uint32)
 	return v, nil
 }
 
-// pinned asks that the model's permission is still remembered. It is asked after
-// the attempt was registered with the engine: what forgets a permission evicts
-// afterwards, so it either meets the attempt or has forgotten before the question.
+// pinned asks that the model's permission is still remembered, or that a live
+// grant needs no such permission, because it was given for its task alone. It is
+// asked after the attempt was registered with the engine: what forgets a
+// permission evicts afterwards, so it either meets the attempt or has forgotten
+// before the question; and the end of the last grant gives the attempt up.
 func (e *engine) pinned(ctx context.Context) error {
 	const op = "core.engine-pinned"
+	e.mu.Lock()
+	for _, l := range e.leases {
+		if l.forTask() && l.grant.Context().Err() == nil {
+			e.mu.Unlock()
+			return nil
+		}
+	}
+	e.mu.Unlock()
 	found := make(chan bool, 1)
 	// Whoever forgets holds the lock of what is remembered while it waits for this
 	// attempt to be given up.

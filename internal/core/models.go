@@ -13,6 +13,7 @@ import (
 	"github.com/bailey-run/bailey/internal/plat/datadir"
 	grantservice "github.com/bailey-run/bailey/internal/service/grant"
 	"github.com/bailey-run/bailey/internal/session"
+	"github.com/bailey-run/bailey/internal/wire/grantv1"
 	"github.com/bailey-run/bailey/internal/wire/modelv1"
 	"github.com/bailey-run/bailey/internal/wire/policyv1"
 )
@@ -74,11 +75,19 @@ func (e engines) End(d models.Digest) error {
 	return nil
 }
 
-// unpin forgets every pin of a model that is removed.
+// unpin forgets every pin of a model that is removed, and ends the grants that
+// were for a task alone.
 func (c *Core) unpin(ctx context.Context, d models.Digest) error {
 	for _, p := range c.cfg.Policies.List() {
 		if m, ok := p.Model(); ok && models.Digest(m) == d {
 			if _, err := c.grants.Forget(ctx, p.ID); err != nil && errs.CodeOf(err) != errs.NotFound {
+				return err
+			}
+		}
+	}
+	for _, l := range c.table.List() {
+		if l.Row.Kind == policyv1.Kind_KIND_MODEL_RUN && models.Digest(l.Row.Scope.Digest) == d {
+			if _, err := c.grants.Revoke(ctx, &grantv1.RevokeRequest{Id: string(l.Row.ID)}); err != nil && errs.CodeOf(err) != errs.NotFound {
 				return err
 			}
 		}

@@ -245,7 +245,7 @@ func (s *Service) mint(t *session.Task, q *consent.Question, row consent.Row, by
 		r.Policy = p // perhaps by another row of the same question
 	case row.Model == nil && row.Policy != "" && !s.remembers(row.Policy):
 		return nil, capability.Handle{}, errs.New(errs.GrantRevoked, "grant.mint").With("the permission was withdrawn meanwhile")
-	case row.Model != nil && !row.Remember:
+	case row.Model != nil && row.Policy != "" && !row.Remember:
 		return nil, capability.Handle{}, errs.New(errs.GrantRevoked, "grant.mint").With("the model's permission was withdrawn meanwhile")
 	case row.Remember:
 		p, err := s.remember(t, row, by)

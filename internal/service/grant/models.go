@@ -28,7 +28,8 @@ type Wanted struct {
 }
 
 // resolveModel finds the model that is wanted. One that is pinned needs no
-// question; any other asks, and a yes pins it: there is no run without a pin.
+// question; any other asks. A yes pins it where that was asked for, and else lasts
+// as long as the task: what was withdrawn comes back only for who says so.
 func (s *Service) resolveModel(t *session.Task, w *grantv1.Want, alone bool) (consent.Row, error) {
 	// Asking for a pin, and for nothing else, is the way out of quarantine.
 	m, err := s.Wanted(t, w.Model, w.Remember && alone)
@@ -40,7 +41,7 @@ func (s *Service) resolveModel(t *session.Task, w *grantv1.Want, alone bool) (co
 		panic("BUG: a model without a digest")
 	}
 	row := consent.Row{Model: m.Model, Again: m.Again, Accept: m.Accept, Asked: capability.Asked{
-		Kind: w.Kind, TTLSeconds: w.TtlSeconds, Remember: true,
+		Kind: w.Kind, TTLSeconds: w.TtlSeconds, Remember: w.Remember || m.Again,
 		Scope: capability.Scope{Name: m.Model.Name, Digest: capability.Digest(facts.Sha256)},
 		Quota: capability.Quota{Tokens: w.Quota.GetTokens(), Milliseconds: w.Quota.GetMilliseconds(), Parallel: w.Quota.GetParallel()},
 	}}
