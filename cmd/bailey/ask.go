@@ -166,6 +166,7 @@ func (c *cli) work(ctx context.Context, call *call, cl *client.Client, j job, r 
 	if err != nil {
 		return err
 	}
+	began := time.Now()
 	recv, stop, err := open(ctx, cl, j, handle, engines)
 	if err != nil {
 		return err
@@ -211,6 +212,7 @@ func (c *cli) work(ctx context.Context, call *call, cl *client.Client, j job, r 
 				return outputError(err)
 			}
 		case e.GetDone() != nil:
+			r.took = time.Since(began)
 			if err := r.end(e.GetDone()); err != nil {
 				return err
 			}

@@ -183,7 +183,7 @@ func TestJSONShape(t *testing.T) {
 		`"licences":[{"path":"LICENSE","name":"Apache-2.0"},{"path":"COPYING","name":""}],` +
 		`"skipped":[{"path":"x\\xff.bin","path_base64":"eP8uYmlu","reason":"binary"},{"path":"y.bin","reason":"binary"},{"path":"z","reason":"unreadable","hint":"check its mode"}],"skipped_more":0,` +
 		`"grants":[{"id":"g1","kind":"file.read","scope":"/home/u/project","decided_by":"command-line"}],` +
-		`"usage":{"files":2,"bytes":2048,"chunks":3,"skipped":3,"unchanged":1,"seconds":1.25}}`
+		`"usage":{"files":2,"bytes":2048,"chunks":3,"skipped":3,"unchanged":1,"seconds":1.25},"seconds":1.25}`
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

@@ -31,6 +31,8 @@ type result struct {
 	reasons map[string]uint64
 	grants  []grantRow
 	done    *indexv1.Done
+	// took is the time from the request to the end of the answer: the models' too.
+	took time.Duration
 	// written is what a model wrote; writtenDone is nil when none did.
 	written     []*indexv1.Written
 	writtenDone *indexv1.WrittenDone
@@ -122,6 +124,16 @@ func (r *result) end(d *indexv1.Done) error {
 	}
 	r.done = d
 	return nil
+}
+
+// reading is the time that the worker took to read the folder.
+func (r *result) reading() time.Duration {
+	return time.Duration(r.done.GetUsage().GetMilliseconds()) * time.Millisecond
+}
+
+// whole is the time that the answer took. No part of it takes longer.
+func (r *result) whole() time.Duration {
+	return max(r.took, r.reading()).Round(time.Millisecond)
 }
 
 func brokenForm(what string) error {
@@ -231,8 +243,9 @@ func (r *result) writeJSON(w *bufio.Writer) error {
 	u := r.done.GetUsage()
 	o.member("usage", usageJSON{
 		u.GetFiles(), u.GetBytes(), u.GetChunks(), max(u.GetSkipped(), r.counted), u.GetUnchanged(),
-		(time.Duration(u.GetMilliseconds()) * time.Millisecond).Seconds(),
+		r.reading().Seconds(),
 	})
+	o.member("seconds", r.whole().Seconds())
 	return o.end()
 }
 

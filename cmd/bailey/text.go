@@ -112,7 +112,7 @@ func nothingLine(r *result) string {
 // lastLines say what the answer was made from, by what and with what right.
 func lastLines(r *result, at places) []string {
 	var lines []string
-	for _, l := range []string{licenceLine(r, at), engineLine(r.done), skippedLine(r, at)} {
+	for _, l := range []string{licenceLine(r, at), engineLine(r), skippedLine(r, at)} {
 		if l != "" {
 			lines = append(lines, l)
 		}
@@ -186,14 +186,14 @@ func licenceLine(r *result, at places) string {
 	return s + "."
 }
 
-// engineLine names what wrote the answer and what it read.
-func engineLine(d *indexv1.Done) string {
-	u := d.GetUsage()
+// engineLine names what wrote the answer and what it read, and the time of all.
+func engineLine(r *result) string {
+	d, u := r.done, r.done.GetUsage()
 	s := fmt.Sprintf("By %s, in the documents' own words%s: %s, %s", visible.Text(d.GetEngine()), foundBy(d), count(u.GetFiles(), "file"), size(u.GetBytes()))
 	if n := u.GetUnchanged(); n > 0 {
 		s += fmt.Sprintf(" (%d unchanged since last time)", n)
 	}
-	return s + ", " + seconds(time.Duration(u.GetMilliseconds())*time.Millisecond) + "."
+	return s + ", " + seconds(r.whole()) + "."
 }
 
 // skippedLine counts what was not read by reason and names the first few.

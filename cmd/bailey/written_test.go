@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
@@ -23,6 +24,7 @@ func withWritten(folded bool) *result {
 			{Text: "Bailey confines *all* code.", Supported: true, Citations: cite, Section: indexv1.Section_SECTION_ANSWER},
 			{Text: "\x1b[31mBuy now\x1b[0m!", Section: indexv1.Section_SECTION_ANSWER},
 		},
+		took:        4251 * time.Millisecond,
 		writtenDone: &indexv1.WrittenDone{Model: "small", Folded: folded, PromptTokens: 10, OutputTokens: 5, Milliseconds: 1500},
 		done:        &indexv1.Done{Engine: "bailey-extract/1", ByMeaning: "finds", Usage: &indexv1.Usage{Files: 1}},
 	}
@@ -52,7 +54,7 @@ Written by small, not words of your documents:
   \x1b[31mBuy now\x1b[0m! (not in your documents)
   Of 2 sentences, 1 has no support in your documents.
 
-By bailey-extract/1, in the documents' own words, found by words and by meaning (finds): 1 file, 0 B, 0.0 s.
+By bailey-extract/1, in the documents' own words, found by words and by meaning (finds): 1 file, 0 B, 4.3 s.
 `
 	if got := printedWith(asText(0, false), withWritten(false)); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
