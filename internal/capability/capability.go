@@ -74,6 +74,8 @@ const (
 	ByTerminal    Decision = "terminal"
 	ByCommandLine Decision = "command-line"
 	ByRemembered  Decision = "remembered"
+	// ByPrompt is a native prompt that the core showed.
+	ByPrompt Decision = "prompt"
 )
 
 // Expiry ends a grant on whichever clock is over first. The zero value never
@@ -143,6 +145,17 @@ func (r *Row) Check(u Use) error {
 // refusal.
 func Grantable(k policyv1.Kind) bool {
 	return k == policyv1.Kind_KIND_FILE_READ || k == policyv1.Kind_KIND_MODEL_RUN
+}
+
+// Grave reports whether a wrong yes to a kind may not be taken back, as with what
+// was sent, run or deleted. It is asked with more care, and not at all where
+// another program could say yes. A kind that nobody has thought about is grave.
+func Grave(k policyv1.Kind) bool {
+	switch k {
+	case policyv1.Kind_KIND_FILE_READ, policyv1.Kind_KIND_MODEL_RUN, policyv1.Kind_KIND_GPU_USE, policyv1.Kind_KIND_NOTIFY:
+		return false
+	}
+	return true
 }
 
 // Attenuate returns child as a grant below parent, or errs.Denied when child

@@ -33,6 +33,9 @@ const (
 	// PromptInert is how long "yes" does not count after a prompt appeared, so
 	// that a key that was meant for something else grants nothing.
 	PromptInert = 500 * time.Millisecond
+	// PromptInertGrave is the same where a wrong yes cannot be taken back: upload,
+	// exec, delete. Firefox waits as long before it takes a download's yes.
+	PromptInertGrave = time.Second
 	// PromptTimeout answers a prompt with no.
 	PromptTimeout = 60 * time.Second
 	// CoreLinger keeps a core for the next command of a script before it ends.

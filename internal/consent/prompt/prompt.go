@@ -4,10 +4,15 @@
 // name goes through package visible and is shown whole, so that what is read is
 // byte for byte what is granted.
 //
+// One model has two renderings, [Question.Lines] for a terminal and
+// [Question.Sheet] for the native prompt, from one catalogue of words in English
+// and German.
+//
 // It is pure: it draws nothing and decides nothing. The command line calls it for
-// terminals. It refuses (an error, which the caller takes as "no") a kind that
-// it has no words for, and a question that does not fit the screen: nothing
-// that matters is ever out of sight (C7).
+// terminals, the core for windows. It refuses (an error, which the caller takes as "no") a kind that
+// it has no words for, and a question that does not fit a terminal: nothing
+// that matters is ever out of sight (C7). A native prompt scrolls, and does not
+// take a yes before all of it was on the screen.
 package prompt
 
 import (
@@ -27,9 +32,11 @@ import (
 
 // Question is one bundle of rows that a task asks for.
 type Question struct {
-	// Actor is who asks: for the command line its verb, "bailey summarize".
-	Actor string
-	Rows  []Row
+	// Actor is who asks: for the command line its verb, "bailey summarize", for a
+	// window its app's name, "Studio".
+	Actor    string
+	Language Language
+	Rows     []Row
 }
 
 // Row is one grant that may be given or not.
@@ -63,40 +70,24 @@ type Model struct {
 	MaxTokens uint64
 }
 
-// words are what a kind is called towards a person. A kind that is missing here
-// cannot be asked for.
-type words struct {
-	verb   string // what is typed to say yes
-	object string // after "wants to"
-	denies string // what is not allowed by it
-}
-
-// wordsOf has the words of a kind. A yes to a model that is remembered serves all
-// that is asked of it later; else a model that is asked for together with a folder
-// is given what stands there.
-func wordsOf(k policyv1.Kind, withFolder, remember bool) (words, bool) {
-	switch k {
-	case policyv1.Kind_KIND_FILE_READ:
-		return words{
-			verb:   "read",
-			object: "read all files in this folder, and in the folders below it",
-			denies: "It cannot change them, read anything outside, or send anything over the network.",
-		}, true
-	case policyv1.Kind_KIND_MODEL_RUN:
-		w := words{
-			verb:   "run",
-			object: "run this model. It is given what you type",
-			denies: "The model cannot read files, start anything, or send anything over the network.",
-		}
-		switch {
-		case remember:
-			w.object += ", and what you let `ask` and `summarize` read for it"
-		case withFolder:
-			w.object += " and passages of the folder"
-		}
-		return w, true
+// act is what is wanted, with what a model is given. A yes to a model that is
+// remembered serves all that is asked of it later; else a model that is asked for
+// together with a folder is given what stands there.
+func (q Question) act(k policyv1.Kind, window bool) string {
+	t := q.Language.texts()
+	w, _ := t.of(k)
+	if k != policyv1.Kind_KIND_MODEL_RUN {
+		return w.Act
 	}
-	return words{}, false
+	switch {
+	case q.remembersModel() && window:
+		return w.Act + fill(t.GivenToApp, "{actor}", q.actor())
+	case q.remembersModel():
+		return w.Act + t.GivenRemembered
+	case q.withFolder():
+		return w.Act + t.GivenFolder
+	}
+	return w.Act
 }
 
 func (q Question) withFolder() bool {
@@ -114,14 +105,27 @@ func (q Question) Verb() (string, error) {
 	if len(q.Rows) == 0 {
 		return "", errs.New(errs.Malformed, "prompt.verb")
 	}
+	t := q.Language.texts()
 	for _, r := range q.Rows {
-		if _, ok := wordsOf(r.Kind, false, false); !ok {
+		if _, ok := t.of(r.Kind); !ok {
 			return "", errs.New(errs.NotSupported, "prompt.verb").With("this kind of grant cannot be asked for here")
 		}
 	}
-	w, _ := wordsOf(q.Rows[0].Kind, false, false)
-	return w.verb, nil
+	w, _ := t.of(q.Rows[0].Kind)
+	return w.Verb, nil
 }
+
+// Line is what stands before the answer on a terminal.
+func (q Question) Line() string {
+	verb, err := q.Verb()
+	if err != nil {
+		return ""
+	}
+	return fill(q.Language.texts().Ask, "{verb}", verb)
+}
+
+// Resized says why a question is shown anew on a terminal.
+func (q Question) Resized() string { return q.Language.texts().Resized }
 
 // Lines lays the question out for a screen of so many columns and rows, the
 // line of the answer included. It fails if it does not fit.
@@ -144,18 +148,19 @@ func (q Question) Lines(columns, rows int) ([]string, error) {
 			}
 		}
 	}
+	t := q.Language.texts()
 	for i, r := range q.Rows {
-		w, _ := wordsOf(r.Kind, q.withFolder(), q.remembersModel())
+		w, _ := t.of(r.Kind)
 		switch {
 		case i == 0:
-			add("", visible.Middle(visible.Name(q.Actor), limits.PromptName)+" wants to "+w.object+":")
+			add("", fill(t.Wants, "{actor}", q.actor(), "{act}", q.act(r.Kind, false)))
 			out = append(out, "")
 		case r.Kind != q.Rows[i-1].Kind:
-			add("", "and to "+w.object+":")
+			add("", fill(t.And, "{act}", q.act(r.Kind, false)))
 			out = append(out, "")
 		}
-		if !slices.Contains(denies, w.denies) {
-			denies = append(denies, w.denies)
+		if !slices.Contains(denies, w.Denies) {
+			denies = append(denies, w.Denies)
 		}
 		lead := "    "
 		if many {
@@ -166,26 +171,17 @@ func (q Question) Lines(columns, rows int) ([]string, error) {
 			lead = fmt.Sprintf(" %s %s ", box, strconv.Itoa(i+1))
 		}
 		indent := strings.Repeat(" ", len(lead))
-		object := visible.Name(string(r.Path))
-		if r.Kind == policyv1.Kind_KIND_MODEL_RUN {
-			object = visible.Name(r.Model.Name)
-		}
 		// The object takes the whole width: the fewer pieces, the easier to read.
-		for j, piece := range visible.Chop(object, columns-len(lead)) {
+		for j, piece := range visible.Chop(r.object(), columns-len(lead)) {
 			if j == 0 {
 				out = append(out, lead+piece)
 			} else {
 				out = append(out, indent+piece)
 			}
 		}
-		if r.Renamed {
-			add(indent, "named by a link: "+visible.Name(string(r.Asked)))
+		for _, d := range r.details(t, t.UntilTask) {
+			add(indent, d)
 		}
-		if r.Kind == policyv1.Kind_KIND_MODEL_RUN {
-			add(indent, r.Model.facts())
-			add(indent, r.Model.licence())
-		}
-		add(indent, lasting(r))
 		if i == len(q.Rows)-1 || q.Rows[i+1].Kind != r.Kind {
 			out = append(out, "")
 		}
@@ -193,44 +189,67 @@ func (q Question) Lines(columns, rows int) ([]string, error) {
 	for _, d := range denies {
 		add("", d)
 	}
-	add("", "To stop it: Ctrl-C here, or `bailey grant list` and `bailey grant revoke ID` anywhere.")
+	add("", t.StopTerminal)
 	if many {
-		add("", "A number and Enter takes a row out or puts it back.")
+		add("", t.Toggle)
 	}
-	add("", fmt.Sprintf("Type %s and Enter to allow it. Enter alone, or anything else, means don't.", verb))
+	add("", fill(t.Type, "{verb}", verb))
 	if len(out)+1 > rows {
 		return nil, tooSmall(columns, len(out)+1)
 	}
 	return out, nil
 }
 
+// object is what the row is about, whole.
+func (r Row) object() string {
+	if r.Kind == policyv1.Kind_KIND_MODEL_RUN {
+		return visible.Name(r.Model.Name)
+	}
+	return visible.Name(string(r.Path))
+}
+
+// details are the lines below the object.
+func (r Row) details(t *texts, until string) []string {
+	var out []string
+	switch {
+	case r.Renamed && len(r.Asked) > 0:
+		out = append(out, fill(t.Linked, "{name}", visible.Name(string(r.Asked))))
+	case r.Renamed:
+		out = append(out, t.LinkedSomewhere)
+	}
+	if r.Kind == policyv1.Kind_KIND_MODEL_RUN {
+		out = append(out, r.Model.facts(t), r.Model.licence(t))
+	}
+	return append(out, r.lasting(t, until))
+}
+
 // facts is the line of what the model is for and which bytes are meant.
-func (m Model) facts() string {
-	role := "of unknown use"
+func (m Model) facts(t *texts) string {
+	role := t.NoRole
 	switch m.Role {
 	case modelv1.Role_ROLE_CHAT:
-		role = "for chat"
+		role = t.Chat
 	case modelv1.Role_ROLE_EMBEDDING:
-		role = "to find by meaning"
+		role = t.Embedding
 	case modelv1.Role_ROLE_COMPLETION:
-		role = "to continue text"
+		role = t.Completion
 	}
 	digest := hex.EncodeToString(m.SHA256)
-	return fmt.Sprintf("%s, %s, sha256 %s", role, size(m.Size), digest[:min(len(digest), limits.PromptDigest)])
+	return fill(t.Facts, "{role}", role, "{size}", size(t, m.Size), "{digest}", digest[:min(len(digest), limits.PromptDigest)])
 }
 
 // licence is the line of what nobody has signed. A file may write into its
 // header what it likes, so what it says is marked as its own words and cut.
-func (m Model) licence() string {
+func (m Model) licence(t *texts) string {
 	if m.Licence == "" {
-		return "nobody has signed it; the file names no licence"
+		return t.Unsigned
 	}
-	return "nobody has signed it; the file says its licence is " + Claim(m.Licence)
+	return fill(t.UnsignedLicensed, "{licence}", Claim(m.Licence))
 }
 
 // size writes bytes as a person reads them, in units of 1000.
-func size(n uint64) string {
-	unit := []string{"bytes", "kB", "MB", "GB", "TB"}
+func size(t *texts, n uint64) string {
+	unit := []string{t.Bytes, "kB", "MB", "GB", "TB"}
 	f, i := float64(n), 0
 	for f >= 999.95 && i < len(unit)-1 {
 		f, i = f/1000, i+1
@@ -238,7 +257,7 @@ func size(n uint64) string {
 	if i == 0 {
 		return fmt.Sprintf("%d %s", n, unit[0])
 	}
-	return fmt.Sprintf("%.1f %s", f, unit[i])
+	return strings.Replace(fmt.Sprintf("%.1f %s", f, unit[i]), ".", t.Decimal, 1)
 }
 
 func tooSmall(columns, rows int) error {
@@ -247,24 +266,19 @@ func tooSmall(columns, rows int) error {
 		WithHint(fmt.Sprintf("make it at least %d columns by %d lines, or grant it on the command line with --allow-read DIR and --allow-model NAME", columns, rows))
 }
 
-func lasting(r Row) string {
-	s := lastingUntil(r)
-	if r.Model.MaxTokens > 0 {
-		s += fmt.Sprintf(", at most %d tokens", r.Model.MaxTokens)
-	}
-	return s
-}
-
-func lastingUntil(r Row) string {
+func (r Row) lasting(t *texts, until string) string {
 	switch {
 	case r.Remembered:
-		return "allowed before, remembered until you revoke it"
+		until = t.AllowedBefore
 	case r.Remember:
-		return "remembered until you revoke it"
+		until = t.Remembered
 	case r.TTL > 0:
-		return "for " + r.TTL.String()
+		until = fill(t.For, "{time}", r.TTL.String())
 	}
-	return "until this task ends"
+	if r.Model.MaxTokens > 0 {
+		until += fill(t.Tokens, "{tokens}", strconv.FormatUint(r.Model.MaxTokens, 10))
+	}
+	return until
 }
 
 // Answer is what a line that was typed means.
