@@ -64,6 +64,9 @@ const (
 	DisplayMissing  Code = "display-missing"
 
 	WindowUnavailable Code = "window-unavailable"
+	AppUnknown        Code = "app-unknown"
+	AppMissing        Code = "app-missing"
+	BundleDamaged     Code = "bundle-damaged"
 )
 
 // Entry is what the table says of one code.
@@ -128,6 +131,9 @@ var table = []Entry{
 	{StoreConflict, ExitFailed, "The conversation was changed elsewhere", "read it again with --continue, or begin another one", "Another window or terminal goes on with the same conversation. Neither overwrites what the other one wrote."},
 	{DisplayMissing, ExitUnavailable, "There is no display to show a window on", "log in to a desktop, or use the commands on a terminal: `bailey help` lists them", "Neither WAYLAND_DISPLAY nor DISPLAY leads to a display of this machine that is yours. Windows are never shown on another machine's display, because whoever is on the way there could read and press."},
 	{WindowUnavailable, ExitUnavailable, "The window cannot be shown", "run `bailey doctor`; the commands of the terminal work without a window", "A window needs an ordinary user, a display of Wayland or X11, WebKitGTK 6.0 (Debian: libwebkitgtk-6.0-4), and user namespaces for its sandbox. A graphics card is not needed. The hint says which of them is missing."},
+	{AppUnknown, ExitUsage, "There is no such app", "the apps are studio and panels", "The name is not one of an app that is part of Bailey."},
+	{AppMissing, ExitUnavailable, "The app is not part of this installation", "install Bailey again", "The app's files are not beside bailey-core, or the core was built without them. They are built by `make apps`, which needs Node."},
+	{BundleDamaged, ExitIntegrity, "The app's files are not those that Bailey was built with", "install Bailey again", "The core was linked with the digest of the app's archive. One byte differs, so nothing of it is shown."},
 }
 
 func entry(c Code) Entry {

@@ -1,0 +1,77 @@
+package limits
+
+import "time"
+
+// Limits of the windows (package window) and of what they show (package apps).
+const (
+	// AppBytes bounds an app's files together: Studio's are below one megabyte,
+	// and the core holds them while it runs.
+	AppBytes = 32 << 20
+	// AppFiles bounds their number: each is a descriptor of the core's.
+	AppFiles = 512
+	// AppPath bounds the name of one, as the archive's format does.
+	AppPath = 100
+	// WindowFrame bounds a frame between host and core: a message of the page,
+	// which is what one IPC frame carries, and what is around it.
+	WindowFrame = IPCBody + 4096
+	// WindowWord bounds the words of the wire, "navigation" or "crashed".
+	WindowWord = 64
+	// WindowDetail bounds what a host says more of a refusal.
+	WindowDetail = 256
+	// WindowReadBuffer holds a usual call in one system call.
+	WindowReadBuffer = 16 << 10
+	// WindowKeepBuffer is the largest buffer that is kept for the next frame.
+	WindowKeepBuffer = 64 << 10
+	// WindowWrite is how long a host may not read before it counts as hung.
+	WindowWrite = 10 * time.Second
+	// WindowStart bounds the time from a host's start to its first painted page:
+	// it takes a third of a second; a machine under heavy load a hundred times
+	// that. A compositor that never maps the window ends here.
+	WindowStart = 40 * time.Second
+	// WindowClose is how long a host may take to end after it was told to.
+	WindowClose = time.Second
+	// WindowWidth and WindowHeight are a first window's size in pixels at scale 1:
+	// the smallest common laptop leaves room beside it.
+	WindowWidth, WindowHeight = 1100, 760
+	// PanelWidth and PanelHeight are those of Permissions and Activity, which
+	// stand beside the app.
+	PanelWidth, PanelHeight = 820, 680
+	// WindowCalls is how many calls of a document run at a time; a page waits for
+	// a handful.
+	WindowCalls = 64
+	// WindowCallBytes is what their requests take together, so that 64 calls of
+	// a megabyte are not held at once.
+	WindowCallBytes = 8 << 20
+	// WindowStreams is how many streams a document has open: its events, an
+	// answer, a list, and as many again.
+	WindowStreams = 16
+	// WindowStreamBytes is what a page may leave unacknowledged on one: at 1 MB a
+	// second, a quarter of a second of a busy page.
+	WindowStreamBytes = 256 << 10
+	// WindowStreamFetch is how long a stream waits for the page to fetch it.
+	WindowStreamFetch = 10 * time.Second
+	// WindowFold is how often equal refusals are recorded: the first at once,
+	// further ones with their number.
+	WindowFold = 10 * time.Second
+	// WindowEvents is how many changes of grants wait for a page that does not
+	// read; the oldest go.
+	WindowEvents = 256
+	// WindowSubscribers is how many event streams a document may have.
+	WindowSubscribers = 4
+	// WindowDropped is how many drops wait to be opened or read; more than a
+	// person does at once.
+	WindowDropped = 4
+	// PickedKeep is how long a folder that was picked waits for its question, and
+	// PickedMost how many do: each is a descriptor of the core's.
+	PickedKeep = 5 * time.Minute
+	PickedMost = 8
+	// PickerLine bounds the line that a picker says before the path.
+	PickerLine = 128
+	// PanelPause is the least time between two panels that a page opens, and
+	// PickPause between two dialogs: a window that comes up takes the keyboard.
+	PanelPause = time.Second
+	PickPause  = time.Second
+	// WindowsTold is how long the end of the core waits for clients to be told
+	// that their windows are closed.
+	WindowsTold = time.Second
+)
