@@ -116,4 +116,6 @@ type pulledJSON struct {
 	DecidedBy string `json:"decided_by"`
 	// Permission is the id for `grant revoke`.
 	Permission string `json:"permission"`
+	// Was is the name that it had before, if this gave it another one.
+	Was string `json:"was,omitempty"`
 }

@@ -66,6 +66,8 @@ type pinJob struct {
 	verb, actor string
 	sha256      []byte
 	allowed     []string
+	// was is the name that a model had before the pull gave it another one.
+	was string
 }
 
 func newPinJob(call *call, verb string) (pinJob, error) {
@@ -117,15 +119,47 @@ func modelPull(ctx context.Context, c *cli, call *call) error {
 		return err
 	}
 	return c.pinTask(ctx, call, j, func(ctx context.Context, cl *client.Client, task string) error {
+		before, err := c.called(ctx, cl, call.value("name"))
+		if err != nil {
+			return err
+		}
 		staged, err := c.pull(ctx, cl, &modelv1.PullRequest{Task: task, Path: []byte(path), Name: call.value("name"), Sha256: j.sha256})
 		if err != nil {
 			return err
 		}
-		if staged.GetKnown() {
-			return c.pinned(pulledJSON{modelJSON: modelOf(staged.GetModel()), Known: true, DecidedBy: "remembered"}, staged.GetModel(), "It was here already")
+		m, did := staged.GetModel(), "Pulled"
+		was := before[hex.EncodeToString(m.GetFacts().GetSha256())]
+		if was == m.GetName() {
+			was = ""
 		}
-		return c.pin(ctx, cl, j, task, "staged:"+hex.EncodeToString(staged.GetId()), "Pulled")
+		if was != "" {
+			did = "It was here as " + visible.Name(was) + ", and has another name now"
+		} else if staged.GetKnown() {
+			did = "It was here already"
+		}
+		if staged.GetKnown() {
+			return c.pinned(pulledJSON{modelJSON: modelOf(m), Known: true, DecidedBy: "remembered", Was: was}, m, did)
+		}
+		j.was = was
+		return c.pin(ctx, cl, j, task, "staged:"+hex.EncodeToString(staged.GetId()), did)
 	})
+}
+
+// called has the names of the models that are here, by digest, for a pull that
+// may give one another name; nil where none is asked for.
+func (c *cli) called(ctx context.Context, cl *client.Client, name string) (map[string]string, error) {
+	if name == "" {
+		return nil, nil
+	}
+	all, err := listModels(ctx, cl, "")
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, r := range all {
+		out[hex.EncodeToString(r.GetModel().GetFacts().GetSha256())] = r.GetModel().GetName()
+	}
+	return out, nil
 }
 
 // modelFile checks the file that was named, as far as that needs no core.
@@ -292,7 +326,7 @@ func (c *cli) pin(ctx context.Context, cl *client.Client, j pinJob, task, ref, d
 		return errs.New(errs.Malformed, op)
 	}
 	m = now[0].GetModel()
-	return c.pinned(pulledJSON{modelJSON: modelOf(m), Known: !p.GetAsk(), DecidedBy: by, Permission: granted.GetGrants()[0].GetRemembered()}, m, did)
+	return c.pinned(pulledJSON{modelJSON: modelOf(m), Known: !p.GetAsk(), DecidedBy: by, Was: j.was, Permission: granted.GetGrants()[0].GetRemembered()}, m, did)
 }
 
 // decidePin fills in the decision. The error is why the answer is no.

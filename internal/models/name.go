@@ -62,3 +62,27 @@ func NameOf(path string) string {
 	}
 	return stem
 }
+
+// Rename gives a model another name; its digest, and so who allowed it, stays.
+// Errors: errs.ModelNameTaken, errs.ModelMissing, errs.Usage for a name that is
+// none.
+func (s *Store) Rename(d Digest, name string) (Model, error) {
+	const op = "models.rename"
+	if err := CheckName(name); err != nil {
+		return Model{}, err
+	}
+	s.mu.Lock()
+	m, err := s.get(op, d)
+	if err == nil && m.Name != name {
+		err = s.free(op, name)
+	}
+	s.mu.Unlock()
+	if err != nil {
+		return Model{}, err
+	}
+	return s.change(op, d, func(m *model) bool {
+		was := m.Name
+		m.Name = name
+		return was != name
+	})
+}

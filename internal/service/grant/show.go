@@ -41,6 +41,12 @@ func (s *Service) rows(ctx context.Context, all bool) ([]*grantv1.ListResponse, 
 	}
 	for _, p := range s.Policies.List() {
 		r := remembered(p)
+		if d, ok := p.Model(); ok {
+			// It may have got another name since.
+			if m, ok := s.Model(d); ok {
+				r.Scope = scopeText("", m.Name, p.Digest)
+			}
+		}
 		r.Progress = s.Progress(p.ID)
 		rows = append(rows, r)
 	}

@@ -250,15 +250,21 @@ func TestPullThenYes(t *testing.T) {
 	}
 	_, err = r.pin(stagedRef(st))
 	wantCode(t, "twice", err, errs.ModelMissing)
-	// The same again: nothing to ask.
-	st, err = r.pull(path, "other", nil)
+	// The same again: nothing to ask, and it keeps its name.
+	st, err = r.pull(path, "", nil)
 	must(t, err)
 	if !st.Known || st.Model.Name != "My-Model" || st.Model.PinnedBy == "" {
 		t.Errorf("%v", st)
 	}
+	// By another name it gets that, and who allowed it stays.
+	st, err = r.pull(path, "other", nil)
+	must(t, err)
+	if !st.Known || st.Model.Name != "other" || r.names() != "other terminal" {
+		t.Errorf("%v %s", st, r.names())
+	}
 	// The task's end leaves it.
 	must(t, r.Sessions.End(r.sess, mine.ID, session.OK))
-	if r.names() != "My-Model terminal" || r.partials() != 0 {
+	if r.names() != "other terminal" || r.partials() != 0 {
 		t.Error(r.names(), r.partials())
 	}
 }

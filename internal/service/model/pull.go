@@ -28,6 +28,8 @@ type stage struct {
 	name   string
 	facts  *modelv1.Facts
 	source []byte
+	// rename says that it is here by another name than the one that was asked for.
+	rename bool
 }
 
 // Pull implements modelv1.ModelServiceServer.
@@ -37,6 +39,9 @@ func (s *Service) Pull(ctx context.Context, in *modelv1.PullRequest, out *modelv
 		return err
 	}
 	detail := map[string]string{"path": string(in.Path)}
+	if in.Name != "" {
+		detail["model"] = in.Name
+	}
 	event := audit.Event{Kind: auditlog.Intent, Actor: actor(task), Method: modelv1.ModelServicePullMethod().Name, Detail: detail, Tagged: string(in.Path)}
 	if _, err := s.Log.Append(ctx, event); err != nil {
 		return err
@@ -137,12 +142,26 @@ func (p *pull) run(ctx context.Context) error {
 			WithHint("get the file again, or check where the digest is from")
 	}
 	if st.Known != nil {
-		known := s.wire(p.task.Session.App, *st.Known)
+		// The bytes are kept once. A name that was asked for is the model's from now
+		// on; that of the file counts only for what is new.
+		called := *st.Known
+		if p.in.Name != "" && p.in.Name != called.Name {
+			if m, err := s.Store.Find(p.in.Name); err == nil && m.Name == p.in.Name {
+				return taken(m)
+			}
+			called.Name = p.in.Name
+		}
+		known := s.wire(p.task.Session.App, called)
 		if known.PinnedBy != "" && !known.Quarantined {
+			if called.Name != st.Known.Name {
+				if _, err := s.Store.Rename(st.Digest, called.Name); err != nil {
+					return err
+				}
+			}
 			return p.out.Send(staged(stageID{}, known, true))
 		}
 		// It is here and nobody allows it: then that is asked.
-		stg := &stage{task: p.task, file: st, name: st.Known.Name, facts: st.Known.Facts, source: st.Known.Source}
+		stg := &stage{task: p.task, file: st, name: called.Name, facts: called.Facts, source: called.Source, rename: called.Name != st.Known.Name}
 		keep = true
 		return p.stage(stg, known)
 	}
@@ -292,6 +311,11 @@ func (w *Wanted) Accept() (models.Model, error) {
 		return m, err
 	}
 	s.unstage(w.stage)
+	if w.stage.rename && m.Name != w.stage.name {
+		if m, err = s.Store.Rename(m.Digest, w.stage.name); err != nil {
+			return m, err
+		}
+	}
 	if m.Quarantined {
 		return s.Store.Restore(m.Digest)
 	}
