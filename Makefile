@@ -34,6 +34,8 @@ build := $(GO) build -trimpath -ldflags '-s -w -buildid= -X github.com/bailey-ru
 programs := bailey bailey-core bailey-worker bailey-engine
 tools    := build/tools
 
+include cmd/windows.mk
+
 .PHONY: help
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
@@ -47,6 +49,7 @@ build: go ## build the programs into bin/
 	@mkdir -p $(BIN)
 	$(build) -o $(BIN)/ $(addprefix ./cmd/,$(programs))
 	@$(GO) run ./tools/enginelibs -optional build/engine $(BIN)/engine
+	@$(MAKE) --no-print-directory windows
 
 # The libraries that bailey-engine loads, each by its digest. build does this too,
 # and goes on where they cannot be had. OWN is a directory of a build of one's own.
@@ -54,6 +57,19 @@ OWN ?=
 .PHONY: engine
 engine: go ## fetch the libraries for models by digest into build/engine and bin/engine (11 MB)
 	@$(GO) run ./tools/enginelibs $(if $(OWN),-from $(OWN)) build/engine $(BIN)/engine
+
+# What the pages are built with: by package-lock.json, with its digests, and
+# nothing of it runs while it is installed.
+modules := node_modules/.package-lock.json
+$(modules): package.json package-lock.json
+	@command -v npm >/dev/null || { echo "make: npm is missing: install Node 20.19 or later" >&2; exit 1; }
+	npm ci --ignore-scripts
+	@touch $@
+
+.PHONY: apps
+apps: $(modules) ## check and build Studio and the panels into build/apps/
+	npm run check
+	npm run build
 
 .PHONY: run
 run: build getmodel ## build, then summarise and question this repository's own documents
@@ -130,7 +146,8 @@ lint-schema: $(tools)/buf-$(BUF) generators
 	$(tools)/buf-$(BUF) lint
 	@rm -rf build/.generated && mkdir -p build/.generated
 	$(tools)/buf-$(BUF) generate -o build/.generated
-	@cd build/.generated && find . -name '*.go' | while read -r f; do cmp -s "$$f" "../../$$f" || { echo "$$f is not what the schema generates; run make generate" >&2; exit 1; }; done
+	@if [ -x node_modules/.bin/protoc-gen-es ]; then $(tools)/buf-$(BUF) generate --template buf.gen.ts.yaml -o build/.generated; else echo "lint: without Node the messages of sdk/ts are not held against the schema"; fi
+	@cd build/.generated && find . -name '*.go' -o -name '*.ts' | while read -r f; do cmp -s "$$f" "../../$$f" || { echo "$$f is not what the schema generates; run make generate" >&2; exit 1; }; done
 	@find internal/wire -name '*.pb.go' | while read -r f; do [ -f "build/.generated/$$f" ] || { echo "$$f is generated from nothing; delete it" >&2; exit 1; }; done
 
 # The schema of the commit before this one, or of AGAINST, is what an update
@@ -141,8 +158,9 @@ breaking: $(tools)/buf-$(BUF) ## check that the schema breaks nothing of AGAINST
 	@if git cat-file -e '$(AGAINST):schema' 2>/dev/null; then $(tools)/buf-$(BUF) breaking --against '.git#ref=$(AGAINST)'; else echo "breaking: $(AGAINST) has no schema to compare with"; fi
 
 .PHONY: generate
-generate: $(tools)/buf-$(BUF) generators ## write the generated code and documents anew
+generate: $(tools)/buf-$(BUF) generators $(modules) ## write the generated code and documents anew
 	$(tools)/buf-$(BUF) generate
+	$(tools)/buf-$(BUF) generate --template buf.gen.ts.yaml
 	$(GO) run ./tools/errorsdoc docs/errors.md
 	$(GO) run ./cmd/bailey help --format md >docs/cli.md
 

@@ -24,10 +24,10 @@ type generator struct {
 	errs    []error
 }
 
-// generate writes one file beside each generated message file, and the table
+// generate writes, for Go, one file beside each generated message file, and the table
 // of all services. All files of the schema have to be in one run, since a
 // method's number is unique over all of them.
-func generate(plugin *protogen.Plugin) error {
+func generate(plugin *protogen.Plugin, lang string) error {
 	g := &generator{plugin: plugin, ours: map[protoreflect.FullName]bool{}, methods: map[uint32]*method{}}
 	var files []*protogen.File
 	for _, f := range plugin.Files {
@@ -38,6 +38,14 @@ func generate(plugin *protogen.Plugin) error {
 		for _, m := range f.Messages {
 			g.claim(m)
 		}
+	}
+	switch lang {
+	case "ts":
+		g.typescript(files)
+		return errors.Join(g.errs...)
+	case "go":
+	default:
+		return fmt.Errorf("lang is go or ts, not %q", lang)
 	}
 	for _, f := range files {
 		g.file(f)

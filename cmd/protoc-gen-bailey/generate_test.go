@@ -60,7 +60,7 @@ func run(t *testing.T, files ...string) (map[string]string, error) {
 	if err != nil {
 		t.Fatalf("the fixture is refused before the generator sees it: %v", err)
 	}
-	if err := generate(plugin); err != nil {
+	if err := generate(plugin, "go"); err != nil {
 		return nil, err
 	}
 	response := plugin.Response()
