@@ -11,7 +11,7 @@ hosts_cflags  := -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -fPIE -fstack-
 	-D_FORTIFY_SOURCE=2 -ffile-prefix-map=$(CURDIR)=.
 hosts_ldflags := -pie -s -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed,--build-id=none
 window_needs  := webkitgtk-6.0 gio-unix-2.0
-prompt_needs  := gtk4 gio-unix-2.0
+prompt_needs  := gtk4 gtk4-x11 x11 gio-unix-2.0
 hosts_src      = $(filter-out %_test.c,$(wildcard cmd/$(1)/*.c))
 
 # How a C program of ours is linked: target, needs, further flags.
