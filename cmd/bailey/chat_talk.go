@@ -148,6 +148,10 @@ func (t *talk) load(ctx context.Context, progress func(uint32)) error {
 			return err
 		case r.GetLoaded() != nil:
 			t.loaded = r.GetLoaded()
+			if have := t.loaded.GetContext(); have > 0 && have < t.o.context {
+				t.note(trainedFor(t.model, have, t.o.context))
+				t.o.context = have
+			}
 			if !t.continues && !t.loaded.GetChat() {
 				return errs.New(errs.TemplateRefused, "cli.chat").With(visible.Text(t.loaded.GetChatRefused()))
 			}

@@ -331,11 +331,19 @@ func modelFit(ctx context.Context, c *cli, call *call) error {
 			fmt.Fprintf(c.out, "%s\n", strings.TrimRight(fmt.Sprintf("%-10s %10s  %s", row.what, size(row.n), row.note), " "))
 		}
 		c.out.WriteString(fitSentence(fit) + "\n")
+		if asked := call.number("context"); asked > fit.GetContext() {
+			c.out.WriteString(trainedFor(r.GetModel(), fit.GetContext(), asked) + ".\n")
+		}
 	}
 	if err == nil && !fit.GetFits() {
 		return reported{errs.ExitUnavailable}
 	}
 	return err
+}
+
+// trainedFor says why a context is shorter than was asked for.
+func trainedFor(m *modelv1.Model, context, asked uint32) string {
+	return fmt.Sprintf("%s was trained for %d tokens, so the context is that long, not %d", visible.Name(m.GetName()), context, asked)
 }
 
 func fitSentence(fit *modelv1.Fit) string {

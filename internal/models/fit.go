@@ -6,7 +6,8 @@ import (
 )
 
 // Fit says what loading a model takes, beside what the machine has. context is
-// tokens of one conversation, 0 = the default; parallel conversations, 0 = one;
+// tokens of one conversation, 0 = the default, and at most what the model was
+// trained for: no engine gives it more. parallel conversations, 0 = one;
 // available is bytes.
 //
 // Weights are the tensors' bytes. The cache holds a key and a value of 16 bits
@@ -34,9 +35,9 @@ func Need(fit *modelv1.Fit) uint64 {
 func contextOf(f *modelv1.Facts, context uint32) uint32 {
 	if context == 0 {
 		context = limits.EngineContext
-		if trained := f.GetContext(); trained > 0 {
-			context = min(context, trained)
-		}
+	}
+	if trained := f.GetContext(); trained > 0 {
+		context = min(context, trained)
 	}
 	return min(context, limits.ModelContext)
 }

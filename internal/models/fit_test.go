@@ -4,6 +4,8 @@ import (
 	"math"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/wire/modelv1"
 )
@@ -20,6 +22,8 @@ func smollm2() *modelv1.Facts {
 // estimate may be up to a half above it and a tenth below.
 func TestFitIsNearWhatWasSeen(t *testing.T) {
 	tales := &modelv1.Facts{Role: modelv1.Role_ROLE_COMPLETION, Context: 512, Dimension: 64, Layers: 5, Heads: 8, HeadsKv: 4, Vocabulary: 512, Weights: 1040128}
+	longer := proto.CloneOf(tales)
+	longer.Context = 8192
 	half := &modelv1.Facts{Role: modelv1.Role_ROLE_CHAT, Context: 4096, Dimension: 1024, Layers: 28, Heads: 16, HeadsKv: 8, Vocabulary: 49152, Weights: 276 << 20}
 	for _, c := range []struct {
 		what              string
@@ -27,7 +31,7 @@ func TestFitIsNearWhatWasSeen(t *testing.T) {
 		context, parallel uint32
 		seen              uint64
 	}{
-		{"stories260K", tales, 512, 1, 21}, {"stories260K, longer", tales, 8192, 1, 28},
+		{"stories260K", tales, 512, 1, 21}, {"stories260K, longer", longer, 8192, 1, 28},
 		{"SmolLM2", smollm2(), 512, 1, 249 - 97}, {"SmolLM2, default", smollm2(), 4096, 1, 345 - 97},
 		{"SmolLM2, longest", smollm2(), 8192, 1, 434 - 97}, {"SmolLM2, four", smollm2(), 2048, 4, 432 - 97},
 		{"0.5B generated", half, 512, 1, 616 - 276},
@@ -67,6 +71,10 @@ func TestFit(t *testing.T) {
 	}
 	if none := Fit(f, 0, 0, 1000); none.Fits || none.LongestContext != 0 {
 		t.Errorf("%v", none)
+	}
+	// No model is given more than it was trained for.
+	if more := Fit(f, 999_999_999, 0, 1<<40); more.Context != 8192 || !more.Fits || more.Cache != Fit(f, 8192, 0, 1<<40).Cache {
+		t.Errorf("%v", more)
 	}
 	// A model that makes vectors keeps none of them.
 	e := smollm2()

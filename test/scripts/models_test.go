@@ -10,7 +10,7 @@ import (
 	"github.com/bailey-run/bailey/internal/testkit/gguf"
 )
 
-// writeModel FILE KIND: a generated model: chat, chat2 (other weights), hello (one
+// writeModel FILE KIND: a generated model: chat, chat2 (other weights), long (its context), hello (one
 // sentence), talker (no end), base (no template), embedding, or one of the table of bad models by its name.
 func writeModel(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, args, 2, "gguf FILE KIND")
@@ -21,6 +21,10 @@ func writeModel(ts *testscript.TestScript, neg bool, args []string) {
 		f = gguf.Llama(s)
 	case "chat2":
 		s.Seed = 2
+		f = gguf.Llama(s)
+	case "long":
+		// No machine has the memory for what its header says that it was trained for.
+		s.Context = 1 << 30
 		f = gguf.Llama(s)
 	case "base":
 		s.Template = "-"
