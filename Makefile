@@ -2,7 +2,8 @@
 #
 # What a target needs and the machine lacks it gets itself: from the Go module
 # proxy at the versions that stand here and in go.mod; models by pip, at the
-# digests of packaging/models/requirements.txt.
+# digests of packaging/models/requirements.txt; for run and test, when they are
+# root, Debian's packages of packaging/debian.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := build
@@ -71,8 +72,12 @@ apps: $(modules) ## check and build Studio and the panels into build/apps/
 	npm run check
 	npm run build
 
+# The packages come before anything is built, since what is missing then is left
+# out. Make reads its variables before it runs a recipe: hence a make of its own.
 .PHONY: run
-run: build getmodel ## build, then summarise and question this repository's own documents
+run: go ## build and open Studio; without a display, or as root, do the main job on the terminal
+	@$(GO) run ./tools/syspackages -for windows packaging/debian/window.txt || [ $$? -eq 3 ]
+	@$(MAKE) --no-print-directory build getmodel
 	@$(tools)/getmodel -try -install
 	@$(GO) run ./tools/tour
 
@@ -91,6 +96,7 @@ getmodel: go
 # that want a real model get it where it can be had without installing anything.
 .PHONY: test
 test: go getmodel ## run all tests but the slow ones (15 minutes at most)
+	@$(GO) run ./tools/syspackages -for "tests of windows" packaging/debian/window.txt packaging/debian/test.txt || [ $$? -eq 3 ]
 	@$(tools)/getmodel -try
 	@$(GO) run ./tools/enginelibs -optional build/engine
 	$(GO) run ./tools/runtests ./...
