@@ -1,0 +1,211 @@
+/* bailey-prompt asks a person one question, or with --pick lets them choose a
+ * folder. Descriptor 3 is its connection to the core: a sheet comes in, one line
+ * goes out, then the process ends. An end without a line is a no.
+ *
+ *   yes HASH 0,2     no HASH WORD     picked DEV INO LENGTH, path     none
+ *
+ * It exits with 0 when it answered, 1 without a display, 2 for a sheet that is
+ * none or when run as root. */
+#include "prompt.h"
+
+#include <errno.h>
+#include <glib-unix.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { CORE = 3, SHEET_WAIT = 10000, MAP_WAIT = 15000, EXIT_DISPLAY = 1, EXIT_SHEET = 2 };
+
+void prompt_send(int fd, const char *b, size_t n, int carry)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct iovec part = {(void *)b, n};
+	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
+
+	if (carry >= 0) {
+		m.msg_control = &control;
+		m.msg_controllen = sizeof control;
+		control.header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+		memcpy(CMSG_DATA(&control.header), &carry, sizeof carry);
+	}
+	while (part.iov_len > 0) {
+		ssize_t sent = sendmsg(fd, &m, MSG_NOSIGNAL);
+		if (sent < 0 && errno == EAGAIN)
+			poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
+		else if (sent < 0 && errno != EINTR)
+			return; /* the core is gone, which is a no */
+		if (sent < 0)
+			continue;
+		part.iov_base = (char *)part.iov_base + sent;
+		part.iov_len -= (size_t)sent;
+		m.msg_control = NULL;
+		m.msg_controllen = 0;
+	}
+}
+
+static void answer(struct prompt *p, GString *line)
+{
+	if (!p->answered)
+		prompt_send(p->core, line->str, line->len, -1);
+	p->answered = true;
+	g_string_free(line, TRUE);
+	if (p->loop)
+		g_main_loop_quit(p->loop);
+}
+
+void prompt_no(struct prompt *p, const char *word)
+{
+	GString *line = g_string_new(NULL);
+
+	g_string_printf(line, "no %s %s\n", p->sheet.one[TAG_HASH], word);
+	answer(p, line);
+}
+
+void prompt_yes(struct prompt *p)
+{
+	GString *line = g_string_new(NULL);
+	const char *between = " ";
+
+	g_string_printf(line, "yes %s", p->sheet.one[TAG_HASH]);
+	for (unsigned i = 0; i < p->sheet.rows; i++) {
+		if (!view_row(p, i))
+			continue;
+		g_string_append_printf(line, "%s%u", between, i);
+		between = ",";
+	}
+	g_string_append_c(line, '\n');
+	answer(p, line);
+}
+
+/* read_sheet takes one sheet and nothing behind it. */
+static ptrdiff_t read_sheet(int fd, unsigned char *b)
+{
+	size_t n = 0;
+
+	for (;;) {
+		ptrdiff_t size = sheet_size(b, n);
+		if (size != 0 || n == SHEET_MAX)
+			return size == (ptrdiff_t)n ? size : -1;
+		if (poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, SHEET_WAIT) <= 0)
+			return -1;
+		ssize_t got = read(fd, b + n, SHEET_MAX - n);
+		if (got < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (got <= 0)
+			return -1;
+		n += (size_t)got;
+	}
+}
+
+/* keep_environment drops everything but what a display needs: GTK and its
+ * libraries load code and open inspectors for variables. */
+static void keep_environment(void)
+{
+	static const char *const kept[] = {
+		"DISPLAY", "XAUTHORITY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR", "AT_SPI_BUS_ADDRESS",
+		"HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "LC_MESSAGES", "PATH", "XDG_CONFIG_HOME",
+	};
+	char *value[G_N_ELEMENTS(kept)];
+
+	for (size_t i = 0; i < G_N_ELEMENTS(kept); i++)
+		value[i] = g_strdup(g_getenv(kept[i]));
+	clearenv();
+	for (size_t i = 0; i < G_N_ELEMENTS(kept); i++)
+		if (value[i])
+			g_setenv(kept[i], value[i], TRUE);
+	/* No GL for a few labels, no settings of a user on disk, no other
+	 * process's modules, no bus but the accessibility bus. */
+	g_setenv("GSK_RENDERER", "cairo", TRUE);
+	g_setenv("GDK_DEBUG", "gl-disable", TRUE);
+	g_setenv("GSETTINGS_BACKEND", "memory", TRUE);
+	g_setenv("GIO_USE_VFS", "local", TRUE);
+	g_setenv("GIO_USE_VOLUME_MONITOR", "unix", TRUE);
+	g_setenv("GTK_USE_PORTAL", "0", TRUE);
+	g_setenv("GTK_IM_MODULE", "gtk-im-context-simple", TRUE);
+	g_setenv("DBUS_SESSION_BUS_ADDRESS", "disabled:", TRUE);
+	if (!g_getenv("AT_SPI_BUS_ADDRESS"))
+		g_setenv("GTK_A11Y", "none", TRUE);
+}
+
+static gboolean timed_out(gpointer p)
+{
+	prompt_no(p, "timeout");
+	return G_SOURCE_REMOVE;
+}
+
+static gboolean told_to_end(gpointer p)
+{
+	prompt_no(p, "closed");
+	return G_SOURCE_REMOVE;
+}
+
+static gboolean never_shown(gpointer data)
+{
+	struct prompt *p = data;
+
+	if (!p->painted)
+		prompt_no(p, "hidden");
+	return G_SOURCE_REMOVE;
+}
+
+/* Nothing comes after the sheet: what does come, or the end, is the end. */
+static gboolean core_spoke(int fd, GIOCondition condition, gpointer p)
+{
+	(void)fd, (void)condition;
+	prompt_no(p, "lost");
+	return G_SOURCE_REMOVE;
+}
+
+static int ask(struct prompt *p)
+{
+	p->loop = g_main_loop_new(NULL, FALSE);
+	g_timeout_add(p->sheet.timeout, timed_out, p);
+	g_timeout_add(MAP_WAIT, never_shown, p);
+	g_unix_signal_add(SIGTERM, told_to_end, p);
+	g_unix_signal_add(SIGINT, told_to_end, p);
+	g_unix_fd_add(p->core, G_IO_IN | G_IO_HUP | G_IO_ERR, core_spoke, p);
+	view_build(p);
+	guard_attach(p);
+	gtk_window_present(GTK_WINDOW(p->window));
+	trace("built");
+	g_main_loop_run(p->loop);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static unsigned char bytes[SHEET_MAX];
+	static struct prompt prompt = {.core = CORE};
+	bool picker = argc == 2 && !strcmp(argv[1], "--pick");
+	struct prompt *p = &prompt;
+
+	trace("main");
+	if ((argc != 1 && !picker) || geteuid() == 0)
+		return EXIT_SHEET;
+	keep_environment();
+	ptrdiff_t n = read_sheet(CORE, bytes);
+	const char *wrong = n < 0 ? "not one whole sheet" : sheet_parse(&p->sheet, bytes, (size_t)n, picker);
+	if (wrong) {
+		fprintf(stderr, "bailey-prompt: %s\n", wrong);
+		return EXIT_SHEET;
+	}
+	/* The core has looked at this process before it sent the sheet; from here on
+	 * nobody does. */
+	prctl(PR_SET_DUMPABLE, 0);
+	if (picker)
+		g_setenv("LANGUAGE", p->sheet.one[TAG_LANGUAGE], TRUE);
+	if (!gtk_init_check()) {
+		if (!picker)
+			prompt_no(p, "lost");
+		return EXIT_DISPLAY;
+	}
+	trace("gtk");
+	view_settings(&p->sheet);
+	return picker ? pick_folder(&p->sheet, CORE) : ask(p);
+}

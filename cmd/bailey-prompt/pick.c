@@ -1,0 +1,76 @@
+#define _GNU_SOURCE /* O_PATH */
+/* Lets a person choose a folder by GTK's own chooser, which reads the person's
+ * files in this process. It writes none: no bookmark, no recent file, no folder. */
+#include "prompt.h"
+
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* How long the core may take to open what was picked, milliseconds. */
+enum { OPEN_WAIT = 10000 };
+
+struct choice {
+	GMainLoop *loop;
+	char *path;
+};
+
+static void chosen(GtkNativeDialog *d, int response, gpointer data)
+{
+	struct choice *c = data;
+	GFile *file = response == GTK_RESPONSE_ACCEPT ? gtk_file_chooser_get_file(GTK_FILE_CHOOSER(d)) : NULL;
+
+	c->path = file ? g_file_get_path(file) : NULL;
+	g_clear_object(&file);
+	g_main_loop_quit(c->loop);
+}
+
+static gboolean end(gpointer loop)
+{
+	g_main_loop_quit(loop);
+	return G_SOURCE_REMOVE;
+}
+
+static gboolean core_spoke(int fd, GIOCondition condition, gpointer loop)
+{
+	(void)fd, (void)condition;
+	return end(loop);
+}
+
+static void send_folder(const char *path, int core)
+{
+	int fd = path ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) != 0) {
+		prompt_send(core, "none\n", strlen("none\n"), -1);
+		return;
+	}
+	char *line = g_strdup_printf("picked %llu %llu %zu\n%s", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino, strlen(path), path);
+	prompt_send(core, line, strlen(line), fd);
+	g_free(line);
+	/* Until the core has compared, the folder's inode stays taken. */
+	poll(&(struct pollfd){.fd = core, .events = POLLIN}, 1, OPEN_WAIT);
+}
+
+int pick_folder(const struct sheet *s, int core)
+{
+	struct choice c = {.loop = g_main_loop_new(NULL, FALSE)};
+	GtkFileChooserNative *n = gtk_file_chooser_native_new(s->one[TAG_TITLE], NULL, GTK_FILE_CHOOSER_ACTION_SELECT_FOLDER, s->one[TAG_YES], s->one[TAG_NO]);
+	GFile *home = g_file_new_for_path(g_get_home_dir());
+
+	gtk_file_chooser_set_create_folders(GTK_FILE_CHOOSER(n), FALSE);
+	gtk_file_chooser_set_current_folder(GTK_FILE_CHOOSER(n), home, NULL);
+	g_signal_connect(n, "response", G_CALLBACK(chosen), &c);
+	g_unix_signal_add(SIGTERM, end, c.loop);
+	g_unix_fd_add(core, G_IO_IN | G_IO_HUP | G_IO_ERR, core_spoke, c.loop);
+	gtk_native_dialog_show(GTK_NATIVE_DIALOG(n));
+	trace("built");
+	g_main_loop_run(c.loop);
+	send_folder(c.path, core);
+	return 0;
+}
