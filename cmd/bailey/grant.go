@@ -62,6 +62,8 @@ func stateName(s grantv1.State) string {
 		return "expired"
 	case grantv1.State_STATE_REVOKED:
 		return "revoked"
+	case grantv1.State_STATE_DENIED:
+		return "denied"
 	}
 	return "unknown"
 }

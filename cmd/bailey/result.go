@@ -273,6 +273,8 @@ func decidedByName(d grantv1.DecidedBy) string {
 		return string(capability.ByTerminal)
 	case grantv1.DecidedBy_DECIDED_BY_COMMAND_LINE:
 		return string(capability.ByCommandLine)
+	case grantv1.DecidedBy_DECIDED_BY_PROMPT:
+		return string(capability.ByPrompt)
 	}
 	return string(capability.ByRemembered)
 }

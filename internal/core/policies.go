@@ -18,7 +18,7 @@ const policiesKey = "policies"
 // is forgotten, on the record, and will be asked again. A core that was killed
 // between the record and the file pays the same price.
 func CheckPolicies(ctx context.Context, p *grant.Policies, log *audit.Log, say *slog.Logger) error {
-	if len(p.List()) == 0 {
+	if p.Empty() {
 		return nil
 	}
 	last := ""

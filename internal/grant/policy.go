@@ -71,13 +71,17 @@ type File interface {
 type Policies struct {
 	file File
 
-	mu   sync.Mutex
-	rows []Remembered
+	mu      sync.Mutex
+	rows    []Remembered
+	refused []Refused
 }
 
 type policyFile struct {
 	Version int          `json:"version"`
 	Rows    []Remembered `json:"remembered"`
+	// Refused is left out where there is none, so that the digest of an older
+	// file stays.
+	Refused []Refused `json:"refused,omitempty"`
 }
 
 // OpenPolicies reads the store. A file that does not parse is an error, never
@@ -95,10 +99,10 @@ func OpenPolicies(f File) (*Policies, error) {
 	var pf policyFile
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(&pf); err != nil || pf.Version != 1 || len(pf.Rows) > limits.Remembered {
+	if err := dec.Decode(&pf); err != nil || pf.Version != 1 || len(pf.Rows) > limits.Remembered || len(pf.Refused) > limits.Remembered {
 		return nil, errs.Wrap(errs.HomeUnusable, op, err).With("the file of remembered permissions is damaged").WithHint("move policies.json away; what was remembered will be asked again")
 	}
-	p.rows = pf.Rows
+	p.rows, p.refused = pf.Rows, pf.Refused
 	return p, nil
 }
 
@@ -107,19 +111,19 @@ func OpenPolicies(f File) (*Policies, error) {
 func (p *Policies) Digest() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return digest(p.rows)
+	return digest(p.rows, p.refused)
 }
 
-func digest(rows []Remembered) string {
-	if len(rows) == 0 {
+func digest(rows []Remembered, refused []Refused) string {
+	if len(rows)+len(refused) == 0 {
 		return "empty"
 	}
-	sum := sha256.Sum256(encode(rows))
+	sum := sha256.Sum256(encode(rows, refused))
 	return hex.EncodeToString(sum[:])
 }
 
-func encode(rows []Remembered) []byte {
-	b, err := json.MarshalIndent(policyFile{Version: 1, Rows: rows}, "", "  ")
+func encode(rows []Remembered, refused []Refused) []byte {
+	b, err := json.MarshalIndent(policyFile{Version: 1, Rows: rows, Refused: refused}, "", "  ")
 	if err != nil {
 		panic("BUG: policies do not encode: " + err.Error())
 	}
@@ -135,7 +139,7 @@ func (p *Policies) Remember(r Remembered, record func(digest string) error) erro
 	if len(p.rows) >= limits.Remembered {
 		return errs.New(errs.CoreBusy, op).With("too many permissions are remembered").WithHint("forget one with `bailey grant revoke ID`")
 	}
-	return p.replace(append(append([]Remembered(nil), p.rows...), r), record)
+	return p.replace(append(append([]Remembered(nil), p.rows...), r), p.refused, record)
 }
 
 // Extend adds models, by digest, to those that the directory of an id is
@@ -159,7 +163,7 @@ func (p *Policies) Extend(id capability.ID, models []string, record func(digest 
 			return nil
 		}
 		rows[i].Models = all
-		return p.replace(rows, record)
+		return p.replace(rows, p.refused, record)
 	}
 	return errs.New(errs.NotFound, "grant.extend")
 }
@@ -177,7 +181,7 @@ func (p *Policies) Forget(id capability.ID, record func(digest string) error) (R
 					rest[j].Models = slices.Delete(slices.Clone(o.Models), at, at+1)
 				}
 			}
-			return r, p.replace(rest, record)
+			return r, p.replace(rest, p.refused, record)
 		}
 	}
 	return Remembered{}, errs.New(errs.NotFound, "grant.forget").With("no grant that is live or remembered has that id").WithHint("`bailey grant list` shows them")
@@ -187,17 +191,17 @@ func (p *Policies) Forget(id capability.ID, record func(digest string) error) (R
 func (p *Policies) Clear(record func(digest string) error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.replace(nil, record)
+	return p.replace(nil, nil, record)
 }
 
-func (p *Policies) replace(rows []Remembered, record func(string) error) error {
-	if err := record(digest(rows)); err != nil {
+func (p *Policies) replace(rows []Remembered, refused []Refused, record func(string) error) error {
+	if err := record(digest(rows, refused)); err != nil {
 		return err
 	}
-	if err := p.file.Save(encode(rows)); err != nil {
+	if err := p.file.Save(encode(rows, refused)); err != nil {
 		return err
 	}
-	p.rows = rows
+	p.rows, p.refused = rows, refused
 	return nil
 }
 

@@ -125,14 +125,14 @@ func TestDamagedStoreIsAnError(t *testing.T) {
 
 func FuzzPolicies(f *testing.F) {
 	f.Add([]byte(`{"version":1,"remembered":[{"id":"a","path":"/a"}]}`))
-	f.Add(encode([]Remembered{rem("a", "/a", 1)}))
+	f.Add(encode([]Remembered{rem("a", "/a", 1)}, []Refused{{ID: "r", App: "studio", Kind: "file.read", Times: 2}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p, err := OpenPolicies(&memFile{data: b})
 		if err != nil {
 			return
 		}
-		out := encode(p.List())
-		if q, err := OpenPolicies(&memFile{data: out}); err != nil || len(q.List()) != len(p.List()) {
+		out := encode(p.List(), p.refused)
+		if q, err := OpenPolicies(&memFile{data: out}); err != nil || len(q.List()) != len(p.List()) || len(q.refused) != len(p.refused) {
 			t.Fatalf("does not read back: %v", err)
 		}
 	})

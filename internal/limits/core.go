@@ -23,6 +23,9 @@ const (
 	GrantsLive = 1024
 	// Remembered bounds the policies that a person keeps.
 	Remembered = 256
+	// DenialsBlock is how often a person says no to an app, a kind and an object
+	// before it may not ask again: as Android has it.
+	DenialsBlock = 2
 	// RememberedModels bounds the models that one folder is remembered with: two
 	// are used, one to find and one to write.
 	RememberedModels = 8
