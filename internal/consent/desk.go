@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+	"slices"
 	"sync"
 	"time"
 
@@ -139,11 +140,20 @@ func denialOf(q *Question, r Row) denial {
 	return denial{q.Channel, q.Task, r.Scope.Object, r.Scope.Digest, int32(r.Kind)}
 }
 
+// inert is how long the answer of a person does not count: whoever draws the
+// question holds to it too, but is not believed.
+func (q *Question) inert() time.Duration {
+	if slices.ContainsFunc(q.Rows, func(r Row) bool { return capability.Grave(r.Kind) }) {
+		return limits.PromptInertGrave
+	}
+	return limits.PromptInert
+}
+
 func (d *Desk) late(q *Question) bool { return d.clock.Boot()-q.put > limits.PromptTimeout }
 
 // Take ends a question and hands it, with its folders, to the caller. It fails
 // with errs.Denied when the question is not open on this channel, took too
-// long, names another action, or was answered on a terminal while the answer
+// long, names another action, or was answered by a person while the answer
 // was still inert; a question that fails is closed.
 func (d *Desk) Take(channel uint64, id, hash []byte, by capability.Decision) (*Question, error) {
 	const op = "consent.take"
@@ -166,10 +176,30 @@ func (d *Desk) Take(channel uint64, id, hash []byte, by capability.Decision) (*Q
 		return refuse("the answer was to another question")
 	case d.late(q):
 		return refuse("nobody answered in time")
-	case q.Ask && by == capability.ByTerminal && d.clock.Boot()-q.put < limits.PromptInert:
+	case q.Ask && by != capability.ByCommandLine && d.clock.Boot()-q.put < q.inert():
 		return refuse("the answer came before the question could be read")
 	}
 	return q, nil
+}
+
+// Withdraw takes back a question that was not answered, and reports whether it was
+// still open; the caller puts it on the record then.
+func (d *Desk) Withdraw(q *Question) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.open[q.ID] != q {
+		return false
+	}
+	delete(d.open, q.ID)
+	q.Close()
+	return true
+}
+
+// Denied reports whether the task has been refused the row already.
+func (d *Desk) Denied(q *Question, r Row) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.denied[denialOf(q, r)]
 }
 
 // lose ends a question that nobody answered.

@@ -71,10 +71,15 @@ type Task struct {
 	Started time.Time
 	Session *Session
 
+	done chan struct{}
+
 	mu    sync.Mutex
 	ended bool
 	hooks []func(Outcome)
 }
+
+// Done is closed when the task ends, before its hooks have run.
+func (t *Task) Done() <-chan struct{} { return t.done }
 
 // Open adds a session; errs.CoreBusy when there are too many, of all or of this
 // process. The last few are for processes that have none.
@@ -118,7 +123,7 @@ func (r *Registry) Idle() bool {
 
 // Begin opens a task; errs.CoreBusy when the session has too many.
 func (r *Registry) Begin(s *Session, verb string) (*Task, error) {
-	t := &Task{ID: newID(), Verb: verb, Started: r.clock.Wall(), Session: s}
+	t := &Task{ID: newID(), Verb: verb, Started: r.clock.Wall(), Session: s, done: make(chan struct{})}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.sessions[s.Channel] != s {
@@ -142,7 +147,7 @@ func (r *Registry) Begin(s *Session, verb string) (*Task, error) {
 // channel of its own for the grants it is given. It ends by [Registry.Finish] or
 // [Registry.Stop], and until then the registry is not idle.
 func (r *Registry) Own(app, surface, verb string) *Task {
-	t := &Task{ID: newID(), Verb: verb, Started: r.clock.Wall(), Session: &Session{Channel: r.next.Add(1), App: app, Surface: surface}}
+	t := &Task{ID: newID(), Verb: verb, Started: r.clock.Wall(), Session: &Session{Channel: r.next.Add(1), App: app, Surface: surface}, done: make(chan struct{})}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.tasks[t.ID] = t
@@ -219,6 +224,7 @@ func (r *Registry) end(t *Task, o Outcome) {
 	if was {
 		return
 	}
+	close(t.done)
 	for i := len(hooks) - 1; i >= 0; i-- {
 		hooks[i](o)
 	}

@@ -106,7 +106,7 @@ func TestWholeSheet(t *testing.T) {
 		language Language
 		want     string
 	}{
-		{English, `Bailey: Studio asks for permission
+		{English, `Studio asks for permission
 Studio wants to read all files in this folder, and in the folders below it:
 /home/u/project
 until this task ends, at the latest when you close the window
@@ -123,7 +123,7 @@ Don't
 Scroll down to read all
 You can answer in a moment
 Other programs on this screen could press this for you.`},
-		{German, `Bailey: Studio bittet um Erlaubnis
+		{German, `Studio bittet um Erlaubnis
 Studio möchte alle Dateien in diesem Ordner und in den Ordnern darunter lesen:
 /home/u/project
 bis diese Aufgabe endet, spätestens wenn Sie das Fenster schließen
