@@ -1,6 +1,7 @@
-// Command tour is what `make run` runs after it has built: Bailey's main job on
-// this repository's own documents, first without a model, then with two small
-// ones, each step with the command that does it. It needs no terminal, since each
+// Command tour is what `make run` runs after it has built: Studio in a window where
+// there is a display, else Bailey's main job on this repository's own documents,
+// first without a model, then with two small ones, each step with the command
+// that does it. It needs no terminal, since each
 // command grants what it needs by a flag, and keeps all that Bailey writes in
 // build/tour. Where the engine or the models are not here it says so and leaves
 // out what needs them.
@@ -23,21 +24,30 @@ func doMain() int {
 		fmt.Fprintln(os.Stderr, "tour:", err)
 		return 1
 	}
+	with, err := lookForModels(root)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "tour:", err)
+		return 1
+	}
+	why := lookForDesktop(root).missing()
+	if why == "" {
+		shown, code := tour{out: os.Stdout, run: start(root), home: studioHome}.studio(with)
+		if shown {
+			return code
+		}
+		why = "see above"
+	}
 	home := filepath.Join("build", "tour")
 	if err := os.RemoveAll(home); err != nil {
 		fmt.Fprintln(os.Stderr, "tour:", err)
 		return 1
 	}
 	t := tour{out: os.Stdout, run: start(root), home: home}
-	with, err := lookForModels(root)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "tour:", err)
-		return 1
-	}
 	if !t.all(with) {
 		return 1
 	}
 	fmt.Printf(last, filepath.Join(root, "bin", "bailey"))
+	noWindow(os.Stdout, why)
 	return 0
 }
 
