@@ -208,6 +208,24 @@ func (e *engine) unkeep(t *session.Task) {
 	}
 }
 
+// endIdle ends an engine that is kept while no grant uses it, and returns when it
+// has given the model back.
+func (e *engine) endIdle() {
+	e.mu.Lock()
+	v, kept := e.live, e.kept
+	if len(e.leases) > 0 || kept == nil {
+		e.mu.Unlock()
+		return
+	}
+	e.live, e.kept = nil, nil
+	e.mu.Unlock()
+	if v != nil {
+		v.stop(nil, false)
+		<-v.gone
+	}
+	e.core.sessions.Finish(kept, session.OK)
+}
+
 // evict ends the engine whatever it does, for a model that may not be run any
 // more, and returns when it has given the model back.
 func (e *engine) evict(why *errs.Error) {

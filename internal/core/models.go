@@ -67,6 +67,13 @@ func (e engines) Loaded(d models.Digest) bool {
 	return false
 }
 
+// EndIdle implements the Engines of service/model.
+func (e engines) EndIdle(d models.Digest) {
+	for _, v := range e.of(d) {
+		v.endIdle()
+	}
+}
+
 // End implements the Engines of service/model.
 func (e engines) End(d models.Digest) error {
 	for _, v := range e.of(d) {

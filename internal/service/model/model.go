@@ -61,6 +61,9 @@ type Service struct {
 type Engines interface {
 	// Loaded reports whether an engine holds the model.
 	Loaded(models.Digest) bool
+	// EndIdle ends those that hold it and that no grant uses, and returns when they
+	// have released it.
+	EndIdle(models.Digest)
 	// End ends the engines that hold it, and returns when they are gone and have
 	// released it.
 	End(models.Digest) error
@@ -199,6 +202,8 @@ func (s *Service) Remove(ctx context.Context, in *modelv1.RemoveRequest) (*model
 	if err != nil {
 		return nil, err
 	}
+	// One that is only kept for the next question holds nobody up.
+	s.Engines.EndIdle(m.Digest)
 	if s.Store.InUse(m.Digest) && !in.Force {
 		return nil, errs.New(errs.ModelInUse, "model.remove").With(m.Name)
 	}

@@ -126,6 +126,7 @@ func (r *rig) inspect(_ context.Context, f *modelfile.File) (*modelv1.Facts, err
 
 // Loaded and End are those of Engines.
 func (r *rig) Loaded(d models.Digest) bool { return r.loaded[d] }
+func (r *rig) EndIdle(models.Digest)       {}
 func (r *rig) End(d models.Digest) error   { delete(r.loaded, d); return nil }
 
 type collected struct{ b [][]byte }
