@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 	"unicode/utf8"
 
 	"github.com/bailey-run/bailey/internal/client"
@@ -97,7 +99,7 @@ func chat(ctx context.Context, c *cli, call *call) error {
 	if call.has("list") || call.has("search") {
 		return c.conversations(ctx, call)
 	}
-	o, err := c.chatOptions(call)
+	o, err := c.chatOptions(ctx, call)
 	if err != nil {
 		return err
 	}
@@ -134,7 +136,7 @@ func (c *cli) connector(call *call) func(context.Context) (*client.Client, error
 	return func(ctx context.Context) (*client.Client, error) { return c.dial(ctx, call, true) }
 }
 
-func (c *cli) chatOptions(call *call) (o chatOptions, err error) {
+func (c *cli) chatOptions(ctx context.Context, call *call) (o chatOptions, err error) {
 	if len(call.args) > 0 {
 		o.model = call.args[0]
 	}
@@ -153,7 +155,7 @@ func (c *cli) chatOptions(call *call) (o chatOptions, err error) {
 		return o, err
 	}
 	if file := call.value("json-schema"); file != "" {
-		if o.schema, err = readText(file, limits.ChatSchema, "the JSON schema"); err != nil {
+		if o.schema, err = readText(ctx, file, limits.ChatSchema, "the JSON schema"); err != nil {
 			return o, err
 		}
 	}
@@ -193,14 +195,28 @@ func sampling(call *call) (*enginev1.Sampling, error) {
 	return s, nil
 }
 
-// readText reads a file of at most so many bytes of UTF-8.
-func readText(name string, most int, what string) (string, error) {
-	f, err := os.Open(name)
+// readText reads a file of at most so many bytes of UTF-8, and something. A pipe
+// that somebody writes to is one (a shell's `<(…)`); opening one that nobody
+// writes to would wait for ever, so it is opened without waiting, and is empty.
+func readText(ctx context.Context, name string, most int, what string) (string, error) {
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return "", errs.Wrap(errs.Usage, "cli.chat", err).With(what + " cannot be read: " + visible.Path(name)).WithHint("check the name and the mode of the file")
 	}
 	defer f.Close()
-	return readAll(f, most, what)
+	info, err := f.Stat()
+	switch {
+	case err == nil && info.IsDir():
+		return "", usage(visible.Path(name)+" is a folder", "name the file with "+what)
+	case err == nil && info.Mode()&os.ModeNamedPipe != 0:
+		// One whose writer says nothing is given up with the command.
+		defer context.AfterFunc(ctx, func() { _ = f.SetReadDeadline(time.Now()) })()
+	}
+	text, err := readAll(f, most, what)
+	if err == nil && strings.TrimSpace(text) == "" {
+		err = usage(what+" in "+visible.Path(name)+" is empty", "an empty schema that allows everything is {}")
+	}
+	return text, err
 }
 
 func readAll(r io.Reader, most int, what string) (string, error) {
