@@ -198,8 +198,7 @@ int main(int argc, char **argv)
 	/* The core has looked at this process before it sent the sheet; from here on
 	 * nobody does. */
 	prctl(PR_SET_DUMPABLE, 0);
-	if (picker)
-		g_setenv("LANGUAGE", p->sheet.one[TAG_LANGUAGE], TRUE);
+	view_environment(&p->sheet, picker);
 	if (!gtk_init_check()) {
 		if (!picker)
 			prompt_no(p, "lost");

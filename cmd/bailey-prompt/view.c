@@ -30,6 +30,7 @@ static const char *const palettes[] = {
 static const char rules[] =
 	"window.ask { background: @bg; color: @fg; font: 11pt sans-serif; }"
 	"window.ask.solid-csd { border: 1px solid @line; padding: 0; box-shadow: none; }"
+	"window.ask.csd { border: 1px solid @line; border-radius: 12px; box-shadow: 0 4px 18px alpha(black, 0.45); }"
 	"window.ask .titlebar { background: none; border: none; box-shadow: none; padding: 0; min-height: 0; border-radius: 0; }"
 	".bar { padding: 16px 24px 2px 24px; font-size: 9.5pt; font-weight: 600; color: @dim; }"
 	".heading { font-size: 14.5pt; font-weight: 700; margin-bottom: 2px; }"
@@ -72,17 +73,30 @@ static bool right_to_left(const char *language)
 	return false;
 }
 
+static bool dark(const struct sheet *s)
+{
+	return s->one[TAG_SCHEME] && !strcmp(s->one[TAG_SCHEME], "dark");
+}
+
+/* A prompt brings all its looks, so GTK need not read a theme, which takes longer
+ * than all the rest. The chooser of folders is GTK's own. */
+void view_environment(const struct sheet *s, bool picker)
+{
+	char *theme = g_strconcat("Default", s->one[TAG_CONTRAST] ? "-hc" : "", dark(s) ? ":dark" : "", NULL);
+
+	g_setenv("GTK_THEME", picker ? theme : "Empty", TRUE);
+	if (picker)
+		g_setenv("LANGUAGE", s->one[TAG_LANGUAGE], TRUE);
+	g_free(theme);
+}
+
 void view_settings(const struct sheet *s)
 {
-	bool dark = s->one[TAG_SCHEME] && !strcmp(s->one[TAG_SCHEME], "dark");
-	bool high = s->one[TAG_CONTRAST] != NULL;
 	GtkCssProvider *css = gtk_css_provider_new();
-	char *sheet = g_strconcat(palettes[(high ? 2 : 0) + (dark ? 1 : 0)], rules, NULL);
+	char *sheet = g_strconcat(palettes[(s->one[TAG_CONTRAST] ? 2 : 0) + (dark(s) ? 1 : 0)], rules, NULL);
 
-	g_object_set(gtk_settings_get_default(), "gtk-application-prefer-dark-theme", dark,
-		"gtk-theme-name", high ? "Default-hc" : "Default", "gtk-enable-animations", FALSE,
-		"gtk-recent-files-enabled", FALSE, "gtk-xft-dpi", (int)(96 * 1024 / 1000.0 * s->scale),
-		"gtk-overlay-scrolling", FALSE, NULL);
+	g_object_set(gtk_settings_get_default(), "gtk-enable-animations", FALSE, "gtk-xft-dpi", (int)(96 * 1024 / 1000.0 * s->scale),
+		"gtk-recent-files-enabled", FALSE, "gtk-overlay-scrolling", FALSE, NULL);
 	gtk_widget_set_default_direction(right_to_left(s->one[TAG_LANGUAGE]) ? GTK_TEXT_DIR_RTL : GTK_TEXT_DIR_LTR);
 	gtk_css_provider_load_from_data(css, sheet, -1);
 	gtk_style_context_add_provider_for_display(gdk_display_get_default(), GTK_STYLE_PROVIDER(css), GTK_STYLE_PROVIDER_PRIORITY_APPLICATION);
@@ -125,7 +139,6 @@ static GtkWidget *object(struct prompt *p, const char *text)
 			g_string_append(shown, "\u200e");
 	}
 	w = label(p, shown->str, "object");
-	gtk_label_set_wrap_mode(GTK_LABEL(w), PANGO_WRAP_CHAR);
 	gtk_accessible_update_property(GTK_ACCESSIBLE(w), GTK_ACCESSIBLE_PROPERTY_LABEL, text, -1);
 	g_string_free(shown, TRUE);
 	return w;
@@ -299,6 +312,8 @@ static GtkWidget *foot(struct prompt *p, int width)
 	p->status = label(p, p->sheet.one[TAG_WAIT], "status");
 	g_object_set(p->status, "accessible-role", GTK_ACCESSIBLE_ROLE_STATUS, NULL);
 	gtk_box_set_homogeneous(GTK_BOX(buttons), TRUE);
+	gtk_widget_set_hexpand(buttons, FALSE);
+	gtk_widget_set_valign(buttons, GTK_ALIGN_CENTER);
 	gtk_box_append(GTK_BOX(buttons), p->no);
 	gtk_box_append(GTK_BOX(buttons), p->yes);
 	gtk_box_append(GTK_BOX(all), p->status);
