@@ -11,6 +11,8 @@ func exceptions() []exception {
 		{"system", "internal/hosts", "imports os", "it owns the pipes of the hosts that it starts, and is handed their programs open"},
 		{"system", "internal/hosts", "imports net", "a host's one connection is a stream of a socketpair, on which descriptors ride"},
 		{"system", "internal/hosts/hosts_linux.go", "imports golang.org/x/sys/unix", "the pair has to be made in one call with its flags"},
+		{"system", "internal/window", "imports os", "the ends of pipes that pages read are open files"},
+		{"system", "internal/window", "imports net", "a host's one connection is a stream of a socketpair, on which descriptors ride"},
 		{"system", "internal/core/core.go", "imports os", "it hands the worker's binary, opened once, to each start"},
 		{"system", "internal/workerkit/run.go", "imports os", "a worker's words go to the standard error that it was born with"},
 		{"system", "internal/workerkit/peer.go", "imports os", "the end of a socket that the core made comes as an open file"},

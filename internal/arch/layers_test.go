@@ -24,6 +24,7 @@ func layers() []layer {
 		{"subsystem", []string{
 			"internal/ipc", "internal/grant", "internal/audit", "internal/consent", "internal/supervise", "internal/hosts",
 			"internal/workerkit", "internal/session", "internal/client", "internal/models", "internal/prompthost",
+			"internal/apps", "internal/window",
 		}, true},
 		// Services never import each other; neither do kinds of workers.
 		{"service", []string{"internal/service/*"}, false},

@@ -13,19 +13,24 @@ import (
 	"github.com/bailey-run/bailey/internal/wire/errorsv1"
 )
 
-// encodeError returns err as it travels: code, sentence with detail, hint.
-// Never the operation or the cause.
+// encodeError returns the bytes of [ErrorMessage].
 func encodeError(err error) []byte {
-	e := toError(err)
-	b, merr := proto.Marshal(&errorsv1.Error{
-		Code:    string(e.Code),
-		Message: clip(e.Message(), limits.IPCErrorText),
-		Hint:    clip(e.HintText(), limits.IPCErrorText),
-	})
+	b, merr := proto.Marshal(ErrorMessage(err))
 	if merr != nil {
 		panic("BUG: an error does not encode: " + merr.Error())
 	}
 	return b
+}
+
+// ErrorMessage returns err as it travels: code, sentence with detail, hint. Never
+// the operation or the cause.
+func ErrorMessage(err error) *errorsv1.Error {
+	e := toError(err)
+	return &errorsv1.Error{
+		Code:    string(e.Code),
+		Message: clip(e.Message(), limits.IPCErrorText),
+		Hint:    clip(e.HintText(), limits.IPCErrorText),
+	}
 }
 
 // decodeError returns the error that a peer sent. The sentence is this side's

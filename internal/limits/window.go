@@ -14,6 +14,9 @@ const (
 	// WindowFrame bounds a frame between host and core: a message of the page,
 	// which is what one IPC frame carries, and what is around it.
 	WindowFrame = IPCBody + 4096
+	// SurfaceMessage bounds a message between a page and the core, without what is
+	// around it; the schema says the same.
+	SurfaceMessage = 1044480
 	// WindowWord bounds the words of the wire, "navigation" or "crashed".
 	WindowWord = 64
 	// WindowDetail bounds what a host says more of a refusal.
@@ -75,3 +78,6 @@ const (
 	// that their windows are closed.
 	WindowsTold = time.Second
 )
+
+// ScaleOne is the usual size of text, in thousandths.
+const ScaleOne = 1000

@@ -1,0 +1,136 @@
+package window
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/capability"
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/plat/folder"
+	"github.com/bailey-run/bailey/internal/session"
+	"github.com/bailey-run/bailey/internal/wire/grantv1"
+)
+
+// document is one page of a window: the principal. It has a session of its own,
+// so that nothing that it was granted is worth anything to the next.
+type document struct {
+	window *Window
+	sess   *session.Session
+	// committed is whether the host has said that a page is there; before that
+	// nothing may be called.
+	committed bool
+	// ctx is that of every call; it carries the session.
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	unwatch func()
+
+	mu    sync.Mutex
+	ended bool
+	// calls run, and their requests take so many bytes.
+	calls, bytes int
+	streams      map[streamID]*stream
+	// fetched are the streams by the request that took them.
+	fetched     map[uint64]*stream
+	subscribers []*subscriber
+	picked      []picked
+	// opening counts drops that are being opened.
+	opening int
+}
+
+// picked is a folder that a person chose, until a question names it.
+type picked struct {
+	token  [16]byte
+	folder *folder.Folder
+	until  time.Duration
+}
+
+// newDocument opens a document of the host pid. It is not the window's yet.
+func (w *Window) newDocument(pid int, committed bool) (*document, error) {
+	s, err := w.m.cfg.Sessions.Open(w.app.ID, w.app.SurfaceName(), pid)
+	if err != nil {
+		return nil, err
+	}
+	// The host is of our own release: the core started it.
+	s.Greet()
+	d := &document{window: w, sess: s, committed: committed, streams: map[streamID]*stream{}, fetched: map[uint64]*stream{}}
+	d.ctx, d.cancel = context.WithCancelCause(session.With(w.m.life, s))
+	d.unwatch = w.m.cfg.Watch(s.Channel, func(id capability.ID, state grantv1.State) {
+		d.each(func(s *subscriber) { s.grant(id, state) })
+	})
+	w.m.mu.Lock()
+	w.m.documents[s.Channel] = d
+	w.m.mu.Unlock()
+	return d, nil
+}
+
+// commit makes a new document the window's; the one before is over when it
+// returns.
+func (w *Window) commit(l *link) error {
+	d, err := w.newDocument(l.host.PID, true)
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	old := w.doc
+	w.doc = d
+	w.mu.Unlock()
+	if old != nil {
+		w.over(old)
+	}
+	return nil
+}
+
+// over ends all that was a document's: calls, streams, tasks, and with the tasks
+// its grants.
+func (w *Window) over(d *document) {
+	d.mu.Lock()
+	d.ended = true
+	streams := make([]*stream, 0, len(d.streams))
+	for _, s := range d.streams {
+		streams = append(streams, s)
+	}
+	chosen := d.picked
+	d.picked = nil
+	d.mu.Unlock()
+	d.cancel(errs.New(errs.Cancelled, "window.document"))
+	for _, s := range streams {
+		s.stop()
+	}
+	for _, p := range chosen {
+		p.folder.Close()
+	}
+	w.m.mu.Lock()
+	delete(w.m.documents, d.sess.Channel)
+	w.m.mu.Unlock()
+	w.m.cfg.Sessions.Close(d.sess)
+	d.unwatch()
+	w.m.cfg.Gone(d.sess)
+}
+
+// document is the window's present one.
+func (w *Window) document() *document {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.doc
+}
+
+// take counts a call in; false when there are too many.
+func (d *document) take(bytes int) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ended || d.calls >= limits.WindowCalls || d.bytes+bytes > limits.WindowCallBytes {
+		return false
+	}
+	d.calls++
+	d.bytes += bytes
+	return true
+}
+
+func (d *document) release(bytes int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.calls--
+	d.bytes -= bytes
+}
