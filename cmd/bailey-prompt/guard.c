@@ -168,6 +168,7 @@ static gboolean on_key(GtkEventControllerKey *c, guint key, guint code, GdkModif
 
 	(void)c;
 	*byte |= bit;
+	trace("key %u %s", key, fresh ? "fresh" : "held");
 	if (key == GDK_KEY_Tab || key == GDK_KEY_ISO_Left_Tab || key == GDK_KEY_Left || key == GDK_KEY_Right)
 		return GDK_EVENT_PROPAGATE;
 	if (key == GDK_KEY_Escape && fresh)
@@ -193,6 +194,7 @@ static void on_key_up(GtkEventControllerKey *c, guint key, guint code, GdkModifi
 
 	(void)c, (void)mods;
 	p->held[code / 8 % sizeof p->held] &= (guint8)~(1u << code % 8);
+	trace("up %u %s", key, whole ? "whole" : "stray");
 	if (!whole)
 		return;
 	p->pressed = 0;

@@ -108,8 +108,8 @@ static ptrdiff_t read_sheet(int fd, unsigned char *b)
 static void keep_environment(void)
 {
 	static const char *const kept[] = {
-		"DISPLAY", "XAUTHORITY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR", "AT_SPI_BUS_ADDRESS",
-		"HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "LC_MESSAGES", "PATH", "XDG_CONFIG_HOME",
+		"DISPLAY", "XAUTHORITY", "WAYLAND_DISPLAY", "GDK_BACKEND", "XDG_RUNTIME_DIR", "AT_SPI_BUS_ADDRESS",
+		"HOME", "LANG", "LC_ALL", "LC_CTYPE", "LC_MESSAGES", "PATH", "XDG_CONFIG_HOME",
 	};
 	char *value[G_N_ELEMENTS(kept)];
 

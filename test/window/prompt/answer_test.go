@@ -1,0 +1,168 @@
+package prompt
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/ipc"
+	"github.com/bailey-run/bailey/internal/prompthost"
+	"github.com/bailey-run/bailey/test/window/desk"
+)
+
+// TestAnswers: every way to answer, and every way not to.
+func TestAnswers(t *testing.T) {
+	d := desk.Start(t, desk.Options{})
+	short := sheet()
+	short.Timeout = 1500 * time.Millisecond
+	for _, c := range []struct {
+		name  string
+		sheet prompthost.Sheet
+		do    func(*question)
+		want  string
+	}{
+		{"yes by the keyboard", sheet(), func(q *question) { q.ready(); d.Key("Tab"); d.Key("space") }, "yes 0"},
+		{"yes by Enter, where it may", sheet(), func(q *question) { q.ready(); d.Key("Tab"); d.Key("Return") }, "yes 0"},
+		{"the focus is on no", sheet(), func(q *question) { q.ready(); d.Key("Return") }, "no denied"},
+		{"no by the keyboard", sheet(), func(q *question) { q.ready(); d.Key("space") }, "no denied"},
+		{"escape, at once", sheet(), func(*question) { d.Key("Escape") }, "no denied"},
+		{"closed by the window manager", sheet(), func(q *question) { d.Close(q.window()) }, "no closed"},
+		{"told to end", sheet(), func(q *question) { q.ready(); _ = q.p.Cmd.Process.Signal(syscall.SIGTERM) }, "no closed"},
+		{"nobody is there", short, func(*question) {}, "no timeout"},
+		{"killed", sheet(), func(q *question) { q.p.Kill() }, "no lost"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			q := start(t, d, c.sheet)
+			q.window()
+			q.until("painted", 1)
+			c.do(q)
+			q.want(c.want)
+		})
+	}
+}
+
+// TestRows: a row that was unticked is not in the answer, and without a row there
+// is no yes. The order of Tab is rows, no, yes; focus starts on no.
+func TestRows(t *testing.T) {
+	d := desk.Start(t, desk.Options{})
+	t.Run("one of three", func(t *testing.T) {
+		q := start(t, d, bundle(2))
+		q.window()
+		q.ready()
+		// From no to yes, round to the first row, to the second.
+		d.Key("Tab")
+		d.Key("Tab")
+		d.Key("Tab")
+		d.Key("space")
+		// The model's row, no, yes.
+		d.Key("Tab")
+		d.Key("Tab")
+		d.Key("Tab")
+		d.Key("space")
+		q.want("yes 0,2")
+	})
+	t.Run("none", func(t *testing.T) {
+		q := start(t, d, bundle(1))
+		q.window()
+		q.ready()
+		d.Key("Shift+Tab")
+		d.Key("space")
+		d.Key("Shift+Tab")
+		d.Key("space")
+		q.until("inert", 2)
+		// Back again: it was only the rows.
+		d.Key("space")
+		q.until("ready", 2)
+		d.Key("Escape")
+		q.want("no denied")
+	})
+}
+
+// TestLost: what ends under the prompt ends it, with a no.
+func TestLost(t *testing.T) {
+	t.Run("display", func(t *testing.T) {
+		d := desk.Start(t, desk.Options{})
+		q := start(t, d, sheet())
+		q.until("painted", 1)
+		d.Kill()
+		q.want("no lost")
+	})
+	t.Run("no display", func(t *testing.T) {
+		d := desk.Start(t, desk.Options{})
+		q := start(t, d, sheet(), "DISPLAY=:4242")
+		q.want("no lost")
+	})
+	t.Run("core", func(t *testing.T) {
+		d := desk.Start(t, desk.Options{})
+		q := start(t, d, sheet())
+		q.until("painted", 1)
+		q.conn.Close()
+		desk.Until(t, "the prompt to end with its core", q.p.Ended)
+	})
+	t.Run("core speaks on", func(t *testing.T) {
+		d := desk.Start(t, desk.Options{})
+		q := start(t, d, sheet())
+		q.until("painted", 1)
+		if _, err := q.conn.Write([]byte{1}); err != nil {
+			t.Fatal(err)
+		}
+		q.want("no lost")
+	})
+}
+
+// TestRefuses: a sheet that is none, a wrong argument and root are refused before
+// anything is shown; see internal/prompthost for thousands of broken sheets.
+func TestRefuses(t *testing.T) {
+	desk.Need(t)
+	good, err := sheet().Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(t *testing.T, b []byte, attr *syscall.SysProcAttr, args ...string) (int, string) {
+		t.Helper()
+		conn, theirs, err := ipc.Pair()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		cmd := exec.Command(filepath.Join(desk.Dir(), "bailey-prompt"), args...)
+		cmd.Env = []string{"PATH=/usr/bin:/bin"}
+		cmd.ExtraFiles = []*os.File{theirs}
+		cmd.SysProcAttr = attr
+		var words strings.Builder
+		cmd.Stderr = &words
+		if err := cmd.Start(); err != nil {
+			t.Skipf("cannot be started so here: %v", err)
+		}
+		theirs.Close()
+		_, _ = conn.Write(b)
+		_ = conn.CloseWrite()
+		_ = cmd.Wait()
+		return cmd.ProcessState.ExitCode(), words.String()
+	}
+	// The control: a good sheet gets as far as to the display that is not there.
+	if code, _ := run(t, good, nil); code != 1 {
+		t.Errorf("without a display: exit %d, want 1", code)
+	}
+	for name, b := range map[string][]byte{
+		"nothing": nil, "half": good[:len(good)/2], "more": append(good[:len(good):len(good)], good...),
+		"not a sheet": []byte(strings.Repeat("yes", 100)),
+	} {
+		if code, words := run(t, b, nil); code != 2 || !strings.Contains(words, "bailey-prompt: ") {
+			t.Errorf("%s: exit %d, %q", name, code, words)
+		}
+	}
+	if code, _ := run(t, good, nil, "--anything"); code != 2 {
+		t.Errorf("an argument that does not exist: exit %d", code)
+	}
+	t.Run("root", func(t *testing.T) {
+		attr := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER, UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}}
+		if code, _ := run(t, good, attr); code != 2 {
+			t.Errorf("root: exit %d", code)
+		}
+	})
+}
