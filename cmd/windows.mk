@@ -7,7 +7,7 @@ PKG_CONFIG ?= pkg-config
 
 # GLib's own headers fall back to the old path of the C library's; -isystem keeps
 # warnings about other people's headers out.
-hosts_cflags  := -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -fPIE -fstack-protector-strong -fstack-clash-protection \
+hosts_cflags  := -std=gnu11 -O2 -Wall -Wextra -Werror -fPIE -fstack-protector-strong -fstack-clash-protection \
 	-D_FORTIFY_SOURCE=2 -ffile-prefix-map=$(CURDIR)=.
 hosts_ldflags := -pie -s -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed,--build-id=none
 window_needs  := webkitgtk-6.0 gio-unix-2.0
