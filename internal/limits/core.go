@@ -23,6 +23,9 @@ const (
 	GrantsLive = 1024
 	// Remembered bounds the policies that a person keeps.
 	Remembered = 256
+	// PickedToken is the length of what stands for a folder that was picked, in
+	// bytes: 128 bits cannot be guessed.
+	PickedToken = 16
 	// DenialsBlock is how often a person says no to an app, a kind and an object
 	// before it may not ask again: as Android has it.
 	DenialsBlock = 2

@@ -54,6 +54,17 @@ type Service struct {
 	// Progress is how far the background work under a remembered permission is, in
 	// thousandths; 0 = there is none.
 	Progress func(capability.ID) uint32
+	// Line is where the prompts of all apps stand, and Prompter shows the one whose
+	// turn it is. Name is what an app is called, and Allows whether it may ask for a
+	// kind at all.
+	Line     *consent.Line
+	Prompter Prompter
+	Name     func(app string) string
+	Allows   func(app string, k policyv1.Kind) bool
+	// Picked opens again what a person picked for a page or dropped on it: a token
+	// of the window's, worth nothing on another. The caller closes the folder.
+	// errs.NotFound where it stands for nothing.
+	Picked func(s *session.Session, token []byte) (*folder.Folder, error)
 	// Pins is held from when a model becomes one of the store until its pin is
 	// remembered: what collects models without a pin holds the other side of it.
 	Pins sync.Locker
@@ -73,6 +84,10 @@ func (s *Service) Propose(ctx context.Context, in *grantv1.ProposeRequest) (*gra
 	q := &consent.Question{App: sess.App, Channel: sess.Channel, Task: task.ID, Verb: task.Verb}
 	out := &grantv1.ProposeResponse{InertMs: uint32(limits.PromptInert.Milliseconds())}
 	for _, w := range in.Wants {
+		if len(w.Picked) > 0 {
+			q.Close()
+			return nil, s.refused(task, w, errs.New(errs.Malformed, "grant.propose").With("only a page names what was picked"))
+		}
 		row, err := s.resolve(task, w, len(in.Wants) == 1)
 		if err != nil {
 			q.Close()
@@ -107,7 +122,7 @@ func (s *Service) resolve(t *session.Task, w *grantv1.Want, alone bool) (consent
 	if w.Kind == policyv1.Kind_KIND_MODEL_RUN {
 		return s.resolveModel(t, w, alone)
 	}
-	f, err := folder.Open(string(w.Path))
+	f, err := s.open(t, w)
 	if err != nil {
 		return consent.Row{}, err
 	}
@@ -130,17 +145,34 @@ func (s *Service) resolve(t *session.Task, w *grantv1.Want, alone bool) (consent
 	return row, nil
 }
 
+// open opens the folder of a want: a page's by what was picked, a command's by its
+// path.
+func (s *Service) open(t *session.Task, w *grantv1.Want) (*folder.Folder, error) {
+	if len(w.Picked) == 0 {
+		return folder.Open(string(w.Path))
+	}
+	if s.Picked == nil {
+		return nil, errs.New(errs.NotFound, "grant.open")
+	}
+	return s.Picked(t.Session, w.Picked)
+}
+
 // refused records a refusal and returns its error.
 func (s *Service) refused(t *session.Task, w *grantv1.Want, err error) error {
+	return s.refusedTo(t, w, grantv1.GrantServiceProposeMethod().Name, err)
+}
+
+// refusedTo is refused for any method that a want came by.
+func (s *Service) refusedTo(t *session.Task, w *grantv1.Want, method string, err error) error {
 	e := errs.From(err)
 	ev := audit.Event{
-		Kind: auditlog.Deny, Actor: actor(t), Method: grantv1.GrantServiceProposeMethod().Name, Decision: "deny", Code: string(e.Code),
+		Kind: auditlog.Deny, Actor: actor(t), Method: method, Decision: "deny", Code: string(e.Code),
 		Detail: map[string]string{"kind": capability.Name(w.Kind)}, Tagged: string(w.Path),
 	}
 	if w.Kind == policyv1.Kind_KIND_MODEL_RUN {
 		// A name that means nothing here: there is no digest to find it by.
 		ev.Detail["model"], ev.Tagged = w.Model, w.Model
-	} else {
+	} else if len(w.Path) > 0 {
 		ev.Detail["path"] = string(w.Path)
 	}
 	if lerr := s.Log.Note(ev); lerr != nil {
@@ -176,15 +208,26 @@ func (s *Service) Decide(ctx context.Context, in *grantv1.DecideRequest) (*grant
 		q.Close()
 		return nil, err
 	}
+	granted, err := s.settle(ctx, task, q, in.Accepted, by)
+	if err != nil {
+		return nil, err
+	}
+	return &grantv1.DecideResponse{Grants: granted}, nil
+}
+
+// settle mints the rows that were accepted and records the others as denied. When
+// one fails, none is left.
+func (s *Service) settle(ctx context.Context, task *session.Task, q *consent.Question, accepted []uint32, by capability.Decision) ([]*grantv1.Granted, error) {
 	yes := make([]bool, len(q.Rows))
-	for _, i := range in.Accepted {
+	for _, i := range accepted {
 		if int(i) >= len(q.Rows) || yes[i] {
 			q.Close()
-			return nil, errs.New(errs.Malformed, op)
+			return nil, errs.New(errs.Malformed, "grant.settle")
 		}
 		yes[i] = true
 	}
-	out := &grantv1.DecideResponse{}
+	var out []*grantv1.Granted
+	var err error
 	for i, row := range q.Rows {
 		if !yes[i] {
 			row.Close()
@@ -200,7 +243,7 @@ func (s *Service) Decide(ctx context.Context, in *grantv1.DecideRequest) (*grant
 			break
 		}
 		// Before it is assigned: undo has to find it.
-		out.Grants = append(out.Grants, &grantv1.Granted{Id: string(g.Row.ID), Handle: h[:], Row: uint32(i), Remembered: string(g.Row.Policy)})
+		out = append(out, &grantv1.Granted{Id: string(g.Row.ID), Handle: h[:], Row: uint32(i), Remembered: string(g.Row.Policy)})
 		if row.Model != nil {
 			s.AssignModel(g, row.Model)
 		} else if err = s.Assign(ctx, g, row.Folder); err != nil {
@@ -208,13 +251,13 @@ func (s *Service) Decide(ctx context.Context, in *grantv1.DecideRequest) (*grant
 		}
 	}
 	if err == nil {
-		err = s.together(task, q, yes, out.Grants, by)
+		err = s.together(task, q, yes, out, by)
 	}
 	if err != nil {
 		// All or nothing: what was minted goes with the failure. The folders of
 		// rows that were not reached are closed; closing twice is harmless.
 		q.Close()
-		s.undo(task, out.Grants)
+		s.undo(task, out)
 		return nil, err
 	}
 	return out, nil
@@ -327,6 +370,11 @@ func (s *Service) remember(t *session.Task, row consent.Row, by capability.Decis
 
 func (s *Service) denied(t *session.Task, q *consent.Question, row consent.Row, by capability.Decision) error {
 	s.Desk.Deny(q, []consent.Row{row})
+	if by == capability.ByPrompt && row.Asks() {
+		if err := s.refuse(t, row, by); err != nil {
+			return err
+		}
+	}
 	return s.Log.Note(audit.Event{
 		Kind: auditlog.Deny, Actor: actor(t), Decision: "deny", DecidedBy: string(by), Code: string(errs.Denied),
 		Detail: scopeDetail(row.Kind, row.Scope), Tagged: tagged(row.Kind, row.Scope),
@@ -389,6 +437,10 @@ func (s *Service) Revoke(ctx context.Context, in *grantv1.RevokeRequest) (*grant
 		return &grantv1.RevokeResponse{Ended: uint32(len(ended))}, nil
 	}
 	n, err := s.Forget(ctx, id)
+	if errs.CodeOf(err) == errs.NotFound {
+		// What an app was refused is taken away by the same word: it may ask again.
+		return &grantv1.RevokeResponse{}, s.unrefuse(ctx, a, id)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -50,6 +50,9 @@ func (s *Service) rows(ctx context.Context, all bool) ([]*grantv1.ListResponse, 
 		r.Progress = s.Progress(p.ID)
 		rows = append(rows, r)
 	}
+	for _, r := range s.Policies.Refusals() {
+		rows = append(rows, blocked(r))
+	}
 	for _, l := range s.Table.List() {
 		rows = append(rows, live(l))
 	}
@@ -96,6 +99,8 @@ func decidedBy(d capability.Decision) grantv1.DecidedBy {
 		return grantv1.DecidedBy_DECIDED_BY_TERMINAL
 	case capability.ByCommandLine:
 		return grantv1.DecidedBy_DECIDED_BY_COMMAND_LINE
+	case capability.ByPrompt:
+		return grantv1.DecidedBy_DECIDED_BY_PROMPT
 	}
 	return grantv1.DecidedBy_DECIDED_BY_UNSPECIFIED
 }
@@ -164,7 +169,15 @@ func explain(r *grantv1.ListResponse) []string {
 	who := map[grantv1.DecidedBy]string{
 		grantv1.DecidedBy_DECIDED_BY_TERMINAL:     "A person said yes on the terminal.",
 		grantv1.DecidedBy_DECIDED_BY_COMMAND_LINE: "It was given on the command line.",
+		grantv1.DecidedBy_DECIDED_BY_PROMPT:       "You said yes, in a prompt.",
 	}[r.DecidedBy]
+	if r.State == grantv1.State_STATE_DENIED {
+		return []string{
+			"You said no to this twice, in prompts.",
+			"The app gets nothing by it, and you are not asked about it again.",
+			"When you take this row away, by Revoke or with `bailey grant revoke`, the app may ask again; that alone allows nothing.",
+		}
+	}
 	if who == "" {
 		who = "It was remembered from an earlier yes."
 	}
