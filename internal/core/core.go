@@ -94,6 +94,7 @@ type Core struct {
 	table    *grant.Table
 	workers  *supervise.Supervisor
 	grants   *grantservice.Service
+	prompts  *prompter
 	models   *modelservice.Service
 	mux      *rpc.Mux
 
@@ -145,8 +146,10 @@ func New(cfg Config) *Core {
 	c.grants = &grantservice.Service{
 		Clock: cfg.Clock, Sessions: c.sessions, Table: c.table, Policies: cfg.Policies, Desk: c.desk, Log: cfg.Audit,
 		Own: cfg.Own, Wanted: c.wanted, Model: c.model, Assign: c.assign, AssignModel: c.assignModel, Forgotten: c.forgotten,
-		Progress: c.progress, Pins: c.pins.RLocker(),
+		Progress: c.progress, Pins: c.pins.RLocker(), Line: &consent.Line{}, Name: appName, Allows: appAllows,
 	}
+	c.prompts = &prompter{start: c.startPrompt, log: cfg.Log}
+	c.grants.Prompter = c.prompts
 	c.models = &modelservice.Service{
 		Clock: cfg.Clock, Sessions: c.sessions, Store: cfg.Models, Policies: cfg.Policies, Log: cfg.Audit, Own: cfg.Own,
 		Inspect: c.inspect, Memory: memory.Available, Engines: engines{c}, Unpin: c.unpin, Start: c.load,
