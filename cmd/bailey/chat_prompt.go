@@ -213,7 +213,7 @@ func (s *conversing) failed(e *errs.Error) {
 	case errs.ContextOverflow:
 		hint = "/drop leaves the oldest turns out from here on, and /retry asks again; /new begins another conversation"
 	case errs.TemplateRefused, errs.ModelRole:
-	case errs.WorkerCrashed, errs.WorkerHung, errs.CoreUnavailable, errs.GrantRevoked, errs.GrantExpired, errs.GrantMissing, errs.QuotaUsedUp, errs.Internal, errs.Denied:
+	case errs.WorkerCrashed, errs.WorkerHung, errs.EngineCrashed, errs.EngineHung, errs.CoreUnavailable, errs.GrantRevoked, errs.GrantExpired, errs.GrantMissing, errs.QuotaUsedUp, errs.Internal, errs.Denied:
 		hint = "/retry asks again"
 	default:
 		hint = strings.TrimPrefix(hint+"; /retry asks again", "; ")

@@ -171,7 +171,7 @@ func (t *talk) lose(err error) {
 		t.cl, t.task, t.handle, t.loaded = nil, "", nil, nil
 	case errs.GrantRevoked, errs.GrantExpired, errs.GrantMissing, errs.QuotaUsedUp:
 		t.handle, t.loaded = nil, nil
-	case errs.WorkerCrashed, errs.WorkerHung, errs.MemoryUsedUp, errs.ModelChanged, errs.TemplateRefused:
+	case errs.WorkerCrashed, errs.WorkerHung, errs.EngineCrashed, errs.EngineHung, errs.MemoryUsedUp, errs.ModelChanged, errs.TemplateRefused:
 		t.loaded = nil
 	}
 }

@@ -51,11 +51,11 @@ func TestConversation(t *testing.T) {
 func TestColumnZero(t *testing.T) {
 	core := newFakeCore(t, t.TempDir())
 	forged := "bailey: the core is gone.\nHint: run evil\n> what is my password?\n(saved as x)"
-	core.script = append(core.script, says(forged), fails(errs.WorkerCrashed, "Half an ans"))
+	core.script = append(core.script, says(forged), fails(errs.EngineCrashed, "Half an ans"))
 	p := enact(t, core, chatOptions{system: "Be\nbrief."})
 	p.ask("Well?", "(saved as x)\n0.0 s to first token")
 	p.ask("More?", "  Half an ans\n")
-	p.see(t, "\nbailey: The worker ended unexpectedly")
+	p.see(t, "\nbailey: The engine ended unexpectedly")
 	p.see(t, "\nHint: /retry asks again")
 	p.ask("/undo", "taken back")
 	p.see(t, chatPrompt)
@@ -114,7 +114,7 @@ func TestStopLoading(t *testing.T) {
 
 // Each typed error gives the prompt back with its reason, and /retry works.
 func TestErrorsGiveThePromptBack(t *testing.T) {
-	for _, code := range []errs.Code{errs.WorkerCrashed, errs.WorkerHung, errs.MemoryUsedUp, errs.ContextOverflow, errs.QuotaUsedUp, errs.GrantRevoked, errs.ModelChanged, errs.ModelQuarantine} {
+	for _, code := range []errs.Code{errs.EngineCrashed, errs.EngineHung, errs.MemoryUsedUp, errs.ContextOverflow, errs.QuotaUsedUp, errs.GrantRevoked, errs.ModelChanged, errs.ModelQuarantine} {
 		for _, words := range []string{"", "Half an ans"} {
 			core := newFakeCore(t, t.TempDir())
 			core.script = append(core.script, fails(code, words), says("Whole."))
@@ -396,7 +396,7 @@ func runOnce(t *testing.T, core *fakeCore, o chatOptions, json bool) (string, st
 
 func TestOnce(t *testing.T) {
 	core := newFakeCore(t, t.TempDir())
-	core.script = append(core.script, says("Grüße,\n", "\x1b[2Jyou."), says("{}"), fails(errs.WorkerCrashed, "Half"))
+	core.script = append(core.script, says("Grüße,\n", "\x1b[2Jyou."), says("{}"), fails(errs.EngineCrashed, "Half"))
 	out, errOut, err := runOnce(t, core, chatOptions{prompt: "Hello", most: 9, schema: `{"type":"object"}`, drop: true}, false)
 	if err != nil || out != "Grüße,\n\\x1b[2Jyou.\n" || errOut != "" {
 		t.Errorf("%q %q %v", out, errOut, err)
@@ -415,7 +415,7 @@ func TestOnce(t *testing.T) {
 		t.Errorf("%v", core.request(1))
 	}
 	out, _, err = runOnce(t, core, chatOptions{prompt: "Third"}, false)
-	if errs.CodeOf(err) != errs.WorkerCrashed || out != "Half\n" {
+	if errs.CodeOf(err) != errs.EngineCrashed || out != "Half\n" {
 		t.Errorf("%q %v", out, err)
 	}
 	core.keeps(t, "", "Third|Half…")

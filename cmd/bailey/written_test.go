@@ -68,13 +68,13 @@ By bailey-extract/1, in the documents' own words, found by words and by meaning 
 		t.Errorf("unfolded:\n%s", got)
 	}
 	r := withWritten(false)
-	r.written, r.writtenDone.Failed = nil, string(errs.WorkerCrashed)
+	r.written, r.writtenDone.Failed = nil, string(errs.EngineCrashed)
 	if got := printedWith(asText(0, false), r); !strings.Contains(got, "It ended early: ") {
 		t.Errorf("failed:\n%s", got)
 	}
-	r.writtenDone.Failed, r.done.ByMeaning, r.done.WithoutModel = "", "", string(errs.WorkerCrashed)
+	r.writtenDone.Failed, r.done.ByMeaning, r.done.WithoutModel = "", "", string(errs.EngineCrashed)
 	got := printedWith(asText(0, false), r)
-	if !strings.Contains(got, "It wrote nothing.") || !strings.Contains(got, "found by words alone, because the model failed (worker-crashed)") {
+	if !strings.Contains(got, "It wrote nothing.") || !strings.Contains(got, "found by words alone, because the model failed (engine-crashed)") {
 		t.Errorf("nothing:\n%s", got)
 	}
 }

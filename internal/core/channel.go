@@ -155,7 +155,7 @@ func (ch *channel) join(ctx context.Context) error {
 	defer one.Close()
 	defer two.Close()
 	// An engine that does not take the socket at once does not take its work.
-	ctx, cancel := context.WithTimeoutCause(ctx, limits.EngineSilence, errs.New(errs.WorkerHung, "core.attach"))
+	ctx, cancel := context.WithTimeoutCause(ctx, limits.EngineSilence, errs.New(errs.EngineHung, "core.attach"))
 	defer cancel()
 	engine := enginev1.NewEngineServiceClient(ch.live.worker.Conn)
 	if _, err := engine.Serve(ipc.WithFiles(ctx, one), &enginev1.ServeRequest{Handle: ch.handle[:]}); err != nil {

@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"strconv"
+	"strings"
 
 	"github.com/bailey-run/bailey/internal/audit"
 	"github.com/bailey-run/bailey/internal/auditlog"
@@ -37,7 +38,7 @@ func (c *Core) inspect(ctx context.Context, f *modelfile.File) (*modelv1.Facts, 
 	case errs.ModelRefused:
 		// The reason is of a process that has read a hostile file: it is shown, and
 		// can draw nothing.
-		return nil, errs.New(errs.ModelRefused, op).With(plain(e.Detail, limits.InspectReason))
+		return nil, errs.New(errs.ModelRefused, op).With(plain(e.Detail, limits.InspectReason)).WithHint(refusedHint(e.Detail))
 	case errs.Cancelled:
 		return nil, errs.Wrap(errs.Cancelled, op, err)
 	case errs.Deadline:
@@ -55,4 +56,16 @@ func (c *Core) inspect(ctx context.Context, f *modelfile.File) (*modelv1.Facts, 
 		return nil, errs.Wrap(errs.ModelRefused, op, err).With("what read its header in the sandbox ended on it")
 	}
 	return nil, errs.Wrap(errs.Internal, op, err)
+}
+
+// refusedHint says what to do about a reason of package gguf; empty is the code's
+// own. A worker that was taken over can choose one of these, and write none.
+func refusedHint(reason string) string {
+	switch {
+	case strings.Contains(reason, "the file ends inside"), strings.Contains(reason, "beyond the end of the file"), strings.Contains(reason, "the file became shorter"):
+		return "it is not whole: compare its size with the one where it is published, and get it again"
+	case strings.HasPrefix(reason, "it is not GGUF"), strings.HasPrefix(reason, "it does not begin like GGUF"):
+		return "name a GGUF file: most models are published in that form too, and the names end with .gguf"
+	}
+	return ""
 }

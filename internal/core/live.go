@@ -291,7 +291,7 @@ func (v *live) stop(why *errs.Error, count bool) {
 }
 
 // hang ends an engine that says nothing.
-func (v *live) hang(op string) { v.stop(errs.New(errs.WorkerHung, op), true) }
+func (v *live) hang(op string) { v.stop(errs.New(errs.EngineHung, op), true) }
 
 // watch sees the process's end, gives the file back and counts a crash.
 func (v *live) watch() {
@@ -342,7 +342,7 @@ func (v *live) died() *errs.Error {
 			return errs.New(errs.MemoryUsedUp, op)
 		}
 	}
-	return errs.New(errs.WorkerCrashed, op)
+	return errs.New(errs.EngineCrashed, op)
 }
 
 // why is what a failed call of the engine means to its caller.
@@ -385,7 +385,7 @@ func (v *live) put(ctx context.Context, l *lease, way string) (capability.Handle
 	row.Quota = quota
 	// It is answered at once, whatever the engine is at work on; one that does not
 	// answer has hung, and nobody is to wait for it.
-	within, stop := context.WithTimeoutCause(ctx, limits.EngineJoin, errs.New(errs.WorkerHung, "core.put"))
+	within, stop := context.WithTimeoutCause(ctx, limits.EngineJoin, errs.New(errs.EngineHung, "core.put"))
 	defer stop()
 	h, err := v.worker.Put(within, row, "", v.engine.core.cfg.Clock.Boot())
 	if err != nil {
@@ -455,7 +455,7 @@ func (v *live) forget(rows []placed, d time.Duration) {
 	defer cancel()
 	for _, p := range rows {
 		if !v.tellDrop(ctx, p.handle) {
-			v.stop(errs.New(errs.WorkerHung, "core.drop"), false)
+			v.stop(errs.New(errs.EngineHung, "core.drop"), false)
 			return
 		}
 	}

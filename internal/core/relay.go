@@ -136,6 +136,8 @@ type target struct {
 	worker *supervise.Worker
 	// silence is how long it may say nothing.
 	silence time.Duration
+	// hung is what it is called then.
+	hung errs.Code
 	// hang ends a worker that says nothing for so long.
 	hang func()
 	// why says what a failed call means.
@@ -189,7 +191,7 @@ func (r *call) find(ctx context.Context, q rpc.Granted) (target, capability.Hand
 			return target{}, h, err
 		}
 	}
-	return target{worker: w, silence: limits.WorkerSilence, hang: w.Kill, why: fromWorker, worked: a.worked}, h, nil
+	return target{worker: w, silence: limits.WorkerSilence, hung: errs.WorkerHung, hang: w.Kill, why: fromWorker, worked: a.worked}, h, nil
 }
 
 // findEngine returns the loaded engine of the grant's model.
@@ -207,7 +209,7 @@ func (r *call) findEngine(ctx context.Context) (target, capability.Handle, error
 	if err != nil {
 		return target{}, h, err
 	}
-	t := target{worker: v.worker, silence: limits.EngineSilence, hang: func() { v.hang(op) }, why: v.why, worked: func() {}}
+	t := target{worker: v.worker, silence: limits.EngineSilence, hung: errs.EngineHung, hang: func() { v.hang(op) }, why: v.why, worked: func() {}}
 	switch r.method.NewResponse().(type) {
 	case *enginev1.GenerateResponse, *enginev1.EmbedResponse:
 		// Nothing else is work: what an engine says of itself ends no row of crashes.
@@ -237,13 +239,13 @@ func (r *call) carry(ctx context.Context, t target, request []byte) error {
 		defer end()
 	}
 	silence := time.AfterFunc(t.silence, func() {
-		cancel(errs.New(errs.WorkerHung, op))
+		cancel(errs.New(t.hung, op))
 		t.hang()
 	})
 	defer silence.Stop()
 	fail := func(err error) error {
 		switch cause := context.Cause(ctx); errs.CodeOf(cause) {
-		case errs.WorkerHung, errs.QuotaUsedUp:
+		case t.hung, errs.QuotaUsedUp:
 			return cause
 		}
 		return t.why(err)
@@ -337,7 +339,7 @@ func (r *call) why(err error) error {
 		return cause
 	}
 	for _, g := range r.models {
-		if cause := context.Cause(g.Context()); cause != nil && errs.CodeOf(err) == errs.WorkerCrashed {
+		if cause := context.Cause(g.Context()); cause != nil && (errs.CodeOf(err) == errs.EngineCrashed || errs.CodeOf(err) == errs.WorkerCrashed) {
 			return cause
 		}
 	}

@@ -127,7 +127,7 @@ func (v *vectors) run(ctx context.Context) error {
 // again reports whether another try may do better.
 func again(err error) bool {
 	switch errs.CodeOf(err) {
-	case errs.WorkerCrashed, errs.WorkerHung, errs.MemoryUsedUp:
+	case errs.WorkerCrashed, errs.WorkerHung, errs.EngineCrashed, errs.EngineHung, errs.MemoryUsedUp:
 		return true
 	}
 	return false
@@ -216,7 +216,7 @@ func (v *vectors) try(ctx context.Context, a *assignment, l *lease) error {
 // ended waits until it is known which of both is gone, so that another try does
 // not meet the same one again.
 func (ch *channel) ended(ctx context.Context, err error) error {
-	if errs.CodeOf(err) == errs.WorkerCrashed {
+	if code := errs.CodeOf(err); code == errs.WorkerCrashed || code == errs.EngineCrashed {
 		t := time.NewTimer(limits.EngineDying)
 		defer t.Stop()
 		select {

@@ -46,6 +46,8 @@ const (
 	PostureFailed   Code = "sandbox-posture-failed"
 	WorkerCrashed   Code = "worker-crashed"
 	WorkerHung      Code = "worker-hung"
+	EngineCrashed   Code = "engine-crashed"
+	EngineHung      Code = "engine-hung"
 	Malformed       Code = "malformed"
 	TooLarge        Code = "too-large"
 	NotSupported    Code = "not-supported"
@@ -118,6 +120,8 @@ var table = []Entry{
 	{PostureFailed, ExitUnavailable, "A worker was not confined as it should be, and was ended", "run `bailey doctor`", "What was seen from outside, or tried from inside, differed from the worker's specification."},
 	{WorkerCrashed, ExitFailed, "The worker ended unexpectedly", "run the command again", "A sandboxed process crashed or was killed. The core goes on; nothing was lost."},
 	{WorkerHung, ExitFailed, "The worker made no progress and was ended", "run the command again", "A sandboxed process stopped answering."},
+	{EngineCrashed, ExitFailed, "The engine ended unexpectedly", "run the command again", "The sandboxed process that runs the model crashed or was killed. What was said so far is kept. A model that brings its engine down three times in a row is set aside."},
+	{EngineHung, ExitFailed, "The engine made no progress and was ended", "run the command again", "The sandboxed process that runs the model stopped answering. What was said so far is kept."},
 	{Malformed, ExitFailed, "A message was not in the agreed form", "", "The peer broke the protocol, and its connection was closed."},
 	{TooLarge, ExitFailed, "A message was larger than allowed", "", "Every message has a limit, named in the schema."},
 	{NotSupported, ExitUnavailable, "This is not supported here", "", "The operating system or this release cannot do it."},
@@ -125,7 +129,7 @@ var table = []Entry{
 	{ModelMissing, ExitFailed, "There is no such model", "`bailey model list` shows those that are here; `bailey model pull FILE` brings one in", "No model of the store has that name or digest."},
 	{ModelNameTaken, ExitUsage, "Another model has that name", "choose another one with --name", "A name means one model of the store."},
 	{ModelAmbiguous, ExitUsage, "More than one model fits", "name one of them", "The digits fit several digests, or no name was given and there are several models."},
-	{ModelRefused, ExitIntegrity, "The file is not a model that Bailey loads", "", "Its header is damaged, too large, or of a kind that is not loaded. It was read in a sandbox, and nothing was kept."},
+	{ModelRefused, ExitIntegrity, "The file is not a model that Bailey loads", "get it again from where it is published, or another form of it: GGUF, version 2 or 3, for text", "Its header is damaged, too large, or of a kind that is not loaded. It was read in a sandbox, and nothing was kept."},
 	{ModelChanged, ExitIntegrity, "The model is not the file that was pinned", "remove it with `bailey model rm`, then bring it in again", "Its bytes do not have the digest that was pinned, or something opened it for writing while it was in use."},
 	{ModelQuarantine, ExitIntegrity, "The model ended its engine too often and is not loaded any more", "`bailey model pin NAME` asks again and gives it another chance", "A model that makes its engine crash three times in a row is set aside by its digest."},
 	{ModelInUse, ExitFailed, "The model is in use", "end what uses it with `bailey stop`, or say --force", "An engine holds the model."},

@@ -275,7 +275,7 @@ func (p *place) try(c badmodels.Case, s *session, handle []byte) seen {
 				p.t.Errorf("%s: set aside after %d crashes", c.Name, crashes)
 			}
 			return seen{badmodels.Ends, "", 0}
-		case code == errs.WorkerCrashed || code == errs.WorkerHung || code == errs.MemoryUsedUp:
+		case code == errs.EngineCrashed || code == errs.EngineHung || code == errs.WorkerHung || code == errs.MemoryUsedUp:
 			if crashes > 2*limits.ModelCrashes {
 				p.t.Fatalf("%s: never set aside", c.Name)
 			}

@@ -201,7 +201,7 @@ func TestRevokeWhatIsShared(t *testing.T) {
 	if _, err := rest(in); !is(err, errs.GrantRevoked) {
 		t.Errorf("the answer ended with %v", err)
 	}
-	if _, err := rest(going); !is(err, errs.WorkerHung) {
+	if _, err := rest(going); !is(err, errs.EngineHung) {
 		t.Errorf("the other's answer ended with %v", err)
 	}
 	// The other's grant lives, and gets a new engine.
@@ -218,7 +218,7 @@ func TestCrashes(t *testing.T) {
 	u.pull("one", tiny(1))
 	_, g := u.run("one")
 	for range 4 { // never three in a row
-		if text, err := u.say(g.Handle, "crash"); !is(err, errs.WorkerCrashed) || text != "I " {
+		if text, err := u.say(g.Handle, "crash"); !is(err, errs.EngineCrashed) || text != "I " {
 			t.Fatalf("%q %v", text, err)
 		}
 		if text, err := u.say(g.Handle, "memory"); !is(err, errs.MemoryUsedUp) || text != "I " {
@@ -235,7 +235,7 @@ func TestCrashes(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := u.say(g.Handle, "crash"); !is(err, errs.WorkerCrashed) {
+		if _, err := u.say(g.Handle, "crash"); !is(err, errs.EngineCrashed) {
 			t.Fatal(err)
 		}
 	}
@@ -300,7 +300,7 @@ func TestEngineDoesNotTakeAGrant(t *testing.T) {
 	go func() { _, err := u.say(g.Handle, "say"); said <- err }()
 	select {
 	case err := <-said:
-		if !is(err, errs.WorkerHung) {
+		if !is(err, errs.EngineHung) {
 			t.Errorf("%v", err)
 		}
 	case <-time.After(limits.EngineJoin + wait/4):
@@ -445,7 +445,7 @@ func TestLoad(t *testing.T) {
 	if _, _, err := load(g, 1002); !is(err, errs.ModelRefused) || !strings.HasPrefix(errs.From(err).Detail, `the engine says "`) {
 		t.Errorf("refused: %v", err)
 	}
-	if _, _, err := load(g, 1001); !is(err, errs.WorkerCrashed) {
+	if _, _, err := load(g, 1001); !is(err, errs.EngineCrashed) {
 		t.Errorf("crashed: %v", err)
 	}
 	if _, err := u.say(g.Handle, "say"); err != nil {
@@ -491,7 +491,7 @@ func TestQuotaOverRestarts(t *testing.T) {
 	if _, err := u.say(gs[0].Handle, "tokens 4"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := u.say(gs[0].Handle, "crash"); !is(err, errs.WorkerCrashed) {
+	if _, err := u.say(gs[0].Handle, "crash"); !is(err, errs.EngineCrashed) {
 		t.Fatal(err)
 	}
 	// 5 + 1 + 4 are all; this engine counts nothing itself.
@@ -571,7 +571,7 @@ func TestQuotaAgainstTheEngine(t *testing.T) {
 			}
 		}
 	}
-	if n, err := embed("four", "the engine crashes here"); n != 1 || !is(err, errs.WorkerCrashed) {
+	if n, err := embed("four", "the engine crashes here"); n != 1 || !is(err, errs.EngineCrashed) {
 		t.Fatalf("%d vectors, %v", n, err)
 	}
 	if n, err := embed("four", "four", "four", "four", "four"); n != 3 || !is(err, errs.QuotaUsedUp) {

@@ -31,7 +31,7 @@ func TestEngineKilledInMidAnswer(t *testing.T) {
 	a := p.talk(c, g)
 	first := p.engine(c.PID)
 	p.signal(first, syscall.SIGKILL)
-	if err := a.end(); errs.CodeOf(err) != errs.WorkerCrashed {
+	if err := a.end(); errs.CodeOf(err) != errs.EngineCrashed {
 		t.Fatalf("the answer ended with %v", err)
 	}
 	p.crashes(1)
@@ -62,7 +62,7 @@ func TestEngineStopped(t *testing.T) {
 	begin := time.Now()
 	err := a.end()
 	took := time.Since(begin)
-	if errs.CodeOf(err) != errs.WorkerHung {
+	if errs.CodeOf(err) != errs.EngineHung {
 		t.Errorf("the answer ended with %v", err)
 	}
 	if took < limits.EngineSilence/2 || took > limits.EngineSilence+wait {
@@ -196,7 +196,7 @@ func TestQuarantine(t *testing.T) {
 	for i := range limits.ModelCrashes {
 		a := p.talk(c, g)
 		p.signal(p.engine(c.PID), syscall.SIGKILL)
-		if err := a.end(); errs.CodeOf(err) != errs.WorkerCrashed {
+		if err := a.end(); errs.CodeOf(err) != errs.EngineCrashed {
 			t.Fatalf("answer %d ended with %v", i, err)
 		}
 		p.crashes(i + 1)

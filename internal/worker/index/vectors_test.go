@@ -171,13 +171,13 @@ func TestModelThatFails(t *testing.T) {
 	}
 	for after := range 12 {
 		e := newHashed(fmt.Sprint("fails after ", after))
-		e.after, e.fail = after, errs.New(errs.WorkerCrashed, "test")
+		e.after, e.fail = after, errs.New(errs.EngineCrashed, "test")
 		a, err := x.AskBy(t.Context(), q, 1, e)
 		if err != nil || len(a.Sentences) == 0 {
 			t.Fatalf("after %d texts: %v, %v", after, a, err)
 		}
 		// Six are the measure of the model, one is the question, three the passages.
-		if failed := after < 10; failed != (a.Without == errs.WorkerCrashed) {
+		if failed := after < 10; failed != (a.Without == errs.EngineCrashed) {
 			t.Errorf("after %d texts: without %q", after, a.Without)
 		}
 		if s := a.Sentences[0]; !strings.HasPrefix(want, fmt.Sprintf("%s:%d ", s.Citations[0].Path, s.Citations[0].Line)) {
@@ -195,8 +195,8 @@ func TestVectorsAreKeptWhenTheEngineFails(t *testing.T) {
 	x := openIndex(t, root, t.TempDir(), true)
 	update(t, x)
 	e := newHashed("one")
-	e.after, e.fail = 3*limits.MeaningBatch+2, errs.New(errs.WorkerCrashed, "test")
-	if err := x.Vectors(t.Context(), e, func(int, int) {}); errs.CodeOf(err) != errs.WorkerCrashed {
+	e.after, e.fail = 3*limits.MeaningBatch+2, errs.New(errs.EngineCrashed, "test")
+	if err := x.Vectors(t.Context(), e, func(int, int) {}); errs.CodeOf(err) != errs.EngineCrashed {
 		t.Fatalf("got %v", err)
 	}
 	again := newHashed("one")

@@ -141,9 +141,9 @@ func TestModelFails(t *testing.T) {
 		t.Fatal(want, err)
 	}
 	for at := 1; at <= 2; at++ {
-		b := &believed{cosine: func(string) float32 { return 0.5 }, at: at, fail: errs.New(errs.WorkerCrashed, "test")}
+		b := &believed{cosine: func(string) float32 { return 0.5 }, at: at, fail: errs.New(errs.EngineCrashed, "test")}
 		a, err := FindBy(t.Context(), s, q, 3, b)
-		if err != nil || a.Without != errs.WorkerCrashed || fmt.Sprint(a.Sentences) != fmt.Sprint(want.Sentences) {
+		if err != nil || a.Without != errs.EngineCrashed || fmt.Sprint(a.Sentences) != fmt.Sprint(want.Sentences) {
 			t.Errorf("call %d: %v, %v", at, a, err)
 		}
 	}

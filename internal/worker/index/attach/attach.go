@@ -39,7 +39,7 @@ type Engine struct {
 
 // Gone is the code of calls on an engine that went away, for the options of the
 // connection.
-const Gone = errs.WorkerCrashed
+const Gone = errs.EngineCrashed
 
 // New takes the connection over and returns the engine at its other end. It
 // fails with errs.Malformed when the core says what cannot be, such as an

@@ -253,10 +253,10 @@ func TestContext(t *testing.T) {
 // A model that fails leaves what it wrote; a caller that is gone ends it.
 func TestEnds(t *testing.T) {
 	w := &scripted{say: func(int, string, string) (string, error) {
-		return "Releases are signed with an offline key. And then", errs.New(errs.WorkerCrashed, "test")
+		return "Releases are signed with an offline key. And then", errs.New(errs.EngineCrashed, "test")
 	}}
 	got, done := answered(t, w, notes())
-	if len(got) != 1 || done.Failed != errs.WorkerCrashed || done.Prompt != 10 {
+	if len(got) != 1 || done.Failed != errs.EngineCrashed || done.Prompt != 10 {
 		t.Errorf("%v, %+v", got, done)
 	}
 	gone := errors.New("gone")
@@ -364,14 +364,14 @@ func TestSummaryEndsEarly(t *testing.T) {
 	}
 	w := &scripted{say: func(call int, _, _ string) (string, error) {
 		if call == 3 {
-			return "", errs.New(errs.WorkerCrashed, "test")
+			return "", errs.New(errs.EngineCrashed, "test")
 		}
 		return "Releases are signed with an offline key.", nil
 	}}
 	mem := remembered{}
 	n := 0
 	done, err := Summary(t.Context(), w, files, mem, func(Sentence) error { n++; return nil })
-	if err != nil || n != 2 || done.Failed != errs.WorkerCrashed || len(mem) != 2 {
+	if err != nil || n != 2 || done.Failed != errs.EngineCrashed || len(mem) != 2 {
 		t.Errorf("%d sentences, %d kept, %+v, %v", n, len(mem), done, err)
 	}
 	w.say = func(int, string, string) (string, error) { return "Releases are signed with an offline key.", nil }

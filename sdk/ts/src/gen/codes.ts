@@ -31,6 +31,8 @@ export const errorCodes = [
   "sandbox-posture-failed",
   "worker-crashed",
   "worker-hung",
+  "engine-crashed",
+  "engine-hung",
   "malformed",
   "too-large",
   "not-supported",
