@@ -45,7 +45,8 @@ func (w *Window) begin(l *link, f frame) *call {
 		}
 		return nil
 	}
-	if !c.d.take(len(c.in.Message)) {
+	// What a page has read is taken in whatever else it waits for.
+	if !c.quick() && !c.d.take(len(c.in.Message)) {
 		w.denials.add("flood", w.deny("", errs.CoreBusy, "flood", ""))
 		c.fail(errs.New(errs.CoreBusy, "window.call"))
 		return nil
@@ -94,7 +95,9 @@ func (c *call) quick() bool {
 
 // run makes the call and answers it.
 func (c *call) run() {
-	defer c.d.release(len(c.in.Message))
+	if !c.quick() {
+		defer c.d.release(len(c.in.Message))
+	}
 	ctx := c.d.ctx
 	if c.in.TimeoutMs > 0 {
 		var stop context.CancelFunc
