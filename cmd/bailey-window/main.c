@@ -178,11 +178,6 @@ int main(void)
 		fputs("bailey-window: no display\n", stderr);
 		return 3;
 	}
-	/* The page's process gets what this one's environment says of the display,
-	 * and needs none of it. */
-	g_setenv("DISPLAY", ":none", TRUE);
-	g_setenv("XAUTHORITY", "/nonexistent", TRUE);
-	g_setenv("WAYLAND_DISPLAY", "none", TRUE);
 
 	window = GTK_WINDOW(gtk_window_new());
 	gtk_window_set_title(window, c.title);

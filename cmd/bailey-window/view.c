@@ -57,7 +57,7 @@ static void use_settings(WebKitSettings *s)
 	g_object_set(s, "enable-developer-extras", FALSE, "enable-html5-local-storage", FALSE, "enable-html5-database", FALSE,
 		"enable-page-cache", FALSE, "enable-webgl", FALSE, "enable-webaudio", FALSE, "enable-media", FALSE,
 		"enable-media-stream", FALSE, "enable-mediasource", FALSE, "enable-webrtc", FALSE, "enable-encrypted-media", FALSE,
-		"enable-fullscreen", FALSE, "enable-hyperlink-auditing", FALSE, "enable-back-forward-navigation-gestures", FALSE,
+		"enable-fullscreen", FALSE, "enable-back-forward-navigation-gestures", FALSE,
 		"enable-site-specific-quirks", FALSE, "allow-modal-dialogs", FALSE, "allow-file-access-from-file-urls", FALSE,
 		"allow-universal-access-from-file-urls", FALSE, "allow-top-navigation-to-data-urls", FALSE,
 		"javascript-can-open-windows-automatically", FALSE, "javascript-can-access-clipboard", FALSE,

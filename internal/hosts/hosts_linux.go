@@ -2,8 +2,10 @@ package hosts
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -16,8 +18,14 @@ import (
 const (
 	opStart = "hosts.start"
 
-	hintRoot = "run Bailey as an ordinary user with a display; as root it answers in the terminal"
+	hintDisplay = "open Bailey from your desktop, or say where the display is by WAYLAND_DISPLAY or DISPLAY; the commands of the terminal need none"
+	hintLibrary = "install WebKitGTK 6.0 (Debian: apt-get install libwebkitgtk-6.0-4)"
+	hintRoot    = "run Bailey as an ordinary user with a display; as root it answers in the terminal"
 )
+
+// loaderFailed is the exit code of the system's loader when a library is not
+// there.
+const loaderFailed = 127
 
 // Start starts a host of a kind and returns once it is confined, as seen from
 // outside, and waits for its first message. The end of ctx ends the start, not
@@ -38,6 +46,11 @@ func Start(ctx context.Context, kind string, o Options) (*Host, error) {
 	if o.Program == nil {
 		return nil, errs.New(errs.WindowUnavailable, opStart).With(spec.Program + " is not beside bailey-core")
 	}
+	g, err := give(spec, o)
+	if err != nil {
+		return nil, err
+	}
+	defer g.close()
 	mine, theirs, err := pair()
 	if err != nil {
 		return nil, errs.Wrap(errs.Internal, opStart, err)
@@ -49,15 +62,53 @@ func Start(ctx context.Context, kind string, o Options) (*Host, error) {
 		return nil, errs.Wrap(errs.Internal, opStart, err)
 	}
 	defer saidW.Close()
-	p, err := sandbox.Start(ctx, sandbox.Config{Spec: spec, Worker: o.Program, Stub: o.Stub, Conn: theirs, Stderr: saidW})
+	p, err := sandbox.Start(ctx, sandbox.Config{Spec: spec, Worker: o.Program, Stub: o.Stub, Conn: theirs, Stderr: saidW, Given: g.Given})
 	if err != nil {
 		mine.Close()
 		said.Close()
 		return nil, err
 	}
 	h := &Host{Kind: kind, Conn: mine, proc: p, words: &words{limit: limits.WorkerStderr}, done: make(chan struct{})}
+	// The child's ends have to be closed here too, or its end would not show.
+	theirs.Close()
+	saidW.Close()
 	go h.watch(said)
+	if err := h.look(ctx, spec, g.Given); err != nil {
+		h.Kill()
+		mine.Close()
+		return nil, err
+	}
 	return h, nil
+}
+
+// look waits until the host holds nothing but what it was born with, which is
+// when its loader is done and it waits for its first message, and judges it. A
+// host that is not as its spec says stays so until the time is up.
+func (h *Host) look(ctx context.Context, spec workerspec.Spec, g sandbox.Given) error {
+	ctx, cancel := context.WithTimeout(ctx, limits.HostSettles)
+	defer cancel()
+	tick := time.NewTicker(limits.HostLook)
+	defer tick.Stop()
+	for {
+		pos, err := h.proc.Posture()
+		if err == nil {
+			err = sandbox.CheckHost(pos, spec, g)
+		}
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-h.done:
+			e := errs.Wrap(errs.WorkerCrashed, opStart, fmt.Errorf("exit %d, signal %d, said %q", h.exit.Code, h.exit.Signal, h.Words()))
+			if h.exit.Code == loaderFailed {
+				e = errs.Wrap(errs.WindowUnavailable, opStart, e).With("a library of the window is missing").WithHint(hintLibrary)
+			}
+			return e
+		case <-ctx.Done():
+			return err
+		case <-tick.C:
+		}
+	}
 }
 
 // watch collects the host's last words and its end.

@@ -191,6 +191,12 @@ func Fatal() []string {
 	}
 }
 
+// Nesting are those of [Fatal] that a host needs which makes sandboxes of its own:
+// bubblewrap calls them.
+func Nesting() []string {
+	return []string{"mount", "umount2", "pivot_root", "unshare", "setns", "chroot", "sethostname"}
+}
+
 // Absent are calls that answer ENOSYS, as if the kernel had none, because
 // well-made programs then fall back to a call that a filter can check.
 func Absent() []string {

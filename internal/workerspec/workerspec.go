@@ -25,6 +25,9 @@ const (
 	// Engine workers load native libraries before they seal themselves, and
 	// may be given a GPU.
 	Engine
+	// Host processes draw what a person sees, with the system's libraries. They
+	// are no workers: they have no methods, and answer no probes.
+	Host
 )
 
 func (c Class) String() string {
@@ -37,6 +40,8 @@ func (c Class) String() string {
 		return "exec"
 	case Engine:
 		return "engine"
+	case Host:
+		return "host"
 	}
 	return "unknown"
 }
@@ -142,6 +147,9 @@ type Spec struct {
 	Program string
 	// Mounts are all that stands in the worker's root.
 	Mounts []Mount
+	// Surroundings are what stands in a host's root; nil for a worker, whose root
+	// is empty but for the mounts.
+	Surroundings *Surroundings
 	// Env is the whole environment, "NAME=value".
 	Env []string
 	// Descriptors are those that exist when the worker gets its first work;
@@ -200,9 +208,9 @@ func (s Spec) Requires(l Layer) bool {
 	return false
 }
 
-// For returns the spec of a kind.
+// For returns the spec of a kind, of worker or host.
 func For(kind string) (Spec, bool) {
-	for _, s := range All() {
+	for _, s := range append(All(), Hosts()...) {
 		if s.Kind == kind {
 			return s, true
 		}
@@ -210,6 +218,7 @@ func For(kind string) (Spec, bool) {
 	return Spec{}, false
 }
 
-// All returns the spec of every kind, in the order of the documentation. The
-// caller owns the result.
+// All returns the spec of every kind of worker, in the order of the
+// documentation. The caller owns the result. Hosts, which are started by another
+// package and answer to nobody, are in [Hosts].
 func All() []Spec { return []Spec{index(), store(), inspect(), engine(runtime.GOARCH)} }

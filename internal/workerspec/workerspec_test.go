@@ -11,8 +11,10 @@ import (
 // field fails until someone has thought about it.
 func TestEveryFieldIsClassified(t *testing.T) {
 	for typ, fields := range map[reflect.Type][]string{
-		reflect.TypeFor[Spec](): {"Kind", "Class", "Program", "Mounts", "Env", "Descriptors", "Devices", "Sockets", "Syscalls",
+		reflect.TypeFor[Spec](): {"Kind", "Class", "Program", "Mounts", "Surroundings", "Env", "Descriptors", "Devices", "Sockets", "Syscalls",
 			"Limits", "Methods", "Required", "Probes"},
+		reflect.TypeFor[Surroundings](): {"System", "Scratch", "Empty", "Proc", "Display", "Persons", "EnvNames", "Nests"},
+		reflect.TypeFor[Scratch]():      {"Path", "Bytes"},
 		reflect.TypeFor[Mount]():      {"Target", "File", "Code", "Loader", "Write", "Own"},
 		reflect.TypeFor[Descriptor](): {"Number", "Type", "For"},
 		reflect.TypeFor[Limits](): {"OpenFiles", "FileSize", "Processes", "Data", "Core", "LockedMemory",
@@ -31,11 +33,18 @@ func TestEveryFieldIsClassified(t *testing.T) {
 	}
 }
 
+// every is every kind, of worker and of host.
+func every() []Spec { return append(All(), Hosts()...) }
+
 func TestKinds(t *testing.T) {
 	seen := map[string]bool{}
-	for _, s := range All() {
-		if s.Program != WorkerProgram && s.Program != EngineProgram {
+	for _, s := range every() {
+		programs := map[Class][]string{Plain: {WorkerProgram}, Engine: {EngineProgram}, Host: {WindowProgram, PromptProgram}}
+		if !slices.Contains(programs[s.Class], s.Program) {
 			t.Errorf("%s: program %q", s.Kind, s.Program)
+		}
+		if (s.Surroundings != nil) != (s.Class == Host) {
+			t.Errorf("%s is %s and has surroundings, or has none", s.Kind, s.Class)
 		}
 		if s.Kind == "" || strings.ContainsAny(s.Kind, " -/") || seen[s.Kind] {
 			t.Errorf("kind %q", s.Kind)
@@ -44,7 +53,7 @@ func TestKinds(t *testing.T) {
 		if got, ok := For(s.Kind); !ok || !reflect.DeepEqual(got, s) {
 			t.Errorf("For(%q) is another spec", s.Kind)
 		}
-		if s.Class < Plain || s.Class > Engine || s.Class.String() == "unknown" {
+		if s.Class < Plain || s.Class > Host || s.Class.String() == "unknown" {
 			t.Errorf("%s: class %d", s.Kind, s.Class)
 		}
 	}
@@ -144,14 +153,14 @@ func TestWithMemory(t *testing.T) {
 }
 
 func TestNothingFromOutside(t *testing.T) {
-	for _, s := range All() {
+	for _, s := range every() {
 		for _, e := range s.Env {
 			name, _, ok := strings.Cut(e, "=")
 			if s.Class == Engine && name == "LD_LIBRARY_PATH" {
 				// Of the engine's own root, not of the user's.
 				continue
 			}
-			if !ok || name == "" || strings.HasPrefix(name, "LD_") || name == "GODEBUG" || name == "PATH" || name == "HOME" {
+			if !ok || name == "" || strings.HasPrefix(name, "LD_") || name == "GODEBUG" || name == "PATH" || name == "HOME" && s.Class != Host {
 				t.Errorf("%s: environment %q", s.Kind, e)
 			}
 		}

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/bailey-run/bailey/internal/workerspec"
 )
@@ -63,6 +64,8 @@ func errnoNumber(name string) (uint32, error) {
 		return 13, nil
 	case "ENOSYS":
 		return 38, nil
+	case "EAFNOSUPPORT":
+		return 97, nil
 	}
 	return 0, fmt.Errorf("errno %q is not known to filters", name)
 }
@@ -72,7 +75,11 @@ func errnoNumber(name string) (uint32, error) {
 // and native libraries alone.
 func compatFilter(spec workerspec.Spec, a arch) ([]insn, error) {
 	p := prologue(a)
+	nests := spec.Surroundings != nil && spec.Surroundings.Nests
 	for _, n := range workerspec.Fatal() {
+		if nests && slices.Contains(workerspec.Nesting(), n) {
+			continue
+		}
 		p = append(p, verdict(a, n, actKill)...)
 	}
 	for _, n := range workerspec.Absent() {
@@ -80,8 +87,17 @@ func compatFilter(spec workerspec.Spec, a arch) ([]insn, error) {
 	}
 	if len(spec.Sockets) == 0 {
 		p = append(p, verdict(a, "socket", actErrno|1)...)
+	} else {
+		b, err := socketRule(a, spec.Sockets)
+		if err != nil {
+			return nil, err
+		}
+		p = append(p, b...)
 	}
 	for _, s := range compatRules() {
+		if nests && s.Name == "clone" {
+			continue
+		}
 		b, err := rule(a, s, 0)
 		if err != nil {
 			return nil, err
@@ -95,6 +111,25 @@ func compatFilter(spec workerspec.Spec, a arch) ([]insn, error) {
 		insn{code: opRet, k: actAllow},
 	)
 	return p, checkLength(p)
+}
+
+// socketRule allows sockets of some families alone.
+func socketRule(a arch, names []string) ([]insn, error) {
+	families := map[string]uint64{"AF_UNIX": afUnix, "AF_NETLINK": afNetlink}
+	r := workerspec.Syscall{Name: "socket", Refusal: "EAFNOSUPPORT"}
+	for _, n := range names {
+		f, ok := families[n]
+		if !ok {
+			return nil, fmt.Errorf("sockets of %s are not known to filters", n)
+		}
+		alternative := []workerspec.Cond{{Arg: 0, Op: workerspec.Equal32, Value: f}}
+		if f == afNetlink {
+			// NETLINK_ROUTE of all its families.
+			alternative = append(alternative, workerspec.Cond{Arg: 2, Op: workerspec.Equal32, Value: 0})
+		}
+		r.Any = append(r.Any, alternative)
+	}
+	return rule(a, r, 0)
 }
 
 // strictFilter is the allow-list that is on before the worker gets work. self
@@ -239,6 +274,8 @@ const (
 	cloneNewFlags    = 0x7e020080 // every CLONE_NEW*: time, mount, cgroup, uts, ipc, user, pid, net
 	seccompListener  = 0x8
 	personalityQuery = 0xffffffff
+	afUnix           = 1
+	afNetlink        = 16
 	tiocsti          = 0x5412
 	tioclinux        = 0x541c
 	prSetMM          = 35

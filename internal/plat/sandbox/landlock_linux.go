@@ -12,6 +12,9 @@ const (
 	writeRights = unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE |
 		unix.LANDLOCK_ACCESS_FS_REMOVE_FILE | unix.LANDLOCK_ACCESS_FS_REMOVE_DIR |
 		unix.LANDLOCK_ACCESS_FS_MAKE_REG | unix.LANDLOCK_ACCESS_FS_MAKE_DIR | unix.LANDLOCK_ACCESS_FS_REFER
+	// fileRights are those that a rule for a file may give.
+	fileRights = unix.LANDLOCK_ACCESS_FS_EXECUTE | unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_WRITE_FILE |
+		unix.LANDLOCK_ACCESS_FS_TRUNCATE | unix.LANDLOCK_ACCESS_FS_IOCTL_DEV | unix.LANDLOCK_ACCESS_FS_RESOLVE_UNIX
 	runRights = unix.LANDLOCK_ACCESS_FS_EXECUTE | unix.LANDLOCK_ACCESS_FS_READ_FILE
 )
 
@@ -64,14 +67,21 @@ type landlockRule struct {
 	rights uint64
 }
 
-// restrictFiles restricts the calling thread to rules, with the best ABI that
-// the kernel has. no_new_privs must be set.
-func restrictFiles(rules []landlockRule) error {
+// restrict restricts the calling thread to rules, with the best ABI that the
+// kernel has; without any rule it takes only networks, abstract sockets and
+// signals away, and leaves files and mounts alone. no_new_privs must be set.
+func restrict(rules []landlockRule) error {
 	abi, err := landlockABI()
 	if err != nil {
 		return fmt.Errorf("landlock: %w", err)
 	}
 	attr, size := handled(abi)
+	if len(rules) == 0 {
+		attr.Handled_access_fs = 0
+		if size == rulesetSizeFiles {
+			return nil // nothing that this kernel could take away
+		}
+	}
 	set, err := landlockCreate(&attr, size)
 	if err != nil {
 		return fmt.Errorf("landlock_create_ruleset: %w", err)

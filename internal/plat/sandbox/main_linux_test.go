@@ -123,9 +123,9 @@ func workerMain(args []string) int {
 		case 'w':
 			err = os.WriteFile("/db/made", []byte("x"), 0o600)
 		case 'L':
-			answer, err = list(path(conn))
+			answer, err = list(argument(conn))
 		case 'R':
-			answer = readText(path(conn))
+			answer = readText(argument(conn))
 		case 'm':
 			unix.Unmount("/", 0)
 		case 'x':
@@ -149,8 +149,8 @@ func list(dir string) ([]string, error) {
 	return names, err
 }
 
-// path reads the argument of an order.
-func path(conn *os.File) string {
+// argument reads the argument of an order.
+func argument(conn *os.File) string {
 	b := make([]byte, 1)
 	if _, err := io.ReadFull(conn, b); err != nil {
 		return ""

@@ -41,10 +41,29 @@ func Check(p Posture, spec workerspec.Spec) error {
 			bad = append(bad, fmt.Sprintf(format, a...))
 		}
 	}
+	// Kernels before 5.9 do not count them.
+	note(p.Status.Filters == p.Inherited+2 || p.Status.Filters == -1 && p.Inherited == -1, "%d seccomp filters", p.Status.Filters)
+	bad = append(bad, checkConfined(p)...)
+	note(slices.Equal(p.Environ, spec.Env), "environment of %d entries", len(p.Environ))
+	bad = append(bad, checkRoot(p, spec)...)
+	bad = append(bad, checkDescriptors(p.Descriptors, spec)...)
+	bad = append(bad, checkCode(p, spec)...)
+	bad = append(bad, checkLimits(p.Limits, spec.Limits)...)
+	if len(bad) > 0 {
+		return errs.New(errs.PostureFailed, "sandbox.check").With(strings.Join(bad, "; "))
+	}
+	return nil
+}
+
+// checkConfined wants what every process of ours is, that draws or works.
+func checkConfined(p Posture) (bad []string) {
+	note := func(ok bool, format string, a ...any) {
+		if !ok {
+			bad = append(bad, fmt.Sprintf(format, a...))
+		}
+	}
 	s := p.Status
 	note(s.Seccomp == 2, "seccomp mode %d", s.Seccomp)
-	// Kernels before 5.9 do not count them.
-	note(s.Filters == p.Inherited+2 || s.Filters == -1 && p.Inherited == -1, "%d seccomp filters", s.Filters)
 	note(s.NoNewPrivs, "new privileges are possible")
 	note(s.Inheritable|s.Permitted|s.Effective|s.Bounding|s.Ambient == 0, "capabilities are left")
 	for i := range s.UID {
@@ -56,16 +75,8 @@ func Check(p Posture, spec workerspec.Spec) error {
 		note(p.Namespaces[n] != "" && p.Ours[n] != "" && p.Namespaces[n] != p.Ours[n], "%s namespace is shared", n)
 	}
 	note(p.Cwd == "/", "working directory %q", p.Cwd)
-	note(slices.Equal(p.Environ, spec.Env), "environment of %d entries", len(p.Environ))
 	note(len(p.Children) == 0, "%d children", len(p.Children))
-	bad = append(bad, checkRoot(p, spec)...)
-	bad = append(bad, checkDescriptors(p.Descriptors, spec)...)
-	bad = append(bad, checkCode(p, spec)...)
-	bad = append(bad, checkLimits(p.Limits, spec.Limits)...)
-	if len(bad) > 0 {
-		return errs.New(errs.PostureFailed, "sandbox.check").With(strings.Join(bad, "; "))
-	}
-	return nil
+	return bad
 }
 
 // checkRoot wants the empty root, the spec's mounts, and nothing else but what

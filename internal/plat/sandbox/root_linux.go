@@ -3,7 +3,6 @@ package sandbox
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -81,10 +80,14 @@ func reopen(sm setupMount) (int, error) {
 		Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,
 	})
 	if err != nil {
-		return -1, err
+		return -1, fmt.Errorf("openat2: %w", err)
 	}
 	defer unix.Close(dir)
-	return unix.OpenTree(dir, "", treeFlags|unix.AT_EMPTY_PATH)
+	fd, err := unix.OpenTree(dir, "", treeFlags|unix.AT_EMPTY_PATH)
+	if err != nil {
+		return -1, fmt.Errorf("open_tree: %w", err)
+	}
+	return fd, nil
 }
 
 // same compares a tree's root with the directory that the core opened.
@@ -134,7 +137,7 @@ func pivot(spec workerspec.Spec, root int, trees []int, mounts []setupMount) err
 			}
 		}
 	}
-	return step(stepRoot, leave(root))
+	return step(stepRoot, leave(root, false))
 }
 
 // attach mounts a tree at its target.
@@ -200,7 +203,7 @@ func hide(root int, name string) error {
 }
 
 // leave makes root the root and drops the host's tree.
-func leave(root int) error {
+func leave(root int, keepName bool) error {
 	if err := unix.Fchdir(root); err != nil {
 		return err
 	}
@@ -218,32 +221,14 @@ func leave(root int) error {
 	if err := unix.MountSetattr(root, "", unix.AT_EMPTY_PATH, &attr); err != nil {
 		return fmt.Errorf("mount_setattr: %w", err)
 	}
+	if keepName {
+		return nil
+	}
 	// The host's name is nobody's business.
 	return unix.Sethostname([]byte("bailey"))
 }
 
 // emptyRoot returns a detached tmpfs of a few names and no content.
 func emptyRoot() (int, error) {
-	fs, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
-	if err != nil {
-		return -1, fmt.Errorf("fsopen: %w", err)
-	}
-	defer unix.Close(fs)
-	for _, o := range [][2]string{
-		{"size", strconv.Itoa(limits.SandboxRootSize)},
-		{"nr_inodes", strconv.Itoa(limits.SandboxRootInodes)},
-		{"mode", "0700"},
-	} {
-		if err := unix.FsconfigSetString(fs, o[0], o[1]); err != nil {
-			return -1, fmt.Errorf("fsconfig %s: %w", o[0], err)
-		}
-	}
-	if err := unix.FsconfigCreate(fs); err != nil {
-		return -1, fmt.Errorf("fsconfig: %w", err)
-	}
-	fd, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, mountAttrs)
-	if err != nil {
-		return -1, fmt.Errorf("fsmount: %w", err)
-	}
-	return fd, nil
+	return newTmpfs(limits.SandboxRootSize, limits.SandboxRootInodes, "0700", mountAttrs)
 }

@@ -65,11 +65,34 @@ type Config struct {
 	Stderr *os.File
 	// Mounts has one entry for each of the spec's mounts.
 	Mounts []Mount
+	// Given is what a host is given besides its spec; a worker gets nothing.
+	Given Given
 	// Memory replaces the spec's limit of memory, bytes; 0 leaves it. [Check]
 	// wants the spec with the same ([workerspec.Spec.WithMemory]).
 	Memory uint64
 
 	seam seam
+}
+
+// Given is what differs from start to start of one kind of host.
+type Given struct {
+	// Env is the environment besides the spec's own, "NAME=value"; each name is
+	// one of the spec's.
+	Env []string
+	// Places are the sockets and files of a display, or the directories of a
+	// person, by where they stand in the host's root. They are never written to.
+	Places []Place
+	// KeepName leaves the machine's own name: the cookies of X11 are found by it.
+	KeepName bool
+}
+
+// Place is one socket, file or directory that a host is given.
+type Place struct {
+	Target string
+	// At was opened by the core with O_PATH, and alone says what is meant.
+	At *os.File
+	// Path is where At was found, absolute and without links.
+	Path string
 }
 
 // Exit is how a worker ended.

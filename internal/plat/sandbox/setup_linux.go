@@ -38,6 +38,10 @@ type setup struct {
 	Args   []string     `json:"args,omitempty"`
 	Mounts []setupMount `json:"mounts,omitempty"`
 	Memory uint64       `json:"memory,omitempty"`
+	// Of a host alone.
+	Env      []string     `json:"env,omitempty"`
+	Places   []setupMount `json:"places,omitempty"`
+	KeepName bool         `json:"keep_name,omitempty"`
 	seam
 }
 
@@ -49,6 +53,8 @@ type setupMount struct {
 	Ino    uint64 `json:"ino,omitempty"`
 	// Hide is Mount.Hide.
 	Hide []string `json:"hide,omitempty"`
+	// Dir says that a place is a directory.
+	Dir bool `json:"dir,omitempty"`
 }
 
 // report is what a stub tells the core: that it is about to execute the

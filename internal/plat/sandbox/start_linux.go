@@ -24,6 +24,7 @@ const (
 	hintNamespaces = "this system refuses unprivileged user namespaces; install Bailey's package, whose AppArmor profile allows them, or ask an administrator; `bailey doctor` says more"
 	hintBinary     = "install Bailey again: the worker's binary must be readable and executable by everyone (mode 0755), and /proc must be mounted"
 	hintEngine     = "run `make engine` and install Bailey again; the engine and its library must be readable by everyone"
+	hintProc       = "a part of /proc is covered here, as in most containers; run Bailey outside of it, or work in the terminal"
 	hintKernel     = "Bailey needs Linux 5.14 or later with Landlock and seccomp switched on; `bailey doctor` says more"
 )
 
@@ -184,7 +185,15 @@ func cloneHint(err error) string {
 // introduce hands the stub its mounts and waits until it has executed the
 // worker.
 func (p *Process) introduce(c Config, sock int) error {
-	m := setup{Kind: c.Spec.Kind, Args: c.Args, Memory: c.Memory, seam: c.seam}
+	m := setup{Kind: c.Spec.Kind, Args: c.Args, Memory: c.Memory, Env: c.Given.Env, KeepName: c.Given.KeepName, seam: c.seam}
+	for _, g := range c.Given.Places {
+		var st unix.Stat_t
+		if err := unix.Fstat(int(g.At.Fd()), &st); err != nil {
+			return errs.Wrap(errs.WindowUnavailable, opStart, err).With(g.Path)
+		}
+		m.Places = append(m.Places, setupMount{Target: g.Target, From: fromPath, Path: g.Path, Dev: st.Dev, Ino: st.Ino,
+			Dir: st.Mode&unix.S_IFMT == unix.S_IFDIR})
+	}
 	var detached []int
 	defer func() {
 		for _, fd := range detached {
@@ -227,10 +236,17 @@ func (p *Process) introduce(c Config, sock int) error {
 func (r report) err(c Config) error {
 	cause := errors.New(r.Text)
 	if r.Errno != 0 {
-		cause = fmt.Errorf("%s: %w", r.Step, r.Errno)
+		cause = fmt.Errorf("%s: %w", r.Text, r.Errno)
 	}
 	switch r.Step {
+	case stepProc:
+		return errs.Wrap(errs.SandboxMissing, opStart, cause).With(r.Step).WithHint(hintProc)
 	case stepTake, stepOpen:
+		for _, g := range c.Given.Places {
+			if g.Target == r.Path {
+				return errs.Wrap(errs.WindowUnavailable, opStart, cause).With(g.Path)
+			}
+		}
 		for i, m := range c.Mounts {
 			if m.Target == r.Path {
 				return c.folderError(i, cause)
@@ -271,6 +287,9 @@ func (c Config) check() error {
 	}
 	if len(c.Mounts) != len(c.Spec.Mounts) || len(c.Mounts) > limits.SandboxMounts {
 		return bad("%d mounts where %s has %d", len(c.Mounts), c.Spec.Kind, len(c.Spec.Mounts))
+	}
+	if err := c.checkGiven(); err != nil {
+		return bad("%v", err)
 	}
 	for i, m := range c.Mounts {
 		want := c.Spec.Mounts[i]

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -14,6 +15,7 @@ import (
 // Steps of a stub, as they stand in its report.
 const (
 	stepSetup    = "setup"
+	stepProc     = "mount /proc"
 	stepTake     = "take the directory"
 	stepRoot     = "build the root"
 	stepLimits   = "set limits"
@@ -78,7 +80,12 @@ func build() error {
 	if !ok || len(spec.Mounts) != len(m.Mounts) {
 		return step(stepSetup, fmt.Errorf("no kind %q with %d mounts", m.Kind, len(m.Mounts)))
 	}
-	if err := enterRoot(spec, m, files); err != nil {
+	if spec.Class == workerspec.Host {
+		err = enterHostRoot(spec, m)
+	} else {
+		err = enterRoot(spec, m, files)
+	}
+	if err != nil {
 		return err
 	}
 	if err := step(stepSetup, unix.CloseRange(firstForeignFD, ^uint(0), unix.CLOSE_RANGE_CLOEXEC)); err != nil {
@@ -97,12 +104,17 @@ func build() error {
 			return err
 		}
 	}
-	rules, err := fileRules(spec)
+	var rules []landlockRule
+	if spec.Class == workerspec.Host {
+		rules, err = hostRules(spec, m)
+	} else {
+		rules, err = fileRules(spec)
+	}
 	if err != nil {
 		return err
 	}
 	if !m.omits(workerspec.Landlock) {
-		if err := step(stepLandlock, restrictFiles(rules)); err != nil {
+		if err := step(stepLandlock, restrict(rules)); err != nil {
 			return err
 		}
 	}
@@ -115,7 +127,7 @@ func build() error {
 		return err
 	}
 	argv := append([]string{spec.Program, spec.Kind}, m.Args...)
-	return step(stepExec, m.execute(spec, argv, spec.Env))
+	return step(stepExec, m.execute(spec, argv, slices.Concat(spec.Env, m.Env)))
 }
 
 // fileRules opens each mount as the worker will, with no capability left, and

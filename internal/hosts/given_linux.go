@@ -1,0 +1,122 @@
+package hosts
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/plat/sandbox"
+	"github.com/bailey-run/bailey/internal/workerspec"
+)
+
+// given collects what a host is given; the caller closes it.
+type given struct{ sandbox.Given }
+
+func (g *given) close() {
+	for _, p := range g.Places {
+		p.At.Close()
+	}
+}
+
+func (g *given) env(name, value string) { g.Env = append(g.Env, name+"="+value) }
+
+// add opens what is at a path, for a target.
+func (g *given) add(target, path string) error {
+	real, err := filepath.EvalSymlinks(path)
+	if err == nil {
+		var fd int
+		fd, err = unix.Openat2(unix.AT_FDCWD, real, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC,
+			Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS})
+		if err == nil {
+			g.Places = append(g.Places, sandbox.Place{Target: target, At: os.NewFile(uintptr(fd), real), Path: real})
+		}
+	}
+	return err
+}
+
+// give turns options into what the sandbox of a host takes.
+func give(spec workerspec.Spec, o Options) (_ *given, err error) {
+	g := &given{}
+	defer func() {
+		if err != nil {
+			g.close()
+		}
+	}()
+	none := func(cause error, what string) error {
+		return errs.Wrap(errs.WindowUnavailable, opStart, cause).With(what).WithHint(hintDisplay)
+	}
+	if l := o.Display.Language; regexp.MustCompile(`^[A-Za-z0-9_.@-]{1,64}$`).MatchString(l) {
+		g.env("LANG", l)
+	}
+	switch d := o.Display; {
+	case d.Wayland != "":
+		g.env("GDK_BACKEND", "wayland")
+		g.env("WAYLAND_DISPLAY", filepath.Base(workerspec.WaylandTarget))
+		if err := g.add(workerspec.WaylandTarget, d.Wayland); err != nil {
+			return nil, none(err, "the compositor's socket is not there")
+		}
+	case d.X11 != "":
+		// ":0" or ":0.0": what is behind the point is a screen.
+		m := regexp.MustCompile(`^(?:unix)?:([0-9]{1,5})(\.[0-9]{1,3})?$`).FindStringSubmatch(d.X11)
+		if m == nil {
+			return nil, none(nil, "the display is not on this machine")
+		}
+		g.env("GDK_BACKEND", "x11")
+		g.env("DISPLAY", ":"+m[1]+m[2])
+		if err := g.add(workerspec.X11Target+m[1], x11Sockets+m[1]); err != nil {
+			return nil, none(err, "the X server's socket is not there")
+		}
+		if d.XAuthority != "" {
+			g.env("XAUTHORITY", workerspec.XAuthorityTarget)
+			if err := g.add(workerspec.XAuthorityTarget, d.XAuthority); err != nil {
+				return nil, none(err, "the cookies of X11 are not there")
+			}
+			g.KeepName = true
+		}
+	default:
+		return nil, none(nil, "there is no display")
+	}
+	if o.Accessibility == "" {
+		g.env("GTK_A11Y", "none")
+	} else {
+		g.env("AT_SPI_BUS_ADDRESS", "unix:path="+workerspec.AccessibilityTarget)
+		if err := g.add(workerspec.AccessibilityTarget, o.Accessibility); err != nil {
+			return nil, errs.Wrap(errs.Internal, opStart, err)
+		}
+	}
+	if spec.Surroundings.Persons {
+		if err := g.persons(o.Home); err != nil {
+			return nil, err
+		}
+	}
+	return g, nil
+}
+
+const x11Sockets = "/tmp/.X11-unix/X"
+
+// persons gives the directories in which a person keeps files, at their own
+// paths: what is picked is a path.
+func (g *given) persons(home string) error {
+	if home == "" {
+		return errs.New(errs.Internal, opStart).With("a picker without a home")
+	}
+	g.env("HOME", home)
+	user := filepath.Base(home)
+	for _, dir := range []string{home, "/media", "/mnt", "/srv", "/run/media/" + user} {
+		real, err := filepath.EvalSymlinks(dir)
+		if err != nil {
+			continue
+		}
+		if strings.HasPrefix(real+"/", home+"/") && dir != home {
+			continue
+		}
+		if err := g.add(real, real); err != nil && dir == home {
+			return errs.Wrap(errs.FolderMissing, opStart, err).With(home)
+		}
+	}
+	return nil
+}

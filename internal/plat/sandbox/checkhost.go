@@ -1,0 +1,127 @@
+package sandbox
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/plat/proc"
+	"github.com/bailey-run/bailey/internal/workerspec"
+)
+
+// CheckHost judges the posture of a host that waits for its first message, by its
+// spec and what it was given. The error is errs.PostureFailed and names every
+// deviation.
+func CheckHost(p Posture, spec workerspec.Spec, given Given) error {
+	var bad []string
+	note := func(ok bool, format string, a ...any) {
+		if !ok {
+			bad = append(bad, fmt.Sprintf(format, a...))
+		}
+	}
+	note(p.Status.Filters == p.Inherited+1 || p.Status.Filters == -1 && p.Inherited == -1, "%d seccomp filters", p.Status.Filters)
+	bad = append(bad, checkConfined(p)...)
+	note(slices.Equal(p.Environ, slices.Concat(spec.Env, given.Env)), "environment of %d entries", len(p.Environ))
+	bad = append(bad, checkHostRoot(p, spec, given)...)
+	bad = append(bad, checkDescriptors(p.Descriptors, spec)...)
+	bad = append(bad, checkHostCode(p, spec)...)
+	bad = append(bad, checkLimits(p.Limits, spec.Limits)...)
+	if len(bad) > 0 {
+		return errs.New(errs.PostureFailed, "sandbox.check").With(strings.Join(bad, "; "))
+	}
+	return nil
+}
+
+// checkHostRoot wants nothing in the root, and nothing mounted, but what the
+// spec has and what was given; and nothing of it to be more than it must.
+func checkHostRoot(p Posture, spec workerspec.Spec, given Given) (bad []string) {
+	s := spec.Surroundings
+	var names []string
+	for _, t := range hostTargets(spec, given) {
+		name, _, _ := strings.Cut(strings.TrimPrefix(t, "/"), "/")
+		names = append(names, name)
+	}
+	for _, n := range p.Root {
+		if !slices.Contains(names, n) {
+			bad = append(bad, "a name in the root that nobody declared")
+		}
+	}
+	need := func(m proc.Mountpoint, options ...string) {
+		for _, o := range options {
+			if !m.Has(o) {
+				bad = append(bad, m.Point+" is not "+o)
+			}
+		}
+	}
+	found := map[string]bool{}
+	for _, m := range p.Mounts {
+		found[m.Point] = true
+		place := slices.IndexFunc(given.Places, func(g Place) bool { return within(m.Point, g.Target) })
+		switch {
+		case m.Point == "/":
+			need(m, "ro", "nosuid", "nodev", "noexec")
+			if m.Type != "tmpfs" {
+				bad = append(bad, "the root is "+m.Type)
+			}
+		case place >= 0:
+			need(m, "ro", "nosuid", "nodev", "noexec")
+		case slices.ContainsFunc(s.System, func(d string) bool { return within(m.Point, d) }):
+			need(m, "ro", "nosuid", "nodev")
+		case slices.Contains(spec.Devices, m.Point):
+			need(m, "ro", "nosuid", "noexec")
+		case slices.ContainsFunc(s.Scratch, func(t workerspec.Scratch) bool { return m.Point == t.Path }) && m.Type == "tmpfs",
+			s.Proc && m.Point == "/proc" && m.Type == "proc":
+			need(m, "nosuid", "nodev", "noexec")
+		default:
+			bad = append(bad, "a mount that nobody declared")
+		}
+	}
+	for _, g := range given.Places {
+		if !found[g.Target] {
+			bad = append(bad, "no mount at a place that was given")
+		}
+	}
+	if !found["/"] || !found["/usr"] {
+		bad = append(bad, "not the root of a host")
+	}
+	return bad
+}
+
+func within(point, dir string) bool { return point == dir || strings.HasPrefix(point, dir+"/") }
+
+// hostTargets lists everything that may stand in a host's root.
+func hostTargets(spec workerspec.Spec, given Given) []string {
+	s := spec.Surroundings
+	ts := slices.Concat(s.System, s.Empty, spec.Devices)
+	for _, t := range s.Scratch {
+		ts = append(ts, t.Path)
+	}
+	for _, g := range given.Places {
+		ts = append(ts, g.Target)
+	}
+	if s.Proc {
+		ts = append(ts, "/proc")
+	}
+	return ts
+}
+
+// checkHostCode wants no page that can be executed but those of the program and
+// of the system's libraries, and none that can be written too.
+func checkHostCode(p Posture, spec workerspec.Spec) (bad []string) {
+	if p.Program == "" || len(p.Code) == 0 {
+		bad = append(bad, "no program is seen")
+	}
+	for _, m := range p.Code {
+		known := m.Name == p.Program || m.Name == "[vdso]" || m.Name == "[vsyscall]" ||
+			slices.ContainsFunc(spec.Surroundings.System, func(d string) bool { return within(path.Clean(m.Name), d) })
+		if !known {
+			bad = append(bad, "code of a file that nobody declared, or of none")
+		}
+		if strings.Contains(m.Rights, "w") || strings.Contains(m.Rights, "s") {
+			bad = append(bad, "code that can be written")
+		}
+	}
+	return bad
+}
