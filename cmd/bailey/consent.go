@@ -160,7 +160,7 @@ func (c *cli) decide(ctx context.Context, verb string, rows []wanted, p *grantv1
 		return notGranted(rows, p, open)
 	}
 	d.DecidedBy = grantv1.DecidedBy_DECIDED_BY_TERMINAL
-	q := prompt.Question{Actor: "bailey " + verb}
+	q := prompt.Question{Actor: "bailey " + verb, Language: prompt.LanguageOf(c.env.Language)}
 	for i, row := range p.GetRows() {
 		q.Rows = append(q.Rows, promptRow(row, rows[i].asked))
 	}
@@ -268,7 +268,7 @@ func askAt(ctx context.Context, t terminal, q prompt.Question, inert time.Durati
 		if err := t.Hold(ctx, inert); err != nil {
 			return nil, unanswered(ctx, err)
 		}
-		if _, err := t.Write([]byte(verb + " or don't? ")); err != nil {
+		if _, err := t.Write([]byte(q.Line())); err != nil {
 			return nil, errs.Wrap(errs.Denied, "cli.ask", err).With("the question could not be shown")
 		}
 		line, err := t.ReadLine(ctx)
@@ -278,7 +278,7 @@ func askAt(ctx context.Context, t terminal, q prompt.Question, inert time.Durati
 		}
 		answer, row := q.Parse(line)
 		if c, r := t.Size(); answer != prompt.No && (c != columns || r != rows) {
-			if _, err := t.Write([]byte("\nThe terminal has another size now. Here is the question again.\n")); err != nil {
+			if _, err := t.Write([]byte("\n" + q.Resized() + "\n")); err != nil {
 				return nil, errs.Wrap(errs.Denied, "cli.ask", err).With("the question could not be shown")
 			}
 			continue
@@ -309,7 +309,7 @@ func askAt(ctx context.Context, t terminal, q prompt.Question, inert time.Durati
 func declined(verb, answer string) error {
 	said := "you answered don't"
 	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "y", "ye", "yes", "yes!", "ok", "allow", "sure":
+	case "y", "ye", "yes", "yes!", "ok", "allow", "sure", "j", "ja", "ja!", "erlauben":
 		said = "only the word " + verb + " is a yes"
 	}
 	return errs.New(errs.Denied, "cli.ask").With(said).WithHint("run the command again to be asked again")

@@ -359,7 +359,7 @@ func (c *cli) decidePin(ctx context.Context, j pinJob, p *grantv1.ProposeRespons
 			WithHint("run the command on a terminal, or allow it with --sha256 " + hex.EncodeToString(digest) + " or --allow-model " + shellWord(m.GetName()))
 	}
 	d.DecidedBy = grantv1.DecidedBy_DECIDED_BY_TERMINAL
-	q := prompt.Question{Actor: j.actor, Rows: []prompt.Row{{
+	q := prompt.Question{Actor: j.actor, Language: prompt.LanguageOf(c.env.Language), Rows: []prompt.Row{{
 		Kind: policyv1.Kind_KIND_MODEL_RUN, Remember: p.GetRows()[0].GetRemember(), Ticked: true,
 		Model: prompt.Model{
 			Name: m.GetName(), SHA256: digest, Size: m.GetFacts().GetSize(), Licence: m.GetFacts().GetLicence(), Role: m.GetFacts().GetRole(),
