@@ -27,6 +27,8 @@ type Table struct {
 	// keys finds a grant by channel and handle together, so that a handle
 	// seen on another channel is not even looked at.
 	keys map[key]*Grant
+	// watchers are told of the ends of a channel's grants.
+	watchers map[uint64]func(capability.ID, errs.Code)
 	// closed is why nothing can be minted any more; nil while it can.
 	closed *errs.Error
 }
@@ -60,7 +62,7 @@ type Ended struct {
 
 // NewTable returns an empty table.
 func NewTable(c clock.Clock) *Table {
-	return &Table{clock: c, grants: map[capability.ID]*Grant{}, keys: map[key]*Grant{}}
+	return &Table{clock: c, grants: map[capability.ID]*Grant{}, keys: map[key]*Grant{}, watchers: map[uint64]func(capability.ID, errs.Code){}}
 }
 
 // NewID returns a fresh name for a grant or a remembered policy: 64 random
@@ -161,6 +163,21 @@ func (g *Grant) OnEnd(f func()) {
 	f()
 }
 
+// Watch has f called for every grant of a channel that ends, with the code of the
+// reason, until stop is called. It is called before what used the grant is gone,
+// so that a person sees at once what they withdrew; it must not block. A channel
+// has one watcher.
+func (t *Table) Watch(channel uint64, f func(capability.ID, errs.Code)) (stop func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.watchers[channel] = f
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		delete(t.watchers, channel)
+	}
+}
+
 // Revoke ends a grant and all below it, and returns them once whatever used
 // them is gone. errs.NotFound when no such grant is live.
 func (t *Table) Revoke(id capability.ID) ([]Ended, error) {
@@ -218,7 +235,7 @@ func (t *Table) find(match func(*Grant) bool) []*Grant {
 // calls the hooks, which kill.
 func (t *Table) end(gs []*Grant, cause *errs.Error) []Ended {
 	var ended []Ended
-	var hooks []func()
+	var hooks, told []func()
 	t.mu.Lock()
 	for len(gs) > 0 {
 		g := gs[0]
@@ -235,9 +252,12 @@ func (t *Table) end(gs []*Grant, cause *errs.Error) []Ended {
 		hooks = append(hooks, g.onEnd...)
 		g.onEnd = nil
 		g.cancel(cause)
+		if watch := t.watchers[g.Row.Holder.Channel]; watch != nil {
+			told = append(told, func() { watch(g.Row.ID, cause.Code) })
+		}
 	}
 	t.mu.Unlock()
-	for _, f := range hooks {
+	for _, f := range append(told, hooks...) {
 		f()
 	}
 	return ended
