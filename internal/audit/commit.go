@@ -79,6 +79,9 @@ type Log struct {
 	// broken is closed by breakOff.
 	broken chan struct{}
 
+	// verified is held by the one who verifies; it keeps the last good report.
+	verified chan *verified
+
 	closeOnce sync.Once
 	closeErr  error
 

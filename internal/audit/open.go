@@ -65,8 +65,9 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	l := &Log{
 		clock: cfg.Clock, log: cfg.Log, anchor: cfg.Anchor, after: cfg.After,
 		wake: make(chan struct{}, 1), ask: make(chan chan struct{}), quit: make(chan struct{}), done: make(chan struct{}),
-		broken: make(chan struct{}),
+		broken: make(chan struct{}), verified: make(chan *verified, 1),
 	}
+	l.verified <- nil
 	if l.anchor == nil {
 		l.anchor = systemJournal{}
 	}

@@ -73,6 +73,10 @@ func Verify(ctx context.Context, dir string, anchors ...Point) (Report, error) {
 		return Report{}, err
 	}
 	defer d.Close()
+	return verifyAll(ctx, d, anchors)
+}
+
+func verifyAll(ctx context.Context, d *safefile.Dir, anchors []Point) (Report, error) {
 	rep, err := verify(ctx, d, anchors, false)
 	if err == nil && !rep.OK {
 		// Look again with every signature, which names the place more exactly

@@ -54,6 +54,8 @@ const (
 	// AuditExportLine caps one line of an export: a record, its proof of at
 	// most 63 hashes, and the names around them.
 	AuditExportLine = AuditLine + 8<<10
+	// AuditReason caps a sentence of a report; ours are far below.
+	AuditReason = 1024
 	// AuditAsides caps the broken logs that are kept beside the current one.
 	AuditAsides = 1000
 	// AuditPause is how many records are read between two looks at whether the

@@ -62,6 +62,14 @@ type Step struct {
 	Size int
 }
 
+// Stamp is a file's identity and state; see [File.Stamp]. Times are in
+// nanoseconds since 1970.
+type Stamp struct {
+	Device, Inode     uint64
+	Size              int64
+	Modified, Changed int64
+}
+
 // Hook returns nil to let a step pass, or the error that it shall fail with. A
 // [*Short] lets the first bytes of a write through.
 type Hook func(Step) error

@@ -544,6 +544,16 @@ func (f *File) Size() (int64, error) {
 	return st.Size(), nil
 }
 
+// Stamp says which file it is, and in which state: one that is equal to an earlier
+// one was not written to between the two, as far as the system's clock tells.
+func (f *File) Stamp() (Stamp, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.f.Fd()), &st); err != nil {
+		return Stamp{}, fail("stat", f.name, err)
+	}
+	return Stamp{Device: st.Dev, Inode: st.Ino, Size: st.Size, Modified: st.Mtim.Nano(), Changed: st.Ctim.Nano()}, nil
+}
+
 // Close releases the handle. It may be called more than once.
 func (f *File) Close() error {
 	if err := f.f.Close(); err != nil && !errors.Is(err, os.ErrClosed) {

@@ -49,6 +49,7 @@ func (f *File) ReadAt([]byte, int64) (int, error)     { return 0, refuse("read")
 func (f *File) Truncate(int64) error                  { return refuse("truncate") }
 func (f *File) Sync() error                           { return refuse("sync") }
 func (f *File) Size() (int64, error)                  { return 0, refuse("stat") }
+func (f *File) Stamp() (Stamp, error)                 { return Stamp{}, refuse("stat") }
 func (f *File) Close() error                          { return nil }
 func (f *File) Protect() error                        { return refuse("chmod") }
 func (f *File) Handover() *os.File                    { return nil }
