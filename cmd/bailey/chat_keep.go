@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -114,6 +115,35 @@ func (t *talk) cut(ctx context.Context, from int) {
 		t.note("the kept conversation could not be changed (" + said(err) + "); from here on it is kept as another one")
 		t.id, t.saved = "", 0
 	}
+}
+
+// refusal reports whether an error says that the question will not be answered as
+// it is, however often it is asked.
+func refusal(err error) bool {
+	switch errs.CodeOf(err) {
+	case errs.ContextOverflow, errs.SchemaRefused, errs.TemplateRefused, errs.ModelRole, errs.ModelTooLarge, errs.ModelRefused, errs.ModelQuarantine,
+		errs.ModelChanged, errs.ModelMissing, errs.ModelInUse, errs.EngineMissing, errs.TooLarge, errs.Usage:
+		return true
+	}
+	return false
+}
+
+// takeBack takes a question that was refused out of what is kept; a conversation
+// that it began is none. One that met a crash stays, and is asked again.
+func (t *talk) takeBack(ctx context.Context) {
+	if t.id == "" || t.o.private || t.unkept || t.cl == nil {
+		return
+	}
+	if last := len(t.turns); slices.ContainsFunc(t.turns, func(n *storev1.Turn) bool { return n.GetSpeaker() == storev1.Speaker_SPEAKER_ASSISTANT }) {
+		t.cut(ctx, last)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limits.ChatKept)
+	defer cancel()
+	if _, err := t.cl.Store.Erase(ctx, &storev1.EraseRequest{Id: t.id}); err != nil {
+		t.note("the question stays in what is kept: " + said(err))
+	}
+	t.id, t.saved = "", 0
 }
 
 // forget begins another conversation; the one so far stays in the store.

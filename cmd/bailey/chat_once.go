@@ -28,6 +28,9 @@ func (t *talk) once(ctx context.Context) error {
 	}
 	a, err := t.reply(ctx, out)
 	bar.erase()
+	if err != nil && a.text == "" && refusal(err) {
+		t.takeBack(ctx)
+	}
 	if t.c.json {
 		if err != nil {
 			return err

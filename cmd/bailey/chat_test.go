@@ -421,6 +421,50 @@ func TestOnce(t *testing.T) {
 	core.keeps(t, "", "Third|Half…")
 }
 
+// A question that is refused as it is leaves no conversation behind, and none of
+// itself in one that was there.
+func TestOnceRefused(t *testing.T) {
+	core := newFakeCore(t, t.TempDir())
+	core.script = append(core.script, fails(errs.SchemaRefused, ""), says("Yes."), fails(errs.ContextOverflow, ""), fails(errs.EngineCrashed, ""))
+	kept := func() int {
+		t.Helper()
+		cl, err := core.connect(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cl.Close()
+		s, err := cl.Store.List(t.Context(), &storev1.ListRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := 0; ; n++ {
+			if _, err := s.Recv(); err != nil {
+				return n
+			}
+		}
+	}
+	if _, errOut, err := runOnce(t, core, chatOptions{prompt: "Hello", schema: "{"}, false); errs.CodeOf(err) != errs.SchemaRefused || errOut != "" {
+		t.Fatalf("%q %v", errOut, err)
+	}
+	if n := kept(); n != 0 {
+		t.Errorf("%d conversations are kept", n)
+	}
+	if _, _, err := runOnce(t, core, chatOptions{prompt: "Hello"}, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := runOnce(t, core, chatOptions{prompt: "Long", goOn: true}, false); errs.CodeOf(err) != errs.ContextOverflow {
+		t.Fatal(err)
+	}
+	core.keeps(t, "", "Hello|Yes.")
+	// What met a crash is kept, to be asked again.
+	if _, _, err := runOnce(t, core, chatOptions{prompt: "Crash"}, false); errs.CodeOf(err) != errs.EngineCrashed {
+		t.Fatal(err)
+	}
+	if n := kept(); n != 2 {
+		t.Errorf("%d conversations are kept", n)
+	}
+}
+
 // A model that was not taught to converse continues a text, says so, and keeps
 // nothing.
 func TestContinuesText(t *testing.T) {

@@ -52,7 +52,8 @@ func (c *cli) permit(ctx context.Context, cl *client.Client, verb, task string, 
 	}
 	p, err := cl.Grant.Propose(ctx, q)
 	if err != nil {
-		return nil, err
+		// The one that is missing is named in the error.
+		return nil, meant(ctx, cl, errs.From(err).Detail, err)
 	}
 	if len(p.GetRows()) != len(rows) {
 		return nil, errs.New(errs.Malformed, "cli.propose").With("the core proposed something else than was asked")

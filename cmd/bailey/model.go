@@ -107,6 +107,39 @@ func (c *cli) dialModel(ctx context.Context, call *call) (string, *client.Client
 
 // listModels returns the models of a name, or all.
 func listModels(ctx context.Context, cl *client.Client, name string) ([]*modelv1.ListResponse, error) {
+	out, err := modelsOf(ctx, cl, name)
+	return out, meant(ctx, cl, name, err)
+}
+
+// meant adds to the error about a model that is not there the name that was perhaps
+// meant.
+func meant(ctx context.Context, cl *client.Client, name string, err error) error {
+	if err == nil || errs.CodeOf(err) != errs.ModelMissing || name == "" {
+		return err
+	}
+	all, lerr := modelsOf(ctx, cl, "")
+	if lerr != nil {
+		return err
+	}
+	var names, longer []string
+	for _, r := range all {
+		n := r.GetModel().GetName()
+		if names = append(names, n); strings.Contains(strings.ToLower(n), strings.ToLower(name)) {
+			longer = append(longer, n)
+		}
+	}
+	near := nearest(name, names)
+	if near == "" && len(longer) == 1 {
+		near = longer[0]
+	}
+	if near == "" {
+		return err
+	}
+	e := errs.From(err)
+	return e.WithHint("did you mean " + visible.Name(near) + "? Else " + errs.New(errs.ModelMissing, "").HintText())
+}
+
+func modelsOf(ctx context.Context, cl *client.Client, name string) ([]*modelv1.ListResponse, error) {
 	stream, err := cl.Model.List(ctx, &modelv1.ListRequest{Name: name})
 	if err != nil {
 		return nil, err
@@ -312,7 +345,7 @@ func modelFit(ctx context.Context, c *cli, call *call) error {
 	defer cl.Close()
 	r, err := cl.Model.Fit(ctx, &modelv1.FitRequest{Name: name, Context: call.number("context"), Parallel: call.number("parallel")})
 	if err != nil {
-		return err
+		return meant(ctx, cl, name, err)
 	}
 	fit := r.GetFit()
 	if c.json {
@@ -377,7 +410,7 @@ func modelVerify(ctx context.Context, c *cli, call *call) error {
 			break
 		}
 		if err != nil {
-			return err
+			return meant(ctx, cl, name, err)
 		}
 		said.OK = said.OK && v.GetOk()
 		row := verifiedJSON{Name: v.GetName(), OK: v.GetOk(), SHA256: hex.EncodeToString(v.GetSha256()), Found: hex.EncodeToString(v.GetFound())}
@@ -426,7 +459,7 @@ func modelRemove(ctx context.Context, c *cli, call *call) error {
 	defer cl.Close()
 	r, err := cl.Model.Remove(ctx, &modelv1.RemoveRequest{Name: name, Force: call.has("force")})
 	if err != nil {
-		return err
+		return meant(ctx, cl, name, err)
 	}
 	if c.json {
 		return c.printJSON(removedJSON{Name: name, Freed: r.GetFreed()})

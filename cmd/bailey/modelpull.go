@@ -293,7 +293,7 @@ func (c *cli) pin(ctx context.Context, cl *client.Client, j pinJob, task, ref, d
 		Kind: policyv1.Kind_KIND_MODEL_RUN, Model: ref, Remember: true,
 	}}})
 	if err != nil {
-		return err
+		return meant(ctx, cl, ref, err)
 	}
 	if len(p.GetRows()) != 1 || p.GetRows()[0].GetModel() == nil {
 		return errs.New(errs.Malformed, op).With("the core proposed something else than was asked")

@@ -93,11 +93,12 @@ func (c *cli) capWriters(ctx context.Context, cl *client.Client, j *job) error {
 }
 
 // offer names the model that finds by meaning: the only one, or the one that was
-// used last; empty when there is none, or several and none was used.
+// used last; empty when there is none, or several and none was used. One whose
+// permission was withdrawn is not offered: that was an answer.
 func offer(all []*modelv1.ListResponse) string {
 	var fit []*modelv1.Model
 	for _, r := range all {
-		if m := r.GetModel(); m.GetFacts().GetRole() == modelv1.Role_ROLE_EMBEDDING && !m.GetQuarantined() {
+		if m := r.GetModel(); m.GetFacts().GetRole() == modelv1.Role_ROLE_EMBEDDING && !m.GetQuarantined() && m.GetPinnedBy() != "" {
 			fit = append(fit, m)
 		}
 	}

@@ -158,8 +158,9 @@ func TestWrittenForm(t *testing.T) {
 
 func TestOffer(t *testing.T) {
 	m := func(name string, role modelv1.Role, used int64, quarantined bool) *modelv1.ListResponse {
-		return &modelv1.ListResponse{Model: &modelv1.Model{Name: name, Facts: &modelv1.Facts{Role: role}, LastUsedMs: used, Quarantined: quarantined}}
+		return &modelv1.ListResponse{Model: &modelv1.Model{Name: name, Facts: &modelv1.Facts{Role: role}, LastUsedMs: used, Quarantined: quarantined, PinnedBy: "terminal"}}
 	}
+	withdrawn := func(r *modelv1.ListResponse) *modelv1.ListResponse { r.Model.PinnedBy = ""; return r }
 	const embeds, chats = modelv1.Role_ROLE_EMBEDDING, modelv1.Role_ROLE_CHAT
 	for _, c := range []struct {
 		want string
@@ -171,6 +172,8 @@ func TestOffer(t *testing.T) {
 		{"", []*modelv1.ListResponse{m("a", embeds, 0, false), m("b", embeds, 0, false)}},
 		{"b", []*modelv1.ListResponse{m("a", embeds, 3, false), m("b", embeds, 5, false)}},
 		{"a", []*modelv1.ListResponse{m("a", embeds, 3, false), m("b", embeds, 5, true)}},
+		{"a", []*modelv1.ListResponse{m("a", embeds, 3, false), withdrawn(m("b", embeds, 5, false))}},
+		{"", []*modelv1.ListResponse{withdrawn(m("a", embeds, 3, false))}},
 	} {
 		if got := offer(c.of); got != c.want {
 			t.Errorf("%v: %q, want %q", c.of, got, c.want)
