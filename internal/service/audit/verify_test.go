@@ -32,7 +32,7 @@ func TestVerify(t *testing.T) {
 	defer log.Close()
 	s := &Service{Log: log}
 	for range 3 {
-		if err := log.Note(audit.Event{Kind: auditlog.Deny, Decision: "deny", Code: string(errs.Denied), Detail: map[string]string{"path": "/x"}}); err != nil {
+		if err := log.Note(audit.Event{Kind: auditlog.Deny, Actor: audit.Actor{App: "studio"}, Decision: "deny", Code: string(errs.Denied), Detail: map[string]string{"path": "/x"}}); err != nil {
 			t.Fatal(err)
 		}
 	}
