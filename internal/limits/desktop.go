@@ -33,6 +33,9 @@ const (
 	// take; they answer in a millisecond when they run, and their start takes
 	// some hundred. A window opens with defaults rather than later.
 	BusReply = 2 * time.Second
+	// SettingsPace is how long the settings are left alone after they were read
+	// again: a person who moves a slider makes 60 changes a second.
+	SettingsPace = 50 * time.Millisecond
 	// PortalStart is how long the portal may take to take a request on; it is
 	// started by the first one, and draws its dialog with a library that may be
 	// cold. How long the person then takes is not limited here.

@@ -306,19 +306,30 @@ func (c *Conn) forget(serial uint32) {
 	delete(c.waiting, serial)
 }
 
-// Owner starts the service of a well-known name where it does not run, and
+// Start starts the service of a well-known name where it does not run, and
 // returns the unique name of the connection that has it.
-func (c *Conn) Owner(ctx context.Context, name string) (string, error) {
-	bus := Call{Destination: busService, Path: busPath, Interface: busInterface, Member: "GetNameOwner", Signature: "s", Args: []any{name}}
-	out, err := c.Call(ctx, bus)
-	if e := (*Error)(nil); errors.As(err, &e) {
-		start := bus
-		start.Member, start.Signature, start.Args = "StartServiceByName", "su", []any{name, uint32(0)}
-		if _, err := c.Call(ctx, start); err != nil {
-			return "", err
-		}
-		out, err = c.Call(ctx, bus)
+func (c *Conn) Start(ctx context.Context, name string) (string, error) {
+	owner, err := c.Owner(ctx, name)
+	if e := (*Error)(nil); !errors.As(err, &e) {
+		return owner, err
 	}
+	_, err = c.Call(ctx, Call{
+		Destination: busService, Path: busPath, Interface: busInterface, Member: "StartServiceByName",
+		Signature: "su", Args: []any{name, uint32(0)},
+	})
+	if err != nil {
+		return "", err
+	}
+	return c.Owner(ctx, name)
+}
+
+// Owner returns the unique name of the connection that has a well-known name
+// now. Errors: *[Error] when there is none.
+func (c *Conn) Owner(ctx context.Context, name string) (string, error) {
+	out, err := c.Call(ctx, Call{
+		Destination: busService, Path: busPath, Interface: busInterface, Member: "GetNameOwner",
+		Signature: "s", Args: []any{name},
+	})
 	if err != nil {
 		return "", err
 	}

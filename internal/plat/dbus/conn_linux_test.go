@@ -140,8 +140,13 @@ func TestCall(t *testing.T) {
 	if _, err := c.Call(t.Context(), fail); !errors.As(err, &e) || e.Name != "org.example.Broken" || len(e.Text) != limits.BusErrorText {
 		t.Fatal(err)
 	}
-	if _, err := c.Owner(t.Context(), "org.example.Nobody"); !errors.As(err, &e) {
-		t.Fatal(err)
+	for _, f := range []func(context.Context, string) (string, error){c.Owner, c.Start} {
+		if _, err := f(t.Context(), "org.example.Nobody"); !errors.As(err, &e) {
+			t.Fatal(err)
+		}
+	}
+	if again, err := c.Start(t.Context(), service); err != nil || again != owner {
+		t.Fatalf("owner %q, %v", again, err)
 	}
 	// An answer larger than what is read ends the connection.
 	large := fail

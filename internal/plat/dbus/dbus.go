@@ -6,7 +6,7 @@
 // own user. A message is bounded in size, values and depth before anything is
 // made of it, its padding and strings must be as the specification says, and a
 // value is one of the few types below. Names of owners are asked for once
-// ([Conn.Owner]), and an answer counts only when it comes from the connection
+// ([Conn.Owner], [Conn.Start]), and an answer counts only when it comes from the connection
 // that was asked, which no other connection of the bus can claim to be.
 //
 // It refuses what no caller needs: serving methods, descriptors, other

@@ -15,6 +15,15 @@
 // they get the values.
 package desktop
 
+import (
+	"strconv"
+	"strings"
+
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/plat/env"
+)
+
 // A Display says where a window can be shown and whom to ask about the desktop.
 // It comes with a request of a client, from the client's own environment (read
 // in package env), so it is a claim until [Display.Check].
@@ -30,4 +39,51 @@ type Display struct {
 	SessionBus string
 	// Language is the locale of messages, such as "de_DE.UTF-8".
 	Language string
+}
+
+// FromEnv is the display that a program's environment names.
+func FromEnv(e env.Env) Display {
+	return Display{Wayland: e.Wayland, X11: e.X11, XAuthority: e.XAuthority, SessionBus: e.SessionBus, Language: e.Language}
+}
+
+// UsesX11 reports whether a window is shown by X11, where any other program on
+// the same display can read what is typed and press what is shown.
+func (d Display) UsesX11() bool { return d.Wayland == "" && d.X11 != "" }
+
+// xSocketDir is where the servers of X11 have their sockets.
+const xSocketDir = "/tmp/.X11-unix"
+
+// XSocket is the socket of the X11 display. Errors: errs.DisplayMissing for a
+// display that is not of this machine, or is no display.
+func (d Display) XSocket() (string, error) {
+	n, err := d.xNumber()
+	if err != nil {
+		return "", err
+	}
+	return xSocketDir + "/X" + n, nil
+}
+
+// xNumber takes the forms ":N", ":N.S", "unix:N" and "unix:N.S". Any other host
+// means TCP.
+func (d Display) xNumber() (string, error) {
+	const op = "desktop.x11"
+	host, rest, ok := strings.Cut(d.X11, ":")
+	if !ok {
+		return "", errs.New(errs.DisplayMissing, op).With("DISPLAY is not the name of a display")
+	}
+	if host != "" && host != "unix" {
+		return "", errs.New(errs.DisplayMissing, op).With("DISPLAY leads over a network").
+			WithHint("a display of this machine is needed, such as DISPLAY=:0; over ssh use the commands on the terminal")
+	}
+	n, screen, hasScreen := strings.Cut(rest, ".")
+	if !number(n) || hasScreen && !number(screen) {
+		return "", errs.New(errs.DisplayMissing, op).With("DISPLAY is not the name of a display")
+	}
+	return n, nil
+}
+
+// number: decimal, without zeros in front, below [limits.XDisplays].
+func number(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 32)
+	return err == nil && n < limits.XDisplays && strconv.FormatUint(n, 10) == s
 }

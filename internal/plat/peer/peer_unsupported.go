@@ -26,3 +26,8 @@ func (*Listener) Close() error { return nil }
 func Dial(string) (*net.UnixConn, Credentials, error) {
 	return nil, Credentials{}, errs.New(errs.NotSupported, "peer.dial")
 }
+
+// Of refuses.
+func Of(*net.UnixConn) (Credentials, error) {
+	return Credentials{}, errs.New(errs.NotSupported, "peer.of")
+}

@@ -1,0 +1,147 @@
+package desktop
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/plat/peer"
+)
+
+// Check finds out whether a window can be shown: a server of the person's own,
+// or of root, answers at the socket, and the file of cookies is the person's. It
+// takes [limits.DisplayDial] at most. Errors: errs.DisplayMissing.
+func (d Display) Check(ctx context.Context) error {
+	const op = "desktop.display"
+	switch {
+	case d.Wayland != "":
+		return answers(ctx, d.Wayland)
+	case d.X11 != "":
+		socket, err := d.XSocket()
+		if err != nil {
+			return err
+		}
+		if err := answers(ctx, socket); err != nil {
+			return err
+		}
+		_, err = d.Cookie()
+		return err
+	}
+	return errs.New(errs.DisplayMissing, op)
+}
+
+// answers connects to a display server's socket and lets go of it.
+func answers(ctx context.Context, path string) error {
+	const op = "desktop.display"
+	refuse := func(cause error, detail string) error {
+		return errs.Wrap(errs.DisplayMissing, op, cause).With(detail)
+	}
+	if len(path) > limits.SocketPath {
+		return refuse(nil, "the name of its socket is too long")
+	}
+	st, err := os.Stat(path)
+	if err != nil {
+		return refuse(err, path)
+	}
+	if st.Mode().Type() != fs.ModeSocket {
+		return refuse(nil, path+" is no socket")
+	}
+	ctx, cancel := context.WithTimeout(ctx, limits.DisplayDial)
+	defer cancel()
+	var dialer net.Dialer
+	c, err := dialer.DialContext(ctx, "unix", path)
+	if err != nil {
+		return refuse(err, "nobody answers at "+path)
+	}
+	defer c.Close()
+	cred, err := peer.Of(c.(*net.UnixConn))
+	if err != nil {
+		return refuse(err, path)
+	}
+	if !trusted(cred.UID) {
+		return refuse(nil, path+" is another user's")
+	}
+	return nil
+}
+
+// trusted: root can do as it likes anyway, and often runs the X server.
+func trusted(uid int) bool { return uid == os.Geteuid() || uid == 0 }
+
+// Cookie returns a file of X11 cookies with the one of this display alone, nil
+// where there is none: the server may let the person in by the user's id. A
+// file that is there and is not the person's is an error: errs.DisplayMissing.
+func (d Display) Cookie() ([]byte, error) {
+	const op = "desktop.cookie"
+	if d.XAuthority == "" {
+		return nil, nil
+	}
+	number, err := d.xNumber()
+	if err != nil {
+		return nil, err
+	}
+	refuse := func(cause error, detail string) error {
+		return errs.Wrap(errs.DisplayMissing, op, cause).With(detail).WithHint("mend " + d.XAuthority + ", or let XAUTHORITY name the right file")
+	}
+	// O_NONBLOCK: a pipe in its place must not hold the core.
+	f, err := os.OpenFile(d.XAuthority, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, refuse(err, "the file of X11's cookies cannot be read")
+	}
+	defer f.Close()
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return nil, refuse(err, "the file of X11's cookies cannot be read")
+	}
+	switch {
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return nil, refuse(nil, "the file of X11's cookies is no file")
+	case int(st.Uid) != os.Geteuid():
+		return nil, refuse(nil, "the file of X11's cookies is another user's")
+	}
+	b, err := io.ReadAll(io.LimitReader(f, limits.XAuthorityFile+1))
+	if err != nil {
+		return nil, refuse(err, "the file of X11's cookies cannot be read")
+	}
+	if len(b) > limits.XAuthorityFile {
+		return nil, refuse(nil, "the file of X11's cookies is too large")
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, refuse(err, "this machine has no name")
+	}
+	return cookie(b, host, number), nil
+}
+
+// Same reports whether a folder that was claimed, by the portal, a picker or a
+// drop, is the one that the core opened by the claimed path. Both are open
+// directories, O_PATH will do. Errors: errs.FolderChanged when they differ,
+// errs.FolderNotDir.
+func Same(claimed, opened *os.File) error {
+	const op = "desktop.same"
+	var a, b unix.Stat_t
+	for _, f := range []struct {
+		file *os.File
+		st   *unix.Stat_t
+	}{{claimed, &a}, {opened, &b}} {
+		if err := unix.Fstat(int(f.file.Fd()), f.st); err != nil {
+			return errs.Wrap(errs.FolderChanged, op, err)
+		}
+		if f.st.Mode&unix.S_IFMT != unix.S_IFDIR {
+			return errs.New(errs.FolderNotDir, op)
+		}
+	}
+	if a.Dev != b.Dev || a.Ino != b.Ino {
+		return errs.New(errs.FolderChanged, op)
+	}
+	return nil
+}
