@@ -17,7 +17,7 @@ static bool quiet(const struct prompt *p)
 /* in_front: a display without a seat has no focus to give. */
 static bool in_front(const struct prompt *p)
 {
-	return !p->obscured && (gtk_window_is_active(GTK_WINDOW(p->window)) || !gdk_display_get_default_seat(gdk_display_get_default()));
+	return gtk_window_is_active(GTK_WINDOW(p->window)) || !gdk_display_get_default_seat(gdk_display_get_default());
 }
 
 static bool any_row(const struct prompt *p)
@@ -43,6 +43,9 @@ void guard_update(struct prompt *p)
 		view_status(p, quiet(p) && in_front(p) ? "" : p->sheet.one[TAG_WAIT]);
 	if (gtk_widget_get_sensitive(p->yes) == counts(p))
 		return;
+	/* Who had come to "yes" is back at "no". */
+	if (gtk_widget_has_focus(p->yes))
+		gtk_window_set_focus(GTK_WINDOW(p->window), p->no);
 	gtk_widget_set_sensitive(p->yes, counts(p));
 	trace("%s", counts(p) ? "ready" : "inert");
 }
@@ -78,16 +81,19 @@ static void on_paint(GdkFrameClock *clock, gpointer data)
 	(void)clock;
 	if (!gtk_widget_get_mapped(p->window) || page < 1)
 		return;
+	if (at <= p->read_to + 1 && at + page > p->read_to) {
+		p->read_to = at + page;
+		trace("seen %d", (int)p->read_to);
+	}
+	if (!p->all_read && p->read_to + 1 >= gtk_adjustment_get_upper(p->scroll)) {
+		p->all_read = true;
+		trace("read");
+		guard_update(p);
+	}
 	if (!p->painted) {
 		p->painted = true;
 		trace("painted");
 		guard_again(p);
-	}
-	if (at <= p->read_to + 1)
-		p->read_to = MAX(p->read_to, at + page);
-	if (!p->all_read && p->read_to + 1 >= gtk_adjustment_get_upper(p->scroll)) {
-		p->all_read = true;
-		guard_update(p);
 	}
 }
 

@@ -19,11 +19,9 @@ struct prompt {
 	GtkAdjustment *scroll;
 	GtkWidget *tick[SHEET_ROWS]; /* NULL where the row is fixed */
 	bool fixed[SHEET_ROWS];      /* whether a fixed row is part of a yes */
-	unsigned raised;             /* X11: how often, after others came over it */
 
 	/* What guard.c knows. */
 	bool painted;         /* since it was mapped */
-	bool obscured;        /* X11: another window lies over it */
 	bool all_read;        /* the end was on screen, and all before it */
 	double read_to;       /* from the top, pixels */
 	double height, page;  /* of the content, of what is seen of it */

@@ -288,6 +288,7 @@ void view_status(struct prompt *p, const char *text)
 {
 	if (!strcmp(gtk_label_get_text(GTK_LABEL(p->status)), text))
 		return;
+	trace("status %s", text);
 	gtk_label_set_text(GTK_LABEL(p->status), text);
 	gtk_accessible_update_property(GTK_ACCESSIBLE(p->status), GTK_ACCESSIBLE_PROPERTY_LABEL, text, -1);
 	gtk_accessible_update_property(GTK_ACCESSIBLE(p->yes), GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, text, -1);

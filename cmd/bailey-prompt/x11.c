@@ -1,12 +1,13 @@
-/* X11 lets any program draw over any other and read where the keyboard is. This
- * asks the window manager to keep the prompt above, looks whether it is, and
- * takes keys that were down before the prompt had the focus for what they are. */
+/* X11 lets any program draw over any other, press its buttons and read where the
+ * keyboard is; that cannot be lifted here and the sheet says so. This asks the
+ * window manager to keep the prompt above what others do by accident, begins the
+ * wait anew when the window is moved, and takes keys that were down before the
+ * prompt had the focus for what they are. VisibilityNotify would not tell what
+ * lies over it: the server never sends one for windows with an alpha channel. */
 #include "prompt.h"
 
 #include <gdk/x11/gdkx.h>
 #include <X11/Xatom.h>
-
-enum { RAISES = 20 };
 
 static Display *display(void)
 {
@@ -20,38 +21,24 @@ static Window window(struct prompt *p)
 	return gdk_x11_surface_get_xid(gtk_native_get_surface(GTK_NATIVE(p->window)));
 }
 
-static gboolean on_event(GdkX11Display *d, gpointer event, gpointer data)
+static gboolean on_event(GdkX11Display *d, gpointer event, gpointer p)
 {
-	struct prompt *p = data;
 	const XEvent *e = event;
 
 	(void)d;
-	if (e->xany.window != window(p))
-		return FALSE;
-	if (e->type == ConfigureNotify)
+	if (e->type == ConfigureNotify && e->xany.window == window(p))
 		guard_again(p); /* it moved, or others around it did */
-	if (e->type == VisibilityNotify) {
-		p->obscured = e->xvisibility.state != VisibilityUnobscured;
-		trace("obscured %d", p->obscured);
-		/* Two programs that raise themselves over each other end somewhere. */
-		if (p->obscured && p->raised++ < RAISES)
-			x11_raise(p);
-		guard_again(p);
-	}
 	return FALSE;
 }
 
 void x11_prepare(struct prompt *p)
 {
 	Display *d = display();
-	XWindowAttributes now;
 
 	if (!d)
 		return;
 	Atom dialog = XInternAtom(d, "_NET_WM_WINDOW_TYPE_DIALOG", False);
 	XChangeProperty(d, window(p), XInternAtom(d, "_NET_WM_WINDOW_TYPE", False), XA_ATOM, 32, PropModeReplace, (unsigned char *)&dialog, 1);
-	if (XGetWindowAttributes(d, window(p), &now))
-		XSelectInput(d, window(p), now.your_event_mask | VisibilityChangeMask);
 	g_signal_connect(gdk_display_get_default(), "xevent", G_CALLBACK(on_event), p);
 }
 
