@@ -206,6 +206,8 @@ func modelList(ctx context.Context, c *cli, call *call) error {
 // allowedWord says in a word whether a model can be loaded.
 func allowedWord(m *modelv1.Model) string {
 	switch {
+	case m.GetChanged():
+		return "CHANGED"
 	case m.GetQuarantined():
 		return "set aside"
 	case m.GetPinnedBy() == "":
@@ -299,6 +301,9 @@ func allowedSentence(m *modelv1.Model) string {
 	}
 	if m.GetQuarantined() {
 		s += "; set aside, because it ended its engine too often"
+	}
+	if m.GetChanged() {
+		s += "; it is not the file that was pinned any more, so it is not loaded"
 	}
 	return s
 }

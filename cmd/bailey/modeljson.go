@@ -21,6 +21,7 @@ type modelJSON struct {
 	PinnedBy     string  `json:"pinned_by"`
 	LastUsed     *string `json:"last_used"`
 	Quarantined  bool    `json:"quarantined"`
+	Changed      bool    `json:"changed"`
 }
 
 func modelOf(m *modelv1.Model) modelJSON {
@@ -28,7 +29,7 @@ func modelOf(m *modelv1.Model) modelJSON {
 	return modelJSON{
 		Name: m.GetName(), SHA256: hex.EncodeToString(f.GetSha256()), Size: f.GetSize(), Role: roleName(f.GetRole()),
 		Architecture: f.GetArchitecture(), Parameters: f.GetParameters(), Quantisation: f.GetQuantisation(), Context: f.GetContext(),
-		Licence: f.GetLicence(), PinnedBy: m.GetPinnedBy(), LastUsed: rfc3339(m.GetLastUsedMs()), Quarantined: m.GetQuarantined(),
+		Licence: f.GetLicence(), PinnedBy: m.GetPinnedBy(), LastUsed: rfc3339(m.GetLastUsedMs()), Quarantined: m.GetQuarantined(), Changed: m.GetChanged(),
 	}
 }
 

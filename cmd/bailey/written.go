@@ -98,7 +98,7 @@ func (c *cli) capWriters(ctx context.Context, cl *client.Client, j *job) error {
 func offer(all []*modelv1.ListResponse) string {
 	var fit []*modelv1.Model
 	for _, r := range all {
-		if m := r.GetModel(); m.GetFacts().GetRole() == modelv1.Role_ROLE_EMBEDDING && !m.GetQuarantined() && m.GetPinnedBy() != "" {
+		if m := r.GetModel(); m.GetFacts().GetRole() == modelv1.Role_ROLE_EMBEDDING && !m.GetQuarantined() && !m.GetChanged() && m.GetPinnedBy() != "" {
 			fit = append(fit, m)
 		}
 	}

@@ -30,6 +30,7 @@ type entry struct {
 	LastUsed string `json:"last_used,omitempty"`
 	Crashes  int    `json:"crashes,omitempty"`
 	Set      bool   `json:"quarantined,omitempty"`
+	Changed  bool   `json:"changed,omitempty"`
 	// File is what the blob was when its bytes were last known to be these: for
 	// who looks into it. The store believes its size alone, and only to show it.
 	File  modelfile.Identity `json:"file"`
@@ -67,7 +68,7 @@ func (m *model) entry() entry {
 	f := m.Facts
 	e := entry{
 		Name: m.Name, SHA256: m.Digest.Hex(), Source: m.Source, Added: stamp(m.Added), LastUsed: stamp(m.LastUsed),
-		Crashes: m.Crashes, Set: m.Quarantined, File: m.identity,
+		Crashes: m.Crashes, Set: m.Quarantined, Changed: m.Changed, File: m.identity,
 		Facts: facts{
 			Role: RoleName(f.GetRole()), Architecture: f.GetArchitecture(), Parameters: f.GetParameters(), Quantisation: f.GetQuantisation(),
 			Context: f.GetContext(), Licence: f.GetLicence(), Title: f.GetTitle(), Dimension: f.GetDimension(), Layers: f.GetLayers(),
@@ -79,7 +80,7 @@ func (m *model) entry() entry {
 }
 
 func (e *entry) model() (*model, bool) {
-	m := &model{Model: Model{Name: e.Name, Source: e.Source, Crashes: e.Crashes, Quarantined: e.Set}, identity: e.File}
+	m := &model{Model: Model{Name: e.Name, Source: e.Source, Crashes: e.Crashes, Quarantined: e.Set, Changed: e.Changed}, identity: e.File}
 	digest, err := hex.DecodeString(e.SHA256)
 	if err != nil || len(digest) != len(m.Digest) || CheckName(e.Name) != nil || e.Crashes < 0 {
 		return nil, false

@@ -69,6 +69,9 @@ type Model struct {
 	// Crashes of its engine in a row.
 	Crashes     int
 	Quarantined bool
+	// Changed says that its bytes were not those of its digest when they were
+	// hashed last.
+	Changed bool
 }
 
 // Config is what a store is made of.

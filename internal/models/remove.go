@@ -135,5 +135,9 @@ func (s *Store) Verify(ctx context.Context, d Digest, progress func(done uint64)
 	if err != nil {
 		return Digest{}, err
 	}
-	return s.pump(ctx, f, f.Identity.Size, nil, progress)
+	found, err := s.pump(ctx, f, f.Identity.Size, nil, progress)
+	if err == nil {
+		s.found(d, found)
+	}
+	return found, err
 }

@@ -167,6 +167,7 @@ func (u *Use) check(ctx context.Context, m *model) (modelfile.Identity, error) {
 	if err != nil {
 		return now, err
 	}
+	s.found(u.Model.Digest, found)
 	if found != u.Model.Digest {
 		return now, errs.New(errs.ModelChanged, "models.use").With(u.Model.Name + " has the digest " + found.String() + " now, not " + u.Model.Digest.String())
 	}
@@ -174,6 +175,33 @@ func (u *Use) check(ctx context.Context, m *model) (modelfile.Identity, error) {
 	m.identity, m.hashed = now, true
 	s.mu.Unlock()
 	return now, nil
+}
+
+// found notes whether a model's bytes are those of its digest. What cannot be
+// saved is known as long as this store lives.
+func (s *Store) found(d, is Digest) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := s.models[d]
+	if m == nil || m.Changed == (is != d) {
+		return
+	}
+	m.Changed = is != d
+	if err := s.save(); err != nil {
+		s.cfg.Log.Warn("what a model's bytes are could not be noted", "error", err)
+	}
+}
+
+// Lost reports whether a model's file is gone, or of another size: without reading
+// it.
+func (s *Store) Lost(m Model) bool {
+	u := &Use{store: s, Model: m}
+	f, err := u.blob()
+	if err != nil {
+		return errs.CodeOf(err) == errs.ModelChanged
+	}
+	defer f.Close()
+	return f.Identity.Size != m.Facts.GetSize()
 }
 
 // InUse reports whether somebody uses the model.

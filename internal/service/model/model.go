@@ -102,7 +102,9 @@ func (s *Service) List(ctx context.Context, in *modelv1.ListRequest, out *modelv
 	}
 	app := session.From(ctx).App
 	for _, m := range all {
-		if err := out.Send(&modelv1.ListResponse{Model: s.wire(app, m), Loaded: s.Engines.Loaded(m.Digest)}); err != nil {
+		row := s.wire(app, m)
+		row.Changed = row.Changed || s.Store.Lost(m)
+		if err := out.Send(&modelv1.ListResponse{Model: row, Loaded: s.Engines.Loaded(m.Digest)}); err != nil {
 			return err
 		}
 	}
@@ -113,7 +115,7 @@ func (s *Service) List(ctx context.Context, in *modelv1.ListRequest, out *modelv
 func (s *Service) wire(app string, m models.Model) *modelv1.Model {
 	out := &modelv1.Model{
 		Name: m.Name, Facts: m.Facts, Source: m.Source, LastUsedMs: millis(m.LastUsed),
-		Crashes: uint32(m.Crashes), Quarantined: m.Quarantined,
+		Crashes: uint32(m.Crashes), Quarantined: m.Quarantined, Changed: m.Changed,
 	}
 	if p, ok := s.Policies.FindModel(app, capability.Digest(m.Digest)); ok {
 		out.PinnedBy, out.PinnedMs = p.By, millis(p.Since)

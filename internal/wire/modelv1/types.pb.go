@@ -277,7 +277,10 @@ type Model struct {
 	// It is not loaded any more until a person pins it again.
 	Quarantined bool `protobuf:"varint,7,opt,name=quarantined,proto3" json:"quarantined,omitempty"`
 	// Where it came from, in the user's words; for example a file's path.
-	Source        []byte `protobuf:"bytes,8,opt,name=source,proto3" json:"source,omitempty"`
+	Source []byte `protobuf:"bytes,8,opt,name=source,proto3" json:"source,omitempty"`
+	// Its file is gone, of another size, or was found to hold other bytes: it is
+	// not loaded, whoever allowed it.
+	Changed       bool `protobuf:"varint,9,opt,name=changed,proto3" json:"changed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -366,6 +369,13 @@ func (x *Model) GetSource() []byte {
 		return x.Source
 	}
 	return nil
+}
+
+func (x *Model) GetChanged() bool {
+	if x != nil {
+		return x.Changed
+	}
+	return false
 }
 
 // LoadProgress is sent at most ten times a second.
@@ -570,7 +580,7 @@ const file_bailey_model_v1_types_proto_rawDesc = "" +
 	"\n" +
 	"vocabulary\x18\x10 \x01(\rR\n" +
 	"vocabulary\x12\x18\n" +
-	"\aweights\x18\x11 \x01(\x04R\aweights\"\xb3\x02\n" +
+	"\aweights\x18\x11 \x01(\x04R\aweights\"\xcd\x02\n" +
 	"\x05Model\x12\x1e\n" +
 	"\x04name\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x04name\x124\n" +
@@ -581,7 +591,8 @@ const file_bailey_model_v1_types_proto_rawDesc = "" +
 	"lastUsedMs\x12\x18\n" +
 	"\acrashes\x18\x06 \x01(\rR\acrashes\x12 \n" +
 	"\vquarantined\x18\a \x01(\bR\vquarantined\x12 \n" +
-	"\x06source\x18\b \x01(\fB\b\xbaH\x05z\x03\x18\x80 R\x06source\":\n" +
+	"\x06source\x18\b \x01(\fB\b\xbaH\x05z\x03\x18\x80 R\x06source\x12\x18\n" +
+	"\achanged\x18\t \x01(\bR\achanged\":\n" +
 	"\fLoadProgress\x12*\n" +
 	"\vthousandths\x18\x01 \x01(\rB\b\xbaH\x05*\x03\x18\xe8\aR\vthousandths\"\xe2\x02\n" +
 	"\x06Loaded\x12!\n" +

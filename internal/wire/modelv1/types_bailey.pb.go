@@ -127,6 +127,7 @@ var modelShape = rule.Shape{
 	{Number: 6, Name: "crashes", Type: protowire.VarintType, Most: 1},
 	{Number: 7, Name: "quarantined", Type: protowire.VarintType, Most: 1},
 	{Number: 8, Name: "source", Type: protowire.BytesType, Most: 1},
+	{Number: 9, Name: "changed", Type: protowire.VarintType, Most: 1},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
