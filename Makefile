@@ -30,7 +30,8 @@ export CGO_ENABLED := 0
 # The release says which commit it is; Go asking git again fails in a clone of
 # another owner.
 export GOFLAGS := -buildvcs=false
-build := $(GO) build -trimpath -ldflags '-s -w -buildid= -X github.com/bailey-run/bailey/internal/release.version=$(RELEASE)'
+# So does the digest of each app's archive: the core shows no other.
+build = $(GO) build -trimpath -ldflags "-s -w -buildid= -X github.com/bailey-run/bailey/internal/release.version=$(RELEASE) $$($(GO) run ./tools/packapp -flags $(BIN)/apps | tr '\n' ' ')"
 
 programs := bailey bailey-core bailey-worker bailey-engine
 tools    := build/tools
@@ -48,6 +49,7 @@ go:
 .PHONY: build
 build: go ## build the programs into bin/
 	@mkdir -p $(BIN)
+	@$(MAKE) --no-print-directory pages
 	$(build) -o $(BIN)/ $(addprefix ./cmd/,$(programs))
 	@$(GO) run ./tools/enginelibs -optional build/engine $(BIN)/engine
 	@$(MAKE) --no-print-directory windows
@@ -67,10 +69,26 @@ $(modules): package.json package-lock.json
 	npm ci --ignore-scripts
 	@touch $@
 
-.PHONY: apps
-apps: $(modules) ## check and build Studio and the panels into build/apps/
-	npm run check
+pages_src := $(shell find apps sdk/ts -type f -not -path '*/node_modules/*' 2>/dev/null)
+build/apps/.built: $(modules) $(pages_src)
 	npm run build
+	@touch $@
+
+$(BIN)/apps/%.tar: build/apps/.built
+	@$(GO) run ./tools/packapp build/apps/$* $@ >/dev/null
+
+.PHONY: apps
+apps: $(modules) ## check, build and pack Studio and the panels into bin/apps/
+	npm run check
+	@$(MAKE) --no-print-directory $(BIN)/apps/studio.tar $(BIN)/apps/panels.tar
+
+# What make build calls: without npm, or where its packages cannot be had, there is
+# no Studio, and all else works.
+.PHONY: pages
+pages:
+	@mkdir -p build
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(BIN)/apps/studio.tar $(BIN)/apps/panels.tar >build/pages.log 2>&1 || echo "make: no Studio: see build/pages.log, or run make apps; all else is built"; \
+	else echo "make: no Studio: install Node 20.19 or later, then make build again; all else is built"; fi
 
 # The packages come before anything is built, since what is missing then is left
 # out. Make reads its variables before it runs a recipe: hence a make of its own.

@@ -80,7 +80,8 @@ func run(homeDir string, ready io.WriteCloser) (err error) {
 	debug.SetGCPercent(limits.CoreGCPercent)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer stop()
-	h, err := home.Open(home.Options{Dir: homeDir, Env: env.Read()})
+	environment := env.Read()
+	h, err := home.Open(home.Options{Dir: homeDir, Env: environment})
 	if err != nil {
 		return err
 	}
@@ -104,11 +105,11 @@ func run(homeDir string, ready io.WriteCloser) (err error) {
 	}
 	defer logFile.Close()
 	log := slog.New(slog.NewTextHandler(logFile, nil))
-	programs, engineDir, err := openPrograms()
+	inst, err := openInstallation()
 	if err != nil {
 		return err
 	}
-	defer closeAll(programs)
+	defer closeAll(inst.programs)
 	alog, err := audit.Open(ctx, audit.Config{Home: state, Clock: clock.System{}, Log: log, Release: release.Version()})
 	if err != nil {
 		return err
@@ -158,7 +159,8 @@ func run(homeDir string, ready io.WriteCloser) (err error) {
 	defer l.Close()
 	c := core.New(core.Config{
 		Release: release.Version(), Clock: clock.System{}, Log: log, Audit: alog, Policies: policies, Listener: l,
-		Programs: programs, EngineDir: engineDir, Models: modelStore, Data: data, Stores: stores, StateDir: h.State, Own: own(h),
+		Programs: inst.programs, EngineDir: inst.dir(engineDir), OpenApp: inst.openApp, UserDir: environment.Home,
+		Models: modelStore, Data: data, Stores: stores, StateDir: h.State, Own: own(h),
 	})
 	return c.Run(ctx, func() {
 		_, _ = fmt.Fprintln(ready, "ready")
@@ -211,31 +213,47 @@ func own(h *home.Home) []string {
 	return out
 }
 
-// engineDir is the directory of inference libraries, beside the programs.
-const engineDir = "engine"
+// Beside the programs: the directory of inference libraries, and that of the
+// apps' files.
+const (
+	engineDir = "engine"
+	appsDir   = "apps"
+)
 
-// openPrograms opens the workers' binaries of this installation and says where
-// its inference libraries are. Without the engine everything else works.
-func openPrograms() (map[string]*os.File, string, error) {
+// installation is what belongs to this core.
+type installation struct {
+	base     string
+	programs map[string]*os.File
+}
+
+func (i *installation) dir(name string) string { return filepath.Join(i.base, name) }
+
+// openApp opens the archive of an app's files.
+func (i *installation) openApp(id string) (io.ReadCloser, error) {
+	return os.Open(filepath.Join(i.dir(appsDir), id+".tar"))
+}
+
+// openInstallation opens the programs that this core starts. Without the engine,
+// and without those that draw, everything else works.
+func openInstallation() (*installation, error) {
 	const op = "core.open-programs"
 	self, err := os.Executable()
 	if err != nil {
-		return nil, "", errs.Wrap(errs.Internal, op, err)
+		return nil, errs.Wrap(errs.Internal, op, err)
 	}
-	dir := filepath.Dir(self)
-	programs := map[string]*os.File{}
-	for _, name := range []string{workerspec.WorkerProgram, workerspec.EngineProgram} {
-		f, err := os.Open(filepath.Join(dir, name))
+	i := &installation{base: filepath.Dir(self), programs: map[string]*os.File{}}
+	for _, name := range []string{workerspec.WorkerProgram, workerspec.EngineProgram, workerspec.WindowProgram, workerspec.PromptProgram} {
+		f, err := os.Open(i.dir(name))
 		switch {
 		case err == nil:
-			programs[name] = f
-		case name != workerspec.EngineProgram || !errors.Is(err, os.ErrNotExist):
-			closeAll(programs)
-			return nil, "", errs.Wrap(errs.CoreUnavailable, op, err).With(name + " is not beside bailey-core, or cannot be read").
+			i.programs[name] = f
+		case name == workerspec.WorkerProgram || !errors.Is(err, os.ErrNotExist):
+			closeAll(i.programs)
+			return nil, errs.Wrap(errs.CoreUnavailable, op, err).With(name + " is not beside bailey-core, or cannot be read").
 				WithHint("install Bailey again: bailey, bailey-core and bailey-worker belong together")
 		}
 	}
-	return programs, filepath.Join(dir, engineDir), nil
+	return i, nil
 }
 
 func closeAll(files map[string]*os.File) {

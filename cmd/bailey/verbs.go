@@ -85,6 +85,7 @@ func taskFlags(most string) []flag {
 // verbs is the table of all that works. The order is that of the help.
 func verbs() []*verb {
 	return []*verb{
+		studioVerb(),
 		{
 			name: "summarize", args: "DIR", minArgs: 1, maxArgs: 1, complete: "dir",
 			short: "summarise the documents of a folder, with citations",

@@ -35,6 +35,7 @@ import (
 	"github.com/bailey-run/bailey/internal/wire/indexv1"
 	"github.com/bailey-run/bailey/internal/wire/modelv1"
 	"github.com/bailey-run/bailey/internal/wire/storev1"
+	"github.com/bailey-run/bailey/internal/wire/windowv1"
 )
 
 // Client is a connection to the core on which Hello has been said.
@@ -47,6 +48,8 @@ type Client struct {
 	Model  *modelv1.ModelServiceClient
 	Engine *enginev1.EngineServiceClient
 	Store  *storev1.StoreServiceClient
+	// Window shows apps.
+	Window *windowv1.WindowServiceClient
 	// PID is the core's process, by the kernel's word.
 	PID int
 
@@ -152,7 +155,7 @@ func Over(conn *ipc.Conn) *Client {
 		Core: corev1.NewCoreServiceClient(conn), Grant: grantv1.NewGrantServiceClient(conn),
 		Audit: auditv1.NewAuditServiceClient(conn), Index: indexv1.NewIndexServiceClient(conn),
 		Model: modelv1.NewModelServiceClient(conn), Engine: enginev1.NewEngineServiceClient(conn),
-		Store: storev1.NewStoreServiceClient(conn), conn: conn,
+		Store: storev1.NewStoreServiceClient(conn), Window: windowv1.NewWindowServiceClient(conn), conn: conn,
 	}
 }
 

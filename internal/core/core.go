@@ -13,12 +13,14 @@
 //	channel.go  an index worker's way to an engine
 //	store.go    an app's own data
 //	own.go      tasks of the core's own
+//	window.go   windows, and what shows them
 //	vectors.go  work over a remembered folder while nobody waits
 package core
 
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"maps"
 	"net"
@@ -44,14 +46,19 @@ import (
 	coreservice "github.com/bailey-run/bailey/internal/service/core"
 	grantservice "github.com/bailey-run/bailey/internal/service/grant"
 	modelservice "github.com/bailey-run/bailey/internal/service/model"
+	surfaceservice "github.com/bailey-run/bailey/internal/service/surface"
+	windowservice "github.com/bailey-run/bailey/internal/service/window"
 	"github.com/bailey-run/bailey/internal/session"
 	"github.com/bailey-run/bailey/internal/supervise"
+	"github.com/bailey-run/bailey/internal/window"
 	"github.com/bailey-run/bailey/internal/wire/auditv1"
 	"github.com/bailey-run/bailey/internal/wire/corev1"
 	"github.com/bailey-run/bailey/internal/wire/grantv1"
 	"github.com/bailey-run/bailey/internal/wire/modelv1"
 	"github.com/bailey-run/bailey/internal/wire/policyv1"
 	"github.com/bailey-run/bailey/internal/wire/rpc"
+	"github.com/bailey-run/bailey/internal/wire/surfacev1"
+	"github.com/bailey-run/bailey/internal/wire/windowv1"
 )
 
 // Config is what a core is made of. It owns nothing of it but the listener.
@@ -66,6 +73,10 @@ type Config struct {
 	// of inference libraries.
 	Programs  map[string]*os.File
 	EngineDir string
+	// OpenApp opens the archive of an app's files; nil where there are none.
+	OpenApp func(id string) (io.ReadCloser, error)
+	// UserDir is the person's own directory, which the folder dialog begins at.
+	UserDir string
 	// Models is the store of models.
 	Models *models.Store
 	// Data is where workers' directories are made, and Stores where those of apps'
@@ -96,6 +107,8 @@ type Core struct {
 	grants   *grantservice.Service
 	prompts  *prompter
 	models   *modelservice.Service
+	windows  *window.Manager
+	bundles  bundles
 	mux      *rpc.Mux
 
 	// changed is signalled when a session or task ended.
@@ -150,6 +163,9 @@ func New(cfg Config) *Core {
 	}
 	c.prompts = &prompter{start: c.startPrompt, log: cfg.Log}
 	c.grants.Prompter = c.prompts
+	c.bundles.open = cfg.OpenApp
+	c.windows = c.newWindows()
+	c.prompts.screen, c.grants.Picked = c.windows.DisplayOf, c.windows.Picked
 	c.models = &modelservice.Service{
 		Clock: cfg.Clock, Sessions: c.sessions, Store: cfg.Models, Policies: cfg.Policies, Log: cfg.Audit, Own: cfg.Own,
 		Inspect: c.inspect, Memory: memory.Available, Engines: engines{c}, Unpin: c.unpin, Start: c.load,
@@ -163,6 +179,8 @@ func New(cfg Config) *Core {
 		greeted(grantv1.GrantServiceRoutes(c.grants)),
 		greeted(modelv1.ModelServiceRoutes(c.models)),
 		greeted(auditv1.AuditServiceRoutes(&auditservice.Service{Log: cfg.Audit})),
+		greeted(windowv1.WindowServiceRoutes(&windowservice.Service{Windows: c.windows, Clock: cfg.Clock, Record: cfg.Audit})),
+		greeted(surfacev1.SurfaceServiceRoutes(&surfaceservice.Service{Windows: c.windows, Record: cfg.Audit})),
 		greeted(c.relays()),
 	)
 	return c
@@ -211,6 +229,8 @@ func (c *Core) Run(ctx context.Context, ready func()) error {
 	// answers; damage closes Broken, which wait looks at.
 	c.background.Go(func() { _ = c.cfg.Audit.Check(ctx) })
 	err := c.wait(ctx, accepted)
+	// Clients are told of their windows' end before their connections go.
+	c.windows.Close()
 	cancel()
 	c.cfg.Listener.Close()
 	// From here on nothing is kept.
@@ -222,6 +242,7 @@ func (c *Core) Run(ctx context.Context, ready func()) error {
 	c.table.Close()
 	c.endAll()
 	c.background.Wait()
+	c.bundles.close()
 	return err
 }
 

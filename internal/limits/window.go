@@ -31,6 +31,10 @@ const (
 	// it takes a third of a second; a machine under heavy load a hundred times
 	// that. A compositor that never maps the window ends here.
 	WindowStart = 40 * time.Second
+	// WindowSettings is how long a window waits for the desktop's settings, from
+	// before its host is started: a portal that has to be started first takes
+	// longer, and the settings then come as a change.
+	WindowSettings = 250 * time.Millisecond
 	// WindowClose is how long a host may take to end after it was told to.
 	WindowClose = time.Second
 	// WindowWidth and WindowHeight are a first window's size in pixels at scale 1:

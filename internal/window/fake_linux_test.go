@@ -154,6 +154,7 @@ func newBench(t *testing.T) *bench {
 		Release: "test", Clock: clock.System{}, Log: slog.New(slog.DiscardHandler), Record: b.log, Sessions: b.sessions,
 		Find:   func(n uint32) (rpc.Route, bool) { r, ok := b.routes[n]; return r, ok },
 		Bundle: func(a apps.App) (*apps.Bundle, error) { return bundles[a.ID], nil },
+		Check:  func(context.Context, desktop.Display) error { return b.refuse },
 		Start: func(context.Context, desktop.Display, string) (*Host, error) {
 			if b.refuse != nil {
 				return nil, b.refuse
@@ -162,7 +163,7 @@ func newBench(t *testing.T) *bench {
 			b.hosts <- f
 			return h, nil
 		},
-		Desk: func(context.Context, desktop.Display) Desk { return b.desk },
+		Desk: func(desktop.Display) Desk { return b.desk },
 		Watch: func(c uint64, f func(capability.ID, grantv1.State)) func() {
 			b.mu.Lock()
 			defer b.mu.Unlock()

@@ -78,7 +78,7 @@ type Recorder interface{ Note(audit.Event) error }
 // Desk is what is known of one display: the person's settings and the folder
 // dialog. Package core makes one from package desktop.
 type Desk interface {
-	// Settings are the present ones.
+	// Settings are the present ones. The first call may wait for them, not long.
 	Settings() Settings
 	// Changes is signalled when they may have changed. It is closed by Close.
 	Changes() <-chan struct{}
@@ -108,10 +108,13 @@ type Config struct {
 	Find func(number uint32) (rpc.Route, bool)
 	// Bundle returns an app's files.
 	Bundle func(apps.App) (*apps.Bundle, error)
+	// Check finds out whether a window can be shown on a display that a client
+	// named.
+	Check func(context.Context, desktop.Display) error
 	// Start starts a host, confined, on a display.
 	Start func(ctx context.Context, d desktop.Display, accessibility string) (*Host, error)
-	// Desk asks a display's desktop; it never waits long.
-	Desk func(context.Context, desktop.Display) Desk
+	// Desk begins to ask a display's desktop.
+	Desk func(desktop.Display) Desk
 	// Watch has f called when a grant of a channel was withdrawn or has expired,
 	// until stop is called. f must not block.
 	Watch func(channel uint64, f func(capability.ID, grantv1.State)) (stop func())
@@ -160,6 +163,9 @@ func (m *Manager) open(ctx context.Context, id, view string, d desktop.Display, 
 	app, ok := apps.Find(id)
 	if !ok || view != "" && !slices.Contains(app.Views, view) {
 		return nil, false, errs.New(errs.AppUnknown, op)
+	}
+	if err := m.cfg.Check(ctx, d); err != nil {
+		return nil, false, err
 	}
 	bundle, err := m.cfg.Bundle(app)
 	if err != nil {

@@ -165,7 +165,7 @@ func (w *Window) raise(view string) {
 
 // start starts the first host; the window lives on by itself then.
 func (w *Window) start(ctx context.Context) error {
-	desk := w.m.cfg.Desk(ctx, w.display)
+	desk := w.m.cfg.Desk(w.display)
 	w.mu.Lock()
 	w.desk = desk
 	w.mu.Unlock()
