@@ -152,3 +152,16 @@ const (
 	// another.
 	SummarySame = 0.55
 )
+
+// Limits of showing a source.
+const (
+	// SourceLines is how many lines of a source are shown unless more are asked
+	// for: several screens around a citation.
+	SourceLines = 400
+	// SourceLine is where a line of a source is cut, in bytes: what is longer was
+	// made by a machine, and a page would be slow to lay it out.
+	SourceLine = 4000
+	// SourcePage bounds the text of one message of a source, in bytes: below the
+	// schema's limit by more than a line.
+	SourcePage = 64 << 10
+)

@@ -60,16 +60,24 @@ type updater struct {
 	parts    chan struct{} // one for each part between worker and writer
 }
 
-func (x *Index) update(ctx context.Context, progress func(Progress), skipped func([]doc.Skipped)) (Usage, error) {
+// root opens the granted directory.
+func (x *Index) root(op string) (*dirfd.Dir, error) {
 	root, err := x.cfg.Root()
+	switch {
+	case err == nil:
+		return root, nil
+	case dirfd.FailureOf(err) == dirfd.FailedGone:
+		return nil, errs.Wrap(errs.FolderMissing, op, err)
+	case dirfd.FailureOf(err) == dirfd.FailedKind:
+		return nil, errs.Wrap(errs.FolderNotDir, op, err)
+	}
+	return nil, errs.Wrap(errs.FolderClosed, op, err)
+}
+
+func (x *Index) update(ctx context.Context, progress func(Progress), skipped func([]doc.Skipped)) (Usage, error) {
+	root, err := x.root("index.update")
 	if err != nil {
-		switch dirfd.FailureOf(err) {
-		case dirfd.FailedGone:
-			return Usage{}, errs.Wrap(errs.FolderMissing, "index.update", err)
-		case dirfd.FailedKind:
-			return Usage{}, errs.Wrap(errs.FolderNotDir, "index.update", err)
-		}
-		return Usage{}, errs.Wrap(errs.FolderClosed, "index.update", err)
+		return Usage{}, err
 	}
 	defer root.Close()
 	u := &updater{x: x, known: map[string]store.File{}, progress: progress, skipped: skipped, sum: sha256.New(),

@@ -24,6 +24,8 @@ import (
 // Service implements indexv1.IndexServiceServer on one index.
 type Service struct {
 	cfg index.Config
+	// source is held by the call that holds a file's text.
+	source chan struct{}
 
 	mu      sync.Mutex
 	x       *index.Index
@@ -36,7 +38,7 @@ var _ indexv1.IndexServiceServer = (*Service)(nil)
 // first call, so that a worker has no more open before it is sealed than its
 // spec declares.
 func New(cfg index.Config) *Service {
-	return &Service{cfg: cfg, engines: map[string]*attach.Engine{}}
+	return &Service{cfg: cfg, source: make(chan struct{}, 1), engines: map[string]*attach.Engine{}}
 }
 
 func (s *Service) index(ctx context.Context) (*index.Index, error) {

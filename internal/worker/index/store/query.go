@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"strings"
 
 	"github.com/bailey-run/bailey/internal/limits"
@@ -31,6 +33,21 @@ func (s *Store) Each(ctx context.Context, fn func(File) error) error {
 		return s.fail("store.files", err)
 	}
 	return nil
+}
+
+// ByPath returns the row of a file, filled as by Each.
+func (s *Store) ByPath(ctx context.Context, path string) (f File, ok bool, err error) {
+	var inode int64
+	row := s.conn.QueryRowContext(ctx, "SELECT id,size,mtime,ctime,inode,hash,reason,hint,bytes,first,chunks FROM files WHERE path=?", []byte(path))
+	err = row.Scan(&f.ID, &f.Size, &f.ModTime, &f.ChangeTime, &inode, &f.Hash, &f.Reason, &f.Hint, &f.Bytes, &f.First, &f.Chunks)
+	if errors.Is(err, sql.ErrNoRows) {
+		return File{}, false, nil
+	}
+	if err != nil {
+		return File{}, false, s.fail("store.path", err)
+	}
+	f.Path, f.Inode = path, uint64(inode)
+	return f, true, nil
 }
 
 // Leads calls fn with every file that was read, with all but its stamp and
