@@ -11,10 +11,12 @@
 	const refuse = Promise.reject.bind(Promise);
 	const WrongType = TypeError;
 	const TooLong = RangeError;
+	// What is no character at all would be lost on the way without a word.
+	const whole = Function.prototype.call.bind(String.prototype.isWellFormed);
 	const frame = window.requestAnimationFrame.bind(window);
 
 	function post(message) {
-		if (typeof message !== "string")
+		if (typeof message !== "string" || !whole(message))
 			return refuse(new WrongType("a message is a string of bytes"));
 		if (message.length > longest)
 			return refuse(new TooLong("a message is at most " + longest + " bytes"));

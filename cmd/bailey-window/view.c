@@ -178,7 +178,8 @@ void view_reply(uint64_t id, const uint8_t *payload, size_t n)
 
 /* ---- content ---- */
 
-/* The body of a response; its descriptor belongs to the stream. */
+/* The body of a response. The descriptor is closed here and not by the stream,
+ * which WebKit closes before it is gone: by then the number may be another's. */
 struct body {
 	uint64_t id;
 	int fd;
@@ -193,6 +194,7 @@ static void body_gone(gpointer data, GObject *stream)
 	char more;
 	if (poll(&at, 1, 0) != 1 || read(b->fd, &more, 1) != 0)
 		link_send(FRAME_CANCELLED, b->id, NULL, 0);
+	close(b->fd);
 	g_free(b);
 }
 
@@ -258,7 +260,7 @@ void view_response(uint64_t id, uint8_t *payload, size_t n, int fd)
 	if (!response_head(payload, n, &status, add_header, headers))
 		status = 500;
 	if (fd >= 0) {
-		body = g_unix_input_stream_new(fd, TRUE);
+		body = g_unix_input_stream_new(fd, FALSE);
 		struct body *b = g_new(struct body, 1);
 		*b = (struct body){id, fd};
 		g_object_weak_ref(G_OBJECT(body), body_gone, b);

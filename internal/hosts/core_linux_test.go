@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -39,10 +40,18 @@ type frame struct {
 // core is the least of a core: it answers requests from a map of pages and calls
 // by a function, and keeps what else it is told.
 type core struct {
-	t     testing.TB
-	host  *Host
+	t    testing.TB
+	conn *net.UnixConn
+	pid  int
+	// over is closed when the window has ended; words is what it said.
+	over  <-chan struct{}
+	words func() string
 	pages map[string]string
-	call  func(message string) (reply string, answer bool)
+	// deaf says that nothing is read.
+	deaf atomic.Bool
+	// special answers a request itself, or not.
+	special func(frame) bool
+	call    func(message string) (reply string, answer bool)
 
 	mu   sync.Mutex
 	seen []frame
@@ -97,26 +106,57 @@ func needsWindows(t testing.TB) {
 }
 
 // open starts a window over pages.
-func open(t testing.TB, d desktop.Display, pages map[string]string, call func(string) (string, bool)) *core {
+func open(t testing.TB, d desktop.Display, pages map[string]string, call func(string) (string, bool), set ...func(*core)) *core {
 	t.Helper()
 	h, err := Start(t.Context(), Window, Options{Display: d, Program: program(t, "bailey-window"), Stub: program(t, "bailey-worker")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &core{t: t, host: h, pages: pages, call: call, news: make(chan struct{}, 1)}
+	c := &core{t: t, conn: h.Conn, pid: h.PID(), over: h.Done(), words: h.Words, pages: pages, call: call, news: make(chan struct{}, 1)}
+	for _, f := range set {
+		f(c)
+	}
+	c.begin(h.Kill)
+	return c
+}
+
+// bare starts the same program as any other one is: the control of what the
+// sandbox is for.
+func bare(t testing.TB, d desktop.Display, env []string, pages map[string]string, call func(string) (string, bool)) *core {
+	t.Helper()
+	mine, theirs, err := pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(filepath.Join(programs, "bailey-window"))
+	cmd.Env = append(append(os.Environ(), "DISPLAY="+d.X11, "GDK_BACKEND=x11", "GSK_RENDERER=cairo", "GTK_A11Y=none"), env...)
+	cmd.ExtraFiles = []*os.File{theirs}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	theirs.Close()
+	over := make(chan struct{})
+	go func() { cmd.Wait(); close(over) }()
+	c := &core{t: t, conn: mine, pid: cmd.Process.Pid, over: over, words: func() string { return "" }, pages: pages, call: call, news: make(chan struct{}, 1)}
+	c.begin(func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); <-over })
+	return c
+}
+
+// begin says what to show, and has frames read until the end of the test.
+func (c *core) begin(kill func()) {
 	done := make(chan struct{})
 	go func() { defer close(done); c.serve() }()
-	t.Cleanup(func() {
-		h.Kill()
-		h.Conn.Close()
+	c.t.Cleanup(func() {
+		kill()
+		c.conn.Close()
 		<-done
-		if t.Failed() {
-			t.Logf("the window said: %s", h.Words())
-			t.Logf("frames: %v", c.frames())
+		if c.t.Failed() {
+			c.t.Logf("the window said: %s", c.words())
+			c.t.Logf("frames: %.3000v", c.frames())
 		}
 	})
 	c.send(frameConfig, 0, strings.Join([]string{"studio", "Bailey Studio", "1000", "700", "en_US.UTF-8", "light", "1000", "", "", "auto"}, "\x00"), nil)
-	return c
 }
 
 func (c *core) send(kind byte, id uint64, payload string, f *os.File) {
@@ -129,7 +169,7 @@ func (c *core) send(kind byte, id uint64, payload string, f *os.File) {
 	if f != nil {
 		rights = syscall.UnixRights(int(f.Fd()))
 	}
-	_, _, err := c.host.Conn.WriteMsgUnix(b, rights, nil)
+	_, _, err := c.conn.WriteMsgUnix(b, rights, nil)
 	if err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
 		c.t.Error(err)
 	}
@@ -138,18 +178,27 @@ func (c *core) send(kind byte, id uint64, payload string, f *os.File) {
 // serve reads frames until the host is gone.
 func (c *core) serve() {
 	for {
+		for c.deaf.Load() {
+			select {
+			case <-c.over:
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
 		var head [16]byte
-		if _, err := io.ReadFull(c.host.Conn, head[:]); err != nil {
+		if _, err := io.ReadFull(c.conn, head[:]); err != nil {
 			return
 		}
 		payload := make([]byte, binary.LittleEndian.Uint32(head[:]))
-		if _, err := io.ReadFull(c.host.Conn, payload); err != nil {
+		if _, err := io.ReadFull(c.conn, payload); err != nil {
 			return
 		}
 		f := frame{head[4], binary.LittleEndian.Uint64(head[8:]), string(payload)}
 		switch f.kind {
 		case frameRequest:
-			c.respond(f)
+			if c.special == nil || !c.special(f) {
+				c.respond(f)
+			}
 		case frameCall:
 			if c.call != nil {
 				if reply, answer := c.call(f.payload); answer {
@@ -207,8 +256,8 @@ func (c *core) wait(what string, match func(frame) bool) frame {
 		}
 		select {
 		case <-c.news:
-		case <-c.host.Done():
-			c.t.Fatalf("the window ended while waiting for %s: %+v, said %s", what, c.host.Exit(), c.host.Words())
+		case <-c.over:
+			c.t.Fatalf("the window ended while waiting for %s", what)
 		case <-end.C:
 			c.t.Fatalf("no %s", what)
 		}

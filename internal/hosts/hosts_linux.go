@@ -37,7 +37,7 @@ const loaderFailed = 127
 // errs.Cancelled.
 func Start(ctx context.Context, kind string, o Options) (*Host, error) {
 	spec, ok := workerspec.For(kind)
-	if !ok {
+	if !ok || spec.Class != workerspec.Host {
 		return nil, errs.New(errs.NotSupported, opStart).With("no host of kind " + kind)
 	}
 	if os.Geteuid() == 0 {
@@ -143,12 +143,4 @@ func pair() (*net.UnixConn, *os.File, error) {
 		return nil, nil, err
 	}
 	return c.(*net.UnixConn), theirs, nil
-}
-
-// CheckTree looks at the processes of a window from outside and returns nil when
-// all of them have no new privileges and a network namespace that is not the
-// core's, and every web process among them is in a sandbox of its own: filtered
-// system calls and namespaces that are not the host's.
-func CheckTree(pid int) error {
-	return errs.New(errs.PostureFailed, "hosts.tree").With("the window is gone")
 }
