@@ -106,7 +106,12 @@ func grantList(ctx context.Context, c *cli, call *call) error {
 		if g.Progress != nil {
 			state += fmt.Sprintf(", at %.0f %%", *g.Progress*100)
 		}
-		t.add(g.ID, state, g.Kind, localTime(g.Since), fmt.Sprint(g.Used), visible.Path(g.Scope))
+		used := fmt.Sprint(g.Used)
+		if g.State == stateName(grantv1.State_STATE_REMEMBERED) && !call.has("all") {
+			// Counted from the log, which only --all reads.
+			used = "-"
+		}
+		t.add(g.ID, state, g.Kind, localTime(g.Since), used, visible.Path(g.Scope))
 	}
 	t.print(c.out)
 	return nil

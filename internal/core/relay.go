@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"io"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -126,6 +127,14 @@ func (r *call) note(kind auditlog.Kind, err error) error {
 			ev.Code = string(errs.CodeOf(err))
 		}
 		ev.RequestBytes, ev.ResponseBytes, ev.Messages = uint64(r.requestBytes), uint64(r.responseBytes), uint64(r.messages)
+		if len(r.models) > 0 {
+			// The calls of a model that came of this one do not pass the core.
+			var ids []string
+			for _, g := range r.models {
+				ids = append(ids, string(g.Row.ID))
+			}
+			ev.Detail = map[string]string{grantservice.ModelGrants: strings.Join(ids, " ")}
+		}
 		ev.Milliseconds = uint64(r.core.cfg.Clock.Wall().Sub(r.began).Milliseconds())
 	}
 	return r.core.cfg.Audit.Note(ev)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/bailey-run/bailey/internal/audit"
@@ -12,6 +13,7 @@ import (
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/grant"
 	"github.com/bailey-run/bailey/internal/wire/grantv1"
+	"github.com/bailey-run/bailey/internal/wire/indexv1"
 	"github.com/bailey-run/bailey/internal/wire/policyv1"
 )
 
@@ -32,12 +34,13 @@ func (s *Service) List(ctx context.Context, in *grantv1.ListRequest, out *grantv
 
 func (s *Service) rows(ctx context.Context, all bool) ([]*grantv1.ListResponse, error) {
 	var rows []*grantv1.ListResponse
+	var of map[string]uint64
 	if all {
-		ended, err := s.fromLog(ctx)
+		ended, uses, err := s.fromLog(ctx)
 		if err != nil {
 			return nil, err
 		}
-		rows = ended
+		rows, of = ended, uses
 	}
 	for _, p := range s.Policies.List() {
 		r := remembered(p)
@@ -47,7 +50,7 @@ func (s *Service) rows(ctx context.Context, all bool) ([]*grantv1.ListResponse, 
 				r.Scope = scopeText("", m.Name, p.Digest)
 			}
 		}
-		r.Progress = s.Progress(p.ID)
+		r.Progress, r.Used = s.Progress(p.ID), of[r.Id]
 		rows = append(rows, r)
 	}
 	for _, r := range s.Policies.Refusals() {
@@ -105,16 +108,23 @@ func decidedBy(d capability.Decision) grantv1.DecidedBy {
 	return grantv1.DecidedBy_DECIDED_BY_UNSPECIFIED
 }
 
+// ModelGrants is the detail of a call's end that has the grants of the models that
+// it used, by their ids with blanks between.
+const ModelGrants = "model-grants"
+
 // fromLog pieces the ended grants together: a grant record and, later, what
 // ended it. One whose end was never written went with a core that was killed.
-func (s *Service) fromLog(ctx context.Context) ([]*grantv1.ListResponse, error) {
+//
+// of is how many grants came of each remembered permission.
+func (s *Service) fromLog(ctx context.Context) (ended []*grantv1.ListResponse, of map[string]uint64, err error) {
+	of = map[string]uint64{}
 	liveNow := map[string]bool{}
 	for _, l := range s.Table.List() {
 		liveNow[string(l.Row.ID)] = true
 	}
 	var order []*grantv1.ListResponse
 	byID := map[string]*grantv1.ListResponse{}
-	err := s.Log.Read(ctx, audit.Filter{}, func(r audit.Record) error {
+	err = s.Log.Read(ctx, audit.Filter{}, func(r audit.Record) error {
 		switch r.Kind {
 		case auditlog.Grant:
 			g := &grantv1.ListResponse{
@@ -126,9 +136,17 @@ func (s *Service) fromLog(ctx context.Context) ([]*grantv1.ListResponse, error) 
 			}
 			order = append(order, g)
 			byID[r.Grant] = g
+			of[r.Detail["remembered"]]++
 		case auditlog.Call:
-			if g := byID[r.Grant]; g != nil {
+			// That an engine was joined to the index is no call of the client's.
+			if g := byID[r.Grant]; g != nil && r.Method != indexv1.IndexServiceAttachMethod().Name {
 				g.Used++
+			}
+		case auditlog.CallEnd:
+			for _, id := range strings.Fields(r.Detail[ModelGrants]) {
+				if g := byID[id]; g != nil {
+					g.Used++
+				}
 			}
 		case auditlog.Revoke:
 			if g := byID[r.Grant]; g != nil {
@@ -138,7 +156,7 @@ func (s *Service) fromLog(ctx context.Context) ([]*grantv1.ListResponse, error) 
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	out := order[:0]
 	for _, g := range order {
@@ -146,7 +164,7 @@ func (s *Service) fromLog(ctx context.Context) ([]*grantv1.ListResponse, error) 
 			out = append(out, g)
 		}
 	}
-	return out, nil
+	return out, of, nil
 }
 
 // Explain implements grantv1.GrantServiceServer.
