@@ -199,6 +199,8 @@ int main(int argc, char **argv)
 	 * nobody does. */
 	prctl(PR_SET_DUMPABLE, 0);
 	view_environment(&p->sheet, picker);
+	g_set_prgname("bailey-prompt");
+	g_set_application_name("Bailey");
 	if (!gtk_init_check()) {
 		if (!picker)
 			prompt_no(p, "lost");

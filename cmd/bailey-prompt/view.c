@@ -176,7 +176,7 @@ static void toggled(GtkToggleButton *b, gpointer p)
 static GtkWidget *tick(struct prompt *p, bool on, bool fixed, const char *name)
 {
 	GtkWidget *b = g_object_new(GTK_TYPE_TOGGLE_BUTTON, "accessible-role", GTK_ACCESSIBLE_ROLE_CHECKBOX, NULL);
-	GtkWidget *area = gtk_drawing_area_new();
+	GtkWidget *area = g_object_new(GTK_TYPE_DRAWING_AREA, "accessible-role", GTK_ACCESSIBLE_ROLE_PRESENTATION, NULL);
 	int size = (int)(TICK * p->sheet.scale / 1000);
 
 	gtk_drawing_area_set_content_width(GTK_DRAWING_AREA(area), size);
@@ -224,7 +224,6 @@ static GtkWidget *row(struct prompt *p, size_t i, unsigned n, bool ticks)
 		p->tick[n] = fixed ? NULL : b;
 		gtk_box_append(GTK_BOX(line), b);
 	}
-	gtk_accessible_update_property(GTK_ACCESSIBLE(line), GTK_ACCESSIBLE_PROPERTY_LABEL, name, -1);
 	gtk_box_append(GTK_BOX(line), facts);
 	g_string_free(said, TRUE);
 	return line;
@@ -310,7 +309,7 @@ static GtkWidget *foot(struct prompt *p, int width)
 
 	p->no = button(p, TAG_NO, "no");
 	p->yes = button(p, TAG_YES, "yes");
-	p->status = label(p, p->sheet.one[TAG_WAIT], "status");
+	p->status = label(p, p->sheet.one[TAG_UNREAD], "status");
 	g_object_set(p->status, "accessible-role", GTK_ACCESSIBLE_ROLE_STATUS, NULL);
 	gtk_box_set_homogeneous(GTK_BOX(buttons), TRUE);
 	gtk_widget_set_hexpand(buttons, FALSE);

@@ -137,15 +137,15 @@ func (s Sheet) Encode() ([]byte, error) {
 	if rows == 0 || rows > limits.PromptRows {
 		w.refuse("a prompt has rows, and not too many")
 	}
+	for _, o := range s.Words {
+		w.field(tagWordsOf, o.Label)
+		w.field(tagWords, o.Text)
+	}
 	for _, d := range s.Denies {
 		w.field(tagDenies, d)
 	}
 	for _, p := range s.Stop {
 		w.field(tagStop, p)
-	}
-	for _, o := range s.Words {
-		w.field(tagWordsOf, o.Label)
-		w.field(tagWords, o.Text)
 	}
 	w.field(tagYes, s.Yes)
 	w.field(tagNo, s.No)
