@@ -1,0 +1,3 @@
+import { page } from "../ui/vite.mjs";
+
+export default page("studio");
