@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -55,6 +56,10 @@ func studio(ctx context.Context, c *cli, call *call) error {
 	}
 	if c.env.Wayland == "" && c.env.X11 == "" {
 		return errs.New(errs.DisplayMissing, "cli.studio")
+	}
+	if _, err := os.Stat(c.env.XAuthority); err != nil {
+		// A server that wants no cookie has none; Xlib goes without, too.
+		in.Display.Xauthority = nil
 	}
 	cl, err := c.dial(ctx, call, true)
 	if err != nil {

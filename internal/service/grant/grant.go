@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bailey-run/bailey/internal/apps"
 	"github.com/bailey-run/bailey/internal/audit"
 	"github.com/bailey-run/bailey/internal/auditlog"
 	"github.com/bailey-run/bailey/internal/capability"
@@ -430,7 +431,9 @@ func (s *Service) Revoke(ctx context.Context, in *grantv1.RevokeRequest) (*grant
 	id := capability.ID(in.Id)
 	if ended, err := s.Table.Revoke(id); err == nil {
 		for _, e := range ended {
-			if _, err := s.Log.Append(ctx, Ended(auditlog.Revoke, a, e)); err != nil {
+			ev := Ended(auditlog.Revoke, a, e)
+			ev.DecidedBy = decidedAt(sess)
+			if _, err := s.Log.Append(ctx, ev); err != nil {
 				return nil, err
 			}
 		}
@@ -445,6 +448,15 @@ func (s *Service) Revoke(ctx context.Context, in *grantv1.RevokeRequest) (*grant
 		return nil, err
 	}
 	return &grantv1.RevokeResponse{Ended: n + 1}, nil
+}
+
+// decidedAt says in the log that a person withdrew something in Permissions. What
+// a program does on the command line need not be a person's.
+func decidedAt(s *session.Session) string {
+	if s.Surface == apps.SurfacePanel {
+		return apps.SurfacePanel
+	}
+	return ""
 }
 
 // Forget ends what is remembered under an id, and returns how many live grants
@@ -464,7 +476,7 @@ func (s *Service) Forget(ctx context.Context, id capability.ID) (ended uint32, e
 			}
 		}
 		_, err := s.Log.Append(ctx, audit.Event{
-			Kind: auditlog.Forget, Actor: a, Grant: string(id), Detail: map[string]string{"policies": digest},
+			Kind: auditlog.Forget, Actor: a, DecidedBy: decidedAt(sess), Grant: string(id), Detail: map[string]string{"policies": digest},
 		})
 		return err
 	})

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bailey-run/bailey/internal/apps"
 	"github.com/bailey-run/bailey/internal/audit"
 	"github.com/bailey-run/bailey/internal/auditlog"
 	"github.com/bailey-run/bailey/internal/capability"
@@ -100,9 +101,13 @@ func (s *Service) List(ctx context.Context, in *modelv1.ListRequest, out *modelv
 		}
 		all = []models.Model{m}
 	}
-	app := session.From(ctx).App
+	sess := session.From(ctx)
 	for _, m := range all {
-		row := s.wire(app, m)
+		row := s.wire(sess.App, m)
+		if apps.Untrusted(sess.Surface) {
+			// Where a file came from tells of the person's folders.
+			row.Source = nil
+		}
 		row.Changed = row.Changed || s.Store.Lost(m)
 		if err := out.Send(&modelv1.ListResponse{Model: row, Loaded: s.Engines.Loaded(m.Digest)}); err != nil {
 			return err

@@ -15,6 +15,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/bailey-run/bailey/internal/apps"
 	"github.com/bailey-run/bailey/internal/audit"
 	"github.com/bailey-run/bailey/internal/auditlog"
 	"github.com/bailey-run/bailey/internal/capability"
@@ -474,5 +475,26 @@ func TestRemoveVerifyGcFitLoad(t *testing.T) {
 	l, err := call[modelv1.LoadResponse](r, modelv1.ModelServiceLoadMethod(), &modelv1.LoadRequest{Grant: make([]byte, 16)})
 	if err != nil || l[0].GetProgress().GetThousandths() != 7 {
 		t.Error(l, err)
+	}
+}
+
+// An app's page is not told where on this machine a model came from; the command
+// line is.
+func TestAppsDoNotSeeSources(t *testing.T) {
+	r := newRig(t)
+	st, err := r.pull(r.file("secret-project/m.gguf", "GGUF bytes"), "", nil)
+	must(t, err)
+	_, err = r.pin(stagedRef(st))
+	must(t, err)
+	for surface, shown := range map[string]bool{"terminal": true, apps.SurfacePanel: true, apps.SurfaceWindow: false} {
+		s, err := r.Sessions.Open("studio", surface, 1)
+		must(t, err)
+		r.ctx = session.With(context.Background(), s)
+		rows, err := call[modelv1.ListResponse](r, modelv1.ModelServiceListMethod(), &modelv1.ListRequest{})
+		must(t, err)
+		if len(rows) != 1 || (len(rows[0].Model.Source) > 0) != shown {
+			t.Errorf("%s: %v", surface, rows)
+		}
+		r.Sessions.Close(s)
 	}
 }
