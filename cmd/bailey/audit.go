@@ -73,12 +73,19 @@ func (c *cli) printRecord(raw []byte) error {
 	}
 	decided := join(" by ", r.Decision, r.By)
 	when := localTime(&r.Time)
-	cells := []string{pad(when, 19), pad(who, 25), pad(what, 18), pad(orDash(decided), 21), pad(orDash(r.Code), 8)}
+	cells := []string{pad(when, 19), pad(who, 26), pad(what, 18), pad(orDash(decided), 21), pad(orDash(r.Code), 9)}
 	if r.Grant != "" {
 		cells = append(cells, "grant "+r.Grant)
 	}
 	if r.Task != "" {
 		cells = append(cells, "task "+r.Task)
+	}
+	// Which worker began or ended.
+	if k := r.Detail["kind"]; strings.HasPrefix(r.Kind, "worker-") && k != "" {
+		if pid := r.Detail["pid"]; pid != "" {
+			k += ", process " + pid
+		}
+		cells = append(cells, k)
 	}
 	// A folder or a file, or the model that it is about.
 	for _, about := range []string{"path", "model"} {

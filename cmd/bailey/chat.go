@@ -75,7 +75,7 @@ func chatVerb() *verb {
 		name: "chat", args: "[MODEL]", maxArgs: 1,
 		short: "talk with a model, which runs in a sandbox",
 		long: []string{
-			"Without MODEL it is the one chat model that is allowed; of several, name one. On a terminal it is a conversation: Ctrl-C or Esc stops an answer, /help shows what else there is. A question by --prompt or on standard input gets one answer.",
+			"Without MODEL it is the one chat model that is allowed; of several, name one. On a terminal it is a conversation: Ctrl-C or Esc stops an answer, /quit leaves, /help shows what else there is. A question by --prompt or on standard input gets one answer.",
 			"Conversations are kept in the app's own store, as they go; --private keeps nothing. What a model says is its own: it cites nothing, and is often wrong.",
 			"A model that continues text, and was not taught to converse, continues the text of --prompt.",
 		},

@@ -97,7 +97,7 @@ func (s *conversing) greet() {
 	}
 	about = append(about, size(f.GetSize()))
 	s.say(fmt.Sprintf("%s (%s). What it says is its own, and may be wrong.", visible.Name(s.model.GetName()), strings.Join(about, ", ")))
-	kept := "Ctrl-C stops an answer; /help shows the rest."
+	kept := "Ctrl-C stops an answer, /quit leaves, /help shows the rest."
 	if s.o.private {
 		kept = "Nothing of this is kept. " + kept
 	}
@@ -307,7 +307,7 @@ func chatCommands() []chatCommand {
 		{"/drop", "", "leave the oldest turns out when the context is full, and say so", (*conversing).dropOldest},
 		{"/save", "FILE", "write the conversation to FILE, which must not exist yet", (*conversing).save},
 		{"/stats", "", "what the model takes and has done", (*conversing).stats},
-		{"/exit", "", "leave; so do Ctrl-D and Ctrl-C twice", func(*conversing, context.Context, string) (bool, error) { return true, nil }},
+		{"/exit", "", "leave; so do /quit, Ctrl-D, and Ctrl-C twice", func(*conversing, context.Context, string) (bool, error) { return true, nil }},
 		{"/help", "", "this", (*conversing).help},
 	}
 }

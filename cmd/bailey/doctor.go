@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/bailey-run/bailey/internal/client"
 	"github.com/bailey-run/bailey/internal/errs"
@@ -78,7 +79,7 @@ func doctor(ctx context.Context, c *cli, call *call) error {
 			return err
 		}
 	} else {
-		d.print(c.out)
+		d.print(c.out, call.has("verbose"))
 	}
 	if !d.OK {
 		return reported{errs.ExitUnavailable}
@@ -146,9 +147,15 @@ func (c *cli) doctorCore(ctx context.Context, d *doctorJSON, h *home.Home, core 
 	}
 }
 
+// folded reports whether all of a kind's layers are on, so that one line says it.
+func (w *workerJSON) folded() bool {
+	return len(w.Layers) > 0 && !slices.ContainsFunc(w.Layers, func(l layerJSON) bool { return l.State != "on" })
+}
+
 // print writes one line a check: the word first, so that it can be read by ear
-// and found by grep.
-func (d *doctorJSON) print(out *output) {
+// and found by grep. The layers of a kind stand one by one where one is off, or
+// all are asked for.
+func (d *doctorJSON) print(out *output, all bool) {
 	fmt.Fprintf(out, "bailey %s, sandbox level: %s\n\n", d.Version, visible.Text(d.Level))
 	for _, k := range d.Checks {
 		word := "ok     "
@@ -160,8 +167,18 @@ func (d *doctorJSON) print(out *output) {
 			fmt.Fprintf(out, "         to mend it: %s\n", k.Hint)
 		}
 	}
+	block := true // what came before is a block of its own
 	for _, w := range d.Workers {
-		fmt.Fprintf(out, "\nworker %s: %s\n", visible.Text(w.Kind), visible.Text(w.Level))
+		fold := !all && w.folded()
+		if block || !fold {
+			out.WriteString("\n")
+		}
+		block = !fold
+		if fold {
+			fmt.Fprintf(out, "worker %s: %s, all %d layers on\n", visible.Text(w.Kind), visible.Text(w.Level), len(w.Layers))
+			continue
+		}
+		fmt.Fprintf(out, "worker %s: %s\n", visible.Text(w.Kind), visible.Text(w.Level))
 		t := table{head: []string{"  LAYER", "STATE", "SEEN BY"}}
 		for _, l := range w.Layers {
 			t.add("  "+visible.Text(l.Layer), visible.Text(l.State), visible.Text(l.How))

@@ -68,7 +68,7 @@ func (p *markdownPrinter) written(r *result) {
 			p.out.WriteString(" *(" + notInDocuments + ")*")
 		}
 		for _, c := range w.GetCitations() {
-			p.out.WriteString(" " + p.at.link(c.GetPath(), c.GetLine()))
+			p.out.WriteString(" (" + similarAt + p.at.link(c.GetPath(), c.GetLine()) + ")")
 		}
 		p.out.WriteString("\n>\n")
 	}

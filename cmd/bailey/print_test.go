@@ -321,6 +321,8 @@ func TestRecordColumns(t *testing.T) {
 		`{"time":"2026-01-02T03:04:05.000Z","kind":"core-start","method":"0.1.0+0123456789ab","code":"OUT"}`,
 		`{"time":"2026-01-02T03:04:05.000Z","kind":"call-end","app":"bailey","surface":"terminal","verb":"summarize","method":"x/Summarize","code":"OUT"}`,
 		`{"time":"2026-01-02T03:04:05.000Z","kind":"grant","app":"bailey","surface":"terminal","verb":"ask","decision":"allow","by":"command-line","code":"OUT"}`,
+		`{"time":"2026-01-02T03:04:05.000Z","kind":"grant","app":"bailey","surface":"terminal","verb":"model-pull","decision":"allow","by":"command-line","code":"OUT"}`,
+		`{"time":"2026-01-02T03:04:05.000Z","kind":"worker-start","app":"bailey","surface":"core","code":"OUT","detail":{"kind":"store","pid":"7"}}`,
 	} {
 		if err := c.printRecord([]byte(raw)); err != nil {
 			t.Fatal(err)
@@ -334,6 +336,9 @@ func TestRecordColumns(t *testing.T) {
 		} else {
 			at = i
 		}
+	}
+	if !strings.Contains(b.String(), "store, process 7") {
+		t.Errorf("which worker began?\n%s", b.String())
 	}
 }
 

@@ -182,8 +182,8 @@ func verbs() []*verb {
 		{
 			name: "doctor", short: "what holds on this machine, and what to mend",
 			long:     []string{"Starts each kind of worker once in its real sandbox and reports what was seen. It also says why the core does not start, if that is so."},
-			examples: []example{{"bailey doctor", "ends with 0 if all is well"}},
-			flags:    []flag{flagJSON("one JSON object"), flagTimeout(), flagHome()},
+			examples: []example{{"bailey doctor", "ends with 0 if all is well"}, {"bailey doctor --verbose", "each layer of each worker's sandbox, and how it was seen"}},
+			flags:    []flag{{name: "verbose", help: "show every layer of every kind of worker, also where all are on"}, flagJSON("one JSON object"), flagTimeout(), flagHome()},
 			run:      doctor,
 		},
 		{

@@ -19,6 +19,11 @@ import (
 // notInDocuments marks what a model wrote and no passage has.
 const notInDocuments = "not in your documents"
 
+// similarAt stands before the place that a model's sentence was matched to. Words,
+// numbers and names were compared, and no meaning: the sentence may still say
+// something else than the passage does.
+const similarAt = "similar words at "
+
 // namedModels checks --allow-model before the core is touched.
 func namedModels(names []string) ([]string, error) {
 	if len(names) > limits.TaskModels {
@@ -185,7 +190,7 @@ func (p *textPrinter) written(r *result) {
 		}
 		p.wrapped("  ", text)
 		for _, c := range w.GetCitations() {
-			p.line("    " + p.at.at(c.GetPath(), c.GetLine()))
+			p.line("    " + similarAt + p.at.at(c.GetPath(), c.GetLine()))
 		}
 	}
 	for _, l := range r.writtenNotes(p.folded) {

@@ -50,7 +50,7 @@ func TestWrittenText(t *testing.T) {
 
 Written by small, not words of your documents:
   Bailey confines *all* code.
-    project/README.md:3
+    similar words at project/README.md:3
   \x1b[31mBuy now\x1b[0m! (not in your documents)
   Of 2 sentences, 1 has no support in your documents.
 
@@ -83,7 +83,7 @@ By bailey-extract/1, in the documents' own words, found by words and by meaning 
 func TestWrittenMarkdown(t *testing.T) {
 	got := printedWith(asMarkdown("how?"), withWritten(false))
 	for _, want := range []string{
-		"\n## Written by small, not words of your documents:\n\n> Bailey confines \\*all\\* code. [project/README.md:3](project/README.md#L3)\n>\n",
+		"\n## Written by small, not words of your documents:\n\n> Bailey confines \\*all\\* code. (similar words at [project/README.md:3](project/README.md#L3))\n>\n",
 		"*(not in your documents)*\n",
 		"\n## About this document\n",
 	} {
