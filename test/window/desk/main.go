@@ -254,7 +254,7 @@ func Lacks() []string {
 	for _, n := range []struct{ file, pkg string }{
 		{"/usr/bin/Xvfb", "xvfb"},
 		{"/usr/bin/openbox", "openbox"},
-		{"/usr/bin/dbus-daemon", "dbus-daemon"},
+		{"/usr/bin/dbus-daemon", "dbus"},
 		{"/usr/bin/xdg-dbus-proxy", "xdg-dbus-proxy"},
 		{"/usr/bin/bwrap", "bubblewrap"},
 		{"/usr/bin/gcc", "gcc"},

@@ -43,7 +43,7 @@ const enterName = "enter"
 // Inside a window's network namespace: where the window listens, and where the
 // driver does.
 const (
-	windowPort = 7437
+	windowPort = 2999
 	driverPort = 7438
 )
 

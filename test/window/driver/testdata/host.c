@@ -38,14 +38,14 @@ static void serve(WebKitURISchemeRequest *r, gpointer d) {
 }
 
 static void activate(GtkApplication *a) {
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(7437), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(2999), .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	for (int i = 0; i < 1000; i++) {
 		int s = socket(AF_INET, SOCK_STREAM, 0), ok = bind(s, (void *)&at, sizeof at) == 0;
 		close(s);
 		if (ok) break;
 		usleep(20000);
 	}
-	g_setenv("WEBKIT_INSPECTOR_SERVER", "127.0.0.1:7437", TRUE);
+	g_setenv("WEBKIT_INSPECTOR_SERVER", "127.0.0.1:2999", TRUE);
 	WebKitWebContext *c = webkit_web_context_new();
 	webkit_web_context_set_automation_allowed(c, TRUE);
 	g_signal_connect(c, "automation-started", G_CALLBACK(started), NULL);

@@ -1,0 +1,1 @@
+postMessage('webkit' in self);
