@@ -147,7 +147,7 @@ static const char *check(struct sheet *s, bool picker)
 const char *sheet_parse(struct sheet *s, unsigned char *b, size_t n, bool picker)
 {
 	memset(s, 0, sizeof *s);
-	if (n > SHEET_MAX || sheet_size(b, n) != (ptrdiff_t)n)
+	if (n == 0 || n > SHEET_MAX || sheet_size(b, n) != (ptrdiff_t)n)
 		return "not one whole sheet";
 	enum tag t = b[0];
 	for (size_t at = 0; t != TAG_END;) {

@@ -10,6 +10,9 @@ const (
 	PromptSheet = 256 << 10
 	// PromptRows bounds the grants of one prompt: nobody reads more.
 	PromptRows = 32
+	// PromptParts bounds the groups, rows, lines and paragraphs of one prompt: 32
+	// rows with ten lines each, and as much again.
+	PromptParts = 768
 	// PromptTimeMax bounds the times that a sheet may name.
 	PromptTimeMax = time.Hour
 	// PromptScaleMin and PromptScaleMax bound the size of text, thousandths:

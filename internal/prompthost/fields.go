@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/bailey-run/bailey/internal/errs"
@@ -47,8 +48,9 @@ const (
 
 // writer puts fields together and keeps the first thing that is wrong.
 type writer struct {
-	out []byte
-	bad string
+	out   []byte
+	parts int // fields that stand more than once
+	bad   string
 }
 
 // field writes a text that has to be there.
@@ -56,12 +58,23 @@ func (w *writer) field(tag byte, text string) {
 	if text == "" {
 		w.refuse("a text of the sheet is empty: tag " + strconv.Itoa(int(tag)))
 	}
-	if !utf8.ValidString(text) || strings.IndexByte(text, 0) >= 0 {
-		w.refuse("a text of the sheet is not UTF-8 or has a NUL")
+	if !drawable(text) {
+		w.refuse("a text of the sheet is not UTF-8 or could act")
+	}
+	if tag >= tagGroup && tag <= tagStop || tag == tagWordsOf || tag == tagWords {
+		w.parts++
 	}
 	w.out = append(w.out, tag)
 	w.out = binary.LittleEndian.AppendUint32(w.out, uint32(len(text)))
 	w.out = append(w.out, text...)
+}
+
+// drawable is the last look at what package visible and the catalogue of words
+// made: no control character, nothing that turns the direction of what follows.
+func drawable(s string) bool {
+	return utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool {
+		return unicode.Is(unicode.Cc, r) || r >= '\u2028' && r <= '\u202e'
+	}) < 0
 }
 
 // maybe writes a text that may be missing.
@@ -134,7 +147,7 @@ func (s Sheet) Encode() ([]byte, error) {
 			}
 		}
 	}
-	if rows == 0 || rows > limits.PromptRows {
+	if rows == 0 || rows > limits.PromptRows || w.parts > limits.PromptParts {
 		w.refuse("a prompt has rows, and not too many")
 	}
 	for _, o := range s.Words {
