@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	godbus "github.com/godbus/dbus/v5"
@@ -15,6 +16,40 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// ordinaryID is the user that some tests become when they are root. A bus
+// refuses one whom the system does not know.
+const ordinaryID = 65534
+
+// asOrdinaryUser runs the calling test as one, where this is root, and reports
+// whether it did.
+func asOrdinaryUser(t *testing.T) bool {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		return false
+	}
+	tmp, err := os.MkdirTemp("", "bailey-desktop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(tmp) })
+	if err := os.Chown(tmp, ordinaryID, ordinaryID); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.v", "-test.run=^"+t.Name()+"$")
+	cmd.Dir = tmp
+	cmd.Env = []string{"TMPDIR=" + tmp, "HOME=" + tmp, "PATH=/usr/bin:/bin"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ordinaryID, Gid: ordinaryID}}
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- ") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if _, why, skipped := strings.Cut(string(out), "--- SKIP"); skipped {
+		t.Skip("as an ordinary user: " + why)
+	}
+	t.Logf("%s", out)
+	return true
+}
 
 // startBus runs a bus that starts no services but those of the files given.
 func startBus(t *testing.T, services ...string) Display {

@@ -17,3 +17,18 @@ func (d Display) Cookie() ([]byte, error) { return nil, errs.New(errs.NotSupport
 
 // Same is for Linux only. Errors: errs.NotSupported.
 func Same(_, _ *os.File) error { return errs.New(errs.NotSupported, "desktop.same") }
+
+// Proxy is for Linux only.
+type Proxy struct{ Path string }
+
+// StartA11yProxy is for Linux only. Errors: [ErrNoAccessibility].
+func StartA11yProxy(context.Context, Display, string) (*Proxy, error) { return nil, ErrNoAccessibility }
+
+// PID is for Linux only.
+func (*Proxy) PID() int { return 0 }
+
+// Done is for Linux only.
+func (*Proxy) Done() <-chan struct{} { return nil }
+
+// Close does nothing.
+func (*Proxy) Close() error { return nil }

@@ -88,6 +88,9 @@ func restrict(rules []landlockRule) error {
 	}
 	defer unix.Close(set)
 	for _, r := range rules {
+		if r.rights&attr.Handled_access_fs == 0 {
+			continue // what this kernel does not take away needs no giving back
+		}
 		if err := landlockAllow(set, r.fd, r.rights&attr.Handled_access_fs); err != nil {
 			return fmt.Errorf("landlock_add_rule: %w", err)
 		}
