@@ -30,7 +30,7 @@ func TestR1R2R5R8Frames(t *testing.T) {
 	for name, o := range map[string]hostOptions{"as shipped": {}, "without a policy": {unguarded: true}} {
 		t.Run(name, func(t *testing.T) {
 			h := showHost(t, d, s, o)
-			defer h.proc.Kill()
+			defer h.end()
 			h.report("done")
 			if got := h.report("globals"); got != "" {
 				t.Errorf("a child frame finds %q", got)

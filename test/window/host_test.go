@@ -3,7 +3,6 @@ package window
 import (
 	"bufio"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -17,6 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bailey-run/bailey/internal/apps"
+	"github.com/bailey-run/bailey/internal/hosts"
+	"github.com/bailey-run/bailey/internal/plat/desktop"
+	"github.com/bailey-run/bailey/internal/workerspec"
 	"github.com/bailey-run/bailey/test/window/desk"
 )
 
@@ -57,7 +59,7 @@ type host struct {
 	t    testing.TB
 	d    *desk.Desk
 	conn *net.UnixConn
-	proc *desk.Process
+	proc *hosts.Host
 	site site
 	// policy is the content security policy that pages get; "" = none.
 	policy []string
@@ -87,24 +89,34 @@ func showHost(t testing.TB, d *desk.Desk, s site, o hostOptions) *host {
 	if o.app == "" {
 		o.app = apps.Studio
 	}
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	program, err := os.Open(o.program)
 	must(t, err)
-	theirs := os.NewFile(uintptr(fds[1]), "host")
-	mine := os.NewFile(uintptr(fds[0]), "core")
-	c, err := net.FileConn(mine)
-	must(t, errors.Join(err, mine.Close()))
-	h := &host{t: t, d: d, conn: c.(*net.UnixConn), site: s}
+	defer program.Close()
+	stub, err := os.Open(filepath.Join(desk.Dir(), release, workerspec.WorkerProgram))
+	must(t, err)
+	defer stub.Close()
+	at := desktop.Display{X11: d.Display, XAuthority: d.XAuthority, SessionBus: d.Bus, Language: "en_GB.UTF-8"}
+	p, err := hosts.Start(t.Context(), hosts.Window, hosts.Options{Display: at, Program: program, Stub: stub})
+	must(t, err)
+	h := &host{t: t, d: d, conn: p.Conn, proc: p, site: s}
 	if !o.unguarded {
 		h.policy = apps.Headers("")[1:]
 	}
-	cmd := exec.Command(o.program)
-	cmd.Env = d.Env("GSK_RENDERER=cairo", "GTK_A11Y=none", "GDK_BACKEND=x11")
-	h.proc = d.Run(cmd, theirs)
-	theirs.Close()
-	t.Cleanup(func() { h.conn.Close() })
+	t.Cleanup(func() {
+		h.end()
+		if t.Failed() {
+			t.Logf("the window said:\n%s", p.Words())
+		}
+	})
 	h.send(toConfig, 0, nil, strings.Join([]string{o.app, "Hostile", "900", "640", "en", "light", "1000", "", "", "auto"}, "\x00"))
 	go h.read(o)
 	return h
+}
+
+// end ends the window, and all that is its.
+func (h *host) end() {
+	h.proc.Kill()
+	h.conn.Close()
 }
 
 func (h *host) send(kind byte, id uint64, body *os.File, payload string) {

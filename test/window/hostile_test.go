@@ -32,7 +32,7 @@ func TestR7R9Polluted(t *testing.T) {
 	for name, o := range map[string]hostOptions{"as shipped": {}, "without a policy": {unguarded: true}} {
 		t.Run(name, func(t *testing.T) {
 			h := showHost(t, d, s, o)
-			defer h.proc.Kill()
+			defer h.end()
 			if got := h.report("secret"); got != "unseen" {
 				t.Errorf("the page has the secret: %s", got)
 			}
@@ -54,7 +54,7 @@ func TestR3R4R6Leave(t *testing.T) {
 	for name, o := range map[string]hostOptions{"as shipped": {}, "without a policy": {unguarded: true}} {
 		t.Run(name, func(t *testing.T) {
 			h := showHost(t, d, hostile(t, "leave.js"), o)
-			defer h.proc.Kill()
+			defer h.end()
 			h.report("done")
 			if a := h.attacks(); len(a) > 0 {
 				t.Errorf("calls came: %v", a)
@@ -114,7 +114,7 @@ func TestR10Popups(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := showHost(t, d, s, o)
 			defer d.Gone("Hostile")
-			defer h.proc.Kill()
+			defer h.end()
 			click("Hostile", h.report, ways)
 			h.report("done")
 			if a := h.attacks(); len(a) > 0 {
@@ -180,7 +180,7 @@ func TestC20Permissions(t *testing.T) {
 	for name, o := range map[string]hostOptions{"as shipped": {}, "without a policy": {unguarded: true}} {
 		t.Run(name, func(t *testing.T) {
 			h := showHost(t, d, s, o)
-			defer h.proc.Kill()
+			defer h.end()
 			h.report("done")
 			for _, r := range h.reports() {
 				what, got, _ := strings.Cut(r, " ")
@@ -248,7 +248,7 @@ func TestLoopback(t *testing.T) {
 	for name, o := range map[string]hostOptions{"as shipped": {}, "without a policy": {unguarded: true}} {
 		t.Run(name, func(t *testing.T) {
 			h := showHost(t, d, s, o)
-			defer h.proc.Kill()
+			defer h.end()
 			h.report("done")
 			if n := reached.Load(); n != 0 {
 				t.Errorf("the page reached the server %d times: %q", n, h.reports())

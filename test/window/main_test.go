@@ -61,6 +61,9 @@ func build(dir string) error {
 	if err := run(top, nil, "make", "BIN="+bin, bin+"/"+hostWindow); err != nil {
 		return err
 	}
+	if err := run(top, []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath", "-o", bin+"/", "./cmd/bailey-worker"); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(filepath.Join(dir, automated), 0o755); err != nil {
 		return err
 	}
