@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -42,12 +43,12 @@ func (f *fake) events() func() *surfacev1.EventsResponse {
 
 // sessions of a window's documents, by a method that tells.
 func (b *bench) whoAmI() func(f *fake) *session.Session {
-	var last *session.Session
+	var last atomic.Pointer[session.Session]
 	b.routes[90] = rpc.Route{Method: method(90, none, false, app, panel), Unary: func(ctx context.Context, _ []byte) ([]byte, error) {
-		last = session.From(ctx)
+		last.Store(session.From(ctx))
 		return nil, nil
 	}}
-	return func(f *fake) *session.Session { f.call(90, nil); return last }
+	return func(f *fake) *session.Session { f.call(90, nil); return last.Load() }
 }
 
 func TestEventsBeginWithSettingsAndFollow(t *testing.T) {
@@ -115,11 +116,14 @@ func TestPick(t *testing.T) {
 	b := newBench(t)
 	who := b.whoAmI()
 	d := dir(t)
-	var answer error
-	chosen := true
+	var answer atomic.Pointer[errs.Error]
+	var nothing atomic.Bool
 	b.desk.pick = func(context.Context) (*folder.Folder, error) {
-		if !chosen || answer != nil {
-			return nil, answer
+		if err := answer.Load(); err != nil {
+			return nil, err
+		}
+		if nothing.Load() {
+			return nil, nil
 		}
 		return folder.Open(d)
 	}
@@ -194,11 +198,11 @@ func TestPick(t *testing.T) {
 	if _, err := b.m.Picked(who(f), p.Picked); errs.CodeOf(err) != errs.NotFound {
 		t.Fatal("on the next document:", err)
 	}
-	chosen = false
+	nothing.Store(true)
 	if p := pick(); len(p.Picked) != 0 || p.Object != "" {
 		t.Fatalf("nothing was chosen: %v", p)
 	}
-	answer = errs.New(errs.WindowUnavailable, "test")
+	answer.Store(errs.New(errs.WindowUnavailable, "test"))
 	w.mu.Lock()
 	w.pick = w.pick.Add(-limits.PickPause)
 	w.mu.Unlock()

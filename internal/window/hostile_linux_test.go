@@ -61,8 +61,8 @@ func TestMalformedFrames(t *testing.T) {
 		if why, err := closed(t, w); why != Crashed || errs.CodeOf(err) != errs.Malformed {
 			t.Errorf("%s: %s, %v", name, why, err)
 		}
-		if n := b.log.with(malformed); n != 1 || len(*seen) != 1 {
-			t.Errorf("%s: %d records, %d calls", name, n, len(*seen))
+		if n := b.log.with(malformed); n != 1 || len(seen.all()) != 1 {
+			t.Errorf("%s: %d records, %d calls", name, n, len(seen.all()))
 		}
 	}
 }
@@ -111,15 +111,15 @@ func TestNoise(t *testing.T) {
 		}
 		ended++
 	}
-	if len(*forbidden) != 0 {
-		t.Fatalf("%d calls of what a page may not call", len(*forbidden))
+	if len(forbidden.all()) != 0 {
+		t.Fatalf("%d calls of what a page may not call", len(forbidden.all()))
 	}
 	if b.log.with(malformed) < 50 {
 		t.Errorf("%d of %d were malformed: the noise is too tame", b.log.with(malformed), ended)
 	}
 	_, f := b.show(apps.Studio)
-	before := len(*allowed)
-	if r := f.call(7, []byte("still")); string(r.Message) != "you said still" || len(*allowed) != before+1 {
+	before := len(allowed.all())
+	if r := f.call(7, []byte("still")); string(r.Message) != "you said still" || len(allowed.all()) != before+1 {
 		t.Fatalf("%v", r)
 	}
 }
@@ -166,10 +166,10 @@ func TestGetHasNoEffect(t *testing.T) {
 	} {
 		f.get(path)
 	}
-	if len(*seen) != 0 {
-		t.Fatalf("a GET made %d calls", len(*seen))
+	if len(seen.all()) != 0 {
+		t.Fatalf("a GET made %d calls", len(seen.all()))
 	}
-	if r := f.call(7, nil); r.Error != nil || len(*seen) != 1 {
+	if r := f.call(7, nil); r.Error != nil || len(seen.all()) != 1 {
 		t.Fatal("control:", r)
 	}
 }
@@ -203,7 +203,7 @@ func TestIdentityIsTheChannel(t *testing.T) {
 		f.call(7, []byte(claim))
 		p.call(7, []byte(claim))
 	}
-	for i, who := range *seen {
+	for i, who := range seen.all() {
 		if want := []string{"studio/window", "panels/panel"}[i%2]; who != want {
 			t.Fatalf("call %d is of %s", i, who)
 		}
@@ -255,9 +255,9 @@ func TestRefusalsAreRecordedFolded(t *testing.T) {
 func TestRequestsOfOneID(t *testing.T) {
 	b := newBench(t)
 	b.stream(7, func(_ context.Context, out rpc.Sender) error { return out.Send(nil) })
+	b.stream(8, func(ctx context.Context, out rpc.Sender) error { <-ctx.Done(); return ctx.Err() })
 	w, f := b.show(apps.Studio)
 	one := f.call(7, nil).Stream
-	b.stream(8, func(ctx context.Context, out rpc.Sender) error { <-ctx.Done(); return ctx.Err() })
 	open := f.call(8, nil).Stream
 	f.say(kindRequest, 1000, []byte("/.stream/"+hexOf(open)))
 	f.wait("response", func(s sent) bool { return s.kind == kindResponse && s.id == 1000 })

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/bailey-run/bailey/internal/apps"
@@ -28,15 +30,25 @@ const (
 )
 
 // echo answers with what it got, and remembers who asked.
-func (b *bench) echo(number uint32, k policyv1.Kind, surfaces ...policyv1.Surface) *[]string {
-	var seen []string
+func (b *bench) echo(number uint32, k policyv1.Kind, surfaces ...policyv1.Surface) *callers {
+	seen := &callers{}
 	b.routes[number] = rpc.Route{Method: method(number, k, false, surfaces...), Unary: func(ctx context.Context, q []byte) ([]byte, error) {
 		s := session.From(ctx)
-		seen = append(seen, s.App+"/"+s.Surface)
+		seen.add(s.App + "/" + s.Surface)
 		return append([]byte("you said "), q...), nil
 	}}
-	return &seen
+	return seen
 }
+
+// callers are those that a method had.
+type callers struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (c *callers) add(who string) { c.mu.Lock(); defer c.mu.Unlock(); c.list = append(c.list, who) }
+
+func (c *callers) all() []string { c.mu.Lock(); defer c.mu.Unlock(); return slices.Clone(c.list) }
 
 func TestOpenConfiguresCallsAndCloses(t *testing.T) {
 	b := newBench(t)
@@ -58,8 +70,8 @@ func TestOpenConfiguresCallsAndCloses(t *testing.T) {
 	if r := f.call(7, []byte("hello")); string(r.Message) != "you said hello" {
 		t.Fatalf("%v", r)
 	}
-	if len(*seen) != 1 || (*seen)[0] != "studio/window" {
-		t.Fatalf("the caller was %q", *seen)
+	if len(seen.all()) != 1 || seen.all()[0] != "studio/window" {
+		t.Fatalf("the caller was %q", seen.all())
 	}
 	f.say(kindClosed, 0, nil)
 	f.waitKind(kindClose)
@@ -116,20 +128,20 @@ func TestPolicyOfSurfaces(t *testing.T) {
 			t.Errorf("method %d: %v", n, r)
 		}
 	}
-	if len(*forPanel)+len(*forNone)+len(*exec) != 0 {
-		t.Fatalf("%v %v %v", *forPanel, *forNone, *exec)
+	if len(forPanel.all())+len(forNone.all())+len(exec.all()) != 0 {
+		t.Fatalf("%v %v %v", forPanel.all(), forNone.all(), exec.all())
 	}
 	for reason, want := range map[string]int{"not for this surface": 2, "above the app's ceiling": 1, "no such method": 1} {
 		if n := b.log.with(denied(reason)); n != want {
 			t.Errorf("%d records of %q: %+v", n, reason, b.log.all())
 		}
 	}
-	if r := f.call(10, nil); r.Error != nil || len(*read) != 1 {
+	if r := f.call(10, nil); r.Error != nil || len(read.all()) != 1 {
 		t.Fatalf("%v", r)
 	}
 	_, p := b.show(apps.Panels)
-	if r := p.call(7, nil); r.Error != nil || (*forPanel)[0] != "panels/panel" {
-		t.Fatalf("%v %v", r, *forPanel)
+	if r := p.call(7, nil); r.Error != nil || forPanel.all()[0] != "panels/panel" {
+		t.Fatalf("%v %v", r, forPanel.all())
 	}
 	// A panel's ceiling is empty: it lists, and opens nothing.
 	if r := p.call(10, nil); code(r) != errs.Denied {
@@ -145,8 +157,8 @@ func TestNoDocumentNoCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := <-b.hosts
-	if r := f.call(7, nil); code(r) != errs.Denied || len(*seen) != 0 {
-		t.Fatalf("%v %v", r, *seen)
+	if r := f.call(7, nil); code(r) != errs.Denied || len(seen.all()) != 0 {
+		t.Fatalf("%v %v", r, seen.all())
 	}
 	f.say(kindDocument, 0, nil)
 	if r := f.call(7, nil); r.Error != nil {
@@ -158,13 +170,16 @@ func TestNoDocumentNoCall(t *testing.T) {
 // over and its session is another.
 func TestDocumentIsThePrincipal(t *testing.T) {
 	b := newBench(t)
+	var mu sync.Mutex
 	var tasks []*session.Task
 	var channels []uint64
 	begun, ended := make(chan struct{}, 1), make(chan error, 2)
 	b.routes[7] = rpc.Route{Method: method(7, none, false, app), Unary: func(ctx context.Context, _ []byte) ([]byte, error) {
 		s := session.From(ctx)
-		channels = append(channels, s.Channel)
 		task, err := b.sessions.Begin(s, "ask")
+		mu.Lock()
+		defer mu.Unlock()
+		channels = append(channels, s.Channel)
 		tasks = append(tasks, task)
 		return nil, err
 	}}
@@ -206,15 +221,19 @@ func TestDocumentIsThePrincipal(t *testing.T) {
 		t.Fatalf("%q %v", rest, err)
 	}
 	f.call(7, nil)
+	// The stream of the first is nothing to the second.
+	if status, _, _ := f.get("/.stream/" + hexOf(id)); status != statusNotFound {
+		t.Fatal(status)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if !tasks[0].Ended() || tasks[1].Ended() || channels[0] == channels[1] {
 		t.Fatalf("the tasks of the first document ended: %v, of the second: %v, channels %v", tasks[0].Ended(), tasks[1].Ended(), channels)
 	}
 	if len(b.gone) != 2 || b.gone[1] != channels[0] {
 		t.Fatalf("gone: %v", b.gone)
-	}
-	// The stream of the first is nothing to the second.
-	if status, _, _ := f.get("/.stream/" + hexOf(id)); status != statusNotFound {
-		t.Fatal(status)
 	}
 }
 
@@ -222,14 +241,15 @@ func TestDocumentIsThePrincipal(t *testing.T) {
 // inside.
 func TestKilledAndCrashed(t *testing.T) {
 	b := newBench(t)
-	var task *session.Task
-	b.routes[7] = rpc.Route{Method: method(7, none, false, app), Unary: func(ctx context.Context, _ []byte) (_ []byte, err error) {
-		task, err = b.sessions.Begin(session.From(ctx), "ask")
+	var task atomic.Pointer[session.Task]
+	b.routes[7] = rpc.Route{Method: method(7, none, false, app), Unary: func(ctx context.Context, _ []byte) ([]byte, error) {
+		t, err := b.sessions.Begin(session.From(ctx), "ask")
+		task.Store(t)
 		return nil, err
 	}}
 	w, f := b.show(apps.Studio)
 	f.call(7, nil)
-	first := task
+	first := task.Load()
 	f.say(kindCrashed, 0, []byte("memory"))
 	until(t, "the task of the crashed page ended", first.Ended)
 	f.say(kindDocument, 0, nil)
@@ -238,7 +258,7 @@ func TestKilledAndCrashed(t *testing.T) {
 	if why, err := closed(t, w); why != Crashed || errs.CodeOf(err) != errs.WindowUnavailable {
 		t.Fatal(why, err)
 	}
-	if !task.Ended() {
+	if !task.Load().Ended() {
 		t.Fatal("the task outlives its window")
 	}
 	if n := b.log.with(func(e audit.Event) bool { return e.Kind == "worker-crash" }); n != 2 {
@@ -333,7 +353,7 @@ func TestSizes(t *testing.T) {
 		return make([]byte, limits.SurfaceMessage+1), nil
 	}}
 	_, f := b.show(apps.Studio)
-	if r := f.call(7, make([]byte, 4097)); code(r) != errs.TooLarge || len(*seen) != 0 {
+	if r := f.call(7, make([]byte, 4097)); code(r) != errs.TooLarge || len(seen.all()) != 0 {
 		t.Fatalf("%v", r)
 	}
 	if r := f.call(7, make([]byte, 4096)); r.Error != nil || !bytes.HasPrefix(r.Message, []byte("you said ")) {
@@ -358,7 +378,7 @@ func TestPanics(t *testing.T) {
 	if got := records(t, body); len(got) != 1 || got[0].GetError().GetCode() != string(errs.Internal) {
 		t.Fatalf("%v", got)
 	}
-	if r := f.call(9, nil); r.Error != nil || len(*seen) != 1 {
+	if r := f.call(9, nil); r.Error != nil || len(seen.all()) != 1 {
 		t.Fatalf("%v", r)
 	}
 }
