@@ -26,6 +26,7 @@ import (
 	"github.com/bailey-run/bailey/internal/plat/datadir"
 	"github.com/bailey-run/bailey/internal/plat/env"
 	"github.com/bailey-run/bailey/internal/plat/home"
+	"github.com/bailey-run/bailey/internal/plat/keystore"
 	"github.com/bailey-run/bailey/internal/plat/peer"
 	"github.com/bailey-run/bailey/internal/plat/safefile"
 	"github.com/bailey-run/bailey/internal/release"
@@ -147,7 +148,19 @@ func run(homeDir string, ready io.WriteCloser) (err error) {
 		return err
 	}
 	defer modelDir.Close()
-	modelStore, err := models.Open(models.Config{Dir: modelDir, Clock: clock.System{}, Log: log})
+	keyDir, err := state.Sub(audit.KeysName)
+	if err != nil {
+		return err
+	}
+	keys := keystore.Open(keyDir)
+	defer keys.Close()
+	modelKey, _, err := keys.Ensure(models.KeyName, models.KeySize)
+	if err != nil {
+		// Each model is hashed at its first use then.
+		log.Warn("the key of the models cannot be used", "error", err)
+		modelKey = nil
+	}
+	modelStore, err := models.Open(models.Config{Dir: modelDir, Clock: clock.System{}, Log: log, Key: modelKey})
 	if err != nil {
 		return err
 	}

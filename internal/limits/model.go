@@ -89,6 +89,9 @@ const (
 	// ModelStaged is how many models of one task wait for an answer: one is asked
 	// for at a time, and each holds its size on the disk.
 	ModelStaged = 4
+	// ModelSettled is how long a file must have been left alone for its times to
+	// tell of the next write: the coarsest that file systems keep are 2 s.
+	ModelSettled = 3 * time.Second
 	// ModelReleased is how long an engine that was ended may take to let go of
 	// its model.
 	ModelReleased = 5 * time.Second

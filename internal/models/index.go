@@ -31,9 +31,10 @@ type entry struct {
 	Crashes  int    `json:"crashes,omitempty"`
 	Set      bool   `json:"quarantined,omitempty"`
 	Changed  bool   `json:"changed,omitempty"`
-	// File is what the blob was when its bytes were last known to be these: for
-	// who looks into it. The store believes its size alone, and only to show it.
+	// File is what the blob was when its bytes were last known to be these. Without
+	// a seal that holds, the store believes its size alone, and only to show it.
 	File  modelfile.Identity `json:"file"`
+	Seal  string             `json:"seal,omitempty"`
 	Facts facts              `json:"facts"`
 }
 
@@ -68,7 +69,7 @@ func (m *model) entry() entry {
 	f := m.Facts
 	e := entry{
 		Name: m.Name, SHA256: m.Digest.Hex(), Source: m.Source, Added: stamp(m.Added), LastUsed: stamp(m.LastUsed),
-		Crashes: m.Crashes, Set: m.Quarantined, Changed: m.Changed, File: m.identity,
+		Crashes: m.Crashes, Set: m.Quarantined, Changed: m.Changed, File: m.identity, Seal: m.seal,
 		Facts: facts{
 			Role: RoleName(f.GetRole()), Architecture: f.GetArchitecture(), Parameters: f.GetParameters(), Quantisation: f.GetQuantisation(),
 			Context: f.GetContext(), Licence: f.GetLicence(), Title: f.GetTitle(), Dimension: f.GetDimension(), Layers: f.GetLayers(),
@@ -80,7 +81,7 @@ func (m *model) entry() entry {
 }
 
 func (e *entry) model() (*model, bool) {
-	m := &model{Model: Model{Name: e.Name, Source: e.Source, Crashes: e.Crashes, Quarantined: e.Set, Changed: e.Changed}, identity: e.File}
+	m := &model{Model: Model{Name: e.Name, Source: e.Source, Crashes: e.Crashes, Quarantined: e.Set, Changed: e.Changed}, identity: e.File, seal: e.Seal}
 	digest, err := hex.DecodeString(e.SHA256)
 	if err != nil || len(digest) != len(m.Digest) || CheckName(e.Name) != nil || e.Crashes < 0 {
 		return nil, false
@@ -137,6 +138,7 @@ func (s *Store) load() error {
 			clear(s.models)
 			return damaged
 		}
+		m.hashed = s.sealed(m)
 		s.models[m.Digest], names[m.Name] = m, true
 	}
 	return nil

@@ -80,6 +80,9 @@ type Config struct {
 	Dir   *safefile.Dir
 	Clock clock.Clock
 	Log   *slog.Logger
+	// Key, which may be empty, seals what this store knows of its files for the
+	// next one; with another key, or none, each file is hashed anew at its first use.
+	Key []byte
 }
 
 // Store is the store. Its methods may be called from any goroutine.
@@ -101,9 +104,11 @@ type model struct {
 	Model
 	// identity is what the file was when its bytes were hashed last. From the
 	// index it is a claim: whoever can change a blob while no core runs can change
-	// that file too. hashed says that this core has hashed them itself.
+	// that file too. hashed says that this core has hashed them itself, or that an
+	// earlier one did and seal proves it.
 	identity modelfile.Identity
 	hashed   bool
+	seal     string
 	uses     int
 }
 

@@ -52,6 +52,7 @@ type home struct {
 	t    testing.TB
 	dir  string
 	hook safefile.Hook
+	key  []byte
 }
 
 func newHome(t testing.TB) *home { return &home{t: t, dir: filepath.Join(t.TempDir(), "models")} }
@@ -60,7 +61,7 @@ func (h *home) open() *Store {
 	h.t.Helper()
 	d, err := safefile.MakeDir(h.dir)
 	must(h.t, err)
-	s, err := Open(Config{Dir: d.WithHook(h.hook), Clock: clock.System{}, Log: quiet()})
+	s, err := Open(Config{Dir: d.WithHook(h.hook), Clock: clock.System{}, Log: quiet(), Key: h.key})
 	must(h.t, err)
 	h.t.Cleanup(func() { s.Close(); d.Close() })
 	return s

@@ -32,8 +32,9 @@ type Use struct {
 // goroutine, when a program opens the file for writing: the program is held up
 // until Release, so what reads the bytes has to end first.
 //
-// The first use in a Store's life hashes the bytes; later ones do when the file
-// is not as it was then, by inode, size and both times. Errors: errs.ModelMissing, errs.ModelQuarantine,
+// The bytes are hashed unless the file is as it was when they were hashed last, by
+// device, inode, size and both times: by this Store, or by an earlier one that
+// sealed it. Errors: errs.ModelMissing, errs.ModelQuarantine,
 // errs.ModelChanged, errs.Cancelled.
 func (s *Store) Use(ctx context.Context, d Digest, changed func()) (_ *Use, err error) {
 	const op = "models.use"
@@ -172,7 +173,12 @@ func (u *Use) check(ctx context.Context, m *model) (modelfile.Identity, error) {
 		return now, errs.New(errs.ModelChanged, "models.use").With(u.Model.Name + " has the digest " + found.String() + " now, not " + u.Model.Digest.String())
 	}
 	s.mu.Lock()
-	m.identity, m.hashed = now, true
+	m.identity, m.hashed, m.seal = now, true, ""
+	if u.Watched && s.settled(now) {
+		// Under the lease nobody has it open for writing, or mapped; so whatever comes
+		// later changes its times.
+		m.seal = s.seal(u.Model.Digest, now)
+	}
 	s.mu.Unlock()
 	return now, nil
 }
