@@ -182,11 +182,13 @@ int main(int argc, char **argv)
 {
 	static unsigned char bytes[SHEET_MAX];
 	static struct prompt prompt = {.core = CORE};
-	bool picker = argc == 2 && !strcmp(argv[1], "--pick");
+	/* The core's sandbox says by which kind it started this. */
+	bool picker = argc == 2 && (!strcmp(argv[1], "--pick") || !strcmp(argv[1], "picker"));
+	bool asks = argc == 1 || (argc == 2 && !strcmp(argv[1], "prompt"));
 	struct prompt *p = &prompt;
 
 	trace("main");
-	if ((argc != 1 && !picker) || geteuid() == 0)
+	if ((!asks && !picker) || geteuid() == 0)
 		return EXIT_SHEET;
 	keep_environment();
 	ptrdiff_t n = read_sheet(CORE, bytes);
