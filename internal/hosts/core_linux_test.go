@@ -153,7 +153,8 @@ func (c *core) begin(kill func()) {
 		<-done
 		if c.t.Failed() {
 			c.t.Logf("the window said: %s", c.words())
-			c.t.Logf("frames: %.3000v", c.frames())
+			fs := c.frames()
+			c.t.Logf("%d frames, the last: %v", len(fs), fs[max(0, len(fs)-20):])
 		}
 	})
 	c.send(frameConfig, 0, strings.Join([]string{"studio", "Bailey Studio", "1000", "700", "en_US.UTF-8", "light", "1000", "", "", "auto"}, "\x00"), nil)

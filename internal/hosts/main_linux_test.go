@@ -102,7 +102,7 @@ func TestAsOrdinaryUser(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), self)
 	cmd.Args = args
 	cmd.Dir = tmp
-	cmd.Env = []string{"TMPDIR=" + tmp, "HOME=" + tmp, "PATH=/usr/bin:/bin", "BAILEY_SHOT=" + os.Getenv("BAILEY_SHOT")}
+	cmd.Env = []string{"TMPDIR=" + tmp, "HOME=" + tmp, "PATH=/usr/bin:/bin", "BAILEY_SHOTS=" + os.Getenv("BAILEY_SHOTS")}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ordinaryID, Gid: ordinaryID}}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
