@@ -115,7 +115,7 @@ func compatFilter(spec workerspec.Spec, a arch) ([]insn, error) {
 
 // socketRule allows sockets of some families alone.
 func socketRule(a arch, names []string) ([]insn, error) {
-	families := map[string]uint64{"AF_UNIX": afUnix, "AF_NETLINK": afNetlink}
+	families := map[string]uint64{"AF_UNIX": afUnix, "AF_INET": afInet, "AF_NETLINK": afNetlink}
 	r := workerspec.Syscall{Name: "socket", Refusal: "EAFNOSUPPORT"}
 	for _, n := range names {
 		f, ok := families[n]
@@ -275,6 +275,7 @@ const (
 	seccompListener  = 0x8
 	personalityQuery = 0xffffffff
 	afUnix           = 1
+	afInet           = 2
 	afNetlink        = 16
 	tiocsti          = 0x5412
 	tioclinux        = 0x541c

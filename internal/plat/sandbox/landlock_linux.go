@@ -69,16 +69,20 @@ type landlockRule struct {
 
 // restrict restricts the calling thread to rules, with the best ABI that the
 // kernel has; without any rule it takes only networks, abstract sockets and
-// signals away, and leaves files and mounts alone. no_new_privs must be set.
-func restrict(rules []landlockRule) error {
+// signals away, and leaves files and mounts alone. listens leaves TCP alone, for
+// a spec with sockets for it. no_new_privs must be set.
+func restrict(rules []landlockRule, listens bool) error {
 	abi, err := landlockABI()
 	if err != nil {
 		return fmt.Errorf("landlock: %w", err)
 	}
 	attr, size := handled(abi)
+	if listens {
+		attr.Handled_access_net = 0
+	}
 	if len(rules) == 0 {
 		attr.Handled_access_fs = 0
-		if size == rulesetSizeFiles {
+		if attr.Handled_access_net|attr.Scoped == 0 {
 			return nil // nothing that this kernel could take away
 		}
 	}

@@ -114,7 +114,7 @@ func build() error {
 		return err
 	}
 	if !m.omits(workerspec.Landlock) {
-		if err := step(stepLandlock, restrict(rules)); err != nil {
+		if err := step(stepLandlock, restrict(rules, slices.Contains(spec.Sockets, "AF_INET"))); err != nil {
 			return err
 		}
 	}
