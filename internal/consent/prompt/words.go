@@ -73,6 +73,15 @@ type texts struct {
 	Title            string // {actor}
 	YesMixed, No     string
 	More, Delay, X11 string
+	PickTitle        string
+	PickYes, PickNo  string
+}
+
+// Picker are the words of the dialog in which a person chooses a folder: its
+// title, and its two buttons. It grants nothing, so it says nothing of grants.
+func (l Language) Picker() (title, choose, cancel string) {
+	t := l.texts()
+	return t.PickTitle, t.PickYes, t.PickNo
 }
 
 // words are what a kind is called towards a person. A kind that is missing here
@@ -149,6 +158,9 @@ var english = texts{
 	More:             "Scroll down to read all",
 	Delay:            "You can answer in a moment",
 	X11:              "Other programs on this screen could press this for you.",
+	PickTitle:        "Choose a folder",
+	PickYes:          "Choose",
+	PickNo:           "Cancel",
 }
 
 var german = texts{
@@ -200,4 +212,7 @@ var german = texts{
 	More:             "Blättern Sie nach unten, um alles zu lesen",
 	Delay:            "Sie können gleich antworten",
 	X11:              "Andere Programme auf diesem Bildschirm könnten dies für Sie drücken.",
+	PickTitle:        "Ordner auswählen",
+	PickYes:          "Auswählen",
+	PickNo:           "Abbrechen",
 }
