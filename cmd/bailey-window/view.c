@@ -2,6 +2,7 @@
 
 #include "host.h"
 
+#include <arpa/inet.h>
 #include <gio/gunixinputstream.h>
 #include <poll.h>
 #include <string.h>
@@ -465,6 +466,15 @@ void view_prepare(const struct config *c)
 		g_setenv("WEBKIT_DISABLE_DMABUF_RENDERER", "1", TRUE);
 	}
 #ifdef AUTOMATION
+	/* The test brings the loopback of this window's network namespace up. */
+	const struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(2999), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	for (int tries = 0, up = -1; up != 0 && tries < 1000; tries++) {
+		int s = socket(AF_INET, SOCK_STREAM, 0);
+		up = bind(s, (const struct sockaddr *)&at, sizeof at);
+		close(s);
+		if (up != 0)
+			g_usleep(20000);
+	}
 	g_setenv("WEBKIT_INSPECTOR_SERVER", "127.0.0.1:2999", TRUE);
 	dup2(STDERR_FILENO, STDOUT_FILENO);
 #endif
@@ -518,16 +528,16 @@ GtkWidget *view_new(const struct config *c)
 	webkit_user_content_manager_register_script_message_handler_with_reply(content, "bailey", NULL);
 	WebKitSettings *settings = webkit_settings_new();
 	use_settings(settings);
+#ifdef AUTOMATION
+	webkit_web_context_set_automation_allowed(context, TRUE);
+	g_signal_connect(context, "automation-started", G_CALLBACK(on_automation), NULL);
+#endif
 	view = g_object_new(WEBKIT_TYPE_WEB_VIEW, "web-context", context, "network-session", session, "user-content-manager",
 		content, "settings", settings,
 #ifdef AUTOMATION
 		"is-controlled-by-automation", TRUE,
 #endif
 		NULL);
-#ifdef AUTOMATION
-	webkit_web_context_set_automation_allowed(context, TRUE);
-	g_signal_connect(context, "automation-started", G_CALLBACK(on_automation), NULL);
-#endif
 	const struct {
 		const char *name;
 		GCallback call;

@@ -106,7 +106,7 @@ func window() Spec {
 		Devices: append(hostDevices(), "/dev/tty"),
 		// Netlink is how the sandbox of a page brings up the loopback of a network
 		// namespace in which there is nothing else.
-		Sockets: []string{"AF_UNIX", "AF_NETLINK"},
+		Sockets: append([]string{"AF_UNIX", "AF_NETLINK"}, driven()...),
 		Limits: Limits{
 			OpenFiles: limits.WindowOpenFiles,
 			FileSize:  limits.WindowScratch,
