@@ -172,7 +172,7 @@ func run(homeDir string, ready io.WriteCloser) (err error) {
 	defer l.Close()
 	c := core.New(core.Config{
 		Release: release.Version(), Clock: clock.System{}, Log: log, Audit: alog, Policies: policies, Listener: l,
-		Programs: inst.programs, EngineDir: inst.dir(engineDir), OpenApp: inst.openApp, UserDir: environment.Home,
+		Programs: inst.programs, EngineDir: inst.dir(engineDir), OpenApp: inst.openApp, UserDir: environment.Home, RuntimeDir: h.Runtime,
 		Models: modelStore, Data: data, Stores: stores, StateDir: h.State, Own: own(h),
 	})
 	return c.Run(ctx, func() {

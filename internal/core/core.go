@@ -75,8 +75,9 @@ type Config struct {
 	EngineDir string
 	// OpenApp opens the archive of an app's files; nil where there are none.
 	OpenApp func(id string) (io.ReadCloser, error)
-	// UserDir is the person's own directory, which the folder dialog begins at.
-	UserDir string
+	// UserDir is the person's own directory, which the folder dialog begins at;
+	// RuntimeDir is Bailey's own for sockets.
+	UserDir, RuntimeDir string
 	// Models is the store of models.
 	Models *models.Store
 	// Data is where workers' directories are made, and Stores where those of apps'

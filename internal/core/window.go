@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"io"
 	"strconv"
 	"sync"
@@ -117,52 +118,71 @@ func (c *Core) startWindow(ctx context.Context, d desktop.Display, accessibility
 }
 
 // desk is what is known of one display. It is asked while the host starts; a
-// window waits for the answer, but not long: what comes later is a change.
+// window waits for the answers, but not long: settings that come later are a
+// change, and a window without an accessibility bus is shown all the same.
 type desk struct {
 	core    *Core
 	display desktop.Display
 	changes chan struct{}
 	stop    context.CancelFunc
-	watcher sync.WaitGroup
-	// first is closed when the settings are known, or late when they are not
-	// waited for any more.
+	all     sync.WaitGroup
+	// first is closed when the settings are known, late when they are not waited
+	// for any more.
 	first chan struct{}
 	late  <-chan struct{}
+	// proxied is closed when it is known whether there is a proxy.
+	proxied chan struct{}
+	proxy   *desktop.Proxy
 
 	mu  sync.Mutex
 	now desktop.Settings
 }
 
 func (c *Core) newDesk(display desktop.Display) window.Desk {
-	d := &desk{core: c, display: display, changes: make(chan struct{}, 1), now: desktop.Defaults(), first: make(chan struct{})}
+	d := &desk{
+		core: c, display: display, changes: make(chan struct{}, 1), now: desktop.Defaults(),
+		first: make(chan struct{}), proxied: make(chan struct{}),
+	}
 	late, stopWaiting := context.WithTimeout(context.Background(), limits.WindowSettings)
-	watch, stop := context.WithCancel(context.Background())
+	life, stop := context.WithCancel(context.Background())
 	d.late, d.stop = late.Done(), func() { stop(); stopWaiting() }
-	d.watcher.Go(func() {
-		begun := false
-		desktop.Watch(watch, display, func(s desktop.Settings) {
-			d.mu.Lock()
-			d.now = s
-			d.mu.Unlock()
-			if !begun {
-				begun = true
-				close(d.first)
-				select {
-				case <-d.late:
-				default:
-					return
-				}
-			}
-			select {
-			case d.changes <- struct{}{}:
-			default:
-			}
-		})
-		if !begun {
-			close(d.first)
+	d.all.Go(func() { d.watch(life) })
+	d.all.Go(func() {
+		defer close(d.proxied)
+		ctx, cancel := context.WithTimeout(life, limits.WindowAccessibility)
+		defer cancel()
+		var err error
+		if d.proxy, err = desktop.StartA11yProxy(ctx, display, c.cfg.RuntimeDir); err != nil {
+			c.cfg.Log.Info("a window without a way for screen readers", "error", err)
 		}
 	})
 	return d
+}
+
+// watch follows the settings until ctx ends.
+func (d *desk) watch(ctx context.Context) {
+	known := false
+	desktop.Watch(ctx, d.display, func(s desktop.Settings) {
+		d.mu.Lock()
+		d.now = s
+		d.mu.Unlock()
+		if !known {
+			known = true
+			close(d.first)
+			select {
+			case <-d.late:
+			default:
+				return
+			}
+		}
+		select {
+		case d.changes <- struct{}{}:
+		default:
+		}
+	})
+	if !known {
+		close(d.first)
+	}
 }
 
 // Settings implements window.Desk.
@@ -188,19 +208,45 @@ func (d *desk) Settings() window.Settings {
 func (d *desk) Changes() <-chan struct{} { return d.changes }
 
 // Accessibility implements window.Desk.
-func (d *desk) Accessibility() string { return "" }
+func (d *desk) Accessibility() string {
+	<-d.proxied
+	if d.proxy == nil {
+		return ""
+	}
+	select {
+	case <-d.proxy.Done():
+		return ""
+	default:
+		return d.proxy.Path
+	}
+}
 
 // Close implements window.Desk.
 func (d *desk) Close() {
 	d.stop()
-	d.watcher.Wait()
+	d.all.Wait()
+	if d.proxy != nil {
+		d.proxy.Close()
+	}
 	close(d.changes)
 }
 
-// Pick implements window.Desk. Whoever says which folder was chosen is not
-// believed: the core opens the path itself, and where device and inode were said
-// they have to be those of what it opened.
-func (d *desk) Pick(ctx context.Context) (*folder.Folder, error) { return d.pickNative(ctx) }
+// Pick implements window.Desk: by the desktop's own dialog, or where there is
+// none by ours. Whoever says which folder was chosen is not believed: the core
+// opens the path itself.
+func (d *desk) Pick(ctx context.Context) (*folder.Folder, error) {
+	title, _, _ := prompt.LanguageOf(d.display.Language).Picker()
+	path, err := desktop.PickFolder(ctx, d.display, title)
+	switch {
+	case errors.Is(err, desktop.ErrNoPortal):
+		return d.pickNative(ctx)
+	case errors.Is(err, desktop.ErrNothingPicked):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return folder.Open(path)
+}
 
 // pickNative has bailey-prompt show the dialog of GTK.
 func (d *desk) pickNative(ctx context.Context) (*folder.Folder, error) {
@@ -229,6 +275,7 @@ func (d *desk) pickNative(ctx context.Context) (*folder.Folder, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Where device and inode are said they have to be those of what was opened.
 	if f.Object.Device != p.Dev || f.Object.Inode != p.Ino {
 		f.Close()
 		return nil, errs.New(errs.FolderChanged, "core.pick")

@@ -35,6 +35,9 @@ const (
 	// before its host is started: a portal that has to be started first takes
 	// longer, and the settings then come as a change.
 	WindowSettings = 250 * time.Millisecond
+	// WindowAccessibility is how long a window waits for its way to screen readers:
+	// the bus for them may have to be started first, once in a session.
+	WindowAccessibility = time.Second
 	// WindowClose is how long a host may take to end after it was told to.
 	WindowClose = time.Second
 	// WindowWidth and WindowHeight are a first window's size in pixels at scale 1:

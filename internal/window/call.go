@@ -109,6 +109,9 @@ func (c *call) run() {
 		err = errs.New(errs.TooLarge, c.route.Method.Name)
 	}
 	if err != nil {
+		if errs.CodeOf(err) == errs.Internal {
+			c.w.m.cfg.Log.Warn("a handler failed", "method", c.route.Method.Name, "error", err)
+		}
 		c.fail(because(ctx, err))
 		return
 	}
