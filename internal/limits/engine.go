@@ -134,8 +134,12 @@ const (
 	// that others write, so that these are not kept waiting; and not more than
 	// take EngineStep.
 	EngineMixed = 64
-	// EngineStep is how long one step of the library's graph takes: a call ends
-	// between two of them. It leaves the rest of EngineCancel to a busy machine.
+	// EnginePause is how long one step of the library's graph takes where only
+	// prompts are read: a call ends between two of them. It leaves the rest of
+	// EngineCancel to a busy machine; chunks that are shorter for it are read no
+	// slower.
+	EnginePause = 8 * time.Millisecond
+	// EngineStep is how long reading a prompt may keep those waiting who write.
 	EngineStep = 25 * time.Millisecond
 	// EngineCancel is how soon a call that is to end early has ended.
 	EngineCancel = 50 * time.Millisecond

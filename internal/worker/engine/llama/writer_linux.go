@@ -488,14 +488,14 @@ func (j *job) ready() bool {
 
 // chunk is how many tokens of a prompt are read at once: as many that one step of
 // the graph, between which the library looks whether it should end, stays below
-// a part of limits.EngineCancel.
+// limits.EnginePause.
 func (w *writer) chunk() int {
 	if w.pace == 0 {
 		return limits.EngineFirstChunk
 	}
 	// The largest steps of a layer, the three of its feed forward network, take
 	// about a quarter of its time each.
-	layer := limits.EngineStep * 4
+	layer := limits.EnginePause * 4
 	n := int(layer * time.Duration(max(1, w.c.modelLayers(w.m.h))) / w.pace)
 	return min(max(n, limits.EngineLeastChunk), limits.EngineBatch)
 }
