@@ -2,8 +2,13 @@
 // page's stories.html is built as well, into a directory of its own.
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 
-/** The page is its own origin, so what it loads needs no CORS mode. */
-const plain = { name: "bailey-plain-tags", transformIndexHtml: { order: "post", handler: (html) => html.replaceAll(" crossorigin", "") } };
+/** The page is its own origin, so what it loads needs no CORS mode; and style comes
+    first, so that nothing is measured or painted without it. */
+function tags(html) {
+  const links = html.match(/ *<link rel="stylesheet"[^>]*>\n/g) ?? [];
+  return links.reduce((h, l) => h.replace(l, ""), html).replace(/ *<script type="module"/, (s) => links.join("") + s).replaceAll(" crossorigin", "");
+}
+const plain = { name: "bailey-plain-tags", transformIndexHtml: { order: "post", handler: tags } };
 
 export function page(name) {
   return ({ mode }) => {

@@ -97,8 +97,10 @@ export function element(b: Block, w: Words): HTMLElement {
       const row = (cells: readonly (readonly Inline[])[], name: "th" | "td") => {
         const tr = el("tr");
         cells.forEach((c, i) => {
-          const td = auto(addInlines(el(name, b.align[i] === "start" ? "" : b.align[i]), c, w));
-          if (name === "th") td.setAttribute("scope", "col");
+          // An empty head names no column, so it is a cell like others.
+          const head = name === "th" && c.length > 0;
+          const td = auto(addInlines(el(head ? "th" : "td", b.align[i] === "start" ? "" : b.align[i]), c, w));
+          if (head) td.setAttribute("scope", "col");
           tr.append(td);
         });
         return tr;

@@ -1,21 +1,19 @@
 /**
  * What the person set on their system, as attributes of the root element that
- * theme.css reads. Without an event the media queries decide.
+ * theme.css reads. Without an event the media queries decide. The direction of the
+ * page is that of its words, as everywhere on a desktop, not that of the system's
+ * language; what people and documents wrote has its own.
  */
 import type { surface } from "@bailey/sdk/app";
 
-const scripts: Readonly<Record<string, true>> = { ar: true, fa: true, he: true, ur: true, yi: true, ps: true, dv: true, ug: true, sd: true, ckb: true };
-
 /** Scheme as the schema numbers it: 1 light, 2 dark. */
-export function applySettings(s: Pick<surface.Settings, "scheme" | "textScale" | "highContrast" | "reducedMotion" | "language">): void {
+export function applySettings(s: Pick<surface.Settings, "scheme" | "textScale" | "highContrast" | "reducedMotion">): void {
   const root = document.documentElement;
   const set = (name: string, value: string) => (value === "" ? root.removeAttribute(name) : root.setAttribute(name, value));
   set("data-theme", s.scheme === 2 ? "dark" : s.scheme === 1 ? "light" : "");
   set("data-contrast", s.highContrast ? "high" : "");
   set("data-motion", s.reducedMotion ? "reduced" : "");
   root.style.fontSize = s.textScale > 0 ? `${Math.max(500, Math.min(4000, s.textScale)) / 10}%` : "";
-  const primary = s.language.split(/[-_.@]/)[0]!.toLowerCase();
-  root.dir = scripts[primary] ? "rtl" : "ltr";
 }
 
 /** The catalogue that is nearest to a language: "de" or "en". */

@@ -1,6 +1,6 @@
 /**
  * Every view with a mock core: stories.html?story=NAME&theme=dark&language=de&scale=2000
- * &contrast=high&motion=reduced. `data-ready` on the root says that it stands.
+ * &contrast=high&motion=reduced&dir=rtl. `data-ready` on the root says that it stands.
  */
 import "@bailey/ui/theme.css";
 import "@bailey/ui/prose.css";
@@ -88,6 +88,7 @@ if (!story) {
     violations.push(`${e.violatedDirective} ${e.blockedURI}`);
     root.dataset["violations"] = violations.join("; ");
   });
+  root.dir = query.get("dir") ?? "";
   const events = new Events();
   const world: World = {
     language: query.get("language") ?? "en",

@@ -43,6 +43,7 @@ export const de: Readonly<Record<keyof typeof en, string>> = {
   "folder.denied.lead": "Sie haben Studio diesen Ordner nicht lesen lassen. Das ist in Ordnung: Nichts wurde geöffnet.",
   "folder.denied.reason": "Bailey hat Studio diesen Ordner nicht lesen lassen ({reason}). Nichts wurde geöffnet.",
   "folder.denied.busy": "Zu viele Fragen haben gewartet. Beantworten Sie die offenen, dann fragen Sie noch einmal.",
+  "folder.denied.blocked": "Sie haben das zweimal abgelehnt, darum fragt Bailey nicht mehr. Nehmen Sie die Sperre unter Berechtigungen weg, dann fragen Sie noch einmal.",
   "folder.denied.how": "Fragen Sie noch einmal, wann Sie wollen. Nach zwei Absagen fragt Bailey nicht mehr, bis Sie Studio unter Berechtigungen freigeben.",
   "folder.ask": "Noch einmal fragen",
   "folder.another": "Anderen Ordner wählen",

@@ -41,6 +41,7 @@ export const en = {
   "folder.denied.lead": "You did not let Studio read this folder. That is fine: nothing was opened.",
   "folder.denied.reason": "Bailey did not let Studio read this folder ({reason}). Nothing was opened.",
   "folder.denied.busy": "Too many questions were waiting. Answer those that are open, then ask again.",
+  "folder.denied.blocked": "You refused this twice, so Bailey does not ask any more. Take Studio off the blocked ones under Permissions, then ask again.",
   "folder.denied.how": "Ask again whenever you like. After two refusals Bailey does not ask any more until you unblock Studio under Permissions.",
   "folder.ask": "Ask again",
   "folder.another": "Choose another folder",

@@ -1,0 +1,108 @@
+/** A record of the audit log as a sentence. The record itself stays one click away. */
+import { visible } from "@bailey/ui/format";
+import type { Words } from "./words/index.js";
+
+/** The members of a record that a sentence is made of; see docs/audit.md. */
+export interface Fields {
+  readonly kind: string;
+  readonly app?: string;
+  readonly verb?: string;
+  readonly method?: string;
+  readonly decision?: string;
+  readonly by?: string;
+  readonly code?: string;
+  readonly detail?: Readonly<Record<string, string>>;
+  readonly detail_erased?: boolean;
+}
+
+export interface Entry {
+  readonly seq: number;
+  readonly at: number;
+  readonly fields: Fields;
+  /** The whole record, as the core wrote it. */
+  readonly json: string;
+}
+
+export type Group = "permission" | "denied" | "work";
+
+const permission = new Set(["grant", "deny", "revoke", "expire", "remember", "forget", "intent"]);
+const trouble = new Set(["worker-crash", "malformed-peer", "recovered", "history-break"]);
+
+export function parseRecord(seq: number, at: number, json: Uint8Array): Entry {
+  const text = new TextDecoder().decode(json);
+  let fields: Fields = { kind: "unknown" };
+  try {
+    const v: unknown = JSON.parse(text);
+    if (typeof v === "object" && v !== null && "kind" in v && typeof v.kind === "string") fields = v as Fields;
+  } catch {
+    // Shown as it is, under its number.
+  }
+  return { seq, at, fields, json: text };
+}
+
+export function isDenied(f: Fields): boolean {
+  return f.kind === "deny" || f.decision === "deny" || f.code === "denied" || f.code === "blocked" || f.code === "grant-missing";
+}
+
+export function isTrouble(f: Fields): boolean {
+  return trouble.has(f.kind) || (f.kind === "core-start" && f.code === "unclean");
+}
+
+export function inGroup(f: Fields, g: Group): boolean {
+  if (g === "denied") return isDenied(f);
+  return permission.has(f.kind) === (g === "permission");
+}
+
+export function who(t: Words, app: string | undefined): string {
+  if (app === undefined || app === "") return t("who.none");
+  return app === "studio" || app === "bailey" || app === "panels" ? t(`who.${app}`) : visible(app);
+}
+
+const methods = new Set<string>(["IndexService/Ask", "IndexService/Summarize", "IndexService/Source", "EngineService/Generate", "EngineService/Embed", "ModelService/Load", "ModelService/Pull", "ModelService/Remove", "ModelService/Verify", "GrantService/Propose", "GrantService/Decide", "GrantService/Request", "GrantService/Revoke", "SurfaceService/Pick", "WindowService/Open", "StoreService/Erase", "CoreService/StopTask"]);
+
+function what(t: Words, f: Fields): string {
+  const object = visible(f.detail?.["path"] ?? f.detail?.["model"] ?? f.detail?.["object"] ?? "");
+  const kind = f.detail?.["kind"];
+  if (kind === "file.read" || kind === "model.run") return t(`w.${kind}`, { object });
+  if (kind !== undefined && kind !== "") return t("w.kind", { kind: visible(kind), object });
+  const method = /([A-Za-z]+\/[A-Za-z]+)$/.exec(f.method ?? "")?.[1];
+  if (method !== undefined) return methods.has(method) ? t(`w.${method}` as Parameters<Words>[0]) : t("w.method", { method });
+  return t("w.something");
+}
+
+export function verb(t: Words, v: string | undefined): string {
+  return v === "summarize" || v === "ask" || v === "chat" ? t(`t.verb.${v}`) : visible(v ?? "");
+}
+
+export function sentence(t: Words, f: Fields): string {
+  const params = { who: who(t, f.app), what: what(t, f), verb: verb(t, f.verb), code: visible(f.code ?? ""), method: visible(f.method ?? f.code ?? ""), kind: visible(f.kind) };
+  switch (f.kind) {
+    case "core-start":
+      return t(f.code === "unclean" ? "r.core-start.unclean" : "r.core-start");
+    case "grant":
+      return f.by === "prompt" || f.by === "terminal" || f.by === "command-line" || f.by === "remembered" ? t(`r.grant.${f.by}`, params) : t("r.grant", params);
+    case "call-end":
+      return f.code === undefined || f.code === "ok" ? t("r.call-end", params) : t("r.call-end.failed", params);
+    case "core-stop":
+    case "heartbeat":
+    case "recovered":
+    case "history-break":
+    case "task-begin":
+    case "task-end":
+    case "intent":
+    case "deny":
+    case "revoke":
+    case "expire":
+    case "remember":
+    case "forget":
+    case "call":
+    case "worker-start":
+    case "worker-end":
+    case "worker-crash":
+    case "malformed-peer":
+    case "erased":
+      return t(`r.${f.kind}`, params);
+    default:
+      return t("r.unknown", params);
+  }
+}

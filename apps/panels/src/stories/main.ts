@@ -1,0 +1,86 @@
+/** Both panels with a mock core; the parameters are those of Studio's stories. */
+import "@bailey/ui/theme.css";
+import { DecidedBy, KindNumber, State, surface } from "@bailey/sdk/panel";
+import { BaileyError, methods, MockCore } from "@bailey/sdk/mock";
+import { mount, tick } from "svelte";
+import { Panel } from "../panel.svelte.js";
+import App from "../views/App.svelte";
+
+const encode = (s: string) => new TextEncoder().encode(s);
+const now = Date.now();
+const long = "/home/ursula/Documents/" + "a-folder-with-a-name-that-nobody-would-type-by-hand/".repeat(4) + "\u202etxt.exe";
+const grants = [
+  { id: "g1", kind: KindNumber.FILE_READ, scope: encode("/home/ursula/Documents/Bakery"), holder: "studio", task: "t1", sinceMs: BigInt(now - 600_000), used: 12n, state: State.LIVE, decidedBy: DecidedBy.PROMPT },
+  { id: "g2", kind: KindNumber.MODEL_RUN, scope: encode("smollm2-135m-instruct-q4_1"), holder: "studio", task: "t1", sinceMs: BigInt(now - 590_000), expiresMs: BigInt(now + 900_000), used: 0n, state: State.LIVE, decidedBy: DecidedBy.PROMPT },
+  { id: "g3", kind: KindNumber.FILE_READ, scope: encode(long), holder: "bailey", sinceMs: BigInt(now - 86_400_000 * 3), state: State.REMEMBERED, decidedBy: DecidedBy.TERMINAL, progress: 420 },
+  { id: "g4", kind: KindNumber.FILE_READ, scope: encode("/home/ursula/مستندات/خاص"), holder: "studio", sinceMs: BigInt(now - 3_600_000), state: State.DENIED, decidedBy: DecidedBy.PROMPT },
+];
+const who = { app: "studio", surface: "window", task: "383c3c2721c7e5ca", verb: "summarize" };
+const folder = { kind: "file.read", path: "/home/ursula/Documents/Bakery" };
+const list: readonly Record<string, unknown>[] = [
+  { kind: "core-start", code: "first" },
+  { kind: "call", app: "bailey", surface: "terminal", method: "bailey.window.v1.WindowService/Open" },
+  { kind: "task-begin", ...who },
+  { kind: "call", ...who, method: "bailey.surface.v1.SurfaceService/Pick" },
+  { kind: "intent", ...who, method: "bailey.grant.v1.GrantService/Request", detail: folder },
+  { kind: "grant", ...who, decision: "allow", by: "prompt", grant: "f5422818275c7969", detail: folder },
+  { kind: "worker-start", ...who, method: "index" },
+  { kind: "call", ...who, method: "bailey.index.v1.IndexService/Summarize", grant: "f5422818275c7969" },
+  { kind: "call-end", ...who, method: "bailey.index.v1.IndexService/Summarize", code: "ok", messages: 31, response_bytes: 18233, ms: 1340 },
+  { kind: "deny", ...who, decision: "deny", by: "prompt", code: "denied", detail: { kind: "model.run", model: "smollm2-135m-instruct-q4_1" } },
+  { kind: "call-end", app: "studio", surface: "window", method: "bailey.audit.v1.AuditService/Show", decision: "deny", code: "denied" },
+  { kind: "worker-crash", app: "studio", method: "engine", code: "worker-crashed" },
+  { kind: "heartbeat" },
+  { kind: "remember", app: "bailey", surface: "terminal", detail: { kind: "file.read", path: long } },
+  { kind: "revoke", ...who, grant: "f5422818275c7969", detail: folder },
+  { kind: "call-end", ...who, method: "bailey.index.v1.IndexService/Ask", code: "grant-revoked" },
+  { kind: "task-end", ...who, code: "ok", detail_erased: true },
+];
+
+const query = new URLSearchParams(location.search);
+const name = query.get("story") ?? "permissions";
+const names = ["permissions", "permissions-none", "permissions-revoked", "activity", "activity-denied", "activity-none", "activity-damaged", "activity-details", "failed", "lost"];
+const root = document.documentElement;
+root.dir = query.get("dir") ?? "";
+if (!names.includes(name)) {
+  root.dataset["stories"] = names.join(" ");
+  root.dataset["ready"] = "list";
+} else {
+  const violations: string[] = [];
+  document.addEventListener("securitypolicyviolation", (e) => {
+    violations.push(`${e.violatedDirective} ${e.blockedURI}`);
+    root.dataset["violations"] = violations.join("; ");
+  });
+  const none = name.endsWith("-none");
+  const theme = query.get("theme");
+  const settings = { scheme: theme === "dark" ? surface.Scheme.DARK : theme === "light" ? surface.Scheme.LIGHT : surface.Scheme.UNSPECIFIED, textScale: Number(query.get("scale") ?? "1000"), highContrast: query.get("contrast") === "high", reducedMotion: query.get("motion") === "reduced", language: query.get("language") ?? "en" };
+  const mock = new MockCore()
+    .onStream(methods.SurfaceServiceEvents, async function* () {
+      yield { event: { case: "settings" as const, value: settings } };
+      if (name !== "lost") await new Promise(() => {});
+    })
+    .onStream(methods.GrantServiceList, () => {
+      if (name === "failed") throw new BaileyError("core-busy", "Bailey's core has too much to do", "end another task, then try again");
+      return none ? [] : grants;
+    })
+    .on(methods.GrantServiceRevoke, () => ({ ended: 1 }))
+    .on(methods.GrantServiceExplain, () => ({ lines: ["You allowed it in Bailey's window.", "It allows reading the files in that folder and below it."] }))
+    .on(methods.CoreServiceListTasks, () => ({ tasks: none ? [] : [{ id: "t1", verb: "summarize", startedMs: BigInt(now - 600_000) }] }))
+    .on(methods.CoreServiceStopTask, () => ({ stopped: 1 }))
+    .onStream(methods.AuditServiceShow, function* () {
+      if (none) return;
+      for (const [i, r] of list.entries()) yield { seq: BigInt(i), timeMs: BigInt(now - (list.length - i) * 41_000), json: encode(JSON.stringify({ seq: i, time: new Date(now).toISOString(), ...r })) };
+      if (name === "activity-damaged") throw new BaileyError("audit-log-broken", "The audit log is damaged", "`bailey audit verify` names the first bad record");
+    })
+    .on(methods.AuditServiceVerify, () => (name === "activity-damaged" ? { ok: false, size: 17n, root: new Uint8Array(32), firstBad: 12n, reason: "record 12 has another hash than the checkpoint behind it says" } : { ok: true, size: BigInt(none ? 0 : list.length), root: new Uint8Array(32).fill(0xab) }));
+  const panel = new Panel(mock);
+  panel.view = name.startsWith("activity") ? "activity" : "permissions";
+  mount(App, { target: document.getElementById("app")!, props: { panel } });
+  await panel.start();
+  if (name === "permissions-revoked") await panel.revoke(panel.rows[0]!.grant);
+  if (name === "activity-denied") panel.group = "denied";
+  if (name === "activity-details") panel.shown = panel.records.find((r) => r.fields.kind === "grant");
+  await tick();
+  await new Promise((r) => setTimeout(r, 120));
+  root.dataset["ready"] = name;
+}
