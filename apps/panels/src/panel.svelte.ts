@@ -101,9 +101,9 @@ export class Panel {
 
   async #records(): Promise<void> {
     if (this.view !== "activity" && this.records.length > 0) return;
+    const out: Entry[] = [];
+    const last = this.most + 1;
     try {
-      const out: Entry[] = [];
-      const last = this.most + 1;
       for await (const r of auditShow(this.core, { last })) out.push(parseRecord(Number(r.seq), Number(r.timeMs), r.json));
       const more = out.length === last;
       if (more) out.shift();
@@ -114,8 +114,12 @@ export class Panel {
       if (performance.now() - this.#verifiedAt > verifyEvery) void this.verify();
     } catch (e) {
       const error = asError(e);
-      if (error.code === "audit-log-broken") this.damage = error;
-      else this.error = error;
+      if (error.code === "audit-log-broken") {
+        // What stands before the damage is vouched for, and shown.
+        this.damage = error;
+        this.records = out.reverse();
+        this.more = false;
+      } else this.error = error;
     }
   }
 

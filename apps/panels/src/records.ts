@@ -58,6 +58,11 @@ export function who(t: Words, app: string | undefined): string {
   return app === "studio" || app === "bailey" || app === "panels" ? t(`who.${app}`) : visible(app);
 }
 
+/** The same within a sentence. */
+function whom(t: Words, app: string | undefined): string {
+  return app === "bailey" || app === "panels" ? t(`whom.${app}`) : who(t, app);
+}
+
 const methods = new Set<string>(["IndexService/Ask", "IndexService/Summarize", "IndexService/Source", "EngineService/Generate", "EngineService/Embed", "ModelService/Load", "ModelService/Pull", "ModelService/Remove", "ModelService/Verify", "GrantService/Propose", "GrantService/Decide", "GrantService/Request", "GrantService/Revoke", "SurfaceService/Pick", "WindowService/Open", "StoreService/Erase", "CoreService/StopTask"]);
 
 function what(t: Words, f: Fields): string {
@@ -75,7 +80,7 @@ export function verb(t: Words, v: string | undefined): string {
 }
 
 export function sentence(t: Words, f: Fields): string {
-  const params = { who: who(t, f.app), what: what(t, f), verb: verb(t, f.verb), code: visible(f.code ?? ""), method: visible(f.method ?? f.code ?? ""), kind: visible(f.kind) };
+  const params = { who: who(t, f.app), whom: whom(t, f.app), what: what(t, f), verb: verb(t, f.verb), code: visible(f.code ?? ""), method: visible(f.method ?? f.code ?? ""), kind: visible(f.kind) };
   switch (f.kind) {
     case "core-start":
       return t(f.code === "unclean" ? "r.core-start.unclean" : "r.core-start");

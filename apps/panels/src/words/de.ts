@@ -16,6 +16,8 @@ export const de: Readonly<Record<keyof typeof en, string>> = {
   "who.bailey": "Das Terminal",
   "who.panels": "Dieses Fenster",
   "who.none": "Bailey",
+  "whom.bailey": "das Terminal",
+  "whom.panels": "dieses Fenster",
 
   "p.lead": "Was gerade benutzt werden darf. Widerrufen beendet es sofort, auch mitten in der Arbeit.",
   "p.live": "Jetzt in Gebrauch",
