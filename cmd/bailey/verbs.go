@@ -216,7 +216,7 @@ func verbs() []*verb {
 // have, so that typing one says so.
 func laterVerbs() []string {
 	return []string{
-		"studio", "agent", "transcribe", "exec", "mcp", "serve", "undo", "report",
+		"agent", "transcribe", "exec", "mcp", "serve", "undo", "report",
 		"app", "tool", "update", "release", "policy", "sandbox",
 	}
 }
