@@ -76,18 +76,27 @@ type Model struct {
 func (q Question) act(k policyv1.Kind, window bool) string {
 	t := q.Language.texts()
 	w, _ := t.of(k)
+	act, rows := w.Act, 0
+	for _, r := range q.Rows {
+		if r.Kind == k {
+			rows++
+		}
+	}
+	if rows > 1 {
+		act = w.Acts
+	}
 	if k != policyv1.Kind_KIND_MODEL_RUN {
-		return w.Act
+		return act
 	}
 	switch {
 	case q.remembersModel() && window:
-		return w.Act + fill(t.GivenToApp, "{actor}", q.actor())
+		return act + fill(t.GivenToApp, "{actor}", q.actor())
 	case q.remembersModel():
-		return w.Act + t.GivenRemembered
+		return act + t.GivenRemembered
 	case q.withFolder():
-		return w.Act + t.GivenFolder
+		return act + t.GivenFolder
 	}
-	return w.Act
+	return act
 }
 
 func (q Question) withFolder() bool {

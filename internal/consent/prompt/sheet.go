@@ -73,7 +73,7 @@ func (q Question) Sheet(hash [sha256.Size]byte, x11 bool) (Sheet, error) {
 	t := q.Language.texts()
 	actor := q.actor()
 	s := Sheet{
-		Language: q.Language, Title: fill(t.Title, "{actor}", actor), Stop: t.StopWindow, Yes: q.yes(t), No: t.No, More: t.More, Delay: t.Delay,
+		Language: q.Language, Title: t.Title, Stop: t.StopWindow, Yes: q.yes(t), No: t.No, More: t.More, Delay: t.Delay,
 		Inert: inert, Timeout: limits.PromptTimeout, NoEnter: noEnter, Hash: hash,
 	}
 	if x11 {

@@ -70,7 +70,7 @@ type texts struct {
 	Type             string // {verb}
 	Ask              string // {verb}
 	Resized          string
-	Title            string // {actor}
+	Title            string
 	YesMixed, No     string
 	More, Delay, X11 string
 	PickTitle        string
@@ -89,6 +89,7 @@ func (l Language) Picker() (title, choose, cancel string) {
 type words struct {
 	Verb   string // what is typed to say yes
 	Act    string // after "wants to"
+	Acts   string // the same for several rows
 	Denies string // what is not allowed by it
 	// YesOne and YesMany are the button that says yes to one row, and to those
 	// that are ticked.
@@ -115,6 +116,7 @@ var english = texts{
 	Folder: words{
 		Verb:    "read",
 		Act:     "read all files in this folder, and in the folders below it",
+		Acts:    "read all files in these folders, and in the folders below them",
 		Denies:  "It cannot change them, read anything outside, or send anything over the network.",
 		YesOne:  "Read this folder",
 		YesMany: "Read the ticked folders",
@@ -122,6 +124,7 @@ var english = texts{
 	Model: words{
 		Verb:    "run",
 		Act:     "run this model. It is given what you type",
+		Acts:    "run these models. Each is given what you type",
 		Denies:  "The model cannot read files, start anything, or send anything over the network.",
 		YesOne:  "Run this model",
 		YesMany: "Run the ticked models",
@@ -152,7 +155,7 @@ var english = texts{
 	Type:             "Type {verb} and Enter to allow it. Enter alone, or anything else, means don't.",
 	Ask:              "{verb} or don't? ",
 	Resized:          "The terminal has another size now. Here is the question again.",
-	Title:            "{actor} asks for permission",
+	Title:            "Bailey asks for your permission",
 	YesMixed:         "Read and run what is ticked",
 	No:               "Don't",
 	More:             "Scroll down to read all",
@@ -169,6 +172,7 @@ var german = texts{
 	Folder: words{
 		Verb:    "lesen",
 		Act:     "alle Dateien in diesem Ordner und in den Ordnern darunter lesen",
+		Acts:    "alle Dateien in diesen Ordnern und in den Ordnern darunter lesen",
 		Denies:  "Dabei kann nichts geändert, nichts außerhalb gelesen und nichts über das Netz gesendet werden.",
 		YesOne:  "Diesen Ordner lesen",
 		YesMany: "Angekreuzte Ordner lesen",
@@ -176,6 +180,7 @@ var german = texts{
 	Model: words{
 		Verb:    "starten",
 		Act:     "dieses Modell starten. Es bekommt, was Sie eingeben",
+		Acts:    "diese Modelle starten. Jedes bekommt, was Sie eingeben",
 		Denies:  "Das Modell kann keine Dateien lesen, nichts starten und nichts über das Netz senden.",
 		YesOne:  "Dieses Modell starten",
 		YesMany: "Angekreuzte Modelle starten",
@@ -206,7 +211,7 @@ var german = texts{
 	Type:             "Zum Erlauben {verb} tippen, dann die Eingabetaste. Die Eingabetaste allein und alles andere heißt nein.",
 	Ask:              "{verb} oder nicht? ",
 	Resized:          "Das Terminal hat jetzt eine andere Größe. Hier ist die Frage noch einmal.",
-	Title:            "{actor} bittet um Erlaubnis",
+	Title:            "Bailey bittet um Ihre Erlaubnis",
 	YesMixed:         "Angekreuztes lesen und starten",
 	No:               "Nicht erlauben",
 	More:             "Blättern Sie nach unten, um alles zu lesen",

@@ -106,7 +106,7 @@ func TestWholeSheet(t *testing.T) {
 		language Language
 		want     string
 	}{
-		{English, `Studio asks for permission
+		{English, `Bailey asks for your permission
 Studio wants to read all files in this folder, and in the folders below it:
 /home/u/project
 until this task ends, at the latest when you close the window
@@ -123,7 +123,7 @@ Don't
 Scroll down to read all
 You can answer in a moment
 Other programs on this screen could press this for you.`},
-		{German, `Studio bittet um Erlaubnis
+		{German, `Bailey bittet um Ihre Erlaubnis
 Studio möchte alle Dateien in diesem Ordner und in den Ordnern darunter lesen:
 /home/u/project
 bis diese Aufgabe endet, spätestens wenn Sie das Fenster schließen
@@ -152,6 +152,20 @@ Andere Programme auf diesem Bildschirm könnten dies für Sie drücken.`},
 		if s.Hash != [32]byte{7} || s.Inert != limits.PromptInert || s.Timeout != limits.PromptTimeout || s.NoEnter || s.Groups[0].Rows[0].Fixed {
 			t.Errorf("%+v", s)
 		}
+	}
+}
+
+// Several rows of a kind are spoken of as several.
+func TestSeveral(t *testing.T) {
+	q := window(folderRow("/a"), folderRow("/b"), modelRow("m"), modelRow("n"))
+	s, err := q.Sheet([32]byte{}, false)
+	if err != nil || s.Heading != "Studio wants to read all files in these folders, and in the folders below them:" ||
+		s.Groups[1].Heading != "and to run these models. Each is given what you type, and what you let Studio read for it:" {
+		t.Errorf("%q %q, %v", s.Heading, s.Groups[1].Heading, err)
+	}
+	q.Language = German
+	if s, err = q.Sheet([32]byte{}, false); err != nil || !strings.HasPrefix(s.Groups[1].Heading, "und diese Modelle starten. Jedes bekommt, was Sie eingeben und") {
+		t.Errorf("%q, %v", s.Groups[1].Heading, err)
 	}
 }
 
