@@ -10,11 +10,13 @@
 
 #include <errno.h>
 #include <glib-unix.h>
+#include <linux/landlock.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { CORE = 3, SHEET_WAIT = 10000, MAP_WAIT = 15000, EXIT_DISPLAY = 1, EXIT_SHEET = 2 };
@@ -133,6 +135,25 @@ static void keep_environment(void)
 		g_setenv("GTK_A11Y", "none", TRUE);
 }
 
+/* write_nothing has the kernel refuse every change of a file, besides what the
+ * sandbox does: GTK's chooser makes a directory for its own settings. It goes
+ * before GTK starts threads. A kernel without Landlock leaves it to the sandbox. */
+static void write_nothing(void)
+{
+	struct landlock_ruleset_attr all = {
+		.handled_access_fs = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |
+			LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK |
+			LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM,
+	};
+	int rules = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0);
+
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (rules >= 0) {
+		syscall(SYS_landlock_restrict_self, rules, 0);
+		close(rules);
+	}
+}
+
 static gboolean timed_out(gpointer p)
 {
 	prompt_no(p, "timeout");
@@ -200,6 +221,9 @@ int main(int argc, char **argv)
 	/* The core has looked at this process before it sent the sheet; from here on
 	 * nobody does. */
 	prctl(PR_SET_DUMPABLE, 0);
+#ifndef BAILEY_UNGUARDED /* the control of a test */
+	write_nothing();
+#endif
 	view_environment(&p->sheet, picker);
 	g_set_prgname("bailey-prompt");
 	g_set_application_name("Bailey");

@@ -275,6 +275,7 @@ static GtkWidget *button(struct prompt *p, enum tag tag, const char *class)
 {
 	GtkWidget *b = gtk_button_new(), *l = label(p, p->sheet.one[tag], class);
 
+	gtk_label_set_wrap(GTK_LABEL(l), FALSE);
 	gtk_label_set_justify(GTK_LABEL(l), GTK_JUSTIFY_CENTER);
 	gtk_label_set_xalign(GTK_LABEL(l), 0.5);
 	gtk_button_set_child(GTK_BUTTON(b), l);
@@ -301,9 +302,8 @@ static int natural(GtkWidget *w, GtkOrientation way, int other)
 	return n;
 }
 
-/* foot is the two buttons, side by side or, where they are too wide, one above
- * the other, and room for the line that says why "yes" is still grey. */
-static GtkWidget *foot(struct prompt *p, int width)
+/* foot is the two buttons and room for the line that says why "yes" is grey. */
+static GtkWidget *foot(struct prompt *p)
 {
 	GtkWidget *all = box(GTK_ORIENTATION_HORIZONTAL, GAP), *buttons = box(GTK_ORIENTATION_HORIZONTAL, GAP);
 
@@ -319,11 +319,26 @@ static GtkWidget *foot(struct prompt *p, int width)
 	gtk_box_append(GTK_BOX(all), p->status);
 	gtk_box_append(GTK_BOX(all), buttons);
 	gtk_widget_add_css_class(all, "foot");
-	if (natural(buttons, GTK_ORIENTATION_HORIZONTAL, -1) > (width - 2 * MARGIN) * 3 / 4)
-		gtk_orientable_set_orientation(GTK_ORIENTABLE(all), GTK_ORIENTATION_VERTICAL);
-	if (natural(buttons, GTK_ORIENTATION_HORIZONTAL, -1) > width - 2 * MARGIN)
-		gtk_orientable_set_orientation(GTK_ORIENTABLE(buttons), GTK_ORIENTATION_VERTICAL);
 	return all;
+}
+
+/* fold puts one above the other what does not fit side by side: first the line
+ * and the buttons, where a fifth of the room is not left for the line, then the
+ * buttons. */
+static void fold(struct prompt *p, GtkWidget *foot, int room)
+{
+	GtkWidget *buttons = gtk_widget_get_last_child(foot);
+	int need = natural(buttons, GTK_ORIENTATION_HORIZONTAL, -1);
+
+	if (need > room * 4 / 5 - GAP) {
+		gtk_orientable_set_orientation(GTK_ORIENTABLE(foot), GTK_ORIENTATION_VERTICAL);
+		gtk_widget_set_halign(buttons, need > room ? GTK_ALIGN_FILL : GTK_ALIGN_END);
+	}
+	if (need > room) {
+		gtk_orientable_set_orientation(GTK_ORIENTABLE(buttons), GTK_ORIENTATION_VERTICAL);
+		gtk_label_set_wrap(GTK_LABEL(gtk_button_get_child(GTK_BUTTON(p->no))), TRUE);
+		gtk_label_set_wrap(GTK_LABEL(gtk_button_get_child(GTK_BUTTON(p->yes))), TRUE);
+	}
 }
 
 /* screen is the room that there is for a window. */
@@ -354,7 +369,7 @@ void view_build(struct prompt *p)
 	gtk_window_handle_set_child(GTK_WINDOW_HANDLE(bar), label(p, p->sheet.one[TAG_TITLE], "bar"));
 	gtk_window_set_titlebar(GTK_WINDOW(p->window), bar);
 	p->content = content(p);
-	feet = foot(p, width);
+	feet = foot(p);
 	gtk_scrolled_window_set_child(GTK_SCROLLED_WINDOW(scrolled), p->content);
 	gtk_scrolled_window_set_policy(GTK_SCROLLED_WINDOW(scrolled), GTK_POLICY_NEVER, GTK_POLICY_AUTOMATIC);
 	gtk_widget_set_vexpand(scrolled, TRUE);
@@ -366,6 +381,7 @@ void view_build(struct prompt *p)
 	/* Styles have to be known before anything can be measured. */
 	gtk_widget_realize(p->window);
 	x11_prepare(p);
+	fold(p, feet, width - 2 * MARGIN);
 	int rest = natural(feet, GTK_ORIENTATION_VERTICAL, width) + natural(bar, GTK_ORIENTATION_VERTICAL, width);
 	int most = room.height - EDGE - rest, whole = natural(p->content, GTK_ORIENTATION_VERTICAL, width);
 	gtk_scrolled_window_set_min_content_height(GTK_SCROLLED_WINDOW(scrolled), MAX(MIN(whole, most), 1));

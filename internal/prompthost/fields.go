@@ -26,7 +26,7 @@ const (
 	tagYes       = 9
 	tagNo        = 10
 	tagInert     = 11
-	tagTimeout   = 12
+	tagPatience  = 12
 	tagHash      = 13
 	tagWordsOf   = 14
 	tagWords     = 15
@@ -163,7 +163,7 @@ func (s Sheet) Encode() ([]byte, error) {
 	w.field(tagYes, s.Yes)
 	w.field(tagNo, s.No)
 	w.milliseconds(tagInert, s.Inert)
-	w.milliseconds(tagTimeout, s.Timeout)
+	w.milliseconds(tagPatience, s.Timeout)
 	if len(s.Hash) != hashLength || strings.Trim(s.Hash, "0123456789abcdef") != "" {
 		w.refuse("the action hash is not 64 hex digits")
 	}

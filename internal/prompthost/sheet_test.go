@@ -115,7 +115,7 @@ func reference(b []byte, picker bool) bool {
 	}
 	max := limits.PromptTimeMax.Milliseconds()
 	return strings.Trim(order, "gpP") == "" && rows > 0 && rows <= limits.PromptRows && len(parts) <= limits.PromptParts &&
-		has(tagHeading, tagInert, tagTimeout, tagHash, tagUnread, tagWait) && within(tagInert, 1, int(max)) && within(tagTimeout, 1, int(max)) &&
+		has(tagHeading, tagInert, tagPatience, tagHash, tagUnread, tagWait) && within(tagInert, 1, int(max)) && within(tagPatience, 1, int(max)) &&
 		len(one[tagHash]) == hashLength && strings.Trim(one[tagHash], "0123456789abcdef") == ""
 }
 

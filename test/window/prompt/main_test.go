@@ -21,10 +21,15 @@ func TestMain(m *testing.M) { os.Exit(desk.Main(m, build)) }
 
 const sources = "../../../cmd/bailey-prompt"
 
-// build compiles the program twice: as it is, and with a trace of what it does
-// on its standard error, which is the only difference.
+// build compiles the program as it is, with a trace of what it does on its
+// standard error, which is the only difference, and, as the control of a test,
+// without what keeps it from writing files.
 func build(dir string) error {
-	return errors.Join(compile(filepath.Join(dir, "bailey-prompt")), compile(filepath.Join(dir, "traced"), "-DBAILEY_TRACE"))
+	return errors.Join(
+		compile(filepath.Join(dir, "bailey-prompt")),
+		compile(filepath.Join(dir, "traced"), "-DBAILEY_TRACE"),
+		compile(filepath.Join(dir, "unguarded"), "-DBAILEY_UNGUARDED", "-Wno-unused-function"),
+	)
 }
 
 func compile(to string, more ...string) error {
