@@ -17,8 +17,8 @@ const (
 	// the programs follows.
 	asUser = "hosts-as-user:"
 	// ordinaryID is the user that these tests become when they are root: windows
-	// are refused to root.
-	ordinaryID = 20002
+	// are refused to root. A bus refuses one whom the system does not know.
+	ordinaryID = 65534
 )
 
 // programs is where the hosts are, "" where they cannot be built.

@@ -9,6 +9,7 @@ import (
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/plat/proc"
+	"github.com/bailey-run/bailey/internal/workerspec"
 )
 
 // ids are a worker's user and group id, inside and on the host.
@@ -29,6 +30,11 @@ func privileged() bool { return os.Geteuid() == 0 }
 // the granted directory's owner, if it has one, so that one map serves both the worker and
 // the id-mapped mount, on which that owner's files are the worker's.
 func identity(c Config) (ids, error) {
+	if !privileged() && c.Spec.Class == workerspec.Host {
+		// A client of D-Bus says its own id to the bus, which compares it with
+		// what the kernel says: to the accessibility bus it has to be the same.
+		return ids{os.Geteuid(), os.Getegid(), os.Geteuid(), os.Getegid(), false}, nil
+	}
 	if !privileged() {
 		return ids{limits.WorkerInnerID, limits.WorkerInnerID, os.Geteuid(), os.Getegid(), false}, nil
 	}
