@@ -14,6 +14,9 @@
 /* How long the core may take to open what was picked, milliseconds. */
 enum { OPEN_WAIT = 10000 };
 
+/* Of a chooser, on any screen. */
+enum { WIDTH = 760, HEIGHT = 480 };
+
 struct choice {
 	GMainLoop *loop;
 	char *path;
@@ -63,11 +66,19 @@ int pick_folder(const struct sheet *s, int core)
 	GtkFileChooserNative *n = gtk_file_chooser_native_new(s->one[TAG_TITLE], NULL, GTK_FILE_CHOOSER_ACTION_SELECT_FOLDER, s->one[TAG_YES], s->one[TAG_NO]);
 	GFile *home = g_file_new_for_path(g_get_home_dir());
 
+	/* The chooser offers the working directory as a place too. */
+	if (chdir(g_get_home_dir()) != 0)
+		trace("no home");
 	gtk_file_chooser_set_create_folders(GTK_FILE_CHOOSER(n), FALSE);
 	gtk_file_chooser_set_current_folder(GTK_FILE_CHOOSER(n), home, NULL);
 	g_signal_connect(n, "response", G_CALLBACK(chosen), &c);
 	g_unix_signal_add(SIGTERM, end, c.loop);
 	g_unix_fd_add(core, G_IO_IN | G_IO_HUP | G_IO_ERR, core_spoke, c.loop);
+	/* Without a portal it is a window of ours, which knows no size. */
+	GtkWindow *window = g_list_model_get_item(gtk_window_get_toplevels(), 0);
+	if (window)
+		gtk_widget_set_size_request(GTK_WIDGET(window), WIDTH, HEIGHT);
+	g_clear_object(&window);
 	gtk_native_dialog_show(GTK_NATIVE_DIALOG(n));
 	trace("built");
 	g_main_loop_run(c.loop);

@@ -131,11 +131,19 @@ func (q *question) settle() {
 		return
 	}
 	q.ready()
-	before := q.d.Screen()
-	desk.Until(q.t, "the screen to rest", func() bool {
-		now := q.d.Screen()
-		same := slices.Equal(now.Pix, before.Pix)
+	rest(q.t, q.d)
+}
+
+// rest waits until the screen shows something and does not change any more.
+func rest(t testing.TB, d *desk.Desk) {
+	t.Helper()
+	before, same := d.Screen(), 0
+	desk.Until(t, "the screen to rest", func() bool {
+		now := d.Screen()
+		if same++; !slices.Equal(now.Pix, before.Pix) || desk.Colours(now, 20) < 20 {
+			same = 0
+		}
 		before = now
-		return same
+		return same == 10
 	})
 }

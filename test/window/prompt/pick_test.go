@@ -94,7 +94,7 @@ func TestPick(t *testing.T) {
 	}
 	w := d.Await(s.Title)
 	d.AwaitActive(w)
-	desk.Until(t, "the chooser to be painted", func() bool { return desk.Colours(d.Screen(), 20) == 20 })
+	rest(t, d)
 	d.Shot("prompt-pick")
 	folder := filepath.Join(top, "Documents/Research notes")
 	d.Key("Control+l")
