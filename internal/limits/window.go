@@ -49,6 +49,9 @@ const (
 	// WindowCalls is how many calls of a document run at a time; a page waits for
 	// a handful.
 	WindowCalls = 64
+	// WindowQuick is what a call may take for the method's next one to run on the
+	// goroutine that reads: as long as that, what else a page says waits.
+	WindowQuick = time.Millisecond
 	// WindowCallBytes is what their requests take together, so that 64 calls of
 	// a megabyte are not held at once.
 	WindowCallBytes = 8 << 20

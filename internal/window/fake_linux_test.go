@@ -127,7 +127,7 @@ func (d *desk) Close() {
 
 // bench is a manager with hosts that are the test's own.
 type bench struct {
-	t        *testing.T
+	t        testing.TB
 	m        *Manager
 	log      *journal
 	sessions *session.Registry
@@ -141,7 +141,7 @@ type bench struct {
 	refuse  error
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t testing.TB) *bench {
 	b := &bench{
 		t: t, log: &journal{}, sessions: session.NewRegistry(clock.System{}), hosts: make(chan *fake, 8), routes: map[uint32]rpc.Route{},
 		desk: &desk{changes: make(chan struct{}, 1)}, watched: map[uint64]func(capability.ID, grantv1.State){},
@@ -224,7 +224,7 @@ func files() map[string]string {
 }
 
 // testBundle packs and reads an app.
-func testBundle(t *testing.T, a apps.App) *apps.Bundle {
+func testBundle(t testing.TB, a apps.App) *apps.Bundle {
 	t.Helper()
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
@@ -250,7 +250,7 @@ func testBundle(t *testing.T, a apps.App) *apps.Bundle {
 // fake is the other end of a host's connection: it says what a host would, or
 // anything else.
 type fake struct {
-	t    *testing.T
+	t    testing.TB
 	conn *net.UnixConn
 	// in are the frames from the core; closed at the end.
 	in   chan sent
@@ -269,7 +269,7 @@ type sent struct {
 	body    *os.File
 }
 
-func newFake(t *testing.T) (*Host, *fake) {
+func newFake(t testing.TB) (*Host, *fake) {
 	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {

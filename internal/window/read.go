@@ -5,15 +5,18 @@ import (
 	"encoding/hex"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/bailey-run/bailey/internal/apps"
 	"github.com/bailey-run/bailey/internal/auditlog"
 	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
 )
 
-// read takes frames from a host. One goroutine at a time reads: where a call
-// comes, the reading is handed to a new one and this one makes the call, so that
-// the call waits for no other goroutine to wake.
+// read takes frames from a host. One goroutine at a time reads. Where a call
+// comes, it makes the call by itself, so that the call waits for no other
+// goroutine to wake: the reading is handed to a new one, at once where the
+// method was slow the last time, else when this one is.
 func (w *Window) read(l *link) {
 	for {
 		f, err := next(l.in)
@@ -34,11 +37,44 @@ func (w *Window) read(l *link) {
 		case c.quick():
 			c.run()
 		default:
-			l.all.Go(func() { w.read(l) })
-			c.run()
-			return
+			if !w.make(l, c) {
+				return
+			}
 		}
 	}
+}
+
+// make makes a call, and reports whether this goroutine is still the one that
+// reads.
+func (w *Window) make(l *link, c *call) bool {
+	hand := func() { l.all.Go(func() { w.read(l) }) }
+	began := time.Now()
+	inline := l.wasQuick(c.in.Method)
+	var slow *time.Timer
+	if inline {
+		slow = time.AfterFunc(limits.WindowQuick, hand)
+	} else {
+		hand()
+	}
+	c.run()
+	l.took(c.in.Method, time.Since(began))
+	return inline && slow.Stop()
+}
+
+// wasQuick reports whether a method's last call was; the first is taken for slow.
+func (l *link) wasQuick(method uint32) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.quick[method]
+}
+
+func (l *link) took(method uint32, d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.quick == nil {
+		l.quick = map[uint32]bool{}
+	}
+	l.quick[method] = d < limits.WindowQuick
 }
 
 // take does what a frame says that is no call. An error ends the host.

@@ -79,8 +79,12 @@ type link struct {
 	end chan error
 	// blank is set by the reader when the host has shown nothing.
 	blank bool
-	// readers and calls on this host.
+	// all are the reader and the calls on this host.
 	all sync.WaitGroup
+
+	mu sync.Mutex
+	// quick are the methods whose last call was.
+	quick map[uint32]bool
 }
 
 func newWindow(m *Manager, app apps.App, b *apps.Bundle, d desktop.Display, owner *Window) *Window {
