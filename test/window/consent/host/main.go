@@ -70,7 +70,19 @@ type host struct {
 }
 
 func run() error {
-	f := os.NewFile(3, "core")
+	// A window holds nothing but what it was born with while the core looks at it,
+	// so Go's own descriptors wait for the first message.
+	const core = 3
+	for {
+		n, err := unix.Poll([]unix.PollFd{{Fd: core, Events: unix.POLLIN}}, -1)
+		if n > 0 {
+			break
+		}
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+	f := os.NewFile(core, "core")
 	c, err := net.FileConn(f)
 	f.Close()
 	if err != nil {
