@@ -212,3 +212,36 @@ func TestAccessiblePrompt(t *testing.T) {
 		}
 	}
 }
+
+// TestAccessibleWindow: a window is on the accessibility bus through the filter,
+// and its tree of processes is confined as it is without. What is in the page is
+// on no bus with GTK 4.8, without a sandbox neither: docs/untested.md.
+func TestAccessibleWindow(t *testing.T) {
+	needsWindows(t)
+	d := display(t)
+	session, reader := accessibility(t)
+	d.SessionBus = session
+	proxy, err := desktop.StartA11yProxy(t.Context(), d, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { proxy.Close() })
+	h, err := Start(t.Context(), Window, Options{Display: d, Program: program(t, "bailey-window"), Stub: program(t, "bailey-worker"), Accessibility: proxy.Path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &core{
+		t: t, conn: h.Conn, pid: h.PID(), over: h.Done(), words: h.Words, news: make(chan struct{}, 1),
+		pages: map[string]string{"/index.html": "<!doctype html><title>t</title><h1>Hello</h1>"},
+	}
+	c.begin(h.Kill)
+	c.wait("READY", kindOf(frameReady))
+	seen := ""
+	all(reader, func(_ thing, role, name string) { seen += role + " " + name + "\n" })
+	if !strings.Contains(seen, "window Bailey Studio\n") {
+		t.Errorf("a screen reader does not find the window:\n%s", seen)
+	}
+	if err := CheckTree(c.pid); err != nil {
+		t.Error(err)
+	}
+}

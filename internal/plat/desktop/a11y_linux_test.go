@@ -213,6 +213,18 @@ func TestA11yProxy(t *testing.T) {
 			break
 		}
 	}
+	// Which events are wanted from now on is told to it.
+	if err := reader.Object(atspiRegistry, "/org/a11y/atspi/registry").Call("org.a11y.atspi.Registry.RegisterEvent", 0, "object:state-changed").Err; err != nil {
+		t.Fatal(err)
+	}
+	for s := range heard {
+		if s.Name == "org.a11y.atspi.Registry.EventListenerRegistered" {
+			break
+		}
+		if s.Sender == prompt.name {
+			t.Errorf("the host heard %v of the prompt", s)
+		}
+	}
 	for len(heard) > 0 {
 		if s := <-heard; s.Sender == prompt.name {
 			t.Errorf("the host heard %v of the prompt", s)
