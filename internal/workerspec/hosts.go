@@ -133,13 +133,14 @@ func prompt() Spec {
 		Descriptors: hostDescriptors(),
 		Devices:     hostDevices(),
 		Sockets:     []string{"AF_UNIX"},
+		Syscalls:    toolkit(),
 		Limits: Limits{
 			OpenFiles: limits.PromptOpenFiles,
 			FileSize:  limits.HostRuntime,
 			Processes: limits.WorkerThreads,
 			Data:      limits.PromptMemory,
 		},
-		Required: hostLayers(),
+		Required: hostLayers(SeccompStrict),
 	}
 	return s
 }

@@ -56,6 +56,8 @@ const (
 
 	prGetDumpable = 3
 	prSetDumpable = 4
+	prSetName     = 15
+	prSetNoNew    = 38
 	prSetVMA      = 0x53564d41
 
 	fDupfdCloexec = 1030
@@ -67,11 +69,24 @@ const (
 	fSetlk        = 6
 	fSetlkw       = 7
 
+	fAddSeals = 1033
+	fGetSeals = 1034
+
 	oPath = 0x200000
+
+	afUnix      = 1
+	atEmptyPath = 0x1000
+	// programFD is the descriptor from which a stub executes the program.
+	programFD = 6
+
+	ioctlTcgets   = 0x5401
+	ioctlFionread = 0x541b
+	ioctlFionbio  = 0x5421
 
 	prioProcess = 0
 	niceLowest  = 19
 
+	archSetFS = 0x1002
 	// From asm/prctl.h and the processor's own numbers of its features.
 	archReqXcompPerm = 0x1023
 	xfeatureTileData = 18
@@ -127,11 +142,16 @@ func commonRuntime() []Syscall {
 		when("tgkill", "EPERM", []Cond{{0, Self, 0}}),
 		// Reading a limit of its own; setting one, or another's, is refused.
 		when("prlimit64", "EPERM", []Cond{{0, Equal32, 0}, {2, Equal, 0}}),
-		when("prctl", "EPERM",
-			[]Cond{{0, Equal32, prSetVMA}},
-			[]Cond{{0, Equal32, prGetDumpable}},
-			[]Cond{{0, Equal32, prSetDumpable}, {1, Equal, 0}}),
+		when("prctl", "EPERM", ownProcess()...),
 	)
+}
+
+// ownProcess are the uses of prctl that take nothing but from the caller.
+func ownProcess() [][]Cond {
+	return [][]Cond{
+		{{0, Equal32, prSetVMA}},
+		{{0, Equal32, prGetDumpable}},
+		{{0, Equal32, prSetDumpable}, {1, Equal, 0}}}
 }
 
 // connection is what a worker does with the socket it was born with. It cannot

@@ -21,7 +21,11 @@ func CheckHost(p Posture, spec workerspec.Spec, given Given) error {
 			bad = append(bad, fmt.Sprintf(format, a...))
 		}
 	}
-	note(p.Status.Filters == p.Inherited+1 || p.Status.Filters == -1 && p.Inherited == -1, "%d seccomp filters", p.Status.Filters)
+	filters := p.Inherited + 1
+	if spec.Requires(workerspec.SeccompStrict) {
+		filters++
+	}
+	note(p.Status.Filters == filters || p.Status.Filters == -1 && p.Inherited == -1, "%d seccomp filters", p.Status.Filters)
 	bad = append(bad, checkConfined(p)...)
 	note(slices.Equal(p.Environ, slices.Concat(spec.Env, given.Env)), "environment of %d entries", len(p.Environ))
 	bad = append(bad, checkHostRoot(p, spec, given)...)

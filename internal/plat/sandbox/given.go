@@ -54,7 +54,7 @@ func mayStand(s workerspec.Surroundings, target string) bool {
 
 // ofSystem reports whether a path lies in, or above, what is not a person's.
 func ofSystem(s workerspec.Surroundings, target string) bool {
-	system := slices.Concat(s.System, []string{"/dev", "/proc", "/sys", "/etc", "/tmp", "/var/cache"})
+	system := slices.Concat(s.System, []string{"/dev", "/proc", "/sys", "/etc", "/tmp/.X11-unix", "/var/cache"})
 	return slices.ContainsFunc(system, func(dir string) bool {
 		return target == dir || strings.HasPrefix(target, dir+"/") || strings.HasPrefix(dir, target+"/")
 	})

@@ -1,0 +1,45 @@
+package workerspec
+
+import "slices"
+
+// toolkit is what a program on GTK calls from its first instruction to its last,
+// as it was seen of live prompts and pickers, on X11 and on Wayland, under a
+// screen reader and the keyboard. Unlike a worker's list it is on before the
+// program is, which loads its libraries late and at all times (input methods,
+// image formats): pages may become executable, though never while they can be
+// written. Which files it opens, and that it executes none, is Landlock's.
+func toolkit() []Syscall {
+	calls := join(commonRuntime(), readFiles(), allow(
+		"read", "write", "readv", "writev", "close", "shutdown", "dup",
+		"recvmsg", "sendmsg", "recvfrom", "sendto", "connect", "getsockopt", "setsockopt", "getsockname", "getpeername",
+		"poll", "ppoll", "select", "pselect6",
+		// The start of a process and of threads, by glibc and GLib.
+		"set_tid_address", "set_robust_list", "sched_getattr", "sched_setattr", "uname", "sysinfo", "getrusage",
+		"getresuid", "getresgid", "getgroups", "getpgrp",
+		// Folders are watched while they are shown.
+		"statfs", "fstatfs", "inotify_init1", "inotify_add_watch", "inotify_rm_watch",
+		// Pictures are handed to a compositor in memory.
+		"memfd_create", "ftruncate", "fallocate",
+		// What a toolkit wants to remember goes with the process.
+		"mkdir", "unlink", "rename",
+		"landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self",
+	), []Syscall{
+		when("mmap", "EACCES",
+			[]Cond{{2, NoBits, protExec}, {3, NoBits, mapGrowsdown}},
+			[]Cond{{2, NoBits, protWrite}, {3, NoBits, mapShared | mapGrowsdown}}),
+		when("clone", "EPERM", []Cond{{0, Equal, cloneThreadGlibc}}),
+		when("socket", "EAFNOSUPPORT", []Cond{{0, Equal32, afUnix}}),
+		when("ioctl", "EPERM", []Cond{{1, Equal32, ioctlTcgets}}, []Cond{{1, Equal32, ioctlFionread}}, []Cond{{1, Equal32, ioctlFionbio}}),
+		when("fcntl", "EPERM",
+			[]Cond{{1, Equal32, fDupfdCloexec}}, []Cond{{1, Equal32, fGetfd}}, []Cond{{1, Equal32, fSetfd}},
+			[]Cond{{1, Equal32, fGetfl}}, []Cond{{1, Equal32, fSetfl}},
+			[]Cond{{1, Equal32, fAddSeals}}, []Cond{{1, Equal32, fGetSeals}}),
+		when("arch_prctl", "EPERM", []Cond{{0, Equal32, archSetFS}}),
+		// The stub's last call, on the program that it holds.
+		when("execveat", "EPERM", []Cond{{0, Equal32, programFD}, {4, Equal32, atEmptyPath}}),
+	})
+	// Names of threads, and that it is as confined as it is already.
+	i := slices.IndexFunc(calls, func(c Syscall) bool { return c.Name == "prctl" })
+	calls[i] = when("prctl", "EPERM", append(ownProcess(), []Cond{{0, Equal32, prSetName}}, []Cond{{0, Equal32, prSetNoNew}})...)
+	return calls
+}
