@@ -110,7 +110,7 @@ func onWire(s prompt.Sheet, look window.Settings) prompthost.Sheet {
 // startPrompt starts bailey-prompt, confined.
 func (c *Core) startPrompt(ctx context.Context, d desktop.Display, accessibility string) (*shown, error) {
 	h, err := hosts.Start(ctx, hosts.Prompt, hosts.Options{
-		Display: d, Accessibility: accessibility, Program: c.cfg.Programs[workerspec.PromptProgram], Stub: c.cfg.Programs[workerspec.WorkerProgram],
+		Display: d, Accessibility: accessibility, Runtime: c.cfg.RuntimeDir, Program: c.cfg.Programs[workerspec.PromptProgram], Stub: c.cfg.Programs[workerspec.WorkerProgram],
 	})
 	if err != nil {
 		return nil, err

@@ -99,7 +99,7 @@ func (b *bundles) close() {
 // startWindow starts bailey-window, confined.
 func (c *Core) startWindow(ctx context.Context, d desktop.Display, accessibility string) (*window.Host, error) {
 	h, err := hosts.Start(ctx, hosts.Window, hosts.Options{
-		Display: d, Accessibility: accessibility, Program: c.cfg.Programs[workerspec.WindowProgram], Stub: c.cfg.Programs[workerspec.WorkerProgram],
+		Display: d, Accessibility: accessibility, Runtime: c.cfg.RuntimeDir, Program: c.cfg.Programs[workerspec.WindowProgram], Stub: c.cfg.Programs[workerspec.WorkerProgram],
 	})
 	if err != nil {
 		return nil, err
@@ -252,7 +252,7 @@ func (d *desk) Pick(ctx context.Context) (*folder.Folder, error) {
 func (d *desk) pickNative(ctx context.Context) (*folder.Folder, error) {
 	c := d.core
 	h, err := hosts.Start(ctx, hosts.Picker, hosts.Options{
-		Display: d.display, Accessibility: d.Accessibility(), Home: c.cfg.UserDir,
+		Display: d.display, Accessibility: d.Accessibility(), Home: c.cfg.UserDir, Runtime: c.cfg.RuntimeDir,
 		Program: c.cfg.Programs[workerspec.PromptProgram], Stub: c.cfg.Programs[workerspec.WorkerProgram],
 	})
 	if err != nil {

@@ -59,7 +59,7 @@ type core struct {
 }
 
 // display starts an X server of its own.
-func display(t testing.TB) desktop.Display {
+func display(t testing.TB, more ...string) desktop.Display {
 	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -69,7 +69,7 @@ func display(t testing.TB) desktop.Display {
 	// A number of its own: two servers that look for a free one at the same time
 	// take each other's socket away.
 	number := fmt.Sprintf(":%d", 1000+rand.IntN(50000))
-	x := exec.Command("Xvfb", number, "-displayfd", "3", "-nolisten", "tcp", "-screen", "0", "1280x800x24")
+	x := exec.Command("Xvfb", append([]string{number, "-displayfd", "3", "-nolisten", "tcp", "-screen", "0", "1280x800x24"}, more...)...)
 	x.ExtraFiles = []*os.File{w}
 	if err := x.Start(); err != nil {
 		t.Skip("Xvfb is not installed: no display to show a window on")

@@ -1,6 +1,7 @@
 package hosts
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,7 +15,19 @@ import (
 )
 
 // given collects what a host is given; the caller closes it.
-type given struct{ sandbox.Given }
+type given struct {
+	sandbox.Given
+	// made are files that were made for it, and stay as long as it runs: a sandbox
+	// inside its own cannot mount what has no name any more.
+	made []string
+}
+
+// remove removes what was made for a host that has ended, or never began.
+func (g *given) remove() {
+	for _, path := range g.made {
+		os.Remove(path)
+	}
+}
 
 func (g *given) close() {
 	for _, p := range g.Places {
@@ -38,12 +51,27 @@ func (g *given) add(target, path string) error {
 	return err
 }
 
+// write makes a file in dir that holds b, for a target.
+func (g *given) write(target, dir string, b []byte) error {
+	f, err := os.CreateTemp(dir, "host-*")
+	if err != nil {
+		return err
+	}
+	g.made = append(g.made, f.Name())
+	_, err = f.Write(b)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return g.add(target, f.Name())
+}
+
 // give turns options into what the sandbox of a host takes.
 func give(spec workerspec.Spec, o Options) (_ *given, err error) {
 	g := &given{}
 	defer func() {
 		if err != nil {
 			g.close()
+			g.remove()
 		}
 	}()
 	none := func(cause error, what string) error {
@@ -70,12 +98,15 @@ func give(spec workerspec.Spec, o Options) (_ *given, err error) {
 		if err := g.add(workerspec.X11Target+m[1], x11Sockets+m[1]); err != nil {
 			return nil, none(err, "the X server's socket is not there")
 		}
-		if d.XAuthority != "" {
+		cookie, err := d.Cookie()
+		if err != nil {
+			return nil, none(err, "the cookies of X11 cannot be read")
+		}
+		if cookie != nil {
 			g.env("XAUTHORITY", workerspec.XAuthorityTarget)
-			if err := g.add(workerspec.XAuthorityTarget, d.XAuthority); err != nil {
-				return nil, none(err, "the cookies of X11 are not there")
+			if err := g.write(workerspec.XAuthorityTarget, o.Runtime, cookie); err != nil {
+				return nil, errs.Wrap(errs.Internal, opStart, err)
 			}
-			g.KeepName = true
 		}
 	default:
 		return nil, none(nil, "there is no display")

@@ -42,6 +42,9 @@ type Options struct {
 	// Home is the person's directory, which a picker sees for reading; "" for
 	// the other kinds.
 	Home string
+	// Runtime is a directory of the core's for what is made for the host, as long
+	// as it runs: the one cookie of X11. "" is the system's for such files.
+	Runtime string
 }
 
 // Host is one running process that draws. Its methods may be called from any

@@ -51,6 +51,14 @@ func Start(ctx context.Context, kind string, o Options) (*Host, error) {
 		return nil, err
 	}
 	defer g.close()
+	// From here on the host's end removes it, or the error that keeps it from
+	// beginning.
+	running := false
+	defer func() {
+		if !running {
+			g.remove()
+		}
+	}()
 	mine, theirs, err := pair()
 	if err != nil {
 		return nil, errs.Wrap(errs.Internal, opStart, err)
@@ -72,7 +80,8 @@ func Start(ctx context.Context, kind string, o Options) (*Host, error) {
 	// The child's ends have to be closed here too, or its end would not show.
 	theirs.Close()
 	saidW.Close()
-	go h.watch(said)
+	running = true
+	go h.watch(said, g)
 	if err := h.look(ctx, spec, g.Given); err != nil {
 		h.Kill()
 		mine.Close()
@@ -112,8 +121,9 @@ func (h *Host) look(ctx context.Context, spec workerspec.Spec, g sandbox.Given) 
 }
 
 // watch collects the host's last words and its end.
-func (h *Host) watch(said *os.File) {
+func (h *Host) watch(said *os.File, g *given) {
 	defer close(h.done)
+	defer g.remove()
 	defer said.Close()
 	buf := make([]byte, limits.WorkerStderr)
 	for {

@@ -119,7 +119,7 @@ func TestRefused(t *testing.T) {
 		"not there":     func(o *Options) { o.Display.X11 = ":65535" },
 		"no compositor": func(o *Options) { o.Display.Wayland = "/nonexistent/wayland-0" },
 		"no program":    func(o *Options) { o.Program = nil },
-		"no cookies":    func(o *Options) { o.Display.XAuthority = "/nonexistent/cookies" },
+		"no cookies":    func(o *Options) { o.Display.XAuthority = "/dev/zero" },
 	} {
 		opts := Options{Display: d}
 		if programs != "" {
