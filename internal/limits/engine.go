@@ -134,6 +134,9 @@ const (
 	// that others write, so that these are not kept waiting; and not more than
 	// take EngineStep.
 	EngineMixed = 64
+	// EngineGap is between two messages with text of one answer: what comes sooner
+	// grows together. A message wakes three processes; nobody reads 250 a second.
+	EngineGap = 4 * time.Millisecond
 	// EnginePause is how long one step of the library's graph takes where only
 	// prompts are read: a call ends between two of them. It leaves the rest of
 	// EngineCancel to a busy machine; chunks that are shorter for it are read no

@@ -39,7 +39,8 @@ type answer struct {
 	units   []unit
 	silent  uint32 // tokens that have made no text yet
 	beaten  time.Time
-	begun   bool // something came from the library
+	begun   bool      // something came from the library
+	said    time.Time // the last piece was sent
 }
 
 // unit is what one token, or a few, added.
@@ -192,6 +193,12 @@ func (a *answer) take(beat bool) *enginev1.GenerateResponse {
 		a.prompt = nil
 		return &enginev1.GenerateResponse{Event: &enginev1.GenerateResponse_Prompt{Prompt: p}}
 	case len(a.units) > 0:
+		now := time.Now()
+		if rest := limits.EngineGap - now.Sub(a.said); rest > 0 && !a.box.closed {
+			a.box.rest(rest)
+			return nil
+		}
+		a.said = now
 		return a.piece()
 	case beat && !a.begun:
 		if last := a.s.pace.last(); last.After(a.beaten) && last.After(a.start) {

@@ -28,6 +28,10 @@ type outbox struct {
 	unread int // bytes that wait, as the owner counts them
 	err    error
 	closed bool
+	// resting says that what waits is not sent before alarm: it grows together, and
+	// nobody need be woken for it.
+	resting bool
+	alarm   *time.Timer
 
 	wake chan struct{}
 	done chan struct{}
@@ -35,7 +39,8 @@ type outbox struct {
 
 // newOutbox starts sending. finish has to be called.
 func newOutbox(next func(o *outbox, beat bool) func() error) *outbox {
-	o := &outbox{next: next, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	o := &outbox{next: next, alarm: time.NewTimer(time.Hour), wake: make(chan struct{}, 1), done: make(chan struct{})}
+	o.alarm.Stop()
 	go o.run()
 	return o
 }
@@ -54,8 +59,17 @@ func (o *outbox) put(n int, add func()) error {
 	}
 	o.unread += n
 	add()
-	o.signal()
+	if !o.resting {
+		o.signal()
+	}
 	return nil
+}
+
+// rest has next called again after d, and not for what is put meanwhile, unless
+// all has been put. It is for next, which holds mu.
+func (o *outbox) rest(d time.Duration) {
+	o.resting = true
+	o.alarm.Reset(d)
 }
 
 func (o *outbox) signal() {
@@ -69,10 +83,15 @@ func (o *outbox) run() {
 	defer close(o.done)
 	beat := time.NewTicker(limits.EngineHeartbeat)
 	defer beat.Stop()
+	defer o.alarm.Stop()
 	for {
 		beaten := false
 		select {
 		case <-o.wake:
+		case <-o.alarm.C:
+			o.mu.Lock()
+			o.resting = false
+			o.mu.Unlock()
 		case <-beat.C:
 			beaten = true
 		}
