@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os"
 	"slices"
@@ -75,7 +74,8 @@ func studio(ctx context.Context, c *cli, call *call) error {
 	for {
 		r, err := s.Recv()
 		switch {
-		case errors.Is(err, io.EOF):
+		// Exactly: the error of a core that went away is around io.EOF too.
+		case err == io.EOF:
 			return nil
 		case err != nil && ctx.Err() != nil:
 			return nil

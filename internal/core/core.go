@@ -220,24 +220,25 @@ func greeted(routes []rpc.Route) []rpc.Route {
 // Run serves until ctx ends or nobody needs the core any more, and then ends
 // everything that it started. ready is called once clients can connect.
 func (c *Core) Run(ctx context.Context, ready func()) error {
-	ctx, cancel := context.WithCancel(ctx)
+	// Connections last a little longer than ctx: clients are told of the end of
+	// their windows first.
+	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	var conns sync.WaitGroup
 	accepted := make(chan error, 1)
-	go func() { accepted <- c.accept(ctx, &conns) }()
+	go func() { accepted <- c.accept(serving, &conns) }()
 	ready()
 	// What the start did not check of the log is checked beside the first
 	// answers; damage closes Broken, which wait looks at.
-	c.background.Go(func() { _ = c.cfg.Audit.Check(ctx) })
+	c.background.Go(func() { _ = c.cfg.Audit.Check(serving) })
 	err := c.wait(ctx, accepted)
-	// Clients are told of their windows' end before their connections go.
-	c.windows.Close()
-	cancel()
-	c.cfg.Listener.Close()
 	// From here on nothing is kept.
 	c.mu.Lock()
 	c.quiet++
 	c.mu.Unlock()
+	c.windows.Close()
+	cancel()
+	c.cfg.Listener.Close()
 	conns.Wait()
 	c.sessions.Stop("")
 	c.table.Close()

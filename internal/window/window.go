@@ -292,7 +292,7 @@ func (w *Window) run(l *link) {
 	}
 	w.mu.Lock()
 	if w.why == "" {
-		w.why, w.err = Crashed, errs.New(errs.WindowUnavailable, "window.run").With("it ended unexpectedly")
+		w.why, w.err = Crashed, errs.New(errs.WorkerCrashed, "window.run").With("the window").WithHint("open it again; what was begun in it has ended")
 	}
 	w.mu.Unlock()
 	w.denials.flush()

@@ -255,7 +255,7 @@ func TestKilledAndCrashed(t *testing.T) {
 	f.say(kindDocument, 0, nil)
 	f.call(7, nil)
 	f.die()
-	if why, err := closed(t, w); why != Crashed || errs.CodeOf(err) != errs.WindowUnavailable {
+	if why, err := closed(t, w); why != Crashed || errs.CodeOf(err) != errs.WorkerCrashed {
 		t.Fatal(why, err)
 	}
 	if !task.Load().Ended() {
