@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -144,7 +145,9 @@ func startX(t *testing.T) Display {
 	}
 	defer r.Close()
 	// Without -noreset the server forgets what it generated with the last client.
-	cmd := exec.Command("Xvfb", "-displayfd", "3", "-auth", auth, "-nolisten", "tcp", "-noreset", "-screen", "0", "320x200x24")
+	// A number of its own: servers that look for a free one at the same time take
+	// each other's.
+	cmd := exec.Command("Xvfb", fmt.Sprintf(":%d", 1000+rand.IntN(50000)), "-displayfd", "3", "-auth", auth, "-nolisten", "tcp", "-noreset", "-screen", "0", "320x200x24")
 	cmd.ExtraFiles = []*os.File{w}
 	err = cmd.Start()
 	w.Close()
