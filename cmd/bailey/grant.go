@@ -100,7 +100,7 @@ func grantList(ctx context.Context, c *cli, call *call) error {
 		c.out.WriteString("Nothing is allowed now.\n")
 		return nil
 	}
-	t := table{head: []string{"ID", "STATE", "KIND", "SINCE", "USED", "SCOPE"}}
+	t := table{head: []string{"ID", "STATE", "KIND", "APP", "SINCE", "USED", "SCOPE"}}
 	for _, g := range rows {
 		state := g.State
 		if g.Progress != nil {
@@ -111,7 +111,7 @@ func grantList(ctx context.Context, c *cli, call *call) error {
 			// Counted from the log, which only --all reads.
 			used = "-"
 		}
-		t.add(g.ID, state, g.Kind, localTime(g.Since), used, visible.Path(g.Scope))
+		t.add(g.ID, state, g.Kind, visible.Text(g.Holder), localTime(g.Since), used, visible.Path(g.Scope))
 	}
 	t.print(c.out)
 	return nil

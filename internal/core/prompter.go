@@ -119,7 +119,8 @@ func (c *Core) startPrompt(ctx context.Context, d desktop.Display, accessibility
 		conn: h.Conn,
 		kill: func() { h.Conn.Close(); h.Kill() },
 		ended: func() []any {
-			return []any{"code", h.Exit().Code, "signal", h.Exit().Signal, "words", h.Words()}
+			// Not the words: they may have a path in them.
+			return []any{"code", h.Exit().Code, "signal", h.Exit().Signal, "bytes", len(h.Words())}
 		},
 	}, nil
 }

@@ -51,12 +51,12 @@ func gaps(a, b texts) []string {
 }
 
 func TestCatalogue(t *testing.T) {
-	for _, g := range gaps(english, german) {
+	for _, g := range gaps(*english(), *german()) {
 		t.Error(g)
 	}
-	bad := german
+	bad := *german()
 	bad.Folder.Denies, bad.Ask = "", "{wort}?"
-	if g := gaps(english, bad); len(g) != 2 {
+	if g := gaps(*english(), bad); len(g) != 2 {
 		t.Errorf("the test does not see what is missing: %q", g)
 	}
 	for locale, want := range map[string]Language{
@@ -228,7 +228,7 @@ func TestHostileSheet(t *testing.T) {
 	if !strings.Contains(s.Heading, "{act}x") || !strings.Contains(s.Heading, "end wants to read all") || !strings.Contains(s.Heading, "…") {
 		t.Errorf("%q", s.Heading)
 	}
-	if !strings.Contains(strings.Join(s.words(), "\n"), english.LinkedSomewhere) {
+	if !strings.Contains(strings.Join(s.words(), "\n"), english().LinkedSomewhere) {
 		t.Error("nothing says that the folder was named by a link")
 	}
 }
