@@ -71,6 +71,7 @@ func doctor(ctx context.Context, c *cli, call *call) error {
 		d.check("runtime-directory", h.Runtime, nil)
 		c.doctorCore(ctx, d, h, core)
 	}
+	c.doctorDisplay(d)
 	if ctx.Err() != nil {
 		return timedOut(ctx, errs.Wrap(errs.Cancelled, "cli.doctor", ctx.Err()))
 	}
@@ -85,6 +86,22 @@ func doctor(ctx context.Context, c *cli, call *call) error {
 		return reported{errs.ExitUnavailable}
 	}
 	return nil
+}
+
+// doctorDisplay says where a window would be shown and what that means. None of
+// it is a fault: a machine without a display has the terminal.
+func (c *cli) doctorDisplay(d *doctorJSON) {
+	row := checkJSON{ID: "display", OK: true}
+	switch e := c.env; {
+	case e.Wayland != "":
+		row.Detail = visible.Path("Wayland, " + e.Wayland)
+	case e.X11 != "":
+		row.Detail = visible.Path("X11, "+e.X11) + ": any other program on it can read what you type in Bailey's windows and press in your place"
+		row.Hint = "log in to a Wayland session"
+	default:
+		row.Detail = "none, so no windows; everything else works on the terminal"
+	}
+	d.Checks = append(d.Checks, row)
 }
 
 func homeDetail(h *home.Home) string {
