@@ -45,3 +45,9 @@ build/automation/bailey-window: $(call hosts_src,bailey-window) $(wildcard cmd/b
 build/include/page.inc: cmd/bailey-window/page.js
 	@mkdir -p $(dir $@)
 	@{ echo 'static const char page_script[] ='; sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $<; echo ';'; } >$@
+
+# The floor of bench: a bare host in C.
+.PHONY: webview-floor
+webview-floor: build/bench/webview-floor
+build/bench/webview-floor: bench/webview-floor/main.c
+	$(call hosts_link,$(window_needs))
