@@ -105,7 +105,7 @@ func (w *Window) take(l *link, f frame) error {
 		if word != "crashed" && word != "memory" && word != "terminated" {
 			return errFrame("a crash of no kind")
 		}
-		w.record(auditlog.WorkerCrash, errs.WorkerCrashed, map[string]string{"process": "web", "reason": word})
+		w.record(l, auditlog.WorkerCrash, errs.WorkerCrashed, map[string]string{"process": "web", "reason": word})
 		// What the page held is over now, not when it is loaded again.
 		return w.commit(l)
 	case kindClosed:
@@ -113,7 +113,7 @@ func (w *Window) take(l *link, f frame) error {
 	case kindDropped:
 		w.dropped(string(f.payload))
 	case kindBlank:
-		w.record(auditlog.WorkerEnd, errs.WindowUnavailable, map[string]string{"reason": "blank"})
+		w.record(l, auditlog.WorkerEnd, errs.WindowUnavailable, map[string]string{"reason": "blank"})
 		l.blank = true
 		return errBlank
 	}

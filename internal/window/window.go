@@ -206,7 +206,7 @@ func (w *Window) host(ctx context.Context, renderer string) (*link, error) {
 	w.link, w.doc = l, d
 	closing := w.closing
 	w.mu.Unlock()
-	w.record(auditlog.WorkerStart, "", map[string]string{"renderer": renderer})
+	w.record(l, auditlog.WorkerStart, "", map[string]string{"renderer": renderer})
 	if closing {
 		// It was closed while the host was started.
 		h.Kill()
@@ -335,7 +335,7 @@ func (w *Window) serve(l *link) (blank bool) {
 	}
 	broken := l.broke(err)
 	if broken != "" {
-		w.record(auditlog.MalformedPeer, errs.Malformed, map[string]string{"reason": string(broken)})
+		w.record(l, auditlog.MalformedPeer, errs.Malformed, map[string]string{"reason": string(broken)})
 		w.mu.Lock()
 		if w.why == "" {
 			w.why, w.err = Crashed, errs.New(errs.Malformed, "window.serve")
@@ -369,15 +369,15 @@ func (w *Window) recordEnd(l *link, broken errFrame) {
 	if !expected {
 		k, code = auditlog.WorkerCrash, errs.WorkerCrashed
 	}
-	w.record(k, code, detail)
+	w.record(l, k, code, detail)
 }
 
-// record notes something of the window itself.
-func (w *Window) record(k auditlog.Kind, code errs.Code, detail map[string]string) {
+// record notes something of a window's process.
+func (w *Window) record(l *link, k auditlog.Kind, code errs.Code, detail map[string]string) {
 	if detail == nil {
 		detail = map[string]string{}
 	}
-	detail["worker"] = "window"
+	detail["kind"], detail["pid"] = "window", strconv.Itoa(l.host.PID)
 	// The log's own failure shows at the next act.
 	_ = w.m.cfg.Record.Note(audit.Event{Kind: k, Actor: w.actor(), Code: string(code), Detail: detail})
 }
