@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/bailey-run/bailey/internal/audit"
@@ -464,4 +465,29 @@ func TestPagesCannotDecide(t *testing.T) {
 	if len(d.s.Table.List()) != 0 {
 		t.Error("something was granted")
 	}
+}
+
+// C11: nobody answers, and the prompt does not end by itself either: after a
+// minute it is over, and taken off the screen.
+func TestSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := setup(t)
+		var stood time.Duration
+		d.person.say = func(ctx context.Context, _ prompt.Question, _ [sha256.Size]byte) (consent.Said, error) {
+			began := time.Now()
+			<-ctx.Done()
+			stood = time.Since(began)
+			return consent.Said{}, ctx.Err()
+		}
+		p := d.page("studio")
+		task := p.task()
+		d.want(states(p.request(task, picked("a"))), "denied:prompt-unanswered")
+		if stood != limits.PromptTimeout {
+			t.Errorf("it stood for %v", stood)
+		}
+		d.want(states(p.request(task, picked("a"))), "denied:denied")
+		if n := d.records(denied(errs.PromptNoAnswer, "policy")); n != 1 || len(d.s.Table.List()) != 0 || !d.s.Policies.Empty() {
+			t.Errorf("%d on the record", n)
+		}
+	})
 }
