@@ -16,7 +16,8 @@ import (
 type auditRecord struct {
 	Time, Kind, App, Surface, Task, Verb, Method, Decision, By, Grant, Code string
 
-	Detail map[string]string
+	Messages uint64
+	Detail   map[string]string
 }
 
 func auditShow(ctx context.Context, c *cli, call *call) error {
@@ -92,6 +93,13 @@ func (c *cli) printRecord(raw []byte) error {
 		if d := r.Detail[about]; d != "" {
 			cells = append(cells, d)
 		}
+	}
+	// Why something was refused, and how often, where many were put together.
+	if reason := r.Detail["reason"]; reason != "" && (r.Kind == "deny" || r.Kind == "malformed-peer") {
+		if r.Messages > 1 {
+			reason += ", " + count(r.Messages, "time")
+		}
+		cells = append(cells, reason)
 	}
 	if release != "" {
 		cells = append(cells, "release "+release)
