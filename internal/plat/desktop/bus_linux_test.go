@@ -124,6 +124,8 @@ func newPortal(t *testing.T, d Display) *fakePortal {
 		portalSettings: {"ReadAll": p.readAll},
 		portalChooser:  {"OpenFile": p.openFile},
 		properties: {"Get": func(string, string) (godbus.Variant, *godbus.Error) {
+			p.mu.Lock()
+			defer p.mu.Unlock()
 			return godbus.MakeVariant(p.version), nil
 		}},
 	} {

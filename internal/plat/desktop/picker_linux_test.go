@@ -84,7 +84,9 @@ func TestNoPortal(t *testing.T) {
 		return godbus.ObjectPath(portalPath) + "/request/1_1/x"
 	}
 	for _, version := range []any{uint32(2), "3", uint32(3)} {
+		p.mu.Lock()
 		p.version = version
+		p.mu.Unlock()
 		if _, err := PickFolder(t.Context(), d, ""); !errors.Is(err, ErrNoPortal) {
 			t.Errorf("version %v: %v", version, err)
 		}
