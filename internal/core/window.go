@@ -236,7 +236,7 @@ func (d *desk) Close() {
 // opens the path itself.
 func (d *desk) Pick(ctx context.Context) (*folder.Folder, error) {
 	title, _, _ := prompt.LanguageOf(d.display.Language).Picker()
-	path, err := desktop.PickFolder(ctx, d.display, title)
+	path, err := desktop.PickFolder(ctx, d.display, title, d.core.cfg.UserDir)
 	switch {
 	case errors.Is(err, desktop.ErrNoPortal):
 		return d.pickNative(ctx)

@@ -187,6 +187,10 @@ func (p *fakePortal) openFile(m godbus.Message, parent, title string, options ma
 	if directory, _ := options["directory"].Value().(bool); !directory || parent != "" {
 		return "", godbus.NewError("org.example.NoFolder", nil)
 	}
+	begin, given := options["current_folder"].Value().([]byte)
+	if given != (title != "") || given && string(begin) != "/home/u\x00" {
+		return "", godbus.NewError("org.example.WrongBegin", nil)
+	}
 	request := godbus.ObjectPath(string(portalPath) + "/request/" + sender + "/" + token)
 	_ = p.conn.ExportMethodTable(map[string]any{"Close": func() *godbus.Error { p.closed <- request; return nil }}, request, portalRequest)
 	if p.hang != nil {

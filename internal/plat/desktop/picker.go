@@ -38,9 +38,9 @@ const (
 // PickFolder has the desktop's own dialog let a person pick a folder, and
 // returns its path, which is absolute and a claim: the caller opens it itself.
 // The dialog stands for itself, not on a window: a handle for that cannot be
-// had. It is open until the person answers or ctx ends. Errors: [ErrNoPortal],
+// had. It begins in a folder, "" for wherever it likes, and is open until the person answers or ctx ends. Errors: [ErrNoPortal],
 // [ErrNothingPicked], errs.Malformed for an answer that is none, the context's.
-func PickFolder(ctx context.Context, d Display, title string) (string, error) {
+func PickFolder(ctx context.Context, d Display, title, begin string) (string, error) {
 	bus, err := dbus.Dial(ctx, d.SessionBus)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrNoPortal, err)
@@ -89,13 +89,18 @@ func PickFolder(ctx context.Context, d Display, title string) (string, error) {
 			_ = bus.Tell(context.WithoutCancel(ctx), dbus.Call{Destination: owner, Path: request, Interface: portalRequest, Member: "Close"})
 		}
 	}()
+	options := []dbus.Entry{
+		{Key: "handle_token", Value: dbus.Variant{Signature: "s", Value: token}},
+		{Key: "directory", Value: dbus.Variant{Signature: "b", Value: true}},
+		{Key: "modal", Value: dbus.Variant{Signature: "b", Value: true}},
+	}
+	if begin != "" {
+		// Portals before version 4 do not know it, and leave it.
+		options = append(options, dbus.Entry{Key: "current_folder", Value: dbus.Variant{Signature: "ay", Value: append([]byte(begin), 0)}})
+	}
 	out, err := bus.Call(start, dbus.Call{
 		Destination: owner, Path: portalPath, Interface: portalChooser, Member: "OpenFile", Signature: "ssa{sv}",
-		Args: []any{"", strings.ToValidUTF8(title[:min(len(title), limits.PickerTitle)], ""), []dbus.Entry{
-			{Key: "handle_token", Value: dbus.Variant{Signature: "s", Value: token}},
-			{Key: "directory", Value: dbus.Variant{Signature: "b", Value: true}},
-			{Key: "modal", Value: dbus.Variant{Signature: "b", Value: true}},
-		}},
+		Args: []any{"", strings.ToValidUTF8(title[:min(len(title), limits.PickerTitle)], ""), options},
 	})
 	if err != nil {
 		return "", noPortal(ctx, err)

@@ -59,7 +59,7 @@ func TestPickFolder(t *testing.T) {
 				return ""
 			}
 			p.take()
-			got, err := PickFolder(t.Context(), d, "Choose a folder")
+			got, err := PickFolder(t.Context(), d, "Choose a folder", "/home/u")
 			if got != c.want || !errors.Is(err, c.err) {
 				t.Errorf("%q, %v", got, err)
 			}
@@ -73,7 +73,7 @@ func TestPickFolder(t *testing.T) {
 func TestNoPortal(t *testing.T) {
 	d := startBus(t)
 	for name, other := range map[string]Display{"no bus": {}, "no portal": d, "tcp": {SessionBus: "tcp:host=localhost,port=9"}} {
-		if _, err := PickFolder(t.Context(), other, ""); !errors.Is(err, ErrNoPortal) {
+		if _, err := PickFolder(t.Context(), other, "", ""); !errors.Is(err, ErrNoPortal) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -87,7 +87,7 @@ func TestNoPortal(t *testing.T) {
 		p.mu.Lock()
 		p.version = version
 		p.mu.Unlock()
-		if _, err := PickFolder(t.Context(), d, ""); !errors.Is(err, ErrNoPortal) {
+		if _, err := PickFolder(t.Context(), d, "", ""); !errors.Is(err, ErrNoPortal) {
 			t.Errorf("version %v: %v", version, err)
 		}
 	}
@@ -109,7 +109,7 @@ func TestPickNotForged(t *testing.T) {
 		return ""
 	}
 	p.take()
-	if got, err := PickFolder(t.Context(), d, ""); got != "/honest" || err != nil {
+	if got, err := PickFolder(t.Context(), d, "", ""); got != "/honest" || err != nil {
 		t.Fatalf("%q, %v", got, err)
 	}
 }
@@ -125,7 +125,7 @@ func TestPickEnds(t *testing.T) {
 	p.open = func(request godbus.ObjectPath, _ string) godbus.ObjectPath { shown <- request; return "" }
 	p.take()
 	done := make(chan error)
-	go func() { _, err := PickFolder(ctx, d, ""); done <- err }()
+	go func() { _, err := PickFolder(ctx, d, "", ""); done <- err }()
 	request := <-shown
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
@@ -146,7 +146,7 @@ func TestPortalDies(t *testing.T) {
 		return ""
 	}
 	p.take()
-	if _, err := PickFolder(t.Context(), d, ""); !errors.Is(err, ErrNoPortal) {
+	if _, err := PickFolder(t.Context(), d, "", ""); !errors.Is(err, ErrNoPortal) {
 		t.Fatal(err)
 	}
 }
