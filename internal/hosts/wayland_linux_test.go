@@ -1,0 +1,83 @@
+package hosts
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/plat/desktop"
+	"github.com/bailey-run/bailey/internal/plat/proc"
+)
+
+// compositor starts a Wayland compositor without a screen.
+func compositor(t testing.TB) desktop.Display {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("weston", "--backend=headless-backend.so", "--socket=wayland-7", "--idle-time=0", "--width=1280", "--height=800", "--no-config", "--use-pixman")
+	cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+dir)
+	if err := cmd.Start(); err != nil {
+		t.Skip("weston is not installed: no Wayland to show a window on")
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	socket := filepath.Join(dir, "wayland-7")
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); time.Now().Before(end); <-tick.C {
+		if _, err := os.Stat(socket); err == nil {
+			return desktop.Display{Wayland: socket, X11: ":0", Language: "de_DE.UTF-8"}
+		}
+	}
+	t.Fatal("the compositor does not start")
+	return desktop.Display{}
+}
+
+// TestWayland: where there is Wayland a window has that socket and no X11, paints
+// there, and its page stands in its own sandbox; a prompt as well.
+func TestWayland(t *testing.T) {
+	needsWindows(t)
+	d := compositor(t)
+	c := open(t, d, map[string]string{"/index.html": plainPage}, nil)
+	c.wait("READY", kindOf(frameReady))
+	if err := CheckTree(c.pid); err != nil {
+		t.Error(err)
+	}
+	for _, p := range whole(t, c) {
+		names, err := os.ReadDir("/proc/" + strconv.Itoa(p.pid) + "/root/tmp")
+		if err == nil && len(names) > 0 {
+			t.Errorf("%s sees %v in /tmp", p.program, names)
+		}
+		env, err := proc.Environ(p.pid)
+		if err != nil {
+			t.Error(err)
+		}
+		for _, e := range env {
+			if len(e) > 8 && e[:8] == "DISPLAY=" {
+				t.Errorf("%s has %s", p.program, e)
+			}
+		}
+	}
+	h, answer := ask(t, Prompt, d)
+	if r, err := answer(); err != nil || r.Yes {
+		t.Errorf("%+v, %v, said %s", r, err, h.Words())
+	}
+	<-h.Done()
+	if h.Exit().Code != 0 {
+		t.Errorf("%+v, said %s", h.Exit(), h.Words())
+	}
+}
+
+// TestBlank: a page that never paints is told to the core.
+func TestBlank(t *testing.T) {
+	needsWindows(t)
+	c := open(t, display(t), map[string]string{"/index.html": `<!doctype html><body>page<script>for (;;);</script>`}, nil)
+	c.wait("BLANK", kindOf(frameBlank))
+	if n := count(c.frames(), kindOf(frameReady)); n != 0 {
+		t.Error("a page that never painted is ready")
+	}
+}
