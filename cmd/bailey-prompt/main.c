@@ -187,7 +187,7 @@ static int ask(struct prompt *p)
 {
 	p->loop = g_main_loop_new(NULL, FALSE);
 	g_timeout_add(p->sheet.timeout, timed_out, p);
-	g_timeout_add(MAP_WAIT, never_shown, p);
+	g_timeout_add(MIN(MAP_WAIT, p->sheet.timeout / 4 * 3), never_shown, p);
 	g_unix_signal_add(SIGTERM, told_to_end, p);
 	g_unix_signal_add(SIGINT, told_to_end, p);
 	g_unix_fd_add(p->core, G_IO_IN | G_IO_HUP | G_IO_ERR, core_spoke, p);

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jezek/xgb/xproto"
+
 	"github.com/bailey-run/bailey/internal/ipc"
 	"github.com/bailey-run/bailey/internal/prompthost"
 	"github.com/bailey-run/bailey/test/window/desk"
@@ -112,6 +114,55 @@ func TestLost(t *testing.T) {
 		}
 		q.want("no lost")
 	})
+}
+
+// TestNotShown: a desktop that never maps the window. What was not seen is a no.
+func TestNotShown(t *testing.T) {
+	t.Run("never mapped", func(t *testing.T) {
+		d := desk.Start(t, desk.Options{Unmanaged: true})
+		// A window manager that keeps every window to itself.
+		root := xproto.Setup(d.X).DefaultScreen(d.X).Root
+		if err := xproto.ChangeWindowAttributesChecked(d.X, root, xproto.CwEventMask, []uint32{xproto.EventMaskSubstructureRedirect}).Check(); err != nil {
+			t.Fatal(err)
+		}
+		s := sheet()
+		s.Timeout = 2 * time.Second
+		q := start(t, d, s)
+		q.until("built", 1)
+		q.want("no hidden")
+		if q.count("painted") > 0 {
+			t.Error("it was painted all the same")
+		}
+	})
+	// The control, and that without a window manager the prompt takes the keyboard.
+	t.Run("unmanaged", func(t *testing.T) {
+		d := desk.Start(t, desk.Options{Unmanaged: true})
+		q := start(t, d, sheet())
+		q.ready()
+		d.Key("Tab")
+		d.Key("space")
+		q.want("yes 0")
+	})
+}
+
+// TestFirstPaint is ten times what the prompt may take, so that a busy machine
+// does not fail it; RATIONALE.md has what it takes.
+func TestFirstPaint(t *testing.T) {
+	d := desk.Start(t, desk.Options{})
+	best := time.Minute
+	for range 3 {
+		began := time.Now()
+		q := start(t, d, sheet())
+		q.until("painted", 1)
+		best = min(best, time.Since(began))
+		d.AwaitActive(d.Await(q.sheet.Title))
+		d.Key("Escape")
+		q.want("no denied")
+	}
+	const most = 10 * 150 * time.Millisecond
+	if t.Logf("from start to the first frame: %v", best); best > most {
+		t.Errorf("the first frame came after %v, %v is ten times what it may take", best, most)
+	}
 }
 
 // TestRefuses: a sheet that is none, a wrong argument and root are refused before
