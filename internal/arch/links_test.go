@@ -25,7 +25,7 @@ type forbidden struct{ program, pkg, reason string }
 // out every file that imports it.
 func forbiddenLinks() []forbidden {
 	const (
-		parse = "what the core parses is our frames, our files and the keyring's replies; documents are parsed in workers"
+		parse = "what the core parses is our frames, our files and what keyring and desktop answer; documents are parsed in workers"
 		serve = "the core has one private unix socket and no server that speaks to a network"
 		apart = "what the core would link of a worker would run with the user's authority"
 		mint  = "only the core mints grants and writes the log"

@@ -37,7 +37,7 @@ func unixSocket(address string) (string, bool) {
 		if k != "path" && k != "abstract" {
 			continue
 		}
-		s, ok := unescape(v)
+		s, ok := Unescape(v)
 		if !ok || s == "" || len(s) > limits.SocketPath-1 || strings.IndexByte(s, 0) >= 0 || found != "" {
 			return "", false
 		}
@@ -66,8 +66,9 @@ func Address(path string) string {
 	return b.String()
 }
 
-// unescape undoes %XX.
-func unescape(s string) (string, bool) {
+// Unescape undoes %XX, which addresses and URIs have in common. ok is false for a
+// % without two digits of hex behind it.
+func Unescape(s string) (text string, ok bool) {
 	if !strings.Contains(s, "%") {
 		return s, true
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net/url"
 	"path"
 	"strings"
 
@@ -189,8 +188,8 @@ func folderPath(uri string) (string, bool) {
 	if !strings.HasPrefix(escaped, "/") {
 		return "", false
 	}
-	p, err := url.PathUnescape(escaped)
-	if err != nil || len(p) >= limits.PickedPath || strings.IndexByte(p, 0) >= 0 || path.Clean(p) != strings.TrimSuffix(p, "/") && p != "/" {
+	p, ok := dbus.Unescape(escaped)
+	if !ok || len(p) >= limits.PickedPath || strings.IndexByte(p, 0) >= 0 || path.Clean(p) != strings.TrimSuffix(p, "/") && p != "/" {
 		return "", false
 	}
 	return path.Clean(p), true
