@@ -39,7 +39,7 @@ type outbox struct {
 
 // newOutbox starts sending. finish has to be called.
 func newOutbox(next func(o *outbox, beat bool) func() error) *outbox {
-	o := &outbox{next: next, alarm: time.NewTimer(time.Hour), wake: make(chan struct{}, 1), done: make(chan struct{})}
+	o := &outbox{next: next, alarm: time.NewTimer(limits.EngineGap), wake: make(chan struct{}, 1), done: make(chan struct{})}
 	o.alarm.Stop()
 	go o.run()
 	return o
