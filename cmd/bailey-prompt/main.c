@@ -129,7 +129,6 @@ static void keep_environment(void)
 	g_setenv("GIO_USE_VFS", "local", TRUE);
 	g_setenv("GIO_USE_VOLUME_MONITOR", "unix", TRUE);
 	g_setenv("GTK_USE_PORTAL", "0", TRUE);
-	g_setenv("GTK_IM_MODULE", "gtk-im-context-simple", TRUE);
 	g_setenv("DBUS_SESSION_BUS_ADDRESS", "disabled:", TRUE);
 	if (!g_getenv("AT_SPI_BUS_ADDRESS"))
 		g_setenv("GTK_A11Y", "none", TRUE);
