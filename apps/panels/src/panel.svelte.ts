@@ -89,6 +89,7 @@ export class Panel {
       }
       // A row that was revoked here stays, so that a person sees what became of it.
       for (const [id, row] of this.#fates) if (!rows.some((r) => r.grant.id === id)) rows.push(row);
+      rows.sort((a, b) => Number(b.grant.sinceMs - a.grant.sinceMs) || (a.grant.id < b.grant.id ? -1 : 1));
       const { tasks } = await coreListTasks(this.core, {});
       this.rows = rows;
       this.tasks = tasks;

@@ -63,16 +63,28 @@ function whom(t: Words, app: string | undefined): string {
   return app === "bailey" || app === "panels" ? t(`whom.${app}`) : who(t, app);
 }
 
-const methods = new Set<string>(["IndexService/Ask", "IndexService/Summarize", "IndexService/Source", "EngineService/Generate", "EngineService/Embed", "ModelService/Load", "ModelService/Pull", "ModelService/Remove", "ModelService/Verify", "GrantService/Propose", "GrantService/Decide", "GrantService/Request", "GrantService/Revoke", "SurfaceService/Pick", "WindowService/Open", "StoreService/Erase", "CoreService/StopTask"]);
+const methods = new Set<string>(["IndexService/Ask", "IndexService/Summarize", "IndexService/Source", "IndexService/Attach", "EngineService/Generate", "EngineService/Embed", "ModelService/Load", "ModelService/Pull", "ModelService/Remove", "ModelService/Verify", "GrantService/Propose", "GrantService/Decide", "GrantService/Request", "GrantService/Revoke", "SurfaceService/Pick", "WindowService/Open", "StoreService/Erase", "CoreService/StopTask"]);
 
 function what(t: Words, f: Fields): string {
   const object = visible(f.detail?.["path"] ?? f.detail?.["model"] ?? f.detail?.["object"] ?? "");
   const kind = f.detail?.["kind"];
+  if (f.kind === "call" || f.kind === "call-end") return doing(t, f);
   if (kind === "file.read" || kind === "model.run") return t(`w.${kind}`, { object });
   if (kind !== undefined && kind !== "") return t("w.kind", { kind: visible(kind), object });
+  return doing(t, f);
+}
+
+function doing(t: Words, f: Fields): string {
   const method = /([A-Za-z]+\/[A-Za-z]+)$/.exec(f.method ?? "")?.[1];
   if (method !== undefined) return methods.has(method) ? t(`w.${method}` as Parameters<Words>[0]) : t("w.method", { method });
   return t("w.something");
+}
+
+const workers = new Set(["index", "engine", "store", "inspect", "window", "prompt", "picker"]);
+
+function worker(t: Words, f: Fields): string {
+  const kind = f.detail?.["worker"] ?? f.detail?.["kind"] ?? f.method ?? "";
+  return workers.has(kind) ? t(`k.${kind}` as Parameters<Words>[0], { model: visible(f.detail?.["model"] ?? "") }) : t("k.any");
 }
 
 export function verb(t: Words, v: string | undefined): string {
@@ -80,12 +92,15 @@ export function verb(t: Words, v: string | undefined): string {
 }
 
 export function sentence(t: Words, f: Fields): string {
-  const params = { who: who(t, f.app), whom: whom(t, f.app), what: what(t, f), verb: verb(t, f.verb), code: visible(f.code ?? ""), method: visible(f.method ?? f.code ?? ""), kind: visible(f.kind) };
+  const params = { who: who(t, f.app), whom: whom(t, f.app), what: what(t, f), verb: verb(t, f.verb), code: visible(f.code ?? ""), worker: worker(t, f), kind: visible(f.kind) };
   switch (f.kind) {
     case "core-start":
       return t(f.code === "unclean" ? "r.core-start.unclean" : "r.core-start");
     case "grant":
       return f.by === "prompt" || f.by === "terminal" || f.by === "command-line" || f.by === "remembered" ? t(`r.grant.${f.by}`, params) : t("r.grant", params);
+    case "revoke":
+      // Without `by` it ended with its task.
+      return t(f.by === undefined || f.by === "" ? "r.revoke" : "r.revoke.you", params);
     case "call-end":
       return f.code === undefined || f.code === "ok" ? t("r.call-end", params) : t("r.call-end.failed", params);
     case "core-stop":
@@ -96,7 +111,6 @@ export function sentence(t: Words, f: Fields): string {
     case "task-end":
     case "intent":
     case "deny":
-    case "revoke":
     case "expire":
     case "remember":
     case "forget":

@@ -22,6 +22,7 @@ export function bytes(n: number, language: string): string {
 }
 
 export function seconds(ms: number, language: string): string {
+  if (ms < 950) return `${new Intl.NumberFormat(language).format(Math.round(ms))}\u00a0ms`;
   return `${new Intl.NumberFormat(language, { maximumFractionDigits: ms < 10_000 ? 1 : 0 }).format(ms / 1000)}\u00a0s`;
 }
 

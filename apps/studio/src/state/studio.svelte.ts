@@ -44,16 +44,21 @@ export class Studio {
   }
 
   get chatModels(): readonly Model[] {
-    return this.models.filter((m) => m.facts?.role === Role.CHAT && m.pinnedBy !== "" && !m.quarantined);
+    return this.#usable(Role.CHAT);
   }
 
   get embeddingModels(): readonly Model[] {
-    return this.models.filter((m) => m.facts?.role === Role.EMBEDDING && m.pinnedBy !== "" && !m.quarantined);
+    return this.#usable(Role.EMBEDDING);
+  }
+
+  /** Whether a person allowed one for this app before does not matter: the question is Bailey's to put. */
+  #usable(role: Role): readonly Model[] {
+    return this.models.filter((m) => m.facts?.role === role && !m.quarantined && !m.changed);
   }
 
   async start(): Promise<void> {
     void this.#events();
-    await Promise.all([this.#loadModels(), this.loadChats()]);
+    await Promise.all([this.loadModels(), this.loadChats()]);
   }
 
   async #events(): Promise<void> {
@@ -91,7 +96,7 @@ export class Studio {
     this.permissions = next;
   }
 
-  async #loadModels(): Promise<void> {
+  async loadModels(): Promise<void> {
     try {
       const out: Model[] = [];
       for await (const { model } of modelList(this.core, {})) if (model) out.push(model);

@@ -140,11 +140,11 @@ export function mockCore(w: World, events: Events): MockCore {
   mock.on(methods.CoreServiceBeginTask, () => ({ task: "383c3c2721c7e5ca" }));
   mock.on(methods.CoreServiceEndTask, () => ({}));
   mock.onStream(methods.GrantServiceRequest, async function* (r, signal) {
-    yield { event: { case: "waiting", value: { before: w.answer === "wait" ? 1 : 0 } } };
+    yield { event: { case: "waiting" as const, value: { before: w.answer === "wait" ? 1 : 0 } } };
     if (w.answer === "wait") await pause(3_600_000, signal);
     yield {
       event: {
-        case: "answered",
+        case: "answered" as const,
         value: {
           rows: r.wants.map((want, row) => {
             const yes = w.answer === "yes" || (w.answer === "models-no" && want.model === "");
@@ -182,20 +182,20 @@ export function mockCore(w: World, events: Events): MockCore {
   mock.on(methods.StoreServiceCut, () => ({ removed: 1 }));
   mock.on(methods.StoreServiceErase, () => ({ conversations: 1, freed: 4096n }));
   mock.onStream(methods.EngineServiceGenerate, async function* (_, signal) {
-    yield { event: { case: "reading", value: { tokens: 400, total: 900 } } };
-    yield { event: { case: "prompt", value: { tokens: 900, reused: 0, dropped: 0 } } };
+    yield { event: { case: "reading" as const, value: { tokens: 400, total: 900 } } };
+    yield { event: { case: "prompt" as const, value: { tokens: 900, reused: 0, dropped: 0 } } };
     const words = (markdown + "\n\n").match(/\S+\s*/g)!;
     const began = performance.now();
     let sent = 0;
     // As many as the time that has passed is worth, in steps of a millisecond or more.
     while (!signal.aborted) {
       const due = Math.min(10 * w.tokensPerSecond, Math.floor(((performance.now() - began) * w.tokensPerSecond) / 1000));
-      for (; sent < due; sent++) yield { event: { case: "piece", value: { text: words[sent % words.length]!, tokens: 1 } } };
+      for (; sent < due; sent++) yield { event: { case: "piece" as const, value: { text: words[sent % words.length]!, tokens: 1 } } };
       if (sent >= (w.tokensPerSecond > 500 ? 10 * w.tokensPerSecond : words.length)) break;
       await pause(4, signal);
     }
     const outputUs = BigInt(Math.round((performance.now() - began) * 1000));
-    yield { event: { case: "done", value: { finish: engine.Finish.END, promptTokens: 900, outputTokens: sent, promptUs: 200_000n, outputUs } } };
+    yield { event: { case: "done" as const, value: { finish: engine.Finish.END, promptTokens: 900, outputTokens: sent, promptUs: 200_000n, outputUs } } };
   });
   return mock;
 }
