@@ -88,7 +88,11 @@ func compatFilter(spec workerspec.Spec, a arch) ([]insn, error) {
 	if len(spec.Sockets) == 0 {
 		p = append(p, verdict(a, "socket", actErrno|1)...)
 	} else {
-		b, err := socketRule(a, spec.Sockets)
+		r, err := socketCalls(spec.Sockets)
+		if err != nil {
+			return nil, err
+		}
+		b, err := rule(a, r, 0)
 		if err != nil {
 			return nil, err
 		}
@@ -113,14 +117,14 @@ func compatFilter(spec workerspec.Spec, a arch) ([]insn, error) {
 	return p, checkLength(p)
 }
 
-// socketRule allows sockets of some families alone.
-func socketRule(a arch, names []string) ([]insn, error) {
+// socketCalls allows sockets of some families alone.
+func socketCalls(names []string) (workerspec.Syscall, error) {
 	families := map[string]uint64{"AF_UNIX": afUnix, "AF_INET": afInet, "AF_NETLINK": afNetlink}
 	r := workerspec.Syscall{Name: "socket", Refusal: "EAFNOSUPPORT"}
 	for _, n := range names {
 		f, ok := families[n]
 		if !ok {
-			return nil, fmt.Errorf("sockets of %s are not known to filters", n)
+			return r, fmt.Errorf("sockets of %s are not known to filters", n)
 		}
 		alternative := []workerspec.Cond{{Arg: 0, Op: workerspec.Equal32, Value: f}}
 		if f == afNetlink {
@@ -129,7 +133,7 @@ func socketRule(a arch, names []string) ([]insn, error) {
 		}
 		r.Any = append(r.Any, alternative)
 	}
-	return rule(a, r, 0)
+	return r, nil
 }
 
 // strictFilter is the allow-list that is on before the worker gets work. self

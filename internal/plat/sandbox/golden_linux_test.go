@@ -160,11 +160,11 @@ func goldens(t testing.TB, a arch) []golden {
 		}
 		all = append(all, golden{whose, prog})
 	}
-	for _, s := range workerspec.All() {
+	for _, s := range append(workerspec.All(), workerspec.Hosts()...) {
 		p, err := compatFilter(s, a)
 		add("deny-list of "+s.Kind, p, err)
 	}
-	for _, s := range workerspec.All() {
+	for _, s := range listed() {
 		p, err := strictFilter(s, a, goldenSelf)
 		add("allow-list of "+s.Kind, p, err)
 	}
@@ -239,10 +239,15 @@ func argumentCalls() map[string][][6]uint64 {
 			}
 		}
 	}
-	for _, s := range workerspec.All() {
+	for _, s := range listed() {
 		add(s.Syscalls)
 	}
 	add(compatRules())
+	for _, s := range workerspec.Hosts() {
+		if r, err := socketCalls(s.Sockets); err == nil {
+			add([]workerspec.Syscall{r})
+		}
+	}
 	sorted := map[string][][6]uint64{}
 	for name, set := range calls {
 		sorted[name] = slices.SortedFunc(maps.Keys(set), func(a, b [6]uint64) int { return slices.Compare(a[:], b[:]) })
@@ -314,6 +319,8 @@ func verdictName(v uint32) string {
 		return "EPERM"
 	case actErrno | 13:
 		return "EACCES"
+	case actErrno | 97:
+		return "EAFNOSUPPORT"
 	case actErrno | 38:
 		return "ENOSYS"
 	}
@@ -485,7 +492,7 @@ func TestGoldenKillsOmissions(t *testing.T) {
 				tells(g.whose+": x32", g.prog, slices.Delete(slices.Clone(g.prog), 4, 6))
 			}
 		}
-		for _, s := range workerspec.All() {
+		for _, s := range listed() {
 			whole, err := strictFilter(s, a, goldenSelf)
 			if err != nil {
 				t.Fatal(err)

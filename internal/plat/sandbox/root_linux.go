@@ -137,7 +137,7 @@ func pivot(spec workerspec.Spec, root int, trees []int, mounts []setupMount) err
 			}
 		}
 	}
-	return step(stepRoot, leave(root, false))
+	return step(stepRoot, leave(root))
 }
 
 // attach mounts a tree at its target.
@@ -203,7 +203,7 @@ func hide(root int, name string) error {
 }
 
 // leave makes root the root and drops the host's tree.
-func leave(root int, keepName bool) error {
+func leave(root int) error {
 	if err := unix.Fchdir(root); err != nil {
 		return err
 	}
@@ -220,9 +220,6 @@ func leave(root int, keepName bool) error {
 	attr := unix.MountAttr{Attr_set: mountAttrs | unix.MOUNT_ATTR_RDONLY, Propagation: unix.MS_PRIVATE}
 	if err := unix.MountSetattr(root, "", unix.AT_EMPTY_PATH, &attr); err != nil {
 		return fmt.Errorf("mount_setattr: %w", err)
-	}
-	if keepName {
-		return nil
 	}
 	// The host's name is nobody's business.
 	return unix.Sethostname([]byte("bailey"))

@@ -82,8 +82,6 @@ type Given struct {
 	// Places are the sockets and files of a display, or the directories of a
 	// person, by where they stand in the host's root. They are never written to.
 	Places []Place
-	// KeepName leaves the machine's own name: the cookies of X11 are found by it.
-	KeepName bool
 }
 
 // Place is one socket, file or directory that a host is given.
