@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/plat/desktop"
 	"github.com/bailey-run/bailey/internal/plat/sandbox"
 	"github.com/bailey-run/bailey/internal/workerspec"
 )
@@ -53,7 +54,11 @@ func (g *given) add(target, path string) error {
 
 // write makes a file in dir that holds b, for a target.
 func (g *given) write(target, dir string, b []byte) error {
-	f, err := os.CreateTemp(dir, "host-*")
+	const kind = "host"
+	if dir != "" {
+		desktop.Sweep(dir, kind)
+	}
+	f, err := os.CreateTemp(dir, desktop.Prefix(kind)+"*")
 	if err != nil {
 		return err
 	}

@@ -93,7 +93,9 @@ func startProxy(ctx context.Context, d Display, dir string) (*Proxy, error) {
 	}
 	name := make([]byte, 8)
 	_, _ = rand.Read(name) // it never fails
-	path := filepath.Join(dir, "a11y-"+hex.EncodeToString(name))
+	const kind = "a11y"
+	Sweep(dir, kind)
+	path := filepath.Join(dir, Prefix(kind)+hex.EncodeToString(name))
 	if len(path) > limits.SocketPath {
 		return nil, errors.New("the name of its socket would be too long")
 	}

@@ -7,9 +7,9 @@
 // bus says the rest, and whoever answers there need not be what it says it is.
 // So nothing here is believed further than its type: paths are checked before
 // use, replies are bounded and decoded into the few values that are known, a
-// folder that the portal names is only a claim ([Same]), and without a display,
-// a bus or a portal there are defaults or an error with a hint, never a wait
-// without an end.
+// folder that the portal names is only a claim, and without a display, a bus or
+// a portal there are defaults or an error with a hint, never a wait without an
+// end.
 //
 // Who may call it: the core. The windows and prompts never see the session bus;
 // they get the values.
@@ -21,7 +21,6 @@ import (
 
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
-	"github.com/bailey-run/bailey/internal/plat/env"
 )
 
 // A Display says where a window can be shown and whom to ask about the desktop.
@@ -40,15 +39,6 @@ type Display struct {
 	// Language is the locale of messages, such as "de_DE.UTF-8".
 	Language string
 }
-
-// FromEnv is the display that a program's environment names.
-func FromEnv(e env.Env) Display {
-	return Display{Wayland: e.Wayland, X11: e.X11, XAuthority: e.XAuthority, SessionBus: e.SessionBus, Language: e.Language}
-}
-
-// UsesX11 reports whether a window is shown by X11, where any other program on
-// the same display can read what is typed and press what is shown.
-func (d Display) UsesX11() bool { return d.Wayland == "" && d.X11 != "" }
 
 // xSocketDir is where the servers of X11 have their sockets.
 const xSocketDir = "/tmp/.X11-unix"

@@ -4,7 +4,6 @@ package desktop
 
 import (
 	"context"
-	"os"
 
 	"github.com/bailey-run/bailey/internal/errs"
 )
@@ -14,9 +13,6 @@ func (d Display) Check(context.Context) error { return errs.New(errs.NotSupporte
 
 // Cookie is for Linux only. Errors: errs.NotSupported.
 func (d Display) Cookie() ([]byte, error) { return nil, errs.New(errs.NotSupported, "desktop.cookie") }
-
-// Same is for Linux only. Errors: errs.NotSupported.
-func Same(_, _ *os.File) error { return errs.New(errs.NotSupported, "desktop.same") }
 
 // Proxy is for Linux only.
 type Proxy struct{ Path string }

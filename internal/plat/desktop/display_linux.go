@@ -121,27 +121,3 @@ func (d Display) Cookie() ([]byte, error) {
 	}
 	return cookie(b, host, number), nil
 }
-
-// Same reports whether a folder that was claimed, by the portal, a picker or a
-// drop, is the one that the core opened by the claimed path. Both are open
-// directories, O_PATH will do. Errors: errs.FolderChanged when they differ,
-// errs.FolderNotDir.
-func Same(claimed, opened *os.File) error {
-	const op = "desktop.same"
-	var a, b unix.Stat_t
-	for _, f := range []struct {
-		file *os.File
-		st   *unix.Stat_t
-	}{{claimed, &a}, {opened, &b}} {
-		if err := unix.Fstat(int(f.file.Fd()), f.st); err != nil {
-			return errs.Wrap(errs.FolderChanged, op, err)
-		}
-		if f.st.Mode&unix.S_IFMT != unix.S_IFDIR {
-			return errs.New(errs.FolderNotDir, op)
-		}
-	}
-	if a.Dev != b.Dev || a.Ino != b.Ino {
-		return errs.New(errs.FolderChanged, op)
-	}
-	return nil
-}

@@ -15,26 +15,10 @@ import (
 
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
-	"github.com/bailey-run/bailey/internal/plat/env"
 )
 
 // missing compares by code, which is what callers do.
 func missing(err error) bool { return err != nil && errs.CodeOf(err) == errs.DisplayMissing }
-
-func TestFromEnv(t *testing.T) {
-	d := FromEnv(env.Env{Home: "/h", Wayland: "/w", X11: ":1", XAuthority: "/x", SessionBus: "b", Language: "de_DE"})
-	if want := (Display{"/w", ":1", "/x", "b", "de_DE"}); d != want {
-		t.Errorf("%+v", d)
-	}
-	for _, c := range []struct {
-		d    Display
-		want bool
-	}{{Display{}, false}, {Display{X11: ":0"}, true}, {Display{X11: ":0", Wayland: "/w"}, false}} {
-		if c.d.UsesX11() != c.want {
-			t.Errorf("%+v", c.d)
-		}
-	}
-}
 
 func TestXSocket(t *testing.T) {
 	for display, want := range map[string]string{
@@ -228,40 +212,4 @@ func FuzzCookie(f *testing.F) {
 			t.Fatal("a cookie that is not in the file")
 		}
 	})
-}
-
-func TestSame(t *testing.T) {
-	open := func(path string) *os.File {
-		t.Helper()
-		f, err := os.OpenFile(path, unix.O_PATH|unix.O_CLOEXEC, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { f.Close() })
-		return f
-	}
-	dir := t.TempDir()
-	if err := os.WriteFile(dir+"/file", nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	claimed := open(dir)
-	if err := Same(claimed, open(dir+"/.")); err != nil {
-		t.Error(err)
-	}
-	if err := Same(open(dir+"/file"), open(dir+"/file")); errs.CodeOf(err) != errs.FolderNotDir {
-		t.Error(err)
-	}
-	// The folder is exchanged between the claim and the opening.
-	if err := os.Rename(dir, dir+".old"); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := Same(claimed, open(dir)); errs.CodeOf(err) != errs.FolderChanged {
-		t.Error(err)
-	}
-	if err := Same(claimed, open(dir+".old")); err != nil {
-		t.Error(err)
-	}
 }

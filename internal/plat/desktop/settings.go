@@ -133,24 +133,6 @@ func readAll(ctx context.Context, bus *dbus.Conn, owner string) (Settings, error
 	return r.settings(), nil
 }
 
-// Read returns the settings as they are, within [limits.BusReply]; without a
-// bus or a portal, or where these take longer, [Defaults].
-func Read(ctx context.Context, d Display) Settings {
-	ctx, cancel := context.WithTimeout(ctx, limits.BusReply)
-	defer cancel()
-	bus, err := dbus.Dial(ctx, d.SessionBus)
-	if err != nil {
-		return Defaults()
-	}
-	defer bus.Close()
-	owner, err := bus.Start(ctx, portal)
-	if err != nil {
-		return Defaults()
-	}
-	s, _ := readAll(ctx, bus, owner) // in doubt the defaults
-	return s
-}
-
 // Watch calls f with the settings, after [limits.BusReply] at most, and again
 // each time that they are others, one call after the other. It returns when ctx
 // ends or the bus does. Without a bus, or with one that has no portal, f gets

@@ -12,9 +12,24 @@ import (
 	"github.com/bailey-run/bailey/internal/plat/dbus"
 )
 
-func TestRead(t *testing.T) {
+// settingsOf is what Watch says first.
+func settingsOf(t *testing.T, d Display) Settings {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var first Settings
+	Watch(ctx, d, func(s Settings) {
+		if ctx.Err() == nil {
+			first = s
+			cancel()
+		}
+	})
+	return first
+}
+
+func TestSettings(t *testing.T) {
 	d := startBus(t)
-	if got := Read(t.Context(), d); got != Defaults() {
+	if got := settingsOf(t, d); got != Defaults() {
 		t.Fatalf("without a portal: %+v", got)
 	}
 	p := newPortal(t, d).take()
@@ -23,10 +38,10 @@ func TestRead(t *testing.T) {
 	p.set(nsInterface, keyTextScale, 1.25)
 	p.set(nsInterface, keyAnimations, false)
 	p.set(nsInterface, "something-else", []string{"x"})
-	if got, want := Read(t.Context(), d), (Settings{"dark", "high", "reduced", 1250}); got != want {
+	if got, want := settingsOf(t, d), (Settings{"dark", "high", "reduced", 1250}); got != want {
 		t.Fatalf("got %+v, want %+v", got, want)
 	}
-	if got := Read(t.Context(), Display{}); got != Defaults() {
+	if got := settingsOf(t, Display{}); got != Defaults() {
 		t.Fatalf("without a bus: %+v", got)
 	}
 }
@@ -214,7 +229,7 @@ func TestPortalHangs(t *testing.T) {
 	defer close(p.hang)
 	p.take()
 	began := time.Now()
-	if s := Read(t.Context(), d); s != Defaults() {
+	if s := settingsOf(t, d); s != Defaults() {
 		t.Fatalf("%+v", s)
 	}
 	if took := time.Since(began); took < limits.BusReply || took > 5*limits.BusReply {
