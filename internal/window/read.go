@@ -10,7 +10,6 @@ import (
 	"github.com/bailey-run/bailey/internal/apps"
 	"github.com/bailey-run/bailey/internal/auditlog"
 	"github.com/bailey-run/bailey/internal/errs"
-	"github.com/bailey-run/bailey/internal/limits"
 )
 
 // read takes frames from a host. One goroutine at a time reads. Where a call
@@ -47,34 +46,13 @@ func (w *Window) read(l *link) {
 // make makes a call, and reports whether this goroutine is still the one that
 // reads.
 func (w *Window) make(l *link, c *call) bool {
-	hand := func() { l.all.Go(func() { w.read(l) }) }
 	began := time.Now()
-	inline := l.wasQuick(c.in.Method)
-	var slow *time.Timer
-	if inline {
-		slow = time.AfterFunc(limits.WindowQuick, hand)
-	} else {
-		hand()
+	loan := l.lend(c.in.Method)
+	if loan == 0 {
+		l.all.Go(func() { w.read(l) })
 	}
 	c.run()
-	l.took(c.in.Method, time.Since(began))
-	return inline && slow.Stop()
-}
-
-// wasQuick reports whether a method's last call was; the first is taken for slow.
-func (l *link) wasQuick(method uint32) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.quick[method]
-}
-
-func (l *link) took(method uint32, d time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.quick == nil {
-		l.quick = map[uint32]bool{}
-	}
-	l.quick[method] = d < limits.WindowQuick
+	return l.takeBack(c.in.Method, loan, time.Since(began))
 }
 
 // take does what a frame says that is no call. An error ends the host.

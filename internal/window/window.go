@@ -1,7 +1,6 @@
 package window
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"net"
@@ -68,23 +67,6 @@ type Window struct {
 	// panel and pick are when the page opened the last one.
 	panel, pick time.Time
 	picking     bool
-}
-
-// link is the way to one host.
-type link struct {
-	host *Host
-	in   *bufio.Reader
-	out  writer
-	// end gets why reading ended, once.
-	end chan error
-	// blank is set by the reader when the host has shown nothing.
-	blank bool
-	// all are the reader and the calls on this host.
-	all sync.WaitGroup
-
-	mu sync.Mutex
-	// quick are the methods whose last call was.
-	quick map[uint32]bool
 }
 
 func newWindow(m *Manager, app apps.App, b *apps.Bundle, d desktop.Display, owner *Window) *Window {
@@ -189,7 +171,7 @@ func (w *Window) host(ctx context.Context, renderer string) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &link{host: h, in: bufio.NewReaderSize(h.Conn, limits.WindowReadBuffer), out: writer{conn: h.Conn}, end: make(chan error, 1)}
+	l := w.newLink(h)
 	d, err := w.newDocument(h.PID, false)
 	if err == nil {
 		err = l.out.send(kindConfig, 0, nil, w.config(renderer))
@@ -200,6 +182,7 @@ func (w *Window) host(ctx context.Context, renderer string) (*link, error) {
 		}
 		h.Kill()
 		h.Conn.Close()
+		l.stop()
 		return nil, err
 	}
 	w.mu.Lock()
@@ -345,6 +328,7 @@ func (w *Window) serve(l *link) (blank bool) {
 	l.host.Kill()
 	l.host.Conn.Close()
 	l.all.Wait()
+	l.stop()
 	w.recordEnd(l, broken)
 	return l.blank
 }

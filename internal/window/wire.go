@@ -3,12 +3,12 @@ package window
 import (
 	"bufio"
 	"encoding/binary"
-	"errors"
 	"io"
 	"net"
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bailey-run/bailey/internal/limits"
@@ -150,6 +150,12 @@ func fields(values ...string) []byte {
 // and a host that does not read is ended after a while.
 type writer struct {
 	conn *net.UnixConn
+	// watch sees to it that check is called from time to time.
+	watch func()
+	// begun is when the present write began, in nanoseconds; 0 = there is none. hung
+	// is set when it took too long.
+	begun atomic.Int64
+	hung  atomic.Bool
 
 	mu  sync.Mutex
 	buf []byte
@@ -165,18 +171,30 @@ func (w *writer) send(k kind, id uint64, body *os.File, parts ...[]byte) error {
 		return w.err
 	}
 	w.buf = appendFrame(w.buf[:0], k, id, parts...)
-	if w.err = w.conn.SetWriteDeadline(time.Now().Add(limits.WindowWrite)); w.err == nil {
-		w.err = passfd.Send(w.conn, w.buf, body)
-	}
+	w.begun.Store(time.Now().UnixNano())
+	w.watch()
+	w.err = passfd.Send(w.conn, w.buf, body)
+	w.begun.Store(0)
 	if cap(w.buf) > limits.WindowKeepBuffer {
 		w.buf = nil
 	}
-	if errors.Is(w.err, os.ErrDeadlineExceeded) {
-		w.err = errFrame("it does not read")
-	}
 	if w.err != nil {
+		if w.hung.Load() {
+			w.err = errFrame("it does not read")
+		}
 		// The reader learns of it: half a frame may be on its way.
 		_ = w.conn.Close()
 	}
 	return w.err
+}
+
+// check reports whether something is being written, and ends the connection of a
+// host that has not taken it for too long.
+func (w *writer) check() bool {
+	begun := w.begun.Load()
+	if begun != 0 && time.Since(time.Unix(0, begun)) > limits.WindowWrite {
+		w.hung.Store(true)
+		_ = w.conn.Close()
+	}
+	return begun != 0
 }
