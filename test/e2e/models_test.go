@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/plat/proc"
 	"github.com/bailey-run/bailey/internal/wire/modelv1"
 )
@@ -274,5 +275,57 @@ func fill(t *testing.T, path string) {
 		} else if !errors.Is(err, syscall.ENOSPC) {
 			t.Fatal(err)
 		}
+	}
+}
+
+// What one core has hashed the next one believes, by a seal, until the file is
+// another: then it is hashed again, and found out.
+func TestSealOverRestarts(t *testing.T) {
+	needsEngine(t)
+	p := newPlace(t)
+	p.pull(talker)
+	answers := func() (code int, out string) {
+		out, errb, code := p.bailey("chat", talker, "--private", "--prompt", "x", "--max-tokens", "1", "--json")
+		p.bailey("stop")
+		return code, out + errb
+	}
+	index := filepath.Join(p.home, "state", "models", "index.json")
+	// The file has to have been left alone for some seconds before.
+	p.until(10*limits.ModelSettled, "a seal", func() bool {
+		if code, out := answers(); code != 0 {
+			t.Fatalf("%d: %s", code, out)
+		}
+		if b, err := os.ReadFile(filepath.Join(p.home, "state", "core.log")); err == nil && strings.Contains(string(b), "cannot tell of writers") {
+			t.Skip("the file system of the tests has no leases, without which nothing is sealed")
+		}
+		b, err := os.ReadFile(index)
+		return err == nil && strings.Contains(string(b), `"seal": "`)
+	})
+	if code, out := answers(); code != 0 {
+		t.Fatalf("sealed, and %d: %s", code, out)
+	}
+	for name := range p.blobs() {
+		blob := filepath.Join(p.home, "state", "models", "blobs", name)
+		info, err := os.Stat(blob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.OpenFile(blob, os.O_WRONLY, 0)
+		if errors.Is(err, os.ErrPermission) {
+			err = os.Chmod(blob, 0o600)
+			if err == nil {
+				f, err = os.OpenFile(blob, os.O_WRONLY, 0)
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = f.WriteAt([]byte{7, 7, 7, 7}, info.Size()/2)
+		if err := errors.Join(err, f.Close(), os.Chtimes(blob, info.ModTime(), info.ModTime())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if code, out := answers(); code != int(errs.ExitIntegrity) || !strings.Contains(out, "model-changed") {
+		t.Errorf("other bytes: %d: %s", code, out)
 	}
 }
