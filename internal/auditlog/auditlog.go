@@ -135,6 +135,8 @@ const (
 	Expire        Kind = "expire"         //
 	Remember      Kind = "remember"       //
 	Forget        Kind = "forget"         //
+	Refuse        Kind = "refuse"         // that a person said no to an app is kept; the second time blocks
+	Unblock       Kind = "unblock"        // and is not any more
 	Call          Kind = "call"           // a call was let through
 	CallEnd       Kind = "call-end"       // its outcome and sizes
 	WorkerStart   Kind = "worker-start"   //
@@ -148,7 +150,7 @@ const (
 func Kinds() []Kind {
 	return []Kind{
 		CoreStart, CoreStop, Heartbeat, Recovered, HistoryBreak, TaskBegin, TaskEnd, Intent, Grant, Deny, Revoke,
-		Expire, Remember, Forget, Call, CallEnd, WorkerStart, WorkerEnd, WorkerCrash, MalformedPeer, Erased,
+		Expire, Remember, Forget, Refuse, Unblock, Call, CallEnd, WorkerStart, WorkerEnd, WorkerCrash, MalformedPeer, Erased,
 	}
 }
 

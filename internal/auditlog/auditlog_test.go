@@ -119,7 +119,7 @@ func TestKindsAreTokens(t *testing.T) {
 		}
 		seen[k] = true
 	}
-	if len(seen) != 21 {
+	if len(seen) != 23 {
 		t.Errorf("%d kinds", len(seen))
 	}
 }

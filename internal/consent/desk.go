@@ -53,8 +53,10 @@ func (r *Row) Close() {
 
 // Question is what one prompt asks.
 type Question struct {
-	ID      [16]byte
+	ID [16]byte
+	// App and Surface are for the record.
 	App     string
+	Surface string
 	Channel uint64
 	Task    string
 	Verb    string

@@ -9,7 +9,7 @@ import (
 	"github.com/bailey-run/bailey/internal/grant"
 )
 
-// policiesKey names, in the sealed detail of a remember or forget record, the
+// policiesKey names, in the sealed detail of a remember, forget, refuse or unblock record, the
 // digest that the store has from then on.
 const policiesKey = "policies"
 
@@ -22,7 +22,7 @@ func CheckPolicies(ctx context.Context, p *grant.Policies, log *audit.Log, say *
 		return nil
 	}
 	last := ""
-	newest := audit.Filter{Last: 1, Kinds: []audit.Kind{auditlog.Remember, auditlog.Forget}}
+	newest := audit.Filter{Last: 1, Kinds: []audit.Kind{auditlog.Remember, auditlog.Forget, auditlog.Refuse, auditlog.Unblock}}
 	err := log.Read(ctx, newest, func(r audit.Record) error {
 		last = r.Detail[policiesKey]
 		return nil

@@ -60,7 +60,7 @@ func TestFileThatWasPutBack(t *testing.T) {
 	}
 	refuse := func(p *grant.Policies) {
 		t.Helper()
-		if _, err := p.Refuse("studio", "file.read", "prompt", scope, time.Now(), same, func(_ grant.Refused, digest string) error { return record(auditlog.Remember)(digest) }); err != nil {
+		if _, err := p.Refuse("studio", "file.read", "prompt", scope, time.Now(), same, func(_ grant.Refused, digest string) error { return record(auditlog.Refuse)(digest) }); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -89,7 +89,7 @@ func (p *Policies) Refusal(app, kind string, s capability.Scope, same func(a, b 
 
 // Unrefuse takes a refusal away, so that the app may ask again; errs.NotFound
 // when there is none of that id.
-func (p *Policies) Unrefuse(id capability.ID, record func(digest string) error) (Refused, error) {
+func (p *Policies) Unrefuse(id capability.ID, record func(Refused, string) error) (Refused, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	i := slices.IndexFunc(p.refused, func(r Refused) bool { return r.ID == id })
@@ -97,7 +97,7 @@ func (p *Policies) Unrefuse(id capability.ID, record func(digest string) error) 
 		return Refused{}, errs.New(errs.NotFound, "grant.unrefuse").With("no grant that is live or remembered has that id").WithHint("`bailey grant list` shows them")
 	}
 	r := p.refused[i]
-	return r, p.replace(p.rows, slices.Delete(slices.Clone(p.refused), i, i+1), record)
+	return r, p.replace(p.rows, slices.Delete(slices.Clone(p.refused), i, i+1), func(digest string) error { return record(r, digest) })
 }
 
 // Refusals returns what is blocked, the oldest first.

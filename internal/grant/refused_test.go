@@ -15,9 +15,11 @@ func dir(inode uint64) capability.Scope {
 	return capability.Scope{Path: fmt.Sprintf("/d/%d", inode), Object: capability.Object{Inode: inode, FileHandle: "h"}}
 }
 
+func noNote(Refused, string) error { return nil }
+
 func refuse(t *testing.T, p *Policies, app, kind string, s capability.Scope) Refused {
 	t.Helper()
-	r, err := p.Refuse(app, kind, "prompt", s, time.Unix(100, 5), same, func(Refused, string) error { return nil })
+	r, err := p.Refuse(app, kind, "prompt", s, time.Unix(100, 5), same, noNote)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,10 +60,10 @@ func TestTwoRefusalsBlock(t *testing.T) {
 			t.Errorf("%+v: %v", c, ok)
 		}
 	}
-	if _, err := q.Unrefuse("none", noRecord); errs.CodeOf(err) != errs.NotFound {
+	if _, err := q.Unrefuse("none", noNote); errs.CodeOf(err) != errs.NotFound {
 		t.Error(err)
 	}
-	if _, err := q.Unrefuse(r.ID, noRecord); err != nil {
+	if _, err := q.Unrefuse(r.ID, noNote); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok := policies(t, f).Refusal("studio", "file.read", dir(1), same); ok {

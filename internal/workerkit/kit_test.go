@@ -57,6 +57,10 @@ func (s *service) Vectors(context.Context, *indexv1.VectorsRequest, *indexv1.Ind
 	return nil
 }
 
+func (s *service) Source(context.Context, *indexv1.SourceRequest, *indexv1.IndexServiceSourceSender) error {
+	return nil
+}
+
 type nowhere struct{}
 
 func (nowhere) Send([]byte) error { return io.ErrClosedPipe }

@@ -25,7 +25,7 @@ export interface Entry {
 
 export type Group = "permission" | "denied" | "work";
 
-const permission = new Set(["grant", "deny", "revoke", "expire", "remember", "forget", "intent"]);
+const permission = new Set(["grant", "deny", "revoke", "expire", "remember", "forget", "refuse", "unblock", "intent"]);
 const trouble = new Set(["worker-crash", "malformed-peer", "recovered", "history-break"]);
 
 export function parseRecord(seq: number, at: number, json: Uint8Array): Entry {
@@ -114,6 +114,8 @@ export function sentence(t: Words, f: Fields): string {
     case "expire":
     case "remember":
     case "forget":
+    case "refuse":
+    case "unblock":
     case "call":
     case "worker-start":
     case "worker-end":

@@ -209,7 +209,7 @@ func german() *texts {
 		UntilTask:        "bis diese Aufgabe endet",
 		UntilWindow:      "bis diese Aufgabe endet, spätestens wenn Sie das Fenster schließen",
 		StopTerminal:     "Zum Anhalten: hier Strg-C, oder überall `bailey grant list` und `bailey grant revoke ID`.",
-		StopWindow:       "Sie können es jederzeit beenden: Öffnen Sie Permissions und drücken Sie Revoke.",
+		StopWindow:       "Sie können es jederzeit beenden: Öffnen Sie Berechtigungen und drücken Sie Widerrufen.",
 		Toggle:           "Eine Zahl und die Eingabetaste nehmen eine Zeile heraus oder wieder herein.",
 		Type:             "Zum Erlauben {verb} tippen, dann die Eingabetaste. Die Eingabetaste allein und alles andere heißt nein.",
 		Ask:              "{verb} oder nicht? ",

@@ -134,7 +134,7 @@ niemand hat es signiert; als Lizenz nennt die Datei "apache-2.0"
 gilt auch später, bis Sie es widerrufen
 Dabei kann nichts geändert, nichts außerhalb gelesen und nichts über das Netz gesendet werden.
 Das Modell kann keine Dateien lesen, nichts starten und nichts über das Netz senden.
-Sie können es jederzeit beenden: Öffnen Sie Permissions und drücken Sie Revoke.
+Sie können es jederzeit beenden: Öffnen Sie Berechtigungen und drücken Sie Widerrufen.
 Angekreuztes lesen und starten
 Nicht erlauben
 Blättern Sie nach unten, um alles zu lesen

@@ -82,7 +82,7 @@ func (s *Service) Propose(ctx context.Context, in *grantv1.ProposeRequest) (*gra
 	if err != nil {
 		return nil, err
 	}
-	q := &consent.Question{App: sess.App, Channel: sess.Channel, Task: task.ID, Verb: task.Verb}
+	q := &consent.Question{App: sess.App, Surface: sess.Surface, Channel: sess.Channel, Task: task.ID, Verb: task.Verb}
 	out := &grantv1.ProposeResponse{InertMs: uint32(limits.PromptInert.Milliseconds())}
 	for _, w := range in.Wants {
 		if len(w.Picked) > 0 {
@@ -388,7 +388,7 @@ func Unanswered(log *audit.Log, q *consent.Question) {
 		detail := scopeDetail(row.Kind, row.Scope)
 		detail["reason"] = "nobody answered"
 		_ = log.Note(audit.Event{
-			Kind: auditlog.Deny, Actor: audit.Actor{App: q.App, Task: q.Task, Verb: q.Verb}, Decision: "deny", DecidedBy: "policy", Code: string(errs.Denied),
+			Kind: auditlog.Deny, Actor: audit.Actor{App: q.App, Surface: q.Surface, Task: q.Task, Verb: q.Verb}, Decision: "deny", DecidedBy: "policy", Code: string(errs.Denied),
 			Detail: detail, Tagged: tagged(row.Kind, row.Scope),
 		})
 	}

@@ -23,7 +23,7 @@ func (s *Service) refuse(t *session.Task, row consent.Row, by capability.Decisio
 			detail["reason"] = "refused twice: not asked again"
 		}
 		_, err := s.Log.Append(context.Background(), audit.Event{
-			Kind: auditlog.Remember, Actor: actor(t), Grant: string(r.ID), Decision: "deny", DecidedBy: string(by),
+			Kind: auditlog.Refuse, Actor: actor(t), Grant: string(r.ID), Decision: "deny", DecidedBy: string(by),
 			Detail: detail, Tagged: tagged(row.Kind, row.Scope),
 		})
 		return err
@@ -46,8 +46,16 @@ func (s *Service) refusal(app string, row consent.Row) (grant.Refused, bool) {
 
 // unrefuse takes a refusal away; errs.NotFound when there is none of that id.
 func (s *Service) unrefuse(ctx context.Context, a audit.Actor, id capability.ID) error {
-	_, err := s.Policies.Unrefuse(id, func(digest string) error {
-		_, err := s.Log.Append(ctx, audit.Event{Kind: auditlog.Forget, Actor: a, Grant: string(id), Detail: map[string]string{"policies": digest}})
+	_, err := s.Policies.Unrefuse(id, func(r grant.Refused, digest string) error {
+		// It may be taken away by another than the app that was refused.
+		detail := map[string]string{"policies": digest, "kind": r.Kind, "holder": r.App}
+		tag := r.Path
+		if r.Digest != "" {
+			detail["model"], detail["sha256"], tag = r.Name, r.Digest, r.Digest
+		} else {
+			detail["path"] = r.Path
+		}
+		_, err := s.Log.Append(ctx, audit.Event{Kind: auditlog.Unblock, Actor: a, Grant: string(id), Detail: detail, Tagged: tag})
 		return err
 	})
 	return err

@@ -53,7 +53,7 @@ func (s *Service) Request(ctx context.Context, in *grantv1.RequestRequest, out *
 	}()
 	r := &request{
 		s: s, task: task, out: out, answers: make([]*grantv1.Answered, len(in.Wants)),
-		q: &consent.Question{App: sess.App, Channel: sess.Channel, Task: task.ID, Verb: task.Verb},
+		q: &consent.Question{App: sess.App, Surface: sess.Surface, Channel: sess.Channel, Task: task.ID, Verb: task.Verb},
 	}
 	defer func() { r.q.Close() }() // what was not handed on; closing twice is harmless
 	if err := r.resolve(in.Wants); err != nil {

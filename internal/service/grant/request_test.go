@@ -182,7 +182,7 @@ func TestTwoNos(t *testing.T) {
 	// The newest record that speaks of the file has the digest of the file.
 	digest := ""
 	_ = d.records(func(r audit.Record) bool {
-		if r.Kind == auditlog.Remember || r.Kind == auditlog.Forget {
+		if r.Detail["policies"] != "" {
 			digest = r.Detail["policies"]
 		}
 		return false

@@ -109,6 +109,8 @@ export const de: Readonly<Record<keyof typeof en, string>> = {
   "r.expire": "Die Zeit ist um: {who} – {what}",
   "r.remember": "Gemerkt: {who} – {what}",
   "r.forget": "Nicht mehr gemerkt: {who} – {what}",
+  "r.refuse": "Ihr Nein ist vermerkt: {who} – {what}",
+  "r.unblock": "Sie können wieder gefragt werden: {what}",
   "r.call": "{who}: {what}",
   "r.call-end": "{who}: {what}, fertig",
   "r.call-end.failed": "{who}: {what}, endete ({code})",

@@ -107,6 +107,8 @@ export const en = {
   "r.expire": "The time is over in which {whom} could {what}",
   "r.remember": "It is remembered that {whom} may {what}",
   "r.forget": "It is no longer remembered that {whom} may {what}",
+  "r.refuse": "Your no is kept: {whom} may not {what}",
+  "r.unblock": "You may be asked again: {what}",
   "r.call": "{who}: {what}",
   "r.call-end": "{who}: {what}, done",
   "r.call-end.failed": "{who}: {what}, ended ({code})",
