@@ -211,6 +211,7 @@ $(tools)/staticcheck-$(STATICCHECK): | go
 helpers     := $(to)/libexec/bailey
 completions := $(to)/share/bash-completion/completions/bailey $(to)/share/zsh/site-functions/_bailey $(to)/share/fish/vendor_completions.d/bailey.fish
 installed   := $(to)/bin/bailey $(helpers)/bailey-core $(helpers)/bailey-worker $(helpers)/bailey-engine $(completions)
+windows_in  := $(helpers)/bailey-window $(helpers)/bailey-prompt
 libraries   := $(helpers)/engine/lib*.so $(helpers)/engine/LICENSE.*
 made        := $(helpers)/directories-made
 
@@ -220,6 +221,7 @@ install: ## install programs and shell completion under PREFIX (/usr/local)
 	@list=$$(LC_ALL=C mkdir -pv $(sort $(dir $(installed)))) || { echo "make: $(to) cannot be written: become root, or use make install PREFIX=~/.local" >&2; exit 1; }; echo "$$list" | sed -n "s/^mkdir: created directory '\(.*\)'$$/\1/p" >>$(made)
 	install -m 755 $(BIN)/bailey $(to)/bin/bailey
 	install -m 755 $(BIN)/bailey-core $(BIN)/bailey-worker $(BIN)/bailey-engine $(helpers)/
+	@for p in $(notdir $(windows_in)); do [ ! -x $(BIN)/$$p ] || install -m 755 $(BIN)/$$p $(helpers)/; done
 	@[ ! -f $(BIN)/engine/.complete ] || { LC_ALL=C mkdir -pv $(helpers)/engine | sed -n "s/^mkdir: created directory '\(.*\)'$$/\1/p" >>$(made); rm -f $(libraries); install -m 644 $(BIN)/engine/lib*.so $(BIN)/engine/LICENSE.* $(helpers)/engine/; }
 	@$(BIN)/bailey completion bash >$(word 1,$(completions))
 	@$(BIN)/bailey completion zsh >$(word 2,$(completions))
@@ -229,7 +231,7 @@ install: ## install programs and shell completion under PREFIX (/usr/local)
 
 .PHONY: uninstall
 uninstall: ## remove what install put there; your data stays
-	rm -f $(installed) $(libraries)
+	rm -f $(installed) $(windows_in) $(libraries)
 	@[ ! -f $(made) ] || { list=$$(sort -r $(made)); rm -f $(made); echo "$$list" | while read -r d; do rmdir "$$d" 2>/dev/null || true; done; }
 
 .PHONY: clean
