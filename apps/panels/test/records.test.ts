@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { inGroup, isDenied, isTrouble, parseRecord, sentence } from "../src/records.js";
+import { de } from "../src/words/de.js";
+import { en } from "../src/words/en.js";
+import { words } from "../src/words/index.js";
+
+const encode = (v: unknown) => new TextEncoder().encode(typeof v === "string" ? v : JSON.stringify(v));
+const folder = { kind: "file.read", path: "/home/u/Documents" };
+
+test("every kind of record is a sentence in both languages, without a gap", () => {
+  for (const language of ["en", "de"] as const) {
+    const t = words(language);
+    for (const kind of ["core-start", "core-stop", "heartbeat", "recovered", "history-break", "task-begin", "task-end", "intent", "grant", "deny", "revoke", "expire", "remember", "forget", "call", "call-end", "worker-start", "worker-end", "worker-crash", "malformed-peer", "erased", "something-new"]) {
+      for (const more of [{}, { app: "studio", verb: "summarize", detail: folder }, { app: "bailey", by: "terminal", code: "denied", method: "bailey.index.v1.IndexService/Ask" }]) {
+        const s = sentence(t, { kind, ...more });
+        assert.ok(s.length > 2 && !/[{}]|undefined|\s\s/.test(s), `${language} ${kind}: ${s}`);
+      }
+    }
+  }
+});
+
+test("who did what to what", () => {
+  const t = words("en");
+  assert.equal(sentence(t, { kind: "grant", app: "studio", by: "prompt", detail: folder }), "You allowed Studio to read /home/u/Documents");
+  assert.equal(sentence(t, { kind: "grant", app: "bailey", by: "command-line", detail: folder }), "The command line allowed the terminal to read /home/u/Documents");
+  assert.equal(sentence(t, { kind: "deny", app: "studio", detail: { kind: "model.run", model: "m" } }), "Studio was not allowed to use the model m");
+  assert.equal(sentence(t, { kind: "revoke", app: "panels", by: "panel", detail: folder }), "You withdrew the permission to read /home/u/Documents");
+});
+
+test("a path cannot say something else than it is", () => {
+  const t = words("en");
+  assert.equal(sentence(t, { kind: "grant", app: "studio", by: "prompt", detail: { kind: "file.read", path: "/a\u202etxt.exe\n" } }), "You allowed Studio to read /a‹U+202E›txt.exe‹U+000A›");
+});
+
+test("what was denied and what went wrong is marked", () => {
+  assert.ok(isDenied({ kind: "deny" }) && isDenied({ kind: "call-end", code: "blocked" }) && !isDenied({ kind: "grant", decision: "allow" }));
+  assert.ok(isTrouble({ kind: "worker-crash" }) && isTrouble({ kind: "core-start", code: "unclean" }) && !isTrouble({ kind: "core-start", code: "clean" }));
+  assert.ok(inGroup({ kind: "deny" }, "permission") && inGroup({ kind: "deny" }, "denied") && inGroup({ kind: "call" }, "work") && !inGroup({ kind: "call" }, "permission"));
+});
+
+test("a record that is no JSON stays to be looked at", () => {
+  const e = parseRecord(3, 0, encode("{nonsense"));
+  assert.equal(e.json, "{nonsense");
+  assert.equal(e.fields.kind, "unknown");
+});
+
+test("the German catalogue keeps the places that the English one fills", () => {
+  const holes = (s: string) => [...s.matchAll(/\{(\w+)\}/g)].map((m) => m[1]!.replace("whom", "who")).sort().join();
+  for (const [k, v] of Object.entries(en)) assert.equal(holes((de as Record<string, string>)[k]!), holes(v), k);
+});
