@@ -17,6 +17,7 @@ struct prompt {
 	/* What view.c made. */
 	GtkWidget *window, *yes, *no, *status, *content;
 	GtkAdjustment *scroll;
+	char *said;                  /* all of the question, for a screen reader */
 	GtkWidget *tick[SHEET_ROWS]; /* NULL where the row is fixed */
 	bool fixed[SHEET_ROWS];      /* whether a fixed row is part of a yes */
 

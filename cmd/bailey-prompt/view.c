@@ -96,7 +96,8 @@ void view_settings(const struct sheet *s)
 	char *sheet = g_strconcat(palettes[(s->one[TAG_CONTRAST] ? 2 : 0) + (dark(s) ? 1 : 0)], rules, NULL);
 
 	g_object_set(gtk_settings_get_default(), "gtk-enable-animations", FALSE, "gtk-xft-dpi", (int)(96 * 1024 / 1000.0 * s->scale),
-		"gtk-recent-files-enabled", FALSE, "gtk-overlay-scrolling", FALSE, NULL);
+		"gtk-recent-files-enabled", FALSE, "gtk-overlay-scrolling", FALSE, "gtk-titlebar-double-click", "none",
+		"gtk-titlebar-right-click", "none", NULL);
 	gtk_widget_set_default_direction(right_to_left(s->one[TAG_LANGUAGE]) ? GTK_TEXT_DIR_RTL : GTK_TEXT_DIR_LTR);
 	gtk_css_provider_load_from_data(css, sheet, -1);
 	gtk_style_context_add_provider_for_display(gdk_display_get_default(), GTK_STYLE_PROVIDER(css), GTK_STYLE_PROVIDER_PRIORITY_APPLICATION);
@@ -260,10 +261,7 @@ static GtkWidget *content(struct prompt *p)
 		gtk_box_append(GTK_BOX(all), label(p, p->sheet.one[TAG_WARNING], "warning"));
 		g_string_append_printf(said, "\n%s", p->sheet.one[TAG_WARNING]);
 	}
-	/* A screen reader that comes to the window reads all of it in order. */
-	gtk_accessible_update_property(GTK_ACCESSIBLE(p->window), GTK_ACCESSIBLE_PROPERTY_LABEL, p->sheet.one[TAG_TITLE],
-		GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, said->str, -1);
-	g_string_free(said, TRUE);
+	p->said = g_string_free(said, FALSE);
 	gtk_widget_set_margin_start(all, MARGIN);
 	gtk_widget_set_margin_end(all, MARGIN);
 	gtk_widget_set_margin_top(all, GAP);
@@ -292,6 +290,12 @@ void view_status(struct prompt *p, const char *text)
 	gtk_label_set_text(GTK_LABEL(p->status), text);
 	gtk_accessible_update_property(GTK_ACCESSIBLE(p->status), GTK_ACCESSIBLE_PROPERTY_LABEL, text, -1);
 	gtk_accessible_update_property(GTK_ACCESSIBLE(p->yes), GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, text, -1);
+	/* A screen reader that comes to the window reads all of it in order, and that
+	 * an answer does not count yet. */
+	char *all = g_strjoin("\n", p->said, *text ? text : NULL, NULL);
+	gtk_accessible_update_property(GTK_ACCESSIBLE(p->window), GTK_ACCESSIBLE_PROPERTY_LABEL, p->sheet.one[TAG_TITLE],
+		GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, all, -1);
+	g_free(all);
 }
 
 static int natural(GtkWidget *w, GtkOrientation way, int other)
@@ -364,7 +368,7 @@ void view_build(struct prompt *p)
 	GtkWidget *scrolled = gtk_scrolled_window_new(), *feet, *view;
 
 	p->window = g_object_new(GTK_TYPE_WINDOW, "accessible-role", GTK_ACCESSIBLE_ROLE_ALERT_DIALOG, "title", p->sheet.one[TAG_TITLE],
-		"modal", TRUE, "deletable", FALSE, NULL);
+		"modal", TRUE, NULL);
 	gtk_widget_add_css_class(p->window, "ask");
 	gtk_window_handle_set_child(GTK_WINDOW_HANDLE(bar), label(p, p->sheet.one[TAG_TITLE], "bar"));
 	gtk_window_set_titlebar(GTK_WINDOW(p->window), bar);
@@ -382,7 +386,13 @@ void view_build(struct prompt *p)
 	gtk_widget_realize(p->window);
 	x11_prepare(p);
 	fold(p, feet, width - 2 * MARGIN);
-	int rest = natural(feet, GTK_ORIENTATION_VERTICAL, width) + natural(bar, GTK_ORIENTATION_VERTICAL, width);
+	/* The foot has room for either line, so that nothing moves when they change. */
+	int tall = natural(feet, GTK_ORIENTATION_VERTICAL, width);
+	gtk_label_set_text(GTK_LABEL(p->status), p->sheet.one[TAG_WAIT]);
+	tall = MAX(tall, natural(feet, GTK_ORIENTATION_VERTICAL, width));
+	gtk_widget_set_size_request(feet, -1, tall);
+	gtk_label_set_text(GTK_LABEL(p->status), "");
+	int rest = tall + natural(bar, GTK_ORIENTATION_VERTICAL, width);
 	int most = room.height - EDGE - rest, whole = natural(p->content, GTK_ORIENTATION_VERTICAL, width);
 	gtk_scrolled_window_set_min_content_height(GTK_SCROLLED_WINDOW(scrolled), MAX(MIN(whole, most), 1));
 	gtk_window_set_default_size(GTK_WINDOW(p->window), width, -1);

@@ -301,7 +301,11 @@ func TestFold(t *testing.T) {
 		},
 		"wheel": func(q *question) {
 			v := q.window().Visible()
-			d.Scroll(v.Min.X+200, v.Min.Y+200, 60)
+			for n := 2; q.count("read") == 0; n++ {
+				// More than a page, of which a page is taken.
+				d.Scroll(v.Min.X+200, v.Min.Y+200, 30)
+				q.until("seen", n)
+			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

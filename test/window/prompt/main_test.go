@@ -145,9 +145,10 @@ func said(r prompthost.Result) string {
 // window is the prompt's, once it is there and has the keyboard.
 func (q *question) window() desk.Window {
 	q.t.Helper()
-	w := q.d.Await(q.sheet.Title)
-	q.d.AwaitActive(w)
-	return w
+	q.d.AwaitActive(q.d.Await(q.sheet.Title))
+	// It has its size when it is painted.
+	q.until("painted", 1)
+	return q.d.Await(q.sheet.Title)
 }
 
 // sheet is an ordinary question about one folder.

@@ -158,7 +158,7 @@ func TestReader(t *testing.T) {
 		t.Errorf("not heard in its place: %q", want[at])
 	}
 	window := r.find("alert dialog", s.Title)
-	for _, part := range []string{s.Heading, s.Groups[1].Heading, "/home/maria/Documents/part 0", "until this task ends", s.Denies[0], s.Stop[0], s.Warning} {
+	for _, part := range []string{s.Heading, s.Groups[1].Heading, "/home/maria/Documents/part 0", "until this task ends", s.Denies[0], s.Stop[0], s.Warning, s.Wait} {
 		if !strings.Contains(window.description, part) {
 			t.Errorf("the window's description lacks %q", part)
 		}
@@ -177,6 +177,9 @@ func TestReader(t *testing.T) {
 		yes = r.find("button", s.Yes)
 		return yes.has(stateSensitive) && yes.description == ""
 	})
+	if window = r.find("alert dialog", s.Title); strings.Contains(window.description, s.Wait) {
+		t.Error("the window still says that an answer does not count")
+	}
 	if !r.press(row) {
 		t.Error("a row cannot be unticked by a screen reader")
 	}
