@@ -66,7 +66,7 @@ engine: go ## fetch the libraries for models by digest into build/engine and bin
 modules := node_modules/.package-lock.json
 $(modules): package.json package-lock.json
 	@command -v npm >/dev/null || { echo "make: npm is missing: install Node 20.19 or later" >&2; exit 1; }
-	npm ci --ignore-scripts
+	npm ci --ignore-scripts --prefer-offline --fetch-retries=1 --fetch-retry-mintimeout=1000
 	@touch $@
 
 pages_src := $(shell find apps sdk/ts -type f -not -path '*/node_modules/*' 2>/dev/null)
@@ -87,7 +87,7 @@ apps: $(modules) ## check, build and pack Studio and the panels into bin/apps/
 .PHONY: pages
 pages:
 	@mkdir -p build
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(BIN)/apps/studio.tar $(BIN)/apps/panels.tar >build/pages.log 2>&1 || echo "make: no Studio: see build/pages.log, or run make apps; all else is built"; \
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(BIN)/apps/studio.tar $(BIN)/apps/panels.tar >build/pages.log 2>&1 || { rm -f $(BIN)/apps/*.tar; echo "make: no Studio: see build/pages.log, or run make apps; all else is built"; }; \
 	else echo "make: no Studio: install Node 20.19 or later, then make build again; all else is built"; fi
 
 # The packages come before anything is built, since what is missing then is left
@@ -212,6 +212,7 @@ helpers     := $(to)/libexec/bailey
 completions := $(to)/share/bash-completion/completions/bailey $(to)/share/zsh/site-functions/_bailey $(to)/share/fish/vendor_completions.d/bailey.fish
 installed   := $(to)/bin/bailey $(helpers)/bailey-core $(helpers)/bailey-worker $(helpers)/bailey-engine $(completions)
 windows_in  := $(helpers)/bailey-window $(helpers)/bailey-prompt
+apps_in     := $(helpers)/apps/studio.tar $(helpers)/apps/panels.tar
 libraries   := $(helpers)/engine/lib*.so $(helpers)/engine/LICENSE.*
 made        := $(helpers)/directories-made
 
@@ -222,6 +223,7 @@ install: ## install programs and shell completion under PREFIX (/usr/local)
 	install -m 755 $(BIN)/bailey $(to)/bin/bailey
 	install -m 755 $(BIN)/bailey-core $(BIN)/bailey-worker $(BIN)/bailey-engine $(helpers)/
 	@for p in $(notdir $(windows_in)); do [ ! -x $(BIN)/$$p ] || install -m 755 $(BIN)/$$p $(helpers)/; done
+	@[ ! -f $(BIN)/apps/studio.tar ] || { LC_ALL=C mkdir -pv $(helpers)/apps | sed -n "s/^mkdir: created directory '\(.*\)'$$/\1/p" >>$(made); install -m 644 $(BIN)/apps/studio.tar $(BIN)/apps/panels.tar $(helpers)/apps/; }
 	@[ ! -f $(BIN)/engine/.complete ] || { LC_ALL=C mkdir -pv $(helpers)/engine | sed -n "s/^mkdir: created directory '\(.*\)'$$/\1/p" >>$(made); rm -f $(libraries); install -m 644 $(BIN)/engine/lib*.so $(BIN)/engine/LICENSE.* $(helpers)/engine/; }
 	@$(BIN)/bailey completion bash >$(word 1,$(completions))
 	@$(BIN)/bailey completion zsh >$(word 2,$(completions))
@@ -231,7 +233,7 @@ install: ## install programs and shell completion under PREFIX (/usr/local)
 
 .PHONY: uninstall
 uninstall: ## remove what install put there; your data stays
-	rm -f $(installed) $(windows_in) $(libraries)
+	rm -f $(installed) $(windows_in) $(apps_in) $(libraries)
 	@[ ! -f $(made) ] || { list=$$(sort -r $(made)); rm -f $(made); echo "$$list" | while read -r d; do rmdir "$$d" 2>/dev/null || true; done; }
 
 .PHONY: clean

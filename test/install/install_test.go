@@ -85,6 +85,12 @@ func TestBuildInstallUninstall(t *testing.T) {
 			want = append(want, "libexec/bailey/engine/"+l.Name())
 		}
 	}
+	// And with the programs that draw and the apps, where they could be built.
+	for _, p := range []string{"bailey-window", "bailey-prompt", "apps/studio.tar", "apps/panels.tar"} {
+		if _, err := os.Stat(filepath.Join(bin, p)); err == nil {
+			want = append(want, "libexec/bailey/"+p)
+		}
+	}
 	slices.Sort(want)
 	var got []string
 	for _, p := range tree(t, prefix) {
