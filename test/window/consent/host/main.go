@@ -253,6 +253,10 @@ func (h *host) events() (func() ([]byte, error), error) {
 	if err != nil {
 		return nil, err
 	}
+	// The settings come first: from then on the core tells of what is dropped.
+	if err := next(&surfacev1.EventsResponse{}); err != nil {
+		return nil, err
+	}
 	return func() ([]byte, error) {
 		for {
 			e := &surfacev1.EventsResponse{}
@@ -298,7 +302,7 @@ func (h *host) step(s Step, dropped func() ([]byte, error)) (func() ([]byte, err
 			return nil, fmt.Errorf("%v %w", m, err)
 		}
 		// As a person would, who has seen it.
-		<-time.After(time.Second)
+		<-time.After(4 * time.Second)
 		h.write(fromDocument, 0, nil)
 		return h.events()
 	}
