@@ -31,7 +31,7 @@ func (c *Core) newWindows() *window.Manager {
 		Release: c.cfg.Release, Clock: c.cfg.Clock, Log: c.cfg.Log, Record: c.cfg.Audit, Sessions: c.sessions,
 		Find:   func(n uint32) (rpc.Route, bool) { return c.mux.Find(n) },
 		Check:  func(ctx context.Context, d desktop.Display) error { return d.Check(ctx) },
-		Bundle: c.bundles.get, Start: c.startWindow, Desk: c.newDesk, Watch: c.watchGrants,
+		Bundle: c.bundles.get, Start: c.startWindow, Confined: hosts.CheckTree, Desk: c.newDesk, Watch: c.watchGrants,
 		Gone: func(s *session.Session) {
 			c.desk.Drop(s.Channel)
 			c.table.Forget(s.Channel)

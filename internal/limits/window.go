@@ -31,6 +31,11 @@ const (
 	// it takes a third of a second; a machine under heavy load a hundred times
 	// that. A compositor that never maps the window ends here.
 	WindowStart = 40 * time.Second
+	// WindowConfined is how long the processes of a page may take until they are seen
+	// in their sandboxes, and WindowLook the time between two looks: usually they are
+	// at the first.
+	WindowConfined = 3 * time.Second
+	WindowLook     = 20 * time.Millisecond
 	// WindowSettings is how long a window waits for the desktop's settings, from
 	// before its host is started: a portal that has to be started first takes
 	// longer, and the settings then come as a change.

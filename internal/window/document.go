@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bailey-run/bailey/internal/auditlog"
 	"github.com/bailey-run/bailey/internal/capability"
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
@@ -66,9 +67,26 @@ func (w *Window) newDocument(pid int, committed bool) (*document, error) {
 }
 
 // commit makes a new document the window's; the one before is over when it
-// returns.
+// returns. Its page is let call only where it runs in its sandbox.
 func (w *Window) commit(l *link) error {
-	d, err := w.newDocument(l.host.PID, true)
+	if err := w.confined(l); err != nil {
+		w.mu.Lock()
+		if w.why == "" {
+			w.why, w.err = Crashed, err
+		}
+		w.mu.Unlock()
+		w.record(l, auditlog.WorkerEnd, errs.CodeOf(err), map[string]string{"reason": errs.From(err).Detail})
+		return err
+	}
+	return w.replace(l, true)
+}
+
+// crashed ends the document of a page that is gone. Until there is another,
+// nothing may be called.
+func (w *Window) crashed(l *link) error { return w.replace(l, false) }
+
+func (w *Window) replace(l *link, committed bool) error {
+	d, err := w.newDocument(l.host.PID, committed)
 	if err != nil {
 		return err
 	}
@@ -78,6 +96,31 @@ func (w *Window) commit(l *link) error {
 	w.mu.Unlock()
 	if old != nil {
 		w.over(old)
+	}
+	return nil
+}
+
+// confined reports what is wrong with the sandboxes of a window. Processes come
+// and go while a page is loaded, so it looks again for a moment before it says
+// so; nothing that the page says is read meanwhile.
+func (w *Window) confined(l *link) error {
+	err := w.m.cfg.Confined(l.host.PID)
+	if err == nil {
+		return nil
+	}
+	again := time.NewTicker(limits.WindowLook)
+	defer again.Stop()
+	late := time.NewTimer(limits.WindowConfined)
+	defer late.Stop()
+	for err != nil {
+		select {
+		case <-late.C:
+			return err
+		case <-l.host.Done:
+			return err
+		case <-again.C:
+			err = w.m.cfg.Confined(l.host.PID)
+		}
 	}
 	return nil
 }

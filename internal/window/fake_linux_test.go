@@ -17,6 +17,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -111,7 +112,7 @@ func (d *desk) set(s Settings) {
 	d.mu.Unlock()
 	d.changes <- struct{}{}
 }
-func (d *desk) Changes() <-chan struct{} { return d.changes }
+func (d *desk) Changes() <-chan struct{} { d.mu.Lock(); defer d.mu.Unlock(); return d.changes }
 func (d *desk) Pick(ctx context.Context) (*folder.Folder, error) {
 	return d.pick(ctx)
 }
@@ -139,6 +140,8 @@ type bench struct {
 	gone    []uint64
 	watched map[uint64]func(capability.ID, grantv1.State)
 	refuse  error
+	// loose is what is wrong with the sandboxes.
+	loose atomic.Pointer[error]
 }
 
 func newBench(t testing.TB) *bench {
@@ -162,6 +165,12 @@ func newBench(t testing.TB) *bench {
 			h, f := newFake(t)
 			b.hosts <- f
 			return h, nil
+		},
+		Confined: func(int) error {
+			if err := b.loose.Load(); err != nil {
+				return *err
+			}
+			return nil
 		},
 		Desk: func(desktop.Display) Desk { return b.desk },
 		Watch: func(c uint64, f func(capability.ID, grantv1.State)) func() {

@@ -113,6 +113,9 @@ type Config struct {
 	Check func(context.Context, desktop.Display) error
 	// Start starts a host, confined, on a display.
 	Start func(ctx context.Context, d desktop.Display, accessibility string) (*Host, error)
+	// Confined looks from outside at a host and all below it, and says whether they
+	// are in their sandboxes, the page's own process above all.
+	Confined func(pid int) error
 	// Desk begins to ask a display's desktop.
 	Desk func(desktop.Display) Desk
 	// Watch has f called when a grant of a channel was withdrawn or has expired,
@@ -172,11 +175,23 @@ func (m *Manager) open(ctx context.Context, id, view string, d desktop.Display, 
 		return nil, false, err
 	}
 	w := newWindow(m, app, bundle, d, owner)
-	if old, err := m.add(w); err != nil || old != nil {
-		if old != nil {
-			old.raise(view)
+	for {
+		old, err := m.add(w)
+		if err != nil {
+			return nil, false, err
 		}
-		return old, old != nil, err
+		if old == nil {
+			break
+		}
+		if old.raise(view) {
+			return old, true, nil
+		}
+		// It is about to end, and would take the person's wish along.
+		select {
+		case <-old.Done():
+		case <-ctx.Done():
+			return nil, false, errs.Wrap(errs.Cancelled, op, ctx.Err())
+		}
 	}
 	w.setView(view)
 	if err := w.start(ctx); err != nil {

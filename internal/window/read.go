@@ -85,7 +85,7 @@ func (w *Window) take(l *link, f frame) error {
 		}
 		w.record(l, auditlog.WorkerCrash, errs.WorkerCrashed, map[string]string{"process": "web", "reason": word})
 		// What the page held is over now, not when it is loaded again.
-		return w.commit(l)
+		return w.crashed(l)
 	case kindClosed:
 		w.Close(ByPerson)
 	case kindDropped:

@@ -135,18 +135,22 @@ func (w *Window) setView(view string) {
 	}
 }
 
-// raise brings the window to the front, at a view.
-func (w *Window) raise(view string) {
+// raise brings the window to the front, at a view; false if it is about to end.
+func (w *Window) raise(view string) bool {
 	w.setView(view)
 	w.mu.Lock()
-	l, d := w.link, w.doc
+	l, d, ends := w.link, w.doc, w.closing || w.why != ""
 	w.mu.Unlock()
+	if ends {
+		return false
+	}
 	if d != nil && view != "" {
 		d.each(func(s *subscriber) { s.show() })
 	}
 	if l != nil {
 		_ = l.out.send(kindRaise, 0, nil)
 	}
+	return true
 }
 
 // start starts the first host; the window lives on by itself then.

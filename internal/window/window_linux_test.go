@@ -95,6 +95,58 @@ func TestSecondOpenRaises(t *testing.T) {
 	f.waitKind(kindRaise)
 }
 
+// A window that is about to end is not raised: there is another when it is gone.
+func TestOpenWhileClosing(t *testing.T) {
+	b := newBench(t)
+	first, f := b.show(apps.Studio)
+	f.say(kindClosed, 0, nil)
+	f.waitKind(kindClose)
+	opened := make(chan *Window, 1)
+	go func() {
+		w, raised, err := b.m.Open(context.Background(), apps.Studio, "", desktop.Display{})
+		if err != nil || raised {
+			t.Error(raised, err)
+		}
+		opened <- w
+	}()
+	f.die()
+	closed(t, first)
+	if w := <-opened; w == first {
+		t.Fatal("the window that ended")
+	}
+	(<-b.hosts).waitKind(kindConfig)
+}
+
+// R24: a page whose process is not in its sandbox calls nothing, and its window is
+// ended, saying why; one that is seen in it a moment later is shown.
+func TestPageOutsideItsSandbox(t *testing.T) {
+	b := newBench(t)
+	seen := b.echo(7, none, app)
+	loose := error(errs.New(errs.PostureFailed, "test").With("WebKitWebProcess: no filter"))
+	b.loose.Store(&loose)
+	w, f := b.show(apps.Studio)
+	id := f.begin(7, nil)
+	f.say(kindReady, 0, nil)
+	b.loose.Store(nil)
+	if r := f.answer(id); r.Error != nil {
+		t.Fatal(r)
+	}
+	b.loose.Store(&loose)
+	f.say(kindDocument, 0, nil)
+	f.begin(7, nil)
+	if why, err := closed(t, w); why != Crashed || errs.CodeOf(err) != errs.PostureFailed {
+		t.Fatal(why, err)
+	}
+	if n := len(seen.all()); n != 1 {
+		t.Fatalf("%d calls", n)
+	}
+	if n := b.log.with(func(e audit.Event) bool {
+		return e.Code == string(errs.PostureFailed) && strings.Contains(e.Detail["reason"], "no filter")
+	}); n != 1 {
+		t.Fatalf("%+v", b.log.all())
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	b := newBench(t)
 	for _, c := range []struct {
