@@ -45,7 +45,7 @@ void prompt_send(int fd, const char *b, size_t n, int carry);
 
 /* view.c; view_environment goes before GTK starts. */
 void view_environment(const struct sheet *s, bool picker);
-void view_settings(const struct sheet *s);
+void view_settings(struct sheet *s);
 void view_build(struct prompt *p);
 void view_status(struct prompt *p, const char *text);
 bool view_row(const struct prompt *p, unsigned row);

@@ -90,12 +90,18 @@ void view_environment(const struct sheet *s, bool picker)
 	g_free(theme);
 }
 
-void view_settings(const struct sheet *s)
+void view_settings(struct sheet *s)
 {
+	enum { DPI = 96 * 1024 };
+	int dpi = 0;
 	GtkCssProvider *css = gtk_css_provider_new();
 	char *sheet = g_strconcat(palettes[(s->one[TAG_CONTRAST] ? 2 : 0) + (dark(s) ? 1 : 0)], rules, NULL);
 
-	g_object_set(gtk_settings_get_default(), "gtk-enable-animations", FALSE, "gtk-xft-dpi", (int)(96 * 1024 / 1000.0 * s->scale),
+	/* X11 desktops say the size of text, or of the screen's points, here too. */
+	g_object_get(gtk_settings_get_default(), "gtk-xft-dpi", &dpi, NULL);
+	if (dpi > DPI)
+		s->scale = CLAMP((unsigned)(dpi / (DPI / 1000.0)), s->scale, SHEET_SCALE_MAX);
+	g_object_set(gtk_settings_get_default(), "gtk-enable-animations", FALSE, "gtk-xft-dpi", (int)(DPI / 1000.0 * s->scale),
 		"gtk-recent-files-enabled", FALSE, "gtk-overlay-scrolling", FALSE, "gtk-titlebar-double-click", "none",
 		"gtk-titlebar-right-click", "none", NULL);
 	gtk_widget_set_default_direction(right_to_left(s->one[TAG_LANGUAGE]) ? GTK_TEXT_DIR_RTL : GTK_TEXT_DIR_LTR);
@@ -345,19 +351,23 @@ static void fold(struct prompt *p, GtkWidget *foot, int room)
 	}
 }
 
-/* screen is the room that there is for a window. */
+/* screen is the room that there is for a window on every screen. */
 static GdkRectangle screen(void)
 {
-	GdkRectangle r = {0, 0, 1024, 768};
+	GdkRectangle all = {0, 0, G_MAXINT, G_MAXINT}, one;
 	GListModel *monitors = gdk_display_get_monitors(gdk_display_get_default());
-	GdkMonitor *m = g_list_model_get_item(monitors, 0);
 
-	if (GDK_IS_X11_MONITOR(m))
-		gdk_x11_monitor_get_workarea(m, &r);
-	else if (m)
-		gdk_monitor_get_geometry(m, &r);
-	g_clear_object(&m);
-	return r;
+	for (guint i = 0; i < g_list_model_get_n_items(monitors); i++) {
+		GdkMonitor *m = g_list_model_get_item(monitors, i);
+		if (GDK_IS_X11_MONITOR(m))
+			gdk_x11_monitor_get_workarea(m, &one);
+		else
+			gdk_monitor_get_geometry(m, &one);
+		all.width = MIN(all.width, one.width);
+		all.height = MIN(all.height, one.height);
+		g_object_unref(m);
+	}
+	return all;
 }
 
 void view_build(struct prompt *p)

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jezek/xgb/xproto"
+
 	"github.com/bailey-run/bailey/internal/prompthost"
 	"github.com/bailey-run/bailey/test/window/desk"
 )
@@ -119,6 +121,35 @@ func TestLooks(t *testing.T) {
 				d.Key("Escape")
 				q.want("no denied")
 			})
+		}
+	}
+}
+
+// TestPoints: where an X11 desktop says that its screen has small points, or its
+// person large text, the prompt is as large, once and not twice.
+func TestPoints(t *testing.T) {
+	d := desk.Start(t, desk.Options{})
+	root := xproto.Setup(d.X).DefaultScreen(d.X).Root
+	width := func(dpi string, scale uint32) int {
+		resources := "Xft.dpi:\t" + dpi + "\n"
+		if err := xproto.ChangePropertyChecked(d.X, xproto.PropModeReplace, root, xproto.AtomResourceManager, xproto.AtomString, 8, uint32(len(resources)), []byte(resources)).Check(); err != nil {
+			t.Fatal(err)
+		}
+		s := sheet()
+		s.Scale = scale
+		q := start(t, d, s)
+		w := q.window()
+		d.Key("Escape")
+		q.want("no denied")
+		return w.Visible().Dx()
+	}
+	plain := width("96", 1000)
+	for _, c := range []struct {
+		dpi   string
+		scale uint32
+	}{{"192", 1000}, {"96", 2000}, {"192", 2000}} {
+		if got := width(c.dpi, c.scale); got < plain*2-4 || got > plain*2+4 {
+			t.Errorf("%+v: %d pixels wide, twice %d is wanted", c, got, plain)
 		}
 	}
 }
