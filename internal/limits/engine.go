@@ -131,7 +131,7 @@ const (
 	// EngineLeastChunk is how many are read at once on the slowest machine.
 	EngineLeastChunk = 16
 	// EngineMixed is how many tokens of a prompt are read together with tokens
-	// that others write, so that these are not kept waiting; and not more than
+	// that others write, so that these are not kept waiting; and hardly more than
 	// take EngineStep.
 	EngineMixed = 64
 	// EngineGap is between two messages with text of one answer: what comes sooner
@@ -142,8 +142,13 @@ const (
 	// EngineCancel to a busy machine; chunks that are shorter for it are read no
 	// slower.
 	EnginePause = 8 * time.Millisecond
-	// EngineStep is how long reading a prompt may keep those waiting who write.
-	EngineStep = 25 * time.Millisecond
+	// EngineStep is how long reading a prompt may keep those waiting who write, at
+	// each token: a reader hardly sees it, and less makes conversations that begin
+	// together answer one after the other.
+	EngineStep = 80 * time.Millisecond
+	// EngineRows is how many rows of a batch the library's kernels take at once; one
+	// to three cost as much as so many.
+	EngineRows = 4
 	// EngineCancel is how soon a call that is to end early has ended.
 	EngineCancel = 50 * time.Millisecond
 	// EngineEvents is how many events wait for who asked before the loop leaves

@@ -3,7 +3,9 @@ package llama
 import (
 	"context"
 	"testing"
+	"time"
 
+	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/testkit/gguf"
 	"github.com/bailey-run/bailey/internal/worker/engine"
 )
@@ -48,5 +50,22 @@ func TestForgottenIsCleared(t *testing.T) {
 				t.Errorf("tokens by owner: %v", found)
 			}
 		})
+	}
+}
+
+// Prompts are read beside those who write in whole groups of rows, some always, and
+// no more than fit into a step.
+func TestBeside(t *testing.T) {
+	for _, c := range []struct {
+		written int
+		pace    time.Duration
+		want    int
+	}{
+		{1, 10 * time.Millisecond, 7}, {1, time.Second, 3}, {3, time.Second, 1}, {4, time.Second, 4},
+		{1, 40 * time.Millisecond, 3}, {2, 4 * time.Millisecond, 18}, {1, limits.EngineStep, 3},
+	} {
+		if got := beside(c.written, c.pace); got != c.want || (got+c.written)%limits.EngineRows != 0 {
+			t.Errorf("%d written at %v: %d, want %d", c.written, c.pace, got, c.want)
+		}
 	}
 }

@@ -456,7 +456,7 @@ func (w *writer) compose() {
 		// Who writes is not kept waiting by who reads.
 		room = min(room, limits.EngineMixed)
 		if w.pace > 0 {
-			room = min(room, max(1, int(limits.EngineStep/w.pace)))
+			room = min(room, beside(w.b.len(), w.pace))
 		}
 	}
 	room = min(room, limits.EngineBatch-w.b.len())
@@ -477,6 +477,15 @@ func (w *writer) compose() {
 			w.b.add(int(s.job.request.Prompt[at]), at, s.id, at == len(s.job.request.Prompt)-1)
 		}
 	}
+}
+
+// beside is how many tokens of prompts are read beside so many that are written,
+// where one takes pace: what limits.EngineStep allows, and such that the rows of the
+// batch are whole groups, since a part of one costs as much.
+func beside(written int, pace time.Duration) int {
+	const rows = limits.EngineRows
+	all := written + int(limits.EngineStep/pace)
+	return max(all/rows, written/rows+1)*rows - written
 }
 
 // ready reports whether there is room for what a job says next.
