@@ -71,9 +71,9 @@ type host struct {
 
 // hostOptions change what the test's core does.
 type hostOptions struct {
-	// Program is the window's binary; "" = the released one.
-	program string
-	app     string
+	// driven takes the window that tests can drive, instead of the released one.
+	driven bool
+	app    string
 	// unguarded serves pages without any policy, as if a page had got around it.
 	unguarded bool
 	// mute answers no call.
@@ -83,16 +83,17 @@ type hostOptions struct {
 // showHost starts a window with a page.
 func showHost(t testing.TB, d *desk.Desk, s site, o hostOptions) *host {
 	t.Helper()
-	if o.program == "" {
-		o.program = filepath.Join(desk.Dir(), release, hostWindow)
+	bin := filepath.Join(desk.Dir(), release)
+	if o.driven {
+		bin = filepath.Join(desk.Dir(), automated)
 	}
 	if o.app == "" {
 		o.app = apps.Studio
 	}
-	program, err := os.Open(o.program)
+	program, err := os.Open(filepath.Join(bin, workerspec.WindowProgram))
 	must(t, err)
 	defer program.Close()
-	stub, err := os.Open(filepath.Join(desk.Dir(), release, workerspec.WorkerProgram))
+	stub, err := os.Open(filepath.Join(bin, workerspec.WorkerProgram))
 	must(t, err)
 	defer stub.Close()
 	at := desktop.Display{X11: d.Display, XAuthority: d.XAuthority, SessionBus: d.Bus, Language: "en_GB.UTF-8"}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/bailey-run/bailey/test/window/desk"
+	"github.com/bailey-run/bailey/test/window/driver"
 )
 
 // TestR7R9Polluted: a page that has changed every function and prototype that it
@@ -256,4 +257,13 @@ func TestLoopback(t *testing.T) {
 			t.Logf("%q", h.reports())
 		})
 	}
+}
+
+// TestDriven: the window for tests can be driven inside of its own network
+// namespace.
+func TestDriven(t *testing.T) {
+	d := desk.Start(t, desk.Options{})
+	h := showHost(t, d, site{"/index.html": "<!doctype html><title>x</title><h1>Here</h1>"}, hostOptions{driven: true})
+	s := driver.Attach(t, desk.Dir(), h.proc.PID())
+	s.AwaitText("Here")
 }

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -57,25 +58,51 @@ func build(dir string) error {
 		}
 		return nil
 	}
-	bin := filepath.Join(dir, release)
-	if err := run(top, nil, "make", "BIN="+bin, bin+"/"+hostWindow); err != nil {
-		return err
+	bin, auto := filepath.Join(dir, release), filepath.Join(dir, automated)
+	for _, d := range []string{bin, auto} {
+		if err := os.MkdirAll(filepath.Join(d, "apps"), 0o755); err != nil {
+			return err
+		}
 	}
-	if err := run(top, []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath", "-o", bin+"/", "./cmd/bailey-worker"); err != nil {
-		return err
+	// Without the apps everything that needs no page of ours is tested all the
+	// same.
+	var linked []string
+	if _, err := exec.LookPath("npm"); err == nil {
+		if err := run(top, nil, "make", "BIN="+bin, bin+"/apps/studio.tar", bin+"/apps/panels.tar"); err != nil {
+			return err
+		}
+		out, err := exec.Command("go", "run", "../../tools/packapp", "-flags", bin+"/apps").Output()
+		if err != nil {
+			return err
+		}
+		linked = []string{"-ldflags", strings.Join(strings.Fields(string(out)), " ")}
 	}
-	if err := os.MkdirAll(filepath.Join(dir, automated), 0o755); err != nil {
-		return err
+	programs := []string{"./cmd/bailey", "./cmd/bailey-core", "./cmd/bailey-worker", "./cmd/bailey-engine"}
+	build := append([]string{"go", "build", "-trimpath"}, linked...)
+	for _, argv := range [][]string{
+		append(append(slices.Clone(build), "-o", bin+"/"), programs...),
+		append(append(slices.Clone(build), "-tags", "automation", "-o", auto+"/"), programs...),
+		{"make", "BIN=" + bin, bin + "/bailey-window", bin + "/bailey-prompt"},
+		{"make", "automation"},
+	} {
+		if err := run(top, []string{"CGO_ENABLED=0"}, argv...); err != nil {
+			return err
+		}
 	}
-	if err := run(top, nil, "make", "automation"); err != nil {
-		return err
-	}
-	b, err := os.ReadFile(filepath.Join(top, "build", "automation", hostWindow))
-	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, automated, hostWindow), b, 0o755)
-	}
-	if err != nil {
-		return err
+	for from, to := range map[string]string{
+		filepath.Join(top, "build", "automation", hostWindow): hostWindow, bin + "/bailey-prompt": "bailey-prompt",
+		bin + "/apps/studio.tar": "apps/studio.tar", bin + "/apps/panels.tar": "apps/panels.tar",
+	} {
+		b, err := os.ReadFile(from)
+		if errors.Is(err, os.ErrNotExist) && linked == nil {
+			continue
+		}
+		if err == nil {
+			err = os.WriteFile(filepath.Join(auto, to), b, 0o755)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	flags, err := exec.Command("pkg-config", "--cflags", "--libs", "webkitgtk-6.0").Output()
 	if err != nil {

@@ -67,10 +67,8 @@ func Start(t testing.TB, o Options) *Desk {
 	if o.Width == 0 {
 		o.Width, o.Height = 1280, 800
 	}
-	base, err := filepath.EvalSymlinks(t.TempDir())
-	must(t, err)
-	d := &Desk{t: t, Home: base, Runtime: base + "/run", XAuthority: base + "/xauthority", atoms: map[string]xproto.Atom{}}
-	must(t, os.Mkdir(d.Runtime, 0o700))
+	run := newRuntime(t)
+	d := &Desk{t: t, Home: newHome(t), Runtime: run, XAuthority: run + "/xauthority", atoms: map[string]xproto.Atom{}}
 	must(t, socketDir())
 	must(t, os.WriteFile(d.XAuthority, cookie(), 0o600))
 	d.display(o)
@@ -83,6 +81,36 @@ func Start(t testing.TB, o Options) *Desk {
 		d.accessible()
 	}
 	return d
+}
+
+// newHome is a home directory for one test. It is not below /tmp, of which every
+// window has one of its own.
+func newHome(t testing.TB) string {
+	t.Helper()
+	above, err := os.UserHomeDir()
+	must(t, err)
+	above, err = filepath.EvalSymlinks(above)
+	must(t, err)
+	dir, err := os.MkdirTemp(above, ".bailey-desk-")
+	must(t, err)
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// newRuntime is the directory of one test's sockets. Its name is short, for
+// sockets have short names.
+func newRuntime(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "run-")
+	must(t, err)
+	dir, err = filepath.EvalSymlinks(dir)
+	must(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
 
 // cookie is a file with one cookie for every display, as libXau reads it: family
@@ -128,7 +156,7 @@ const busConfig = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Con
 
 func (d *Desk) bus(o Options) {
 	d.t.Helper()
-	conf := filepath.Join(d.Home, "bus.conf")
+	conf := filepath.Join(d.Runtime, "bus.conf")
 	must(d.t, os.WriteFile(conf, fmt.Appendf(nil, busConfig, d.Runtime+"/bus"), 0o600))
 	cmd := exec.Command("dbus-daemon", "--nofork", "--nosyslog", "--print-address=3", "--config-file="+conf)
 	if o.Portal {

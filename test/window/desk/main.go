@@ -14,10 +14,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ordinary is the user that root's tests run as, and account is his name.
+// ordinary is the user that root's tests run as, account his name, home his
+// directory.
 const (
 	ordinary = 12323
 	account  = "bailey-desk"
+	home     = "/home/" + account
 )
 
 // The environment of a test binary that started itself again: which of the two
@@ -101,7 +103,7 @@ func again(dir string) (int, error) {
 		return 0, err
 	}
 	tmp := dir + "/tmp"
-	row := fmt.Sprintf("%s:x:%d:%d::%s:/bin/false\n", account, ordinary, ordinary, tmp)
+	row := fmt.Sprintf("%s:x:%d:%d::%s:/bin/false\n", account, ordinary, ordinary, home)
 	if err := errors.Join(
 		os.WriteFile(dir+"/desk.test", self, 0o755),
 		os.WriteFile(dir+"/passwd", append(accounts, row...), 0o644),
@@ -129,14 +131,17 @@ func mounted() int {
 		fmt.Fprintln(os.Stderr, "desk: the table of accounts:", err)
 		return 1
 	}
-	if err := socketDir(); err != nil {
+	// His home lies where homes are: a window's /tmp is one of its own. It is gone
+	// with the namespace, and so is nothing else of /home.
+	if err := errors.Join(unix.Mount("homes", "/home", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755"),
+		os.Mkdir(home, 0o700), os.Chown(home, ordinary, ordinary), socketDir()); err != nil {
 		fmt.Fprintln(os.Stderr, "desk:", err)
 		return 1
 	}
 	tmp := dir + "/tmp"
 	cmd := exec.Command(dir+"/desk.test", os.Args[1:]...)
 	cmd.Args = append(cmd.Args, "-test.testlogfile=", "-test.coverprofile=", "-test.gocoverdir=")
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + tmp, "TMPDIR=" + tmp, stepVar + "=" + stepTests, dirVar + "=" + dir}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + tmp, stepVar + "=" + stepTests, dirVar + "=" + dir}
 	for _, name := range passed() {
 		if v, ok := os.LookupEnv(name); ok {
 			cmd.Env = append(cmd.Env, name+"="+v)

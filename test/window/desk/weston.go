@@ -24,10 +24,7 @@ func Weston(t testing.TB) *Compositor {
 	if _, err := os.Stat("/usr/bin/weston"); err != nil {
 		t.Skip("needs a Wayland compositor: apt-get install weston")
 	}
-	base, err := filepath.EvalSymlinks(t.TempDir())
-	must(t, err)
-	c := &Compositor{t: t, Home: base, Runtime: base + "/run"}
-	must(t, os.Mkdir(c.Runtime, 0o700))
+	c := &Compositor{t: t, Home: newHome(t), Runtime: newRuntime(t)}
 	c.Socket = c.Runtime + "/wayland-7"
 	d := &Desk{t: t, Home: c.Home, Runtime: c.Runtime}
 	d.bus(Options{})
