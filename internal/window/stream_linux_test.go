@@ -212,6 +212,52 @@ func TestStreamGivenUp(t *testing.T) {
 	f.say(kindCancelled, 999, nil)
 }
 
+// A stream that nobody has fetched in time is gone, and its handler with it; one
+// that was fetched is not touched.
+func TestStreamNobodyFetches(t *testing.T) {
+	b := newBench(t)
+	ended := make(chan error, 2)
+	b.stream(7, func(ctx context.Context, out rpc.Sender) error {
+		<-ctx.Done()
+		ended <- context.Cause(ctx)
+		return ctx.Err()
+	})
+	w, f := b.show(apps.Studio)
+	late, kept := f.call(7, nil).Stream, f.call(7, nil).Stream
+	f.get("/.stream/" + hexOf(kept))
+	d := w.document()
+	for _, id := range [][]byte{kept, late} {
+		d.stream(id).unfetched()
+	}
+	if err := <-ended; errs.CodeOf(err) != errs.Cancelled {
+		t.Fatal(err)
+	}
+	if status, _, _ := f.get("/.stream/" + hexOf(late)); status != statusNotFound {
+		t.Fatal(status)
+	}
+	if d.stream(kept) == nil || d.stream(late) != nil || len(ended) != 0 {
+		t.Fatal("the wrong stream was ended")
+	}
+}
+
+// A window that shows nothing in time is ended with a hint; one that has painted
+// is left alone by the same timer.
+func TestNothingShown(t *testing.T) {
+	b := newBench(t)
+	w, f := b.show(apps.Studio)
+	f.say(kindReady, 0, nil)
+	<-w.Shown()
+	w.late()
+	if r := f.call(1001, ackOf(make([]byte, 16), 0)); r.Error != nil {
+		t.Fatal(r)
+	}
+	p, _ := b.show(apps.Panels)
+	p.late()
+	if why, err := closed(t, p); why != Crashed || errs.CodeOf(err) != errs.WindowUnavailable || errs.From(err).HintText() == "" {
+		t.Fatal(why, err)
+	}
+}
+
 // Streams that nobody fetches are bounded in number.
 func TestStreamsAreBounded(t *testing.T) {
 	b := newBench(t)

@@ -290,15 +290,7 @@ func (w *Window) run(l *link) {
 // serve answers one host until it ends, and ends all that its page had. It
 // reports whether the host showed nothing.
 func (w *Window) serve(l *link) (blank bool) {
-	late := time.AfterFunc(limits.WindowStart, func() {
-		select {
-		case <-w.shown:
-			return
-		default:
-		}
-		w.fail(Crashed, errs.New(errs.WindowUnavailable, "window.start").With("nothing was shown in time").
-			WithHint("see whether the desktop shows other new windows; `bailey doctor` checks the rest"))
-	})
+	late := time.AfterFunc(limits.WindowStart, w.late)
 	l.all.Go(func() { w.read(l) })
 	err := <-l.end
 	late.Stop()
@@ -335,6 +327,16 @@ func (w *Window) serve(l *link) (blank bool) {
 	l.stop()
 	w.recordEnd(l, broken)
 	return l.blank
+}
+
+// late ends a window that has not shown anything by now.
+func (w *Window) late() {
+	select {
+	case <-w.shown:
+	default:
+		w.fail(Crashed, errs.New(errs.WindowUnavailable, "window.start").With("nothing was shown in time").
+			WithHint("see whether the desktop shows other new windows; `bailey doctor` checks the rest"))
+	}
 }
 
 // broke returns what was malformed of a host, if that is why it is over.
