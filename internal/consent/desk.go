@@ -68,6 +68,19 @@ type Question struct {
 	put time.Duration // boot clock
 }
 
+// action is the hash of what the question asks now.
+func (q *Question) action() [sha256.Size]byte {
+	asked := make([]capability.Asked, len(q.Rows))
+	for i, r := range q.Rows {
+		asked[i] = r.Asked
+	}
+	return capability.ActionHash(q.Task, q.Verb, asked)
+}
+
+// Unchanged reports whether the rows are those that the person was shown, byte by
+// byte: it is asked again when they are about to become grants.
+func (q *Question) Unchanged() bool { return q.action() == q.Hash }
+
 // Close gives the folders back.
 func (q *Question) Close() {
 	for _, r := range q.Rows {
@@ -106,12 +119,10 @@ func NewDesk(c clock.Clock, gone func(*Question)) *Desk {
 // person said no to the same in this task already.
 func (d *Desk) Put(q *Question) error {
 	const op = "consent.put"
-	asked := make([]capability.Asked, len(q.Rows))
-	for i, r := range q.Rows {
-		asked[i] = r.Asked
+	for _, r := range q.Rows {
 		q.Ask = q.Ask || r.Asks()
 	}
-	q.Hash = capability.ActionHash(q.Task, q.Verb, asked)
+	q.Hash = q.action()
 	_, _ = rand.Read(q.ID[:])
 	q.put = d.clock.Boot()
 	d.mu.Lock()

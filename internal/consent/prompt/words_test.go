@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/quick"
@@ -271,4 +272,36 @@ func TestNoHintLowersTheCare(t *testing.T) {
 	if !capability.Grave(policyv1.Kind_KIND_EXEC_RUN) || !capability.Grave(policyv1.Kind_KIND_NET_FETCH) || !capability.Grave(policyv1.Kind_KIND_FILE_WRITE) || capability.Grave(policyv1.Kind_KIND_FILE_READ) {
 		t.Error("the kinds do not differ")
 	}
+}
+
+// FuzzSheet: whatever the names are, nothing on the sheet acts, it has the rows of
+// the question, and each object can be read back byte for byte.
+func FuzzSheet(f *testing.F) {
+	f.Add("Studio", []byte("/home/u/a"), "smollm2", "MIT", false)
+	f.Add("\x1b[2J{act}", []byte("/\xff\\x\n\u202e"), "m\u200b", "\u201d; signed", true)
+	f.Fuzz(func(t *testing.T, actor string, path []byte, name, licence string, renamed bool) {
+		if len(path) > limits.PathBytes || len(actor)+len(name)+len(licence) > 4096 {
+			return
+		}
+		for _, l := range []Language{English, German} {
+			q := Question{Actor: actor, Language: l, Rows: []Row{folderRow(string(path)), modelRow(name)}}
+			q.Rows[0].Renamed, q.Rows[1].Model.Licence = renamed, licence
+			s, err := q.Sheet([32]byte{}, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, w := range s.words() {
+				if visible.Path(w) != w {
+					t.Fatalf("%q acts", w)
+				}
+			}
+			if len(s.Groups) != 2 || len(s.Groups[0].Rows) != 1 || len(s.Groups[1].Rows) != 1 {
+				t.Fatalf("%+v", s.Groups)
+			}
+			object := s.Groups[0].Rows[0].Object
+			if back, err := strconv.Unquote(`"` + strings.ReplaceAll(object, `"`, `\"`) + `"`); err != nil || back != string(path) {
+				t.Fatalf("%q is read back as %q, %v", path, back, err)
+			}
+		}
+	})
 }

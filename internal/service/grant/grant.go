@@ -219,6 +219,15 @@ func (s *Service) Decide(ctx context.Context, in *grantv1.DecideRequest) (*grant
 // settle mints the rows that were accepted and records the others as denied. When
 // one fails, none is left.
 func (s *Service) settle(ctx context.Context, task *session.Task, q *consent.Question, accepted []uint32, by capability.Decision) ([]*grantv1.Granted, error) {
+	if !q.Unchanged() {
+		q.Close()
+		for _, row := range q.Rows {
+			if err := s.unasked(task, row, errs.New(errs.Denied, "grant.settle")); err != nil {
+				return nil, err
+			}
+		}
+		return nil, errs.New(errs.Denied, "grant.settle").With("the action is not the one that was shown")
+	}
 	yes := make([]bool, len(q.Rows))
 	for _, i := range accepted {
 		if int(i) >= len(q.Rows) || yes[i] {
