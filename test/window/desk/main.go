@@ -43,10 +43,13 @@ var shared struct {
 // Dir is the directory that build filled; everybody may read it.
 func Dir() string { return shared.dir }
 
+// Runner is what runs at a desk: *testing.M, or the benchmark of windows.
+type Runner interface{ Run() int }
+
 // Main runs a package's tests as an ordinary user, after build has put what
 // they need into a directory that this user can read. build runs as who started
 // the tests, in the package's directory.
-func Main(m *testing.M, build func(dir string) error) int {
+func Main(m Runner, build func(dir string) error) int {
 	switch os.Getenv(stepVar) {
 	case stepMount:
 		return mounted()
@@ -62,7 +65,7 @@ func Main(m *testing.M, build func(dir string) error) int {
 	return code
 }
 
-func first(m *testing.M, build func(dir string) error) (int, error) {
+func first(m Runner, build func(dir string) error) (int, error) {
 	dir, err := os.MkdirTemp("/tmp", "bailey-desk-")
 	if err != nil {
 		return 0, err
