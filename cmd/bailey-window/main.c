@@ -102,9 +102,10 @@ static void use_desktop(const char *const fields[SETTINGS_FIELDS])
 {
 	double scale = atoi(fields[1]) / 1000.0;
 	bool dark = strcmp(fields[0], "dark") == 0;
-	g_object_set(gtk_settings_get_default(), "gtk-application-prefer-dark-theme", dark, "gtk-theme-name",
-		strcmp(fields[2], "high") == 0 ? "Default-hc" : "Default", "gtk-enable-animations", strcmp(fields[3], "reduced") != 0,
-		NULL);
+	/* GTK knows high contrast by these names; WebKit 2.50 does not know it. */
+	const char *theme = strcmp(fields[2], "high") != 0 ? "Default" : dark ? "HighContrastInverse" : "HighContrast";
+	g_object_set(gtk_settings_get_default(), "gtk-application-prefer-dark-theme", dark, "gtk-theme-name", theme,
+		"gtk-enable-animations", strcmp(fields[3], "reduced") != 0, NULL);
 	view_zoom(scale >= 0.5 && scale <= 3.0 ? scale : 1.0, dark);
 }
 
