@@ -32,7 +32,7 @@ const chatting = async (s: Studio, text = "Which mill is cheaper?") => {
   s.newChat();
   s.chat!.draft = text;
   void s.send();
-  await until(() => (s.chat?.live?.text.length ?? 0) > 300 || s.chat?.stage === "idle");
+  await until(() => (s.chat?.live?.text.length ?? 0) > 200 || s.chat?.turns.at(-1)?.who === "model" || s.permissions.get(s.chat!.model)?.state === "denied");
 };
 const long = "/home/ursula/Documents/" + "a-folder-with-a-name-that-nobody-would-type-by-hand/".repeat(5) + "\u202etxt.exe";
 
