@@ -367,8 +367,17 @@ static void on_download(WebKitNetworkSession *s, WebKitDownload *d, gpointer dat
 	webkit_download_cancel(d);
 }
 
-/* For signals whose answer is that nothing more is done: menus, dialogs of
- * scripts, printing, full screen, notifications, error pages. */
+/* No dialog of a script is shown, and none keeps the page from being left. */
+static gboolean on_dialog(WebKitWebView *v, WebKitScriptDialog *d, gpointer data)
+{
+	(void)v, (void)data;
+	if (webkit_script_dialog_get_dialog_type(d) == WEBKIT_SCRIPT_DIALOG_BEFORE_UNLOAD_CONFIRM)
+		webkit_script_dialog_confirm_set_confirmed(d, TRUE);
+	return TRUE;
+}
+
+/* For signals whose answer is that nothing more is done: printing, full screen,
+ * notifications, error pages. */
 static gboolean on_nothing(void)
 {
 	return TRUE;
@@ -546,7 +555,7 @@ GtkWidget *view_new(const struct config *c)
 		{"web-process-terminated", G_CALLBACK(on_crash)}, {"permission-request", G_CALLBACK(on_permission)},
 		{"query-permission-state", G_CALLBACK(on_permission_state)}, {"run-file-chooser", G_CALLBACK(on_file_chooser)},
 		{"run-color-chooser", G_CALLBACK(on_color_chooser)}, {"context-menu", G_CALLBACK(on_context_menu)},
-		{"script-dialog", G_CALLBACK(on_nothing)}, {"print", G_CALLBACK(on_nothing)}, {"enter-fullscreen", G_CALLBACK(on_nothing)},
+		{"script-dialog", G_CALLBACK(on_dialog)}, {"print", G_CALLBACK(on_nothing)}, {"enter-fullscreen", G_CALLBACK(on_nothing)},
 		{"show-notification", G_CALLBACK(on_nothing)}, {"load-failed", G_CALLBACK(on_nothing)}, {"load-failed-with-tls-errors", G_CALLBACK(on_nothing)},
 	};
 	for (gsize i = 0; i < G_N_ELEMENTS(signals); i++)

@@ -10,7 +10,7 @@ func exceptions() []exception {
 		{"system", "internal/supervise", "imports os", "it owns the pipes and process descriptors of the workers that it starts"},
 		{"system", "internal/hosts", "imports os", "it owns the pipes of the hosts that it starts, and is handed their programs open"},
 		{"system", "internal/hosts", "imports net", "a host's one connection is a stream of a socketpair, on which descriptors ride"},
-		{"system", "internal/hosts/hosts_linux.go", "imports golang.org/x/sys/unix", "the pair has to be made in one call with its flags"},
+		{"system", "internal/hosts", "imports golang.org/x/sys/unix", "the pair has to be made in one call with its flags, and what a host is given is opened by O_PATH without links"},
 		{"system", "internal/window", "imports os", "the ends of pipes that pages read are open files"},
 		{"system", "internal/window", "imports net", "a host's one connection is a stream of a socketpair, on which descriptors ride"},
 		{"system", "internal/core/core.go", "imports os", "it hands the worker's binary, opened once, to each start"},

@@ -34,7 +34,8 @@ func (c *core) until(what string, ok func([]frame) bool) {
 // is told before anything of it comes; what the one before left open is over.
 func TestReload(t *testing.T) {
 	needsWindows(t)
-	page := `<!doctype html><body>page<script>bailey.post("never answered").then(() => bailey.post("answered"), e => 0); bailey.post("here")</script>`
+	page := `<!doctype html><body>page<script>bailey.post("never answered").then(() => bailey.post("answered"), e => 0); bailey.post("here")
+		addEventListener("beforeunload", e => e.preventDefault())</script>`
 	c := open(t, display(t), map[string]string{"/index.html": page}, func(m string) (string, bool) { return "", m == "here" })
 	c.wait("READY", kindOf(frameReady))
 	left := c.wait("the open call", called("never answered"))
