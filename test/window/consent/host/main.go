@@ -14,6 +14,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"time"
@@ -92,6 +93,11 @@ func run() error {
 	if kind, _, _, _, err := h.read(); err != nil || kind != toConfig {
 		return fmt.Errorf("no configuration: %d %w", kind, err)
 	}
+	page, err := renderer()
+	if err != nil {
+		return err
+	}
+	defer page.Process.Kill()
 	lost := make(chan error, 1)
 	go func() { lost <- h.listen() }()
 	done := make(chan error, 1)
@@ -106,6 +112,26 @@ func run() error {
 	}
 	h.write(fromClosed, 0, nil)
 	return <-lost
+}
+
+// renderer stands for the process of a page, which the core wants to see in a
+// sandbox of its own: made by bubblewrap, as WebKit makes it, and doing nothing.
+func renderer() (*exec.Cmd, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	// A filter of one instruction, which allows everything.
+	if _, err := w.Write([]byte{6, 0, 0, 0, 0, 0, 0xff, 0x7f}); err != nil {
+		return nil, err
+	}
+	w.Close()
+	cmd := exec.Command("/usr/bin/bwrap", "--die-with-parent", "--unshare-user", "--unshare-pid", "--seccomp", "3",
+		"--dev-bind", "/", "/", "--ro-bind", "/usr/bin/sleep", "/tmp/WebKitWebProcess", "/tmp/WebKitWebProcess", "infinity")
+	cmd.ExtraFiles = []*os.File{r}
+	cmd.Stderr = os.Stderr
+	return cmd, cmd.Start()
 }
 
 // read reads one frame, and the descriptor that rode on it.
