@@ -57,11 +57,12 @@ func (w *Window) begin(l *link, f frame) *call {
 // check holds a call to the policy: of the document, the surface, the app.
 func (c *call) check(payload []byte) error {
 	const op = "window.call"
+	w := c.w
 	c.in = new(surfacev1.Call)
 	if err := rpc.Decode(payload, c.in, limits.WindowFrame); err != nil {
+		w.denials.add("call", w.deny("", errs.CodeOf(err), "not a call", ""))
 		return err
 	}
-	w := c.w
 	route, ok := w.m.cfg.Find(c.in.Method)
 	switch {
 	case !ok:

@@ -212,8 +212,8 @@ func TestIdentityIsTheChannel(t *testing.T) {
 	raw, _ := proto.Marshal(&surfacev1.Call{Method: 7})
 	f.next++
 	f.say(kindCall, f.next, append(raw, 0x7a, 3, 'a', 'p', 'p'))
-	if r := f.answer(f.next); code(r) != errs.Malformed {
-		t.Fatalf("%v", r)
+	if r := f.answer(f.next); code(r) != errs.Malformed || b.log.with(denied("not a call")) != 1 {
+		t.Fatalf("%v %+v", r, b.log.all())
 	}
 }
 
