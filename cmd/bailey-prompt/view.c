@@ -32,14 +32,14 @@ static const char rules[] =
 	"window.ask.solid-csd { border: 1px solid @line; padding: 0; box-shadow: none; }"
 	"window.ask.csd { border: 1px solid @line; border-radius: 12px; box-shadow: 0 4px 18px alpha(black, 0.45); }"
 	"window.ask .titlebar { background: none; border: none; box-shadow: none; padding: 0; min-height: 0; border-radius: 0; }"
-	".bar { padding: 16px 24px 2px 24px; font-size: 9.5pt; font-weight: 600; color: @dim; }"
+	".bar { padding: 16px 24px 2px 24px; font-size: 10pt; color: @dim; }"
 	".heading { font-size: 14.5pt; font-weight: 700; margin-bottom: 2px; }"
 	".group { font-weight: 600; margin-top: 6px; }"
 	".object { font-family: monospace; font-size: 10.5pt; background: @box; border: 1px solid @line; border-radius: 8px;"
 	"  padding: 9px 12px; }"
-	".detail, .stop, .whose { color: @dim; font-size: 10pt; }"
-	".denies { font-size: 10.5pt; margin-top: 6px; }"
-	".status { color: @dim; font-size: 9.5pt; }"
+	/* Few sizes and weights: each is looked for among all fonts of the system. */
+	".detail, .stop, .whose, .status { color: @dim; font-size: 10pt; }"
+	".denies { margin-top: 6px; }"
 	".whose { margin-top: 6px; margin-bottom: -6px; }"
 	".words { border-left: 3px solid @line; padding: 1px 0 1px 14px; font-style: italic; }"
 	".warning { background: @warn; color: @on_warn; border: 1px solid @warn_line; border-radius: 8px; padding: 9px 12px;"
@@ -323,6 +323,7 @@ static GtkWidget *foot(struct prompt *p)
 	g_object_set(p->status, "accessible-role", GTK_ACCESSIBLE_ROLE_STATUS, NULL);
 	gtk_box_set_homogeneous(GTK_BOX(buttons), TRUE);
 	gtk_widget_set_hexpand(buttons, FALSE);
+	gtk_widget_set_halign(buttons, GTK_ALIGN_END);
 	gtk_widget_set_valign(buttons, GTK_ALIGN_CENTER);
 	gtk_box_append(GTK_BOX(buttons), p->no);
 	gtk_box_append(GTK_BOX(buttons), p->yes);
@@ -340,11 +341,10 @@ static void fold(struct prompt *p, GtkWidget *foot, int room)
 	GtkWidget *buttons = gtk_widget_get_last_child(foot);
 	int need = natural(buttons, GTK_ORIENTATION_HORIZONTAL, -1);
 
-	if (need > room * 4 / 5 - GAP) {
+	if (need > room * 4 / 5 - GAP)
 		gtk_orientable_set_orientation(GTK_ORIENTABLE(foot), GTK_ORIENTATION_VERTICAL);
-		gtk_widget_set_halign(buttons, need > room ? GTK_ALIGN_FILL : GTK_ALIGN_END);
-	}
 	if (need > room) {
+		gtk_widget_set_halign(buttons, GTK_ALIGN_FILL);
 		gtk_orientable_set_orientation(GTK_ORIENTABLE(buttons), GTK_ORIENTATION_VERTICAL);
 		gtk_label_set_wrap(GTK_LABEL(gtk_button_get_child(GTK_BUTTON(p->no))), TRUE);
 		gtk_label_set_wrap(GTK_LABEL(gtk_button_get_child(GTK_BUTTON(p->yes))), TRUE);
@@ -396,15 +396,24 @@ void view_build(struct prompt *p)
 	gtk_widget_realize(p->window);
 	x11_prepare(p);
 	fold(p, feet, width - 2 * MARGIN);
-	/* The foot has room for either line, so that nothing moves when they change. */
-	int tall = natural(feet, GTK_ORIENTATION_VERTICAL, width);
-	gtk_label_set_text(GTK_LABEL(p->status), p->sheet.one[TAG_WAIT]);
-	tall = MAX(tall, natural(feet, GTK_ORIENTATION_VERTICAL, width));
-	gtk_widget_set_size_request(feet, -1, tall);
+	/* The foot has room for either line, so that nothing moves when they change.
+	 * Where all fits but for that, the line is left to screen readers. */
+	int most = room.height - EDGE - natural(bar, GTK_ORIENTATION_VERTICAL, width), tall = 0;
+	int whole = natural(p->content, GTK_ORIENTATION_VERTICAL, width), low;
+	for (enum tag t = TAG_UNREAD; t <= TAG_WAIT; t++) {
+		gtk_label_set_text(GTK_LABEL(p->status), p->sheet.one[t]);
+		tall = MAX(tall, natural(feet, GTK_ORIENTATION_VERTICAL, width));
+	}
+	gtk_widget_set_visible(p->status, FALSE);
+	low = natural(feet, GTK_ORIENTATION_VERTICAL, width);
+	gtk_widget_set_visible(p->status, whole <= most - tall || whole > most - low);
+	if (!gtk_widget_get_visible(p->status)) {
+		tall = low;
+		gtk_widget_set_hexpand(gtk_widget_get_last_child(feet), TRUE);
+	}
 	gtk_label_set_text(GTK_LABEL(p->status), "");
-	int rest = tall + natural(bar, GTK_ORIENTATION_VERTICAL, width);
-	int most = room.height - EDGE - rest, whole = natural(p->content, GTK_ORIENTATION_VERTICAL, width);
-	gtk_scrolled_window_set_min_content_height(GTK_SCROLLED_WINDOW(scrolled), MAX(MIN(whole, most), 1));
+	gtk_widget_set_size_request(feet, -1, tall);
+	gtk_scrolled_window_set_min_content_height(GTK_SCROLLED_WINDOW(scrolled), MAX(MIN(whole, most - tall), 1));
 	gtk_window_set_default_size(GTK_WINDOW(p->window), width, -1);
 	view = gtk_scrolled_window_get_child(GTK_SCROLLED_WINDOW(scrolled));
 	gtk_viewport_set_scroll_to_focus(GTK_VIEWPORT(view), TRUE);
