@@ -102,6 +102,7 @@ func TestCrash(t *testing.T) {
 // TestCoreGone: without a core the window says so, does nothing more, and ends
 // by itself; nothing of it is left.
 func TestCoreGone(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	needsWindows(t)
 	d := display(t)
 	c := open(t, d, map[string]string{"/index.html": plainPage}, nil)

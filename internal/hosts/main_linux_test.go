@@ -96,7 +96,7 @@ func TestAsOrdinaryUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	// What reads the source tree is the same for everyone.
-	args := []string{asUser + programs, "-test.run=^Test", "-test.skip=^Test(FrameCode|Release)", "-test.timeout=5m"}
+	args := []string{asUser + programs, "-test.run=^Test", "-test.skip=^Test(FrameCode|Release)", "-test.timeout=10m"}
 	if testing.Verbose() {
 		args = append(args, "-test.v")
 	}

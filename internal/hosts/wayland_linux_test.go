@@ -74,6 +74,7 @@ func TestWayland(t *testing.T) {
 
 // TestBlank: a page that never paints is told to the core.
 func TestBlank(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	needsWindows(t)
 	c := open(t, display(t), map[string]string{"/index.html": `<!doctype html><body>page<script>for (;;);</script>`}, nil)
 	c.wait("BLANK", kindOf(frameBlank))

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -15,6 +16,7 @@ import (
 // shoot keeps a picture of a display where the tests are asked for some.
 func shoot(t testing.TB, x11, name string) {
 	if dir := os.Getenv("BAILEY_SHOTS"); dir != "" {
+		<-time.After(time.Second) // what is asked for has to be drawn
 		if out, err := exec.Command("import", "-display", x11, "-window", "root", dir+"/"+name+".png").CombinedOutput(); err != nil {
 			t.Logf("no picture: %v: %s", err, out)
 		}
