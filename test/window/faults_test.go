@@ -46,7 +46,7 @@ func TestWindowKilled(t *testing.T) {
 	if g.proc.ProcessState.Success() {
 		t.Errorf("the command is content: %s", g.proc.Words())
 	}
-	if !strings.Contains(g.proc.Words(), `"crashed"`) {
+	if !strings.Contains(g.proc.Words(), `"worker-crashed"`) {
 		t.Errorf("it does not say how the window ended: %s", g.proc.Words())
 	}
 	until(t, "its workers to be gone", func() bool {

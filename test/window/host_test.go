@@ -173,6 +173,9 @@ func (h *host) answer(e event) {
 	if strings.HasSuffix(path, ".js") {
 		kind = "text/javascript"
 	}
+	if strings.HasSuffix(path, ".css") {
+		kind = "text/css"
+	}
 	fd, err := unix.MemfdCreate("body", unix.MFD_CLOEXEC)
 	if err != nil {
 		return

@@ -41,6 +41,8 @@ const (
 	automated  = "automated"
 	bareHost   = "bare"
 	hostWindow = "bailey-window"
+	axeFile    = "axe.js"
+	storyDir   = "stories"
 )
 
 // build compiles everything as make does, once for all tests.
@@ -71,7 +73,20 @@ func build(dir string) error {
 		if err := run(top, nil, "make", "BIN="+bin, bin+"/apps/studio.tar", bin+"/apps/panels.tar"); err != nil {
 			return err
 		}
+		if err := run(top, nil, "npm", "run", "stories"); err != nil {
+			return err
+		}
+		if err := os.CopyFS(filepath.Join(dir, storyDir), os.DirFS(filepath.Join(top, "build", "stories"))); err != nil {
+			return err
+		}
 		out, err := exec.Command("go", "run", "../../tools/packapp", "-flags", bin+"/apps").Output()
+		if err != nil {
+			return err
+		}
+		axe, err := os.ReadFile(filepath.Join(top, "node_modules", "axe-core", "axe.min.js"))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, axeFile), axe, 0o644)
+		}
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package window
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"image"
@@ -235,6 +236,8 @@ func (p *person) pick(path string) {
 	p.t.Helper()
 	w := p.d.Await("Choose a folder")
 	p.d.AwaitActive(w)
+	// It takes keys once it has painted.
+	p.still(w)
 	p.d.Key("Control+l")
 	p.d.Type(path)
 	p.d.Key("Return")
@@ -254,32 +257,60 @@ func (p *person) answer(fromRight int, shot string) {
 	p.t.Helper()
 	w := p.prompt()
 	p.d.AwaitActive(w)
-	tick := time.NewTicker(900 * time.Millisecond)
-	defer tick.Stop()
-	for tries := 0; ; tries++ {
-		<-tick.C
+	for tries := range 10 {
+		w = p.still(w)
 		if shot != "" && tries == 0 {
 			p.d.Shot(shot)
 		}
 		v := w.Visible()
 		p.d.Click(v.Max.X-fromRight, v.Max.Y-fromBottom)
-		gone := time.Now().Add(300 * time.Millisecond)
-		for time.Now().Before(gone) {
-			if _, ok := p.prompted(); !ok {
+		// Gone for longer than a window takes to come anew.
+		last := time.Now()
+		for began := last; time.Since(began) < time.Second; <-time.After(10 * time.Millisecond) {
+			if _, ok := p.prompted(); ok {
+				last = time.Now()
+			} else if time.Since(last) > 300*time.Millisecond {
 				return
 			}
-			<-time.After(10 * time.Millisecond)
-		}
-		if tries > 10 {
-			p.t.Fatal("the prompt cannot be answered")
 		}
 	}
+	p.t.Fatal("the prompt cannot be answered")
+}
+
+// still waits until a window has looked the same for longer than a prompt's
+// delay, which it shows.
+func (p *person) still(w desk.Window) desk.Window {
+	p.t.Helper()
+	const delay = 700 * time.Millisecond
+	var last []byte
+	since := time.Now()
+	until(p.t, "the window to stand still", func() bool {
+		// It may still be moved to its place.
+		for _, o := range p.d.Windows() {
+			if o.ID == w.ID {
+				w = o
+			}
+		}
+		im := p.d.Screen().SubImage(w.Visible().Intersect(p.d.Screen().Rect)).(*image.RGBA)
+		if desk.Colours(im, 20) < 20 {
+			since = time.Now()
+		}
+		var now []byte
+		for y := im.Rect.Min.Y; y < im.Rect.Max.Y; y++ {
+			now = append(now, im.Pix[im.PixOffset(im.Rect.Min.X, y):im.PixOffset(im.Rect.Max.X, y)]...)
+		}
+		if !bytes.Equal(now, last) {
+			last, since = now, time.Now()
+		}
+		return time.Since(since) > delay
+	})
+	return w
 }
 
 // prompted finds the window of a prompt.
 func (p *person) prompted() (desk.Window, bool) {
 	for _, w := range p.d.Windows() {
-		if w.Class == "bailey-prompt" {
+		if w.Class == "bailey-prompt" && w.Title != "" && !strings.Contains(w.Title, "Choose a folder") {
 			return w, true
 		}
 	}

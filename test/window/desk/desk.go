@@ -173,6 +173,14 @@ func (d *Desk) bus(o Options) {
 		d.t.Fatalf("the message bus does not start: %v\n%s", err, p.Words())
 	}
 	d.Bus = strings.TrimSpace(line)
+	// A busy machine has been seen to refuse the first who came.
+	d.Until("the message bus to take somebody", func() bool {
+		c, err := dbus.Connect(d.Bus)
+		if err != nil {
+			return false
+		}
+		return c.Close() == nil
+	})
 }
 
 // a11yLauncher owns org.a11y.Bus and starts the accessibility bus and its

@@ -318,3 +318,14 @@ func (s *Session) Inner() (width, height int) {
 	s.Do(&in, "return [innerWidth, innerHeight]")
 	return in[0], in[1]
 }
+
+// Axe runs the checks of accessibility of the given source of axe-core over the
+// page and returns what it finds. It leaves its own traces in the page.
+func (s *Session) Axe(source string) []string {
+	s.t.Helper()
+	must(s.t, s.do(http.MethodPost, "/execute/sync", map[string]any{"script": source + "\nreturn true;", "args": []any{}}, nil))
+	var found []string
+	s.Do(&found, `const r = await axe.run(document, {resultTypes: ["violations"]});
+return r.violations.map(v => v.id + " (" + v.impact + "): " + v.nodes.map(n => n.target.join(" ") + " " + (n.failureSummary || "").replace(/\s+/g, " ")).join("; "));`)
+	return found
+}
