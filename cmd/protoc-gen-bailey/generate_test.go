@@ -22,6 +22,11 @@ import (
 // run puts one or more descriptors, as text, through the plugin.
 func run(t *testing.T, files ...string) (map[string]string, error) {
 	t.Helper()
+	return runLang(t, "go", files...)
+}
+
+func runLang(t *testing.T, lang string, files ...string) (map[string]string, error) {
+	t.Helper()
 	request := &pluginpb.CodeGeneratorRequest{
 		Parameter: proto.String("module=example.test/m"),
 		ProtoFile: []*descriptorpb.FileDescriptorProto{
@@ -56,11 +61,15 @@ func run(t *testing.T, files ...string) (map[string]string, error) {
 		request.ProtoFile = append(request.ProtoFile, fd)
 		request.FileToGenerate = append(request.FileToGenerate, fd.GetName())
 	}
+	if lang != "go" {
+		// Names of files of other languages have nothing to do with Go's modules.
+		request.Parameter = nil
+	}
 	plugin, err := protogen.Options{}.New(request)
 	if err != nil {
 		t.Fatalf("the fixture is refused before the generator sees it: %v", err)
 	}
-	if err := generate(plugin, "go"); err != nil {
+	if err := generate(plugin, lang); err != nil {
 		return nil, err
 	}
 	response := plugin.Response()
@@ -69,6 +78,10 @@ func run(t *testing.T, files ...string) (map[string]string, error) {
 	}
 	out := map[string]string{}
 	for _, f := range response.File {
+		if lang != "go" {
+			out[f.GetName()] = f.GetContent()
+			continue
+		}
 		if _, err := parser.ParseFile(token.NewFileSet(), f.GetName(), f.GetContent(), 0); err != nil {
 			t.Fatal(err)
 		}

@@ -2,7 +2,7 @@
 import "@bailey/ui/theme.css";
 import { DecidedBy, KindNumber, State, surface } from "@bailey/sdk/panel";
 import { BaileyError, methods, MockCore } from "@bailey/sdk/mock";
-import { mount, tick } from "svelte";
+import { mount, tick, unmount } from "svelte";
 import { Panel } from "../panel.svelte.js";
 import App from "../views/App.svelte";
 
@@ -37,20 +37,22 @@ const list: readonly Record<string, unknown>[] = [
   { kind: "task-end", ...who, code: "ok", detail_erased: true },
 ];
 
-const query = new URLSearchParams(location.search);
-const name = query.get("story") ?? "permissions";
 const names = ["permissions", "permissions-none", "permissions-revoked", "activity", "activity-denied", "activity-none", "activity-damaged", "activity-details", "failed", "lost"];
 const root = document.documentElement;
-root.dir = query.get("dir") ?? "";
-if (!names.includes(name)) {
-  root.dataset["stories"] = names.join(" ");
-  root.dataset["ready"] = "list";
-} else {
-  const violations: string[] = [];
-  document.addEventListener("securitypolicyviolation", (e) => {
-    violations.push(`${e.violatedDirective} ${e.blockedURI}`);
-    root.dataset["violations"] = violations.join("; ");
-  });
+root.dataset["stories"] = names.join(" ");
+let shown: ReturnType<typeof mount> | undefined;
+let before: Panel | undefined;
+
+/** Shows a story, in place of the one before. A test calls it, or the address names one. */
+async function show(search: string): Promise<void> {
+  const query = new URLSearchParams(search);
+  const name = query.get("story") ?? "permissions";
+  if (!names.includes(name)) throw new Error(`no story is called ${name}`);
+  if (shown) await unmount(shown);
+  // What is lost asks no more.
+  if (before) before.lost = true;
+  delete root.dataset["ready"];
+  root.dir = query.get("dir") ?? "";
   const none = name.endsWith("-none");
   const theme = query.get("theme");
   const settings = { scheme: theme === "dark" ? surface.Scheme.DARK : theme === "light" ? surface.Scheme.LIGHT : surface.Scheme.UNSPECIFIED, textScale: Number(query.get("scale") ?? "1000"), highContrast: query.get("contrast") === "high", reducedMotion: query.get("motion") === "reduced", language: query.get("language") ?? "en" };
@@ -74,8 +76,9 @@ if (!names.includes(name)) {
     })
     .on(methods.AuditServiceVerify, () => (name === "activity-damaged" ? { ok: false, size: 17n, root: new Uint8Array(32), firstBad: 12n, reason: "record 12 has another hash than the checkpoint behind it says" } : { ok: true, size: BigInt(none ? 0 : list.length), root: new Uint8Array(32).fill(0xab) }));
   const panel = new Panel(mock);
+  before = panel;
   panel.view = name.startsWith("activity") ? "activity" : "permissions";
-  mount(App, { target: document.getElementById("app")!, props: { panel } });
+  shown = mount(App, { target: document.getElementById("app")!, props: { panel } });
   await panel.start();
   if (name === "permissions-revoked") await panel.revoke(panel.rows[0]!.grant);
   if (name === "activity-denied") panel.group = "denied";
@@ -84,3 +87,6 @@ if (!names.includes(name)) {
   await new Promise((r) => setTimeout(r, 120));
   root.dataset["ready"] = name;
 }
+
+(globalThis as { story?: typeof show }).story = show;
+await show(location.search);

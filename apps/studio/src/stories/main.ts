@@ -5,7 +5,7 @@
 import "@bailey/ui/theme.css";
 import "@bailey/ui/prose.css";
 import { State, surface } from "@bailey/sdk/app";
-import { mount, tick } from "svelte";
+import { mount, tick, unmount } from "svelte";
 import { Studio } from "../state/studio.svelte.js";
 import App from "../views/App.svelte";
 import { bench } from "./bench.js";
@@ -75,19 +75,18 @@ const stories: Readonly<Record<string, Story>> = {
   "bench": { world: { turns: 2000, tokensPerSecond: 1000 }, play: bench },
 };
 
-const query = new URLSearchParams(location.search);
-const name = query.get("story") ?? "home";
-const story = stories[name];
 const root = document.documentElement;
-if (!story) {
-  root.dataset["stories"] = Object.keys(stories).join(" ");
-  root.dataset["ready"] = "list";
-} else {
-  const violations: string[] = [];
-  document.addEventListener("securitypolicyviolation", (e) => {
-    violations.push(`${e.violatedDirective} ${e.blockedURI}`);
-    root.dataset["violations"] = violations.join("; ");
-  });
+root.dataset["stories"] = Object.keys(stories).join(" ");
+let shown: ReturnType<typeof mount> | undefined;
+
+/** Shows a story, in place of the one before. A test calls it, or the address names one. */
+async function show(search: string): Promise<void> {
+  const query = new URLSearchParams(search);
+  const name = query.get("story") ?? "home";
+  const story = stories[name];
+  if (!story) throw new Error(`no story is called ${name}`);
+  if (shown) await unmount(shown);
+  delete root.dataset["ready"];
   root.dir = query.get("dir") ?? "";
   const events = new Events();
   const world: World = {
@@ -106,10 +105,13 @@ if (!story) {
     ...story.world,
   };
   const studio = new Studio(mockCore(world, events));
-  mount(App, { target: document.getElementById("app")!, props: { studio } });
+  shown = mount(App, { target: document.getElementById("app")!, props: { studio } });
   await studio.start();
   await story.play?.(studio, events);
   await tick();
   await new Promise((r) => setTimeout(r, 120));
   root.dataset["ready"] = name;
 }
+
+(globalThis as { story?: typeof show }).story = show;
+await show(location.search);
