@@ -46,6 +46,10 @@ func Dir() string { return shared.dir }
 // Runner is what runs at a desk: *testing.M, or the benchmark of windows.
 type Runner interface{ Run() int }
 
+// Again reports whether this process is one that Main has started: what comes
+// before Main has been done.
+func Again() bool { return os.Getenv(stepVar) != "" }
+
 // Main runs a package's tests as an ordinary user, after build has put what
 // they need into a directory that this user can read. build runs as who started
 // the tests, in the package's directory.
