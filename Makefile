@@ -140,6 +140,13 @@ FUZZTIME ?= 5m
 soak: go ## fuzz every parser and boundary, FUZZTIME (5m) each
 	@grep -rE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' cmd internal | sed -E 's|^(.*)/[^/]*:func (Fuzz[A-Za-z0-9_]+).*|\1 \2|' | while read -r d f; do echo "soak: $$d $$f"; $(GO) test "./$$d" -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) || exit 1; done
 
+# Studio's story again and again for SOAK: an abort ends it, and a tree that grows.
+SOAK ?= 60m
+.PHONY: soak-window
+soak-window: go ## repeat Studio's story in a real window for SOAK (60m); bench/data has how it grows
+	@mkdir -p bench/data && install -m 666 /dev/null bench/data/soak-window-$(DAY).jsonl
+	SOAK=$(SOAK) SOAK_DATA=$(CURDIR)/bench/data/soak-window-$(DAY).jsonl $(GO) test ./test/window -run '^TestSoak$$' -count=1 -timeout 0 -v; r=$$?; chmod 644 bench/data/soak-window-$(DAY).jsonl; exit $$r
+
 # bench is a module of its own, so that no peer stands in Bailey's go.mod.
 DAY = $(shell date +%F)
 .PHONY: bench
