@@ -45,8 +45,8 @@ void view_zoom(double scale, bool dark);
 /* Frames that are the page's. */
 void view_response(uint64_t id, uint8_t *payload, size_t n, int fd);
 void view_reply(uint64_t id, const uint8_t *payload, size_t n);
-/* Ends everything of the page: nothing of it may be on the way any more. */
-void view_stop(void);
+/* The page is taken out of the window for good: its process ends with it. */
+void view_end(void);
 
 /* main.c: the window. */
 

@@ -15,7 +15,8 @@
 
 static GMainLoop *loop;
 static GtkWindow *window;
-static bool german, shown_ready, core_gone;
+static bool german, shown_ready, core_gone, speaks;
+static double text_scale = 1;
 
 /* What the window says itself: only what the core cannot, because it is gone, or
  * the page cannot. */
@@ -55,8 +56,17 @@ static GtkWidget *label(enum text t, const char *class)
 	return l;
 }
 
+/* Of our own texts alone: a page is zoomed as a whole. */
+static void scale_text(void)
+{
+	g_object_set(gtk_settings_get_default(), "gtk-xft-dpi", (int)(96 * 1024 * text_scale), NULL);
+}
+
 static void say(enum text heading, enum text more)
 {
+	speaks = true;
+	view_end();
+	scale_text();
 	GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 18);
 	gtk_widget_set_valign(box, GTK_ALIGN_CENTER);
 	gtk_widget_set_halign(box, GTK_ALIGN_CENTER);
@@ -102,11 +112,14 @@ static void use_desktop(const char *const fields[SETTINGS_FIELDS])
 {
 	double scale = atoi(fields[1]) / 1000.0;
 	bool dark = strcmp(fields[0], "dark") == 0;
-	/* GTK knows high contrast by these names; WebKit 2.50 does not know it. */
-	const char *theme = strcmp(fields[2], "high") != 0 ? "Default" : dark ? "HighContrastInverse" : "HighContrast";
+	/* GTK knows high contrast by this name; WebKit 2.50 does not know it. */
+	const char *theme = strcmp(fields[2], "high") == 0 ? "HighContrast" : "Default";
 	g_object_set(gtk_settings_get_default(), "gtk-application-prefer-dark-theme", dark, "gtk-theme-name", theme,
 		"gtk-enable-animations", strcmp(fields[3], "reduced") != 0, NULL);
-	view_zoom(scale >= 0.5 && scale <= 3.0 ? scale : 1.0, dark);
+	text_scale = scale >= 0.5 && scale <= 3.0 ? scale : 1.0;
+	view_zoom(text_scale, dark);
+	if (speaks)
+		scale_text();
 }
 
 static void on_frame(const struct frame *f, uint8_t *payload, int fd)
@@ -145,7 +158,6 @@ static void on_core_gone(void)
 		quit();
 		return;
 	}
-	view_stop();
 	say(TEXT_GONE, TEXT_GONE_MORE);
 	g_timeout_add_seconds(GONE_AFTER, on_time, NULL);
 }

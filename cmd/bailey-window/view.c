@@ -273,7 +273,7 @@ void view_response(uint64_t id, uint8_t *payload, size_t n, int fd)
 	g_object_unref(r);
 }
 
-void view_stop(void)
+static void view_stop(void)
 {
 	secret[0] = 0;
 	g_hash_table_remove_all(calls);
@@ -413,10 +413,26 @@ static void on_load(WebKitWebView *v, WebKitLoadEvent event, gpointer data)
 	}
 }
 
+void view_end(void)
+{
+	view_stop();
+	view = NULL;
+}
+
 void view_load(void)
 {
+	if (view == NULL)
+		return;
 	opening = true;
 	webkit_web_view_load_uri(view, document);
+}
+
+/* Not from within the report of the end. */
+static gboolean give_up(gpointer data)
+{
+	(void)data;
+	window_says_crashed();
+	return G_SOURCE_REMOVE;
 }
 
 static gboolean load_again(gpointer data)
@@ -436,11 +452,10 @@ static void on_crash(WebKitWebView *v, WebKitWebProcessTerminationReason reason,
 	link_send(FRAME_CRASHED, 0, word, strlen(word));
 	gint64 now = g_get_monotonic_time(), *slot = &crashes[crash++ % RELOADS_MAX];
 	if (*slot != 0 && now - *slot < RELOADS_WINDOW) {
-		window_says_crashed();
+		g_idle_add(give_up, NULL);
 		return;
 	}
 	*slot = now;
-	/* Not from within the report of the end. */
 	g_idle_add(load_again, NULL);
 }
 
@@ -461,6 +476,8 @@ static gboolean on_drop(GtkDropTarget *t, const GValue *value, double x, double 
 
 void view_zoom(double scale, bool dark)
 {
+	if (view == NULL)
+		return;
 	/* What is seen until the page has a colour of its own. */
 	GdkRGBA ground = dark ? (GdkRGBA){0.11f, 0.11f, 0.12f, 1} : (GdkRGBA){1, 1, 1, 1};
 	webkit_web_view_set_background_color(view, &ground);

@@ -249,6 +249,8 @@ func (c *core) wait(what string, match func(frame) bool) frame {
 	c.t.Helper()
 	end := time.NewTimer(patience)
 	defer end.Stop()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
 	for {
 		for _, f := range c.frames() {
 			if match(f) {
@@ -257,6 +259,7 @@ func (c *core) wait(what string, match func(frame) bool) frame {
 		}
 		select {
 		case <-c.news:
+		case <-tick.C:
 		case <-c.over:
 			c.t.Fatalf("the window ended while waiting for %s", what)
 		case <-end.C:

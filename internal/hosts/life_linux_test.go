@@ -92,6 +92,14 @@ func TestCrash(t *testing.T) {
 	// The window is alive, and answers.
 	c.send(frameSettings, 0, "dark\x002000\x00high\x00reduced", nil)
 	shoot(t, d.X11, "crashed")
+	// None of it brings the page back, which ended for good.
+	c.send(frameReload, 0, "", nil)
+	c.send(frameReply, 1, "", nil)
+	c.send(frameRaise, 0, "", nil)
+	c.until("the page's process to be gone", func([]frame) bool {
+		tree, err := readTree(c.pid)
+		return err == nil && !slices.ContainsFunc(tree, func(p process) bool { return p.program == webProcess })
+	})
 	if n := count(c.frames(), kindOf(frameDocument)); n != 4 {
 		t.Errorf("%d documents", n)
 	}
