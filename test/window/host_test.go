@@ -76,8 +76,8 @@ type hostOptions struct {
 	app    string
 	// unguarded serves pages without any policy, as if a page had got around it.
 	unguarded bool
-	// mute answers no call.
-	mute bool
+	// stream writes the body of /stream, until writing fails.
+	stream func(w *os.File)
 }
 
 // showHost starts a window with a page.
@@ -149,8 +149,10 @@ func (h *host) read(o hostOptions) {
 		h.events = append(h.events, e)
 		h.mu.Unlock()
 		switch {
-		case e.kind == fromCall && !o.mute:
+		case e.kind == fromCall:
 			h.send(toReply, e.id, nil, "ok:"+e.payload[:min(len(e.payload), 64)])
+		case e.kind == fromRequest && o.stream != nil && e.payload == "/stream":
+			h.stream(e.id, o.stream)
 		case e.kind == fromRequest:
 			h.answer(e)
 		case e.kind == fromClosed:
@@ -160,6 +162,20 @@ func (h *host) read(o hostOptions) {
 	h.mu.Lock()
 	h.gone = true
 	h.mu.Unlock()
+}
+
+// stream answers with a pipe that is written to.
+func (h *host) stream(id uint64, write func(w *os.File)) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return
+	}
+	defer r.Close()
+	go func() {
+		defer w.Close()
+		write(w)
+	}()
+	h.send(toResponse, id, r, string(binary.LittleEndian.AppendUint16(nil, 200))+"Content-Type: application/octet-stream\n")
 }
 
 // answer serves a file of the site.

@@ -270,8 +270,21 @@ const e = all.find(e => called(e) === name) || all.find(e => called(e).startsWit
 // narrows down what is looked at.
 func (s *Session) Place(css, name string) (Rect, error) {
 	var r *Rect
-	err := s.Try(&r, named+`if (!e) return null; e.scrollIntoView({block: 'nearest', inline: 'nearest', behavior: 'instant'});
-const r = e.getBoundingClientRect(); return {X: r.x, Y: r.y, W: r.width, H: r.height};`, css, name)
+	// Where it stands still, and nothing lies over it.
+	err := s.Try(&r, named+`if (!e) return null;
+e.scrollIntoView({block: 'nearest', inline: 'nearest', behavior: 'instant'});
+const painted = () => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+let r = e.getBoundingClientRect();
+for (let i = 0; i < 50; i++) {
+  await painted();
+  const now = e.getBoundingClientRect();
+  if (now.x === r.x && now.y === r.y) {
+    const top = document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2);
+    return top && (e.contains(top) || top.contains(e) || top.closest("label")?.contains(e)) ? {X: r.x, Y: r.y, W: r.width, H: r.height} : null;
+  }
+  r = now;
+}
+return null;`, css, name)
 	if err == nil && r == nil {
 		err = fmt.Errorf("no %s %q in the page", css, name)
 	}
