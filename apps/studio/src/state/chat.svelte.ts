@@ -20,6 +20,25 @@ export interface Turn {
 
 export type Stage = "idle" | "loading" | "reading" | "writing";
 
+/** What a call takes: bytes of all messages, with room for what stands around each, and their number. */
+const saidMost = 640_000;
+const messagesMost = 4096;
+
+const utf8 = new TextEncoder();
+
+/** The newest turns that one call can carry, and how many were left out. */
+function newest(turns: readonly Turn[]): { messages: { speaker: engine.Speaker; text: string }[]; left: number } {
+  let bytes = 0;
+  let from = turns.length;
+  while (from > 0 && turns.length - from < messagesMost) {
+    bytes += utf8.encode(turns[from - 1]!.text).length + 16;
+    // The one that is to be answered goes in any case: the core says if it is too long.
+    if (bytes > saidMost && from < turns.length) break;
+    from--;
+  }
+  return { messages: turns.slice(from).map((t) => ({ speaker: t.who === "you" ? engine.Speaker.USER : engine.Speaker.ASSISTANT, text: t.text })), left: from };
+}
+
 /** An answer that is being written is kept this often, so that a crash loses little. */
 const keepMs = 2000;
 
@@ -40,6 +59,7 @@ export class Chat {
   readonly #core: Core;
   #abort: AbortController | undefined;
   #why: Ending = "stopped";
+  #keeping: Promise<void> = Promise.resolve();
 
   constructor(core: Core, model: string, id = "") {
     this.#core = core;
@@ -150,7 +170,8 @@ export class Chat {
     let rate: Rate | undefined;
     let kept = began;
     try {
-      const messages = this.turns.map((t) => ({ speaker: t.who === "you" ? engine.Speaker.USER : engine.Speaker.ASSISTANT, text: t.text }));
+      const { messages, left } = newest(this.turns);
+      this.dropped = left;
       for await (const { event } of engineGenerate(this.#core, grant, { messages, overflow: engine.Overflow.DROP_OLDEST }, { signal: abort.signal })) {
         switch (event.case) {
           case "reading":
@@ -159,7 +180,7 @@ export class Chat {
             break;
           case "prompt":
             this.stage = "writing";
-            this.dropped = event.value.dropped;
+            this.dropped = left + event.value.dropped;
             break;
           case "piece":
             this.stage = "writing";
@@ -169,7 +190,7 @@ export class Chat {
             if (performance.now() - kept > keepMs) {
               kept = performance.now();
               // Not waited for: the answer goes on, and the next one replaces it.
-              void this.#keep({ number, who: "model", text: live.text, ending: "" }, true).catch(() => {});
+              this.#keeping = this.#keeping.then(() => this.#keep({ number, who: "model", text: live.text, ending: "" }, true)).catch(() => {});
             }
             break;
           case "done": {
@@ -193,6 +214,8 @@ export class Chat {
       const turn: Turn = { number, who: "model", text: live.text, ending, ...(rate ? { rate } : {}) };
       this.turns = [...this.turns, turn];
       try {
+        // Behind what is still on its way, which would put the unfinished text back.
+        await this.#keeping;
         await this.#keep(turn, ending !== "" && ending !== "length");
       } catch (e) {
         this.error ??= asError(e);

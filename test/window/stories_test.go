@@ -1,0 +1,78 @@
+package window
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/bailey-run/bailey/test/window/desk"
+	"github.com/bailey-run/bailey/test/window/driver"
+)
+
+// TestStories shows every view of Studio and of the panels in a real window, with
+// a core that lives in the page: also those that a whole story does not come by,
+// such as damage, refusals and a conversation of 2,000 messages. The policy refuses
+// nothing, axe finds nothing, nothing is wider than the window.
+func TestStories(t *testing.T) {
+	desk.Need(t)
+	axe, err := os.ReadFile(filepath.Join(desk.Dir(), axeFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skip("npm is missing: install Node 20.19 or later")
+	}
+	must(t, err)
+	// The short run has the half that is likeliest to go wrong.
+	looks := []string{"theme=dark&scale=1500&dir=rtl&language=de"}
+	if !testing.Short() {
+		looks = append(looks, "theme=light", "theme=dark&contrast=high&language=de", "theme=light&scale=2000")
+	}
+	for _, app := range []string{"studio", "panels"} {
+		for _, look := range looks {
+			t.Run(app+" "+look, func(t *testing.T) {
+				d := desk.Start(t, desk.Options{Width: 1024, Height: 768})
+				h := showHost(t, d, stories(t, app), hostOptions{driven: true})
+				s := driver.Attach(t, desk.Dir(), h.proc.PID())
+				s.Await("the stories", "document.documentElement.dataset.ready")
+				var names []string
+				s.Do(&names, `window.refused = []; addEventListener("securitypolicyviolation", e => refused.push(e.violatedDirective + " " + e.blockedURI));
+return document.documentElement.dataset.stories.split(" ").filter(n => n !== "bench")`)
+				if len(names) < 10 {
+					t.Fatalf("there are few stories: %q", names)
+				}
+				for _, name := range names {
+					s.Do(nil, "await story(args[0])", "?story="+name+"&"+look)
+					var faults []string
+					s.Do(&faults, `const out = window.refused.splice(0).map(r => "the policy refused " + r);
+if (document.documentElement.scrollWidth > innerWidth) out.push("the page is " + document.documentElement.scrollWidth + " wide in " + innerWidth);
+for (const e of document.querySelectorAll("button, h1, h2, h3, p, li, summary, label")) {
+  const c = getComputedStyle(e);
+  if (e.clientWidth > 1 && e.scrollWidth > e.clientWidth + 1 && c.overflowX === "visible" && c.display !== "inline") out.push("too wide: " + e.tagName + " " + e.innerText.slice(0, 60));
+}
+return out`)
+					for _, f := range append(faults, s.Axe(string(axe))...) {
+						t.Errorf("%s: %s", name, f)
+					}
+					// What axe itself does against the policy is not the page's.
+					s.Do(nil, "window.refused.length = 0")
+					d.Shot(fmt.Sprintf("story-%s-%s-%s", app, name, strings.NewReplacer("&", "-", "=", "").Replace(look)))
+				}
+			})
+		}
+	}
+}
+
+// stories is the site of an app's stories.
+func stories(t *testing.T, app string) site {
+	t.Helper()
+	s := site{}
+	dir := filepath.Join(desk.Dir(), storyDir, app)
+	for at, file := range map[string]string{"/index.html": "stories.html", "/stories.js": "stories.js", "/stories.css": "stories.css"} {
+		b, err := os.ReadFile(filepath.Join(dir, file))
+		must(t, err)
+		s[at] = string(b)
+	}
+	return s
+}
