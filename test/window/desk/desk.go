@@ -223,6 +223,24 @@ func (d *Desk) manager() {
 		}
 		return len(d.property(d.root, "_NET_SUPPORTING_WM_CHECK")) > 0
 	})
+	d.managed()
+}
+
+// managed waits until the window manager takes windows. openbox says that it is
+// there before it does, and loses what is mapped in between: one first window in
+// 15, on a busy machine.
+func (d *Desk) managed() {
+	d.t.Helper()
+	first, err := xproto.NewWindowId(d.X)
+	must(d.t, err)
+	screen := xproto.Setup(d.X).DefaultScreen(d.X)
+	must(d.t, xproto.CreateWindowChecked(d.X, screen.RootDepth, first, d.root, 0, 0, 20, 20, 0, xproto.WindowClassInputOutput, screen.RootVisual, 0, nil).Check())
+	d.Until("the window manager to take a window", func() bool {
+		_ = xproto.MapWindowChecked(d.X, first).Check()
+		return len(d.Windows()) > 0
+	})
+	must(d.t, xproto.DestroyWindowChecked(d.X, first).Check())
+	d.Until("the window manager to let it go", func() bool { return len(d.Windows()) == 0 })
 }
 
 // Env is the environment of a program that a person starts at this desk.
