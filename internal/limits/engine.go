@@ -170,6 +170,10 @@ const (
 	// bytes and lines: the reason of a failure stands in the last few.
 	EngineLogLine  = 512
 	EngineLogLines = 32
+	// EngineGraphicsTries is how often a model is loaded with fewer layers on the
+	// graphics device, when it took more memory than was reckoned: the second is
+	// reckoned from what the first took, the third is for an odd last layer.
+	EngineGraphicsTries = 3
 	// ExtractiveSentences is how many sentences the engine without weights says.
 	ExtractiveSentences = 3
 	// ExtractiveDimension is how many numbers its vectors have: few words of a

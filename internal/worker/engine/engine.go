@@ -50,7 +50,9 @@ type Options struct {
 	// Threads; 0 = the default of the machine: physical cores less one, at least
 	// one, of those that the process may use.
 	Threads int
-	// VRAM that may be used, bytes; 0 = no graphics device.
+	// VRAM that may be used, bytes; 0 = no graphics device. Where there is no
+	// device, or the model does not go there, the processor serves and
+	// Info.Graphics says why.
 	VRAM uint64
 }
 
@@ -67,6 +69,20 @@ type Info struct {
 	BOS, EOS string
 	// AddBOS says that the model wants BOS in front of a prompt.
 	AddBOS bool
+	// Graphics is what of it is on a graphics device.
+	Graphics Graphics
+}
+
+// Graphics is the part of a model that a graphics device holds.
+type Graphics struct {
+	// Device by the name that its driver gives it; empty = the processor has all.
+	Device string
+	// Layers of the model that are there.
+	Layers int
+	// VRAM that they, their cache and their scratch memory take, bytes.
+	VRAM uint64
+	// Refused says why the processor has all although Options.VRAM was given.
+	Refused error
 }
 
 // Sampling says how the next token is chosen; all fields are meant as they are.

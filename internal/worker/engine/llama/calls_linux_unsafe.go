@@ -29,6 +29,10 @@ type calls struct {
 	backendLoad func(path string) uintptr
 	poolNew     func(p *poolParams) uintptr
 	poolFree    func(pool uintptr)
+	deviceCount func(registry uintptr) uintptr
+	deviceGet   func(registry, i uintptr) uintptr
+	deviceName  func(device uintptr) string
+	deviceSays  func(device uintptr) string
 
 	// libllama.
 	version        func() string
@@ -41,6 +45,7 @@ type calls struct {
 	modelVocab     func(model uintptr) uintptr
 	modelContext   func(model uintptr) int32
 	modelLayers    func(model uintptr) int32
+	modelSize      func(model uintptr) uint64
 	modelWidth     func(model uintptr) int32
 	modelHasEnc    func(model uintptr) bool
 	modelMeta      func(model uintptr, key string, buf *byte, size uintptr) int32
@@ -97,7 +102,11 @@ func (c *calls) libc() []symbol {
 }
 
 func (c *calls) base() []symbol {
-	return []symbol{{"ggml_threadpool_params_init", &c.poolInit}, {"ggml_log_set", &c.ggmlLog}}
+	return []symbol{
+		{"ggml_threadpool_params_init", &c.poolInit}, {"ggml_log_set", &c.ggmlLog},
+		{"ggml_backend_reg_dev_count", &c.deviceCount}, {"ggml_backend_reg_dev_get", &c.deviceGet},
+		{"ggml_backend_dev_name", &c.deviceName}, {"ggml_backend_dev_description", &c.deviceSays},
+	}
 }
 
 func (c *calls) ggml() []symbol { return []symbol{{"ggml_backend_load", &c.backendLoad}} }
@@ -118,6 +127,7 @@ func (c *calls) llama() []symbol {
 		{"llama_model_get_vocab", &c.modelVocab},
 		{"llama_model_n_ctx_train", &c.modelContext},
 		{"llama_model_n_layer", &c.modelLayers},
+		{"llama_model_size", &c.modelSize},
 		{"llama_model_n_embd_out", &c.modelWidth},
 		{"llama_model_has_encoder", &c.modelHasEnc},
 		{"llama_model_meta_val_str", &c.modelMeta},

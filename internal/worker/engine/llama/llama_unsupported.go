@@ -22,6 +22,9 @@ func (*Library) Name() string { return "llama.cpp v" + Version }
 // Variant is empty.
 func (*Library) Variant() string { return "" }
 
+// OpenGraphics refuses.
+func (*Library) OpenGraphics(string) error { return errs.New(errs.NotSupported, "llama.open-graphics") }
+
 // Load refuses.
 func (*Library) Load(_ context.Context, f *os.File, _ engine.Options, _ func(float32)) (engine.Model, error) {
 	f.Close()

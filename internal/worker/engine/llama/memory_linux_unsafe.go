@@ -123,3 +123,11 @@ func (k *choices) chosen() (int32, bool) {
 }
 
 func (k *choices) free() { k.c.free(k.at) }
+
+// devices is a list of devices as C has it, with a null behind the last; 0 is
+// none. It belongs to C's memory, and is never given back.
+func devices(c *calls, device uintptr) uintptr {
+	at := c.calloc(2, unsafe.Sizeof(device))
+	*(*uintptr)(at) = device
+	return uintptr(at)
+}

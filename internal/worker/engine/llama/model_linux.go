@@ -260,7 +260,7 @@ func (m *model) bytes(t engine.Token) []byte {
 
 // Stats are counted since the load.
 func (m *model) Stats() engine.Stats {
-	s := engine.Stats{PromptTokens: m.prompt.Load(), OutputTokens: m.output.Load()}
+	s := engine.Stats{PromptTokens: m.prompt.Load(), OutputTokens: m.output.Load(), VRAM: m.info.Graphics.VRAM}
 	if m.writer != nil {
 		s.Running, s.Waiting = m.writer.load()
 	}

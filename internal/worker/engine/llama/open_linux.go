@@ -3,6 +3,7 @@ package llama
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,6 +31,9 @@ type Library struct {
 	c       *calls
 	variant string
 	log     *journal
+	// none is a list of no device, with which the processor has all.
+	none     uintptr
+	graphics graphics
 
 	// load is held while a model is loaded, since log and progress tell no model
 	// from another.
@@ -73,6 +77,8 @@ func Open(dir string) (*Library, error) {
 		return nil, err
 	}
 	c.backendInit()
+	l.none = devices(c, 0)
+	l.graphics.refused = errs.New(errs.NotSupported, "llama.open").With("this engine was started without a graphics device")
 	l.onStep = purego.NewCallback(func(fraction float32, _ uintptr) bool { return l.progress(fraction) })
 	return l, nil
 }
@@ -138,14 +144,38 @@ func (l *Library) Load(ctx context.Context, f *os.File, o engine.Options, progre
 	defer f.Close()
 	l.load.Lock()
 	defer l.load.Unlock()
-	l.log.reset()
-	// The library's stream is closed with its own descriptor, f with f's.
-	file := uintptr(0)
-	if fd := l.c.dup(int32(f.Fd())); fd >= 0 {
-		file = l.c.fdopen(fd, "rb")
+	m, refused, err := l.onDevice(ctx, f, o, progress)
+	if err != nil {
+		return nil, err
 	}
-	if file == 0 {
-		return nil, errs.New(errs.Internal, "llama.load").With("the model's descriptor cannot be used")
+	if m == nil {
+		if m, err = l.attempt(ctx, f, o, 0, progress); err != nil {
+			return nil, err
+		}
+		m.info.Graphics.Refused = refused
+	}
+	return m, nil
+}
+
+// stream opens what C reads a file by. It is closed with a descriptor of its
+// own, f with f's; they share a place in the file, which is its start now.
+func (l *Library) stream(f *os.File) (uintptr, error) {
+	if _, err := f.Seek(0, io.SeekStart); err == nil {
+		if fd := l.c.dup(int32(f.Fd())); fd >= 0 {
+			if s := l.c.fdopen(fd, "rb"); s != 0 {
+				return s, nil
+			}
+		}
+	}
+	return 0, errs.New(errs.Internal, "llama.load").With("the model's descriptor cannot be used")
+}
+
+// attempt loads a model with so many of its layers on the device.
+func (l *Library) attempt(ctx context.Context, f *os.File, o engine.Options, layers int, progress func(float32)) (*model, error) {
+	l.log.reset()
+	file, err := l.stream(f)
+	if err != nil {
+		return nil, err
 	}
 	defer l.c.fclose(file)
 	l.progress = func(fraction float32) bool {
@@ -155,7 +185,11 @@ func (l *Library) Load(ctx context.Context, f *os.File, o engine.Options, progre
 		return ctx.Err() == nil
 	}
 	p := l.c.modelDefaults()
-	p.gpuLayers = 0
+	p.gpuLayers, p.devices = 0, l.none
+	if layers > 0 {
+		l.log.watch(l.graphics.name)
+		p.gpuLayers, p.devices = int32(layers), l.graphics.list
+	}
 	p.progress = l.onStep
 	m := &model{lib: l, c: l.c, h: l.c.modelLoad(file, p)}
 	if m.h == 0 {
@@ -167,6 +201,9 @@ func (l *Library) Load(ctx context.Context, f *os.File, o engine.Options, progre
 	if err := m.start(o); err != nil {
 		m.Close()
 		return nil, err
+	}
+	if layers > 0 {
+		m.info.Graphics = engine.Graphics{Device: l.graphics.says, Layers: layers, VRAM: l.log.taken()}
 	}
 	return m, nil
 }

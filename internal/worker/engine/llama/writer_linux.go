@@ -89,6 +89,9 @@ func (m *model) startWriter() error {
 	p.batch, p.ubatch = limits.EngineBatch, limits.EngineBatch
 	p.seqs = uint32(n)
 	p.outputs = uint32(n)
+	// Or layers that the processor has would be copied to the device for each
+	// long prompt, beside what was counted.
+	p.opOffload = 0
 	s, err := m.space(p, m.info.Threads)
 	if err != nil {
 		return err
