@@ -2,6 +2,7 @@ package window
 
 import (
 	"fmt"
+	"image"
 	"os"
 	"slices"
 	"strings"
@@ -73,6 +74,11 @@ func TestCoreKilled(t *testing.T) {
 	d := desk.Start(t, desk.Options{})
 	p, g := reading(t, d)
 	workers := p.workers()
+	w, err := d.Find("Bailey Studio")
+	must(t, err)
+	// The middle of the page's left edge, which its text never covers.
+	at := image.Pt(w.Visible().Min.X+8, w.Visible().Min.Y+w.Visible().Dy()/2)
+	page := d.Screen().At(at.X, at.Y)
 	began := time.Now()
 	must(t, syscall.Kill(p.core(), syscall.SIGKILL))
 	until(t, "the workers to be gone", func() bool {
@@ -89,11 +95,12 @@ func TestCoreKilled(t *testing.T) {
 	if !proc.Alive(g.pid) {
 		t.Fatal("the window is gone without a word")
 	}
-	until(t, "the window to say so", func() bool { return desk.Colours(d.Screen(), 3) == 3 })
+	until(t, "the window to say so", func() bool {
+		now := d.Screen()
+		return now.At(at.X, at.Y) != page && desk.Colours(now, 20) == 20
+	})
 	d.Shot("core-gone")
-	if w, err := d.Find("Bailey Studio"); err == nil {
-		d.Close(w)
-	}
+	d.Close(w)
 	until(t, "the window to end", func() bool { return !proc.Alive(g.pid) })
 }
 
