@@ -28,6 +28,14 @@ type Row struct {
 	Ratio     float64 `json:"ratio,omitempty"`
 	// Target is what the value has to reach: "<= 15", ">= 0.9 of the peer".
 	Target string `json:"target,omitempty"`
+	// Met says whether it is reached, where the program that measured knows.
+	Met *bool `json:"met,omitempty"`
+}
+
+// Judged notes whether the row reaches its target.
+func (r Row) Judged(met bool) Row {
+	r.Met = &met
+	return r
 }
 
 // Beside gives the row a peer.
@@ -56,6 +64,9 @@ func (r Row) String() string {
 	s := fmt.Sprintf("%-64s %9.4g %s", r.Name, r.Value, r.Unit)
 	if r.Target != "" {
 		s += " (" + r.Target + ")"
+	}
+	if r.Met != nil && !*r.Met {
+		s += " NOT MET"
 	}
 	if r.Peer != "" {
 		s += fmt.Sprintf("   %s %.4g, ratio %.3g", r.Peer, r.PeerValue, r.Ratio)
