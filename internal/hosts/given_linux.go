@@ -99,6 +99,7 @@ func give(spec workerspec.Spec, o Options) (_ *given, err error) {
 			return nil, none(nil, "the display is not on this machine")
 		}
 		g.env("GDK_BACKEND", "x11")
+		g.KeepName = true
 		g.env("DISPLAY", ":"+m[1]+m[2])
 		if err := g.add(workerspec.X11Target+m[1], x11Sockets+m[1]); err != nil {
 			return nil, none(err, "the X server's socket is not there")

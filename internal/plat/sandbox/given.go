@@ -16,7 +16,7 @@ import (
 func (c Config) checkGiven() error {
 	s := c.Spec.Surroundings
 	if s == nil {
-		if len(c.Given.Env)+len(c.Given.Places) > 0 {
+		if len(c.Given.Env)+len(c.Given.Places) > 0 || c.Given.KeepName {
 			return errors.New("a worker is given nothing")
 		}
 		return nil

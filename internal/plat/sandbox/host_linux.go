@@ -95,7 +95,7 @@ func enterHostRoot(spec workerspec.Spec, m setup) error {
 			return step(stepRoot, fmt.Errorf("%s: %w", d, err))
 		}
 	}
-	return step(stepRoot, leave(root))
+	return step(stepRoot, leave(root, m.KeepName))
 }
 
 // takeSystem takes a directory or file of the system as a detached tree, or

@@ -137,7 +137,7 @@ func pivot(spec workerspec.Spec, root int, trees []int, mounts []setupMount) err
 			}
 		}
 	}
-	return step(stepRoot, leave(root))
+	return step(stepRoot, leave(root, false))
 }
 
 // attach mounts a tree at its target.
@@ -202,8 +202,9 @@ func hide(root int, name string) error {
 	return nil
 }
 
-// leave makes root the root and drops the host's tree.
-func leave(root int) error {
+// leave makes root the root and drops the host's tree, and the machine's name
+// unless that is kept.
+func leave(root int, keepName bool) error {
 	if err := unix.Fchdir(root); err != nil {
 		return err
 	}
@@ -220,6 +221,9 @@ func leave(root int) error {
 	attr := unix.MountAttr{Attr_set: mountAttrs | unix.MOUNT_ATTR_RDONLY, Propagation: unix.MS_PRIVATE}
 	if err := unix.MountSetattr(root, "", unix.AT_EMPTY_PATH, &attr); err != nil {
 		return fmt.Errorf("mount_setattr: %w", err)
+	}
+	if keepName {
+		return nil
 	}
 	// The host's name is nobody's business.
 	return unix.Sethostname([]byte("bailey"))

@@ -82,6 +82,9 @@ type Given struct {
 	// Places are the sockets and files of a display, or the directories of a
 	// person, by where they stand in the host's root. They are never written to.
 	Places []Place
+	// KeepName leaves the machine's own name: on X11 window managers put another
+	// behind the title.
+	KeepName bool
 }
 
 // Place is one socket, file or directory that a host is given.

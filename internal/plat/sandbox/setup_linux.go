@@ -39,8 +39,9 @@ type setup struct {
 	Mounts []setupMount `json:"mounts,omitempty"`
 	Memory uint64       `json:"memory,omitempty"`
 	// Of a host alone.
-	Env    []string     `json:"env,omitempty"`
-	Places []setupMount `json:"places,omitempty"`
+	Env      []string     `json:"env,omitempty"`
+	Places   []setupMount `json:"places,omitempty"`
+	KeepName bool         `json:"keep_name,omitempty"`
 	seam
 }
 

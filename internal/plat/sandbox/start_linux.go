@@ -185,7 +185,7 @@ func cloneHint(err error) string {
 // introduce hands the stub its mounts and waits until it has executed the
 // worker.
 func (p *Process) introduce(c Config, sock int) error {
-	m := setup{Kind: c.Spec.Kind, Args: c.Args, Memory: c.Memory, Env: c.Given.Env, seam: c.seam}
+	m := setup{Kind: c.Spec.Kind, Args: c.Args, Memory: c.Memory, Env: c.Given.Env, KeepName: c.Given.KeepName, seam: c.seam}
 	for _, g := range c.Given.Places {
 		var st unix.Stat_t
 		if err := unix.Fstat(int(g.At.Fd()), &st); err != nil {
