@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -78,6 +79,8 @@ type hostOptions struct {
 	unguarded bool
 	// stream writes the body of /stream, until writing fails.
 	stream func(w *os.File)
+	// acked gets what the page says to have taken in.
+	acked chan<- int
 }
 
 // showHost starts a window with a page.
@@ -145,6 +148,12 @@ func (h *host) read(o hostOptions) {
 			break
 		}
 		e := event{head[4], binary.LittleEndian.Uint64(head[8:]), string(payload)}
+		if n, ok := strings.CutPrefix(e.payload, "ack:"); ok && e.kind == fromCall && o.acked != nil {
+			got, _ := strconv.Atoi(n)
+			o.acked <- got
+			h.send(toReply, e.id, nil, "")
+			continue
+		}
 		h.mu.Lock()
 		h.events = append(h.events, e)
 		h.mu.Unlock()
