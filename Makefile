@@ -56,10 +56,15 @@ build: go ## build the programs into bin/
 
 # The libraries that bailey-engine loads, each by its digest. build does this too,
 # and goes on where they cannot be had. OWN is a directory of a build of one's own.
+# GPU=vulkan gets the library for graphics cards too, which gpu-test alone uses.
 OWN ?=
+GPU ?=
 .PHONY: engine
 engine: go ## fetch the libraries for models by digest into build/engine and bin/engine (11 MB)
 	@$(GO) run ./tools/enginelibs $(if $(OWN),-from $(OWN)) build/engine $(BIN)/engine
+ifneq ($(GPU),)
+	@$(GO) run ./tools/enginelibs -gpu $(GPU) build/graphics
+endif
 
 # What the pages are built with: by package-lock.json, with its digests, and
 # nothing of it runs while it is installed.
@@ -132,6 +137,13 @@ ifdef DROP
 else
 	$(GO) run ./tools/runtests -full ./test/hostile/... ./internal/plat/...
 endif
+
+# What wants a graphics card. SOFTWARE=1 runs it on Mesa's lavapipe instead, which
+# is no card, and says so.
+.PHONY: gpu-test
+gpu-test: go ## run the tests that want a graphics card; without one they are not run, exit 2
+	@$(GO) build -o $(tools)/gputest ./tools/gputest
+	@$(tools)/gputest $(if $(SOFTWARE),-software)
 
 # Every fuzz target for FUZZTIME each; with none of them at work the seeds alone
 # run, in make test.

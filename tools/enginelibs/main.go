@@ -1,13 +1,14 @@
 // Command enginelibs gets the libraries that bailey-engine loads.
 //
-//	enginelibs [-optional] [-from DIR] TO...
+//	enginelibs [-optional] [-from DIR | -gpu vulkan] TO...
 //
 // They come from the npm package that packaging/engine/package-lock.json names,
 // by npm itself, which checks the package; then each file is held against
 // packaging/engine/SHA256SUMS, and only files that stand there are copied, to
 // each TO. What is there already is not fetched again. With -from DIR they are
 // taken from a build of the source (docs/engine.md) instead, and not held
-// against the list, since another compiler makes other bytes.
+// against the list, since another compiler makes other bytes. With -gpu vulkan it
+// gets the one library for graphics cards, by packaging/engine-vulkan.
 //
 // It runs none of the package's code. With -optional a machine that cannot get
 // them is told so in one line, and the exit code is 0.
@@ -31,8 +32,7 @@ import (
 )
 
 const (
-	packaging = "packaging/engine"
-	sums      = "SHA256SUMS"
+	sums = "SHA256SUMS"
 	// complete is written last: it says that all the others are there, by the
 	// list that they were held against, or that they are ownBuild.
 	complete = ".complete"
@@ -41,15 +41,37 @@ const (
 	fetchTime = 5 * time.Minute
 )
 
+// source is a package that libraries come from.
+type source struct {
+	// packaging is the directory of its lock file and of the list of its files;
+	// name is what it is called at npm.
+	packaging, name string
+	// what it holds, and how much there is to fetch.
+	what, size string
+}
+
+func processors() source {
+	return source{"packaging/engine", "linux-x64", "the libraries for models", "11 MB"}
+}
+
+func vulkan() source {
+	return source{"packaging/engine-vulkan", "linux-x64-vulkan", "the library for graphics cards", "24 MB"}
+}
+
 func main() {
+	gpu := flag.String("gpu", "", "vulkan: the library for graphics cards instead")
 	optional := flag.Bool("optional", false, "exit 0 when they cannot be had")
 	from := flag.String("from", "", "directory of a build of one's own")
 	flag.Parse()
-	if flag.NArg() == 0 {
+	if flag.NArg() == 0 || *gpu != "" && (*gpu != "vulkan" || *from != "") {
 		flag.Usage()
 		os.Exit(2)
 	}
-	if err := run(*from, flag.Args()); err != nil {
+	s := processors()
+	if *gpu != "" {
+		s = vulkan()
+	}
+	if err := s.run(*from, flag.Args()); err != nil {
 		fmt.Fprintf(os.Stderr, "engine: %v; everything that needs no model works without it\n", err)
 		if !*optional {
 			os.Exit(1)
@@ -57,15 +79,15 @@ func main() {
 	}
 }
 
-func run(from string, to []string) error {
-	list, err := os.ReadFile(filepath.Join(packaging, sums))
+func (s source) run(from string, to []string) error {
+	list, err := os.ReadFile(filepath.Join(s.packaging, sums))
 	if err != nil {
 		return err
 	}
 	if from != "" {
-		return own(from, to)
+		return s.own(from, to)
 	}
-	files, err := parse(list)
+	files, err := s.parse(list)
 	if err != nil {
 		return err
 	}
@@ -75,7 +97,7 @@ func run(from string, to []string) error {
 		inside := func(f file) string { return filepath.Join(dir, f.to) }
 		switch says, err := os.ReadFile(filepath.Join(dir, complete)); {
 		case err == nil && string(says) == ownBuild:
-		case err == nil && bytes.Equal(says, list) && check(files, inside) == nil:
+		case err == nil && bytes.Equal(says, list) && s.check(files, inside) == nil:
 			have = dir
 		default:
 			missing = append(missing, dir)
@@ -85,33 +107,33 @@ func run(from string, to []string) error {
 		return nil
 	}
 	if have != "" {
-		return place(files, list, func(f file) string { return filepath.Join(have, f.to) }, missing)
+		return s.place(files, list, func(f file) string { return filepath.Join(have, f.to) }, missing)
 	}
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
 		return fmt.Errorf("no libraries are built for %s/%s: docs/engine.md says how to build them", runtime.GOOS, runtime.GOARCH)
 	}
-	where, err := fetch()
+	where, err := s.fetch()
 	if err != nil {
 		return err
 	}
-	source := func(f file) string { return filepath.Join(where, f.from) }
-	if err := check(files, source); err != nil {
+	fetched := func(f file) string { return filepath.Join(where, f.from) }
+	if err := s.check(files, fetched); err != nil {
 		return err
 	}
-	return place(files, list, source, missing)
+	return s.place(files, list, fetched, missing)
 }
 
 // file is one of the list, where it is in the package and what it is called here.
 type file struct{ sum, from, to string }
 
-func parse(list []byte) ([]file, error) {
+func (s source) parse(list []byte) ([]file, error) {
 	out := []file{}
 	for line := range strings.Lines(string(list)) {
 		sum, name, ok := strings.Cut(strings.TrimSpace(line), "  ")
 		if !ok || len(sum) != hex.EncodedLen(sha256.Size) || name != filepath.Base(name) {
 			return nil, fmt.Errorf("%s: a line that is none: %q", sums, line)
 		}
-		f := file{sum, filepath.Join("bins", "linux-x64", name), name}
+		f := file{sum, filepath.Join("bins", s.name, name), name}
 		if name == "LICENSE" {
 			f.from, f.to = name, "LICENSE.node-llama-cpp"
 		}
@@ -121,31 +143,31 @@ func parse(list []byte) ([]file, error) {
 }
 
 // check holds files against their sums.
-func check(files []file, where func(file) string) error {
+func (s source) check(files []file, where func(file) string) error {
 	for _, f := range files {
 		b, err := os.ReadFile(where(f))
 		if err != nil {
 			return err
 		}
 		if sum := sha256.Sum256(b); hex.EncodeToString(sum[:]) != f.sum {
-			return fmt.Errorf("%s is not the file that %s/%s names", f.to, packaging, sums)
+			return fmt.Errorf("%s is not the file that %s/%s names", f.to, s.packaging, sums)
 		}
 	}
 	return nil
 }
 
 // fetch lets npm get the package, and says where it is.
-func fetch() (string, error) {
+func (s source) fetch() (string, error) {
 	npm, err := exec.LookPath("npm")
 	if err != nil {
-		return "", errors.New("npm is missing, which gets the libraries for models: install Node.js 20 or later")
+		return "", errors.New("npm is missing, which gets " + s.what + ": install Node.js 20 or later")
 	}
-	dir := filepath.Join("build", "npm", "engine")
+	dir := filepath.Join("build", "npm", filepath.Base(s.packaging))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
 	for _, name := range []string{"package.json", "package-lock.json"} {
-		b, err := os.ReadFile(filepath.Join(packaging, name))
+		b, err := os.ReadFile(filepath.Join(s.packaging, name))
 		if err != nil {
 			return "", err
 		}
@@ -155,13 +177,13 @@ func fetch() (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), fetchTime)
 	defer cancel()
-	fmt.Fprintln(os.Stderr, "engine: fetching the libraries for models (11 MB)")
+	fmt.Fprintf(os.Stderr, "engine: fetching %s (%s)\n", s.what, s.size)
 	c := exec.CommandContext(ctx, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1", "--loglevel=error")
 	c.Dir = dir
 	if out, err := c.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("npm cannot get the libraries for models: %s", first(out, err))
+		return "", fmt.Errorf("npm cannot get %s: %s", s.what, first(out, err))
 	}
-	return filepath.Join(dir, "node_modules", "@node-llama-cpp", "linux-x64"), nil
+	return filepath.Join(dir, "node_modules", "@node-llama-cpp", s.name), nil
 }
 
 // first is the line of npm's that says most.
@@ -177,7 +199,7 @@ func first(out []byte, err error) string {
 }
 
 // place copies the files, and says at last that they are all there.
-func place(files []file, list []byte, from func(file) string, to []string) error {
+func (s source) place(files []file, list []byte, from func(file) string, to []string) error {
 	for _, dir := range to {
 		if err := os.RemoveAll(dir); err != nil {
 			return err
@@ -190,7 +212,7 @@ func place(files []file, list []byte, from func(file) string, to []string) error
 				return err
 			}
 		}
-		if err := copyFile(filepath.Join(packaging, "LICENSE.llama.cpp"), filepath.Join(dir, "LICENSE.llama.cpp")); err != nil {
+		if err := copyFile(filepath.Join(processors().packaging, "LICENSE.llama.cpp"), filepath.Join(dir, "LICENSE.llama.cpp")); err != nil {
 			return err
 		}
 		if err := os.WriteFile(filepath.Join(dir, complete), list, 0o644); err != nil {
@@ -212,7 +234,7 @@ func copyFile(from, to string) error {
 }
 
 // own takes a build of one's own, whatever it holds of the names that are loaded.
-func own(from string, to []string) error {
+func (s source) own(from string, to []string) error {
 	cpus, err := filepath.Glob(filepath.Join(from, "libggml-cpu-*.so"))
 	if err != nil || len(cpus) == 0 {
 		return fmt.Errorf("%s has no libggml-cpu-*.so", from)
@@ -223,5 +245,5 @@ func own(from string, to []string) error {
 	for _, c := range cpus {
 		files = append(files, file{from: filepath.Base(c), to: filepath.Base(c)})
 	}
-	return place(files, []byte(ownBuild), func(f file) string { return filepath.Join(from, f.from) }, to)
+	return s.place(files, []byte(ownBuild), func(f file) string { return filepath.Join(from, f.from) }, to)
 }

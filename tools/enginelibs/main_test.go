@@ -36,27 +36,27 @@ func tree(t *testing.T) (pkg string) {
 			put("text of "+name, pkg, "bins", "linux-x64", name)
 		}
 	}
-	put(list, packaging, sums)
-	put("MIT", packaging, "LICENSE.llama.cpp")
+	put(list, processors().packaging, sums)
+	put("MIT", processors().packaging, "LICENSE.llama.cpp")
 	return pkg
 }
 
 // filled places the package's files as if they had been fetched.
 func filled(t *testing.T, pkg string, to ...string) {
 	t.Helper()
-	list, err := os.ReadFile(filepath.Join(packaging, sums))
+	list, err := os.ReadFile(filepath.Join(processors().packaging, sums))
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := parse(list)
+	files, err := processors().parse(list)
 	if err != nil {
 		t.Fatal(err)
 	}
 	from := func(f file) string { return filepath.Join(pkg, f.from) }
-	if err := check(files, from); err != nil {
+	if err := processors().check(files, from); err != nil {
 		t.Fatal(err)
 	}
-	if err := place(files, list, from, to); err != nil {
+	if err := processors().place(files, list, from, to); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -75,7 +75,7 @@ func TestNothingIsFetchedTwice(t *testing.T) {
 	filled(t, tree(t), "one")
 	// No npm: what is fetched now fails.
 	t.Setenv("PATH", "")
-	if err := run("", []string{"one", "two"}); err != nil {
+	if err := processors().run("", []string{"one", "two"}); err != nil {
 		t.Fatal(err)
 	}
 	has(t, "two/libggml-base.so", "text of libggml-base.so")
@@ -85,7 +85,7 @@ func TestNothingIsFetchedTwice(t *testing.T) {
 	if err := os.WriteFile("one/libggml-cpu-x64.so", []byte("other"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := run("", []string{"one", "two"}); err != nil {
+	if err := processors().run("", []string{"one", "two"}); err != nil {
 		t.Fatal(err)
 	}
 	has(t, "one/libggml-cpu-x64.so", "text of libggml-cpu-x64.so")
@@ -93,18 +93,18 @@ func TestNothingIsFetchedTwice(t *testing.T) {
 	if err := os.WriteFile("one/libggml-cpu-x64.so", []byte("other"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := run("", []string{"one"}); err == nil || !strings.Contains(err.Error(), "npm is missing") {
+	if err := processors().run("", []string{"one"}); err == nil || !strings.Contains(err.Error(), "npm is missing") {
 		t.Errorf("a changed file: %v", err)
 	}
 	// A list that changed means other files.
-	list, err := os.ReadFile(filepath.Join(packaging, sums))
+	list, err := os.ReadFile(filepath.Join(processors().packaging, sums))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(packaging, sums), append(list, list[:strings.Index(string(list), "\n")+1]...), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(processors().packaging, sums), append(list, list[:strings.Index(string(list), "\n")+1]...), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := run("", []string{"two"}); err == nil {
+	if err := processors().run("", []string{"two"}); err == nil {
 		t.Error("files of another list pass")
 	}
 }
@@ -115,15 +115,15 @@ func TestWrongFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte("text of libggml-base.so "), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	list, err := os.ReadFile(filepath.Join(packaging, sums))
+	list, err := os.ReadFile(filepath.Join(processors().packaging, sums))
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := parse(list)
+	files, err := processors().parse(list)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := check(files, func(f file) string { return filepath.Join(pkg, f.from) }); err == nil {
+	if err := processors().check(files, func(f file) string { return filepath.Join(pkg, f.from) }); err == nil {
 		t.Error("a file with a byte more passes")
 	}
 }
@@ -135,7 +135,7 @@ func TestOwn(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := run(".", []string{"to"}); err != nil {
+	if err := processors().run(".", []string{"to"}); err != nil {
 		t.Fatal(err)
 	}
 	has(t, "to/libllama.v0.5.0.so", "own libllama.so")
@@ -145,19 +145,48 @@ func TestOwn(t *testing.T) {
 	}
 	t.Setenv("PATH", "")
 	if runtime.GOARCH == "amd64" {
-		if err := run("", []string{"to"}); err != nil {
+		if err := processors().run("", []string{"to"}); err != nil {
 			t.Errorf("a build of one's own is replaced: %v", err)
 		}
 	}
-	if err := run("nowhere", []string{"to"}); err == nil {
+	if err := processors().run("nowhere", []string{"to"}); err == nil {
 		t.Error("a directory without libraries passes")
+	}
+}
+
+// The library for graphics cards comes by a list of its own, out of a package of its
+// own.
+func TestGraphics(t *testing.T) {
+	tree(t)
+	text := "text of libggml-vulkan.so"
+	files, err := vulkan().parse(fmt.Appendf(nil, "%x  libggml-vulkan.so\n", sha256.Sum256([]byte(text))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join("x", "bins", "linux-x64-vulkan"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	from := func(f file) string { return filepath.Join("x", f.from) }
+	for _, c := range []struct {
+		text string
+		good bool
+	}{{text, true}, {text + " ", false}} {
+		if err := os.WriteFile(from(files[0]), []byte(c.text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := vulkan().check(files, from); (err == nil) != c.good {
+			t.Errorf("%q: %v", c.text, err)
+		}
+	}
+	if err := vulkan().run("", []string{"graphics"}); err == nil {
+		t.Error("without a list of its own it takes another's")
 	}
 }
 
 func TestList(t *testing.T) {
 	sum := strings.Repeat("0", 64)
 	for _, bad := range []string{sum + " x\n", sum + "  ../x\n", "00  x\n", sum + "  a/b\n", "x"} {
-		if _, err := parse([]byte(bad)); err == nil {
+		if _, err := processors().parse([]byte(bad)); err == nil {
 			t.Errorf("%q passes", bad)
 		}
 	}

@@ -149,6 +149,25 @@ func TestGraphicsOutOfMemory(t *testing.T) {
 	}
 }
 
+// A model as people use it.
+func TestGraphicsRealChat(t *testing.T) {
+	l := onCard(t)
+	if os.Getenv("BAILEY_GRAPHICS_SLOW") != "" {
+		t.Skip("a real model takes minutes where the processor stands in for a card")
+	}
+	f := realFile(t, "smollm2-*.gguf")
+	m, err := l.Load(context.Background(), f, engine.Options{Context: 512, VRAM: 2 << 30}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	text, r := said(t, m, "<|im_start|>user\nWhat is the capital of France? Answer briefly.<|im_end|>\n<|im_start|>assistant\n", engine.Sampling{Greedy: true}, 40)
+	if i := m.Info().Graphics; i.Device == "" || i.VRAM > 2<<30 || !strings.Contains(text, "Paris") {
+		t.Errorf("%q on %+v", text, i)
+	}
+	t.Logf("%d tokens in %v on %+v", r.Out, r.Writing, m.Info().Graphics)
+}
+
 // Without a device a load that asks for one goes on, and says why.
 func TestNoGraphics(t *testing.T) {
 	l := opened(t)

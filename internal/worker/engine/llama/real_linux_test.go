@@ -10,10 +10,10 @@ import (
 	"github.com/bailey-run/bailey/internal/worker/engine"
 )
 
-// real loads a model that `make model` fetched; without it the test is left out.
-func real(t *testing.T, pattern string, o engine.Options) engine.Model {
+// realFile opens a model that `make model` fetched; without it the test is left
+// out.
+func realFile(t *testing.T, pattern string) *os.File {
 	t.Helper()
-	l := opened(t)
 	found, err := filepath.Glob(filepath.Join("..", "..", "..", "..", "build", "models", pattern))
 	if err != nil {
 		t.Fatal(err)
@@ -25,7 +25,13 @@ func real(t *testing.T, pattern string, o engine.Options) engine.Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := l.Load(context.Background(), f, o, nil)
+	return f
+}
+
+func real(t *testing.T, pattern string, o engine.Options) engine.Model {
+	t.Helper()
+	l := opened(t)
+	m, err := l.Load(context.Background(), realFile(t, pattern), o, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
