@@ -9,6 +9,7 @@ import (
 
 	"github.com/bailey-run/bailey/internal/client"
 	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/plat/graphics"
 	"github.com/bailey-run/bailey/internal/plat/home"
 	"github.com/bailey-run/bailey/internal/plat/launch"
 	"github.com/bailey-run/bailey/internal/release"
@@ -72,6 +73,7 @@ func doctor(ctx context.Context, c *cli, call *call) error {
 		c.doctorCore(ctx, d, h, core)
 	}
 	c.doctorDisplay(d)
+	doctorGraphics(d, graphics.Find)
 	if ctx.Err() != nil {
 		return timedOut(ctx, errs.Wrap(errs.Cancelled, "cli.doctor", ctx.Err()))
 	}
@@ -100,6 +102,18 @@ func (c *cli) doctorDisplay(d *doctorJSON) {
 		row.Hint = "log in to a Wayland session"
 	default:
 		row.Detail = "none, so no windows; everything else works on the terminal"
+	}
+	d.Checks = append(d.Checks, row)
+}
+
+// doctorGraphics says what there is of a graphics card. None of it is a fault, and
+// none of it is used: no worker's sandbox has room for a driver yet.
+func doctorGraphics(d *doctorJSON, find func() (string, error)) {
+	row := checkJSON{ID: "graphics-card", OK: true}
+	if node, err := find(); err != nil {
+		row.Detail = "not usable: " + visible.Path(errs.From(err).Detail) + "; models run on the processor"
+	} else {
+		row.Detail = visible.Path(node) + ", not used in this release: models run on the processor"
 	}
 	d.Checks = append(d.Checks, row)
 }

@@ -82,7 +82,8 @@ func (j *journal) taken() uint64 {
 	for _, v := range j.took {
 		sum += v
 	}
-	return uint64(sum * (1 << 20))
+	const unit = 1 << 20 // it counts in MiB
+	return uint64(sum * unit)
 }
 
 // last is the last line that says more than that something failed.
