@@ -79,10 +79,8 @@ const (
 	// WindowDropped is how many drops wait to be opened or read; more than a
 	// person does at once.
 	WindowDropped = 4
-	// PickedKeep is how long a folder that was picked waits for its question, and
-	// PickedMost how many do: each is a descriptor of the core's.
-	PickedKeep = 5 * time.Minute
-	PickedMost = 8
+	// PickedMost is how many folders that were picked a document can name.
+	PickedMost = 64
 	// PickerLine bounds the line that a picker says before the path.
 	PickerLine = 128
 	// PanelPause is the least time between two panels that a page opens, and

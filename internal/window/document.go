@@ -9,7 +9,6 @@ import (
 	"github.com/bailey-run/bailey/internal/capability"
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
-	"github.com/bailey-run/bailey/internal/plat/folder"
 	"github.com/bailey-run/bailey/internal/session"
 	"github.com/bailey-run/bailey/internal/wire/grantv1"
 )
@@ -40,11 +39,13 @@ type document struct {
 	opening int
 }
 
-// picked is a folder that a person chose, until a question names it.
+// picked is a folder that a person chose. It is not held open: nobody may have
+// allowed it, and a disk that is held cannot be taken out.
 type picked struct {
-	token  [16]byte
-	folder *folder.Folder
-	until  time.Duration
+	token   [16]byte
+	path    string
+	renamed bool
+	object  capability.Object
 }
 
 // newDocument opens a document of the host pid. It is not the window's yet.
@@ -134,15 +135,11 @@ func (w *Window) over(d *document) {
 	for _, s := range d.streams {
 		streams = append(streams, s)
 	}
-	chosen := d.picked
 	d.picked = nil
 	d.mu.Unlock()
 	d.cancel(errs.New(errs.Cancelled, "window.document"))
 	for _, s := range streams {
 		s.stop()
-	}
-	for _, p := range chosen {
-		p.folder.Close()
 	}
 	w.m.mu.Lock()
 	delete(w.m.documents, d.sess.Channel)

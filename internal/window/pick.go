@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
+	"slices"
 
 	"github.com/bailey-run/bailey/internal/apps"
 	"github.com/bailey-run/bailey/internal/errs"
@@ -46,55 +47,56 @@ func (m *Manager) Pick(ctx context.Context) (token []byte, object string, err er
 	return p, visible.Path(f.Path), err
 }
 
-// keep takes a folder over and returns its token. The oldest goes when there are
-// too many.
+// keep notes a folder, closes it, and returns its token. The oldest goes when
+// there are too many.
 func (d *document) keep(f *folder.Folder) ([]byte, error) {
-	p := picked{folder: f, until: d.window.m.cfg.Clock.Boot() + limits.PickedKeep}
+	defer f.Close()
+	p := picked{path: f.Path, renamed: f.Renamed, object: f.Object}
 	_, _ = rand.Read(p.token[:]) // never fails: crypto/rand ends the program instead
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ended {
-		f.Close()
 		return nil, errs.New(errs.Cancelled, "window.pick")
 	}
 	d.picked = append(d.picked, p)
 	if len(d.picked) > limits.PickedMost {
-		d.picked[0].folder.Close()
 		d.picked = d.picked[1:]
 	}
 	return p.token[:], nil
 }
 
-// Picked returns the folder that a token stands for on a session's document, once
-// and while it is fresh. It is the caller's then.
+// Picked opens the folder that a token stands for on a session's document: the
+// same one that was chosen. A token is good as long as its document, so that a
+// person who said no can be asked again.
 //
-// Errors: errs.NotFound for any other token.
+// Errors: errs.NotFound for any other token, errs.FolderChanged, and those of
+// [folder.Open].
 func (m *Manager) Picked(s *session.Session, token []byte) (*folder.Folder, error) {
 	const op = "window.picked"
 	d, err := m.document(s)
 	if err != nil {
 		return nil, err
 	}
-	now := m.cfg.Clock.Boot()
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	var found *folder.Folder
-	keep := d.picked[:0:0]
-	for _, p := range d.picked {
-		switch {
-		case p.until <= now:
-			p.folder.Close()
-		case subtle.ConstantTimeCompare(p.token[:], token) == 1:
-			found = p.folder
-		default:
-			keep = append(keep, p)
-		}
+	i := slices.IndexFunc(d.picked, func(p picked) bool { return subtle.ConstantTimeCompare(p.token[:], token) == 1 })
+	var p picked
+	if i >= 0 {
+		p = d.picked[i]
 	}
-	d.picked = keep
-	if found == nil {
+	d.mu.Unlock()
+	if i < 0 {
 		return nil, errs.New(errs.NotFound, op).With("the folder that was chosen").WithHint("choose it again")
 	}
-	return found, nil
+	f, err := folder.Open(p.path)
+	if err != nil {
+		return nil, err
+	}
+	if !folder.Same(f.Object, p.object) {
+		f.Close()
+		return nil, errs.New(errs.FolderChanged, op)
+	}
+	f.Renamed = p.renamed
+	return f, nil
 }
 
 // dropped opens a folder that was let fall on the window, if it is one. The path
