@@ -45,8 +45,11 @@ export class Folder {
     this.waiting = undefined;
     const folder: Want = { kind: "file.read", picked: this.picked, remember: this.options.remember };
     const models = this.options.models.map((model): Want & { kind: "model.run" } => ({ kind: "model.run", model, remember: this.options.remember }));
+    // A person who is asked again is asked for another task: to the one before they
+    // have said no, or taken it away.
+    this.#end();
     try {
-      this.#task ||= (await coreBeginTask(this.#core, { verb: "summarize" })).task;
+      this.#task = (await coreBeginTask(this.#core, { verb: "summarize" })).task;
       const [permission, ...rest] = await requestGrants(this.#core, this.#task, [folder, ...models] as [typeof folder & { kind: "file.read" }, ...typeof models], { signal: this.#abort.signal, waiting: (n) => (this.waiting = n) });
       this.models = rest;
       this.permission = permission;
@@ -103,6 +106,12 @@ export class Folder {
     for (const r of this.runs) r.stop();
     this.#abort.abort();
     this.shut();
-    if (this.#task !== "") void coreEndTask(this.#core, { task: this.#task, outcome: Outcome.OK }).catch(() => {});
+    this.#end();
+  }
+
+  #end(): void {
+    const task = this.#task;
+    this.#task = "";
+    if (task !== "") void coreEndTask(this.#core, { task, outcome: Outcome.OK }).catch(() => {});
   }
 }
