@@ -69,7 +69,27 @@ func (t *talk) open(ctx context.Context) error {
 	if err := t.choose(ctx); err != nil {
 		return err
 	}
+	if err := t.onProcessor(ctx); err != nil {
+		return err
+	}
 	return t.permitted(ctx)
+}
+
+// onProcessor asks for the graphics card where --gpu says so. It is refused, which
+// the log holds, and the conversation goes on with the processor.
+func (t *talk) onProcessor(ctx context.Context) error {
+	if !t.o.gpu {
+		return nil
+	}
+	if err := t.reach(ctx); err != nil {
+		return err
+	}
+	_, err := t.cl.Grant.Propose(ctx, &grantv1.ProposeRequest{Task: t.task, Wants: []*grantv1.Want{{Kind: policyv1.Kind_KIND_GPU_USE}}})
+	if errs.CodeOf(err) != errs.Denied {
+		return err
+	}
+	t.note("no graphics card is used: " + visible.Path(errs.From(err).Detail) + "; it runs on the processor")
+	return nil
 }
 
 // reach connects to the core and begins a task there, if that is to be done.

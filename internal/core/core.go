@@ -40,6 +40,7 @@ import (
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/models"
 	"github.com/bailey-run/bailey/internal/plat/datadir"
+	"github.com/bailey-run/bailey/internal/plat/graphics"
 	"github.com/bailey-run/bailey/internal/plat/memory"
 	"github.com/bailey-run/bailey/internal/plat/peer"
 	auditservice "github.com/bailey-run/bailey/internal/service/audit"
@@ -160,7 +161,7 @@ func New(cfg Config) *Core {
 	c.grants = &grantservice.Service{
 		Clock: cfg.Clock, Sessions: c.sessions, Table: c.table, Policies: cfg.Policies, Desk: c.desk, Log: cfg.Audit,
 		Own: cfg.Own, Wanted: c.wanted, Model: c.model, Assign: c.assign, AssignModel: c.assignModel, Forgotten: c.forgotten,
-		Progress: c.progress, Pins: c.pins.RLocker(), Line: &consent.Line{}, Name: appName, Allows: appAllows,
+		Progress: c.progress, Graphics: graphics.Find, Pins: c.pins.RLocker(), Line: &consent.Line{}, Name: appName, Allows: appAllows,
 	}
 	c.prompts = &prompter{start: c.startPrompt, log: cfg.Log}
 	c.grants.Prompter = c.prompts

@@ -38,7 +38,7 @@ func find(root string, open func(string) error) (string, error) {
 		}
 	}
 	if refused != "" {
-		return none("only " + refused)
+		return none("there is only " + refused)
 	}
 	return none("this system has none")
 }

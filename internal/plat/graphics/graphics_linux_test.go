@@ -26,8 +26,8 @@ func TestFind(t *testing.T) {
 		{"two", []string{second, first}, nil, first, ""},
 		{"the first is another's", []string{first, second}, map[string]error{first: fs.ErrPermission}, second, ""},
 		{"not this user's", []string{first}, map[string]error{first: &fs.PathError{Op: "open", Path: first, Err: syscall.EACCES}}, "",
-			"only " + first + ", which this user may not open (group render or video)"},
-		{"no driver behind it", []string{first}, map[string]error{first: syscall.ENXIO}, "", "only " + first + ", which cannot be used"},
+			"there is only " + first + ", which this user may not open (group render or video)"},
+		{"no driver behind it", []string{first}, map[string]error{first: syscall.ENXIO}, "", "there is only " + first + ", which cannot be used"},
 		{"NVIDIA", []string{"/dev/nvidia0", "/dev/nvidiactl"}, nil, "/dev/nvidia0", ""},
 		{"NVIDIA without its control", []string{"/dev/nvidia0"}, nil, "", "this system has none"},
 	} {

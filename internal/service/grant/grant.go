@@ -66,6 +66,9 @@ type Service struct {
 	// of the window's, worth nothing on another. The caller closes the folder.
 	// errs.NotFound where it stands for nothing.
 	Picked func(s *session.Session, token []byte) (*folder.Folder, error)
+	// Graphics looks for a graphics card that this user may open; the error's detail
+	// says why there is none.
+	Graphics func() (string, error)
 	// Pins is held from when a model becomes one of the store until its pin is
 	// remembered: what collects models without a pin holds the other side of it.
 	Pins sync.Locker
@@ -117,6 +120,9 @@ func (s *Service) Propose(ctx context.Context, in *grantv1.ProposeRequest) (*gra
 // resolve opens what is wanted. alone says that it is wanted by itself.
 func (s *Service) resolve(t *session.Task, w *grantv1.Want, alone bool) (consent.Row, error) {
 	const op = "grant.resolve"
+	if w.Kind == policyv1.Kind_KIND_GPU_USE && s.Graphics != nil {
+		return consent.Row{}, s.noGraphics()
+	}
 	if !capability.Grantable(w.Kind) {
 		return consent.Row{}, errs.New(errs.Denied, op).With(capability.Name(w.Kind) + " cannot be granted in this release").WithHint("reading a folder can be, and running a model")
 	}
@@ -144,6 +150,16 @@ func (s *Service) resolve(t *session.Task, w *grantv1.Want, alone bool) (consent
 		return consent.Row{}, errs.New(errs.NotSupported, op).With("a folder of this file system cannot be remembered").WithHint("leave --remember out")
 	}
 	return row, nil
+}
+
+// noGraphics is why gpu.use is not granted: what this machine lacks for it stands
+// beside that no worker of this release is given a card.
+func (s *Service) noGraphics() error {
+	why := "gpu.use cannot be granted in this release"
+	if _, err := s.Graphics(); err != nil {
+		why += ", and " + errs.From(err).Detail
+	}
+	return errs.New(errs.Denied, "grant.graphics").With(why).WithHint("leave it out: models run on the processor")
 }
 
 // open opens the folder of a want: a page's by what was picked, a command's by its

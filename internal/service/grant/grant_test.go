@@ -16,6 +16,7 @@ import (
 	"github.com/bailey-run/bailey/internal/plat/safefile"
 	"github.com/bailey-run/bailey/internal/session"
 	"github.com/bailey-run/bailey/internal/wire/modelv1"
+	"github.com/bailey-run/bailey/internal/wire/grantv1"
 	"github.com/bailey-run/bailey/internal/wire/policyv1"
 )
 
@@ -161,5 +162,22 @@ func TestNoGrantForATaskThatHasEnded(t *testing.T) {
 	})
 	if err != nil || revoked != 1 {
 		t.Errorf("%d records, %v", revoked, err)
+	}
+}
+
+// Why no graphics card is granted names what this machine lacks too.
+func TestNoGraphics(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{nil, "gpu.use cannot be granted in this release"},
+		{errs.New(errs.NotSupported, "test").With("this system has none"), "gpu.use cannot be granted in this release, and this system has none"},
+	} {
+		s := &Service{Graphics: func() (string, error) { return "/dev/dri/renderD128", c.err }}
+		_, err := s.resolve(nil, &grantv1.Want{Kind: policyv1.Kind_KIND_GPU_USE}, true)
+		if errs.CodeOf(err) != errs.Denied || errs.From(err).Detail != c.want {
+			t.Errorf("%v", err)
+		}
 	}
 }
