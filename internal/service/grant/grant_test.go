@@ -15,8 +15,8 @@ import (
 	"github.com/bailey-run/bailey/internal/grant"
 	"github.com/bailey-run/bailey/internal/plat/safefile"
 	"github.com/bailey-run/bailey/internal/session"
-	"github.com/bailey-run/bailey/internal/wire/modelv1"
 	"github.com/bailey-run/bailey/internal/wire/grantv1"
+	"github.com/bailey-run/bailey/internal/wire/modelv1"
 	"github.com/bailey-run/bailey/internal/wire/policyv1"
 )
 

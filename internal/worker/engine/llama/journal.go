@@ -1,6 +1,7 @@
 package llama
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"sync"
@@ -82,8 +83,8 @@ func (j *journal) taken() uint64 {
 	for _, v := range j.took {
 		sum += v
 	}
-	const unit = 1 << 20 // it counts in MiB
-	return uint64(sum * unit)
+	// It counts in MiB.
+	return uint64(math.Ldexp(sum, 20))
 }
 
 // last is the last line that says more than that something failed.
