@@ -92,7 +92,7 @@ export const de: Readonly<Record<keyof typeof en, string>> = {
   "source.changed": "Diese Datei hat sich geändert, seit sie gelesen wurde. Zeilen können verschoben sein.",
   "source.more": "Weitere Zeilen",
   "source.before": "Zeilen darüber",
-  "source.of": "{n} von {total} Zeilen",
+  "source.of": "von {total}",
   "source.missing": "Die Quelle kann nicht gezeigt werden.",
 
   "chat": "Gespräch",

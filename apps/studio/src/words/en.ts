@@ -90,7 +90,7 @@ export const en = {
   "source.changed": "This file has changed since it was read. Lines may have moved.",
   "source.more": "More lines",
   "source.before": "Lines above",
-  "source.of": "{n} of {total} lines",
+  "source.of": "of {total}",
   "source.missing": "The source cannot be shown.",
 
   "chat": "Chat",
