@@ -49,6 +49,9 @@ type growth struct {
 	Threads   int `json:"threads"`
 	// PSS by the program's name.
 	By map[string]int64 `json:"by"`
+	// Elements of the page's and of the panel's document.
+	Elements      int `json:"elements"`
+	PanelElements int `json:"panel_elements"`
 	// Grown is Own and RSS since the first whole story in this window.
 	Grown int64  `json:"grown"`
 	Load  string `json:"load"`
@@ -87,6 +90,9 @@ func TestSoak(t *testing.T) {
 			}
 			now.Window, now.Story, now.Seconds = window, story, int(time.Since(began).Seconds())
 			now.Grown = now.Own + now.RSS - first
+			const count = `return document.querySelectorAll("*").length`
+			g.Do(&now.Elements, count)
+			panel.Do(&now.PanelElements, count)
 			must(t, json.NewEncoder(out).Encode(now))
 			if grown = append(grown, now.Grown); now.Grown >= soakMost {
 				t.Fatalf("the tree has grown by %d MB in %v: %+v", now.Grown>>20, time.Since(opened), now)
