@@ -120,6 +120,7 @@ getmodel: go
 .PHONY: test
 test: go getmodel ## run all tests but the slow ones (15 minutes at most)
 	@$(GO) run ./tools/syspackages -for "tests of windows" packaging/debian/window.txt packaging/debian/test.txt || [ $$? -eq 3 ]
+	@$(MAKE) --no-print-directory build
 	@$(tools)/getmodel -try
 	@$(GO) run ./tools/enginelibs -optional build/engine
 	$(GO) run ./tools/runtests ./...
