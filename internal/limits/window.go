@@ -7,7 +7,7 @@ const (
 	// AppBytes bounds an app's files together: Studio's are below one megabyte,
 	// and the core holds them while it runs.
 	AppBytes = 32 << 20
-	// AppFiles bounds their number: each is a descriptor of the core's.
+	// AppFiles bounds their number: Studio's are a tenth of it.
 	AppFiles = 512
 	// AppPath bounds the name of one, as the archive's format does.
 	AppPath = 100
@@ -71,6 +71,16 @@ const (
 	// WindowFold is how often equal refusals are recorded: the first at once,
 	// further ones with their number.
 	WindowFold = 10 * time.Second
+	// WindowRecords is how often a window may call what makes records without a
+	// grant (a task, a question, the folder dialog), once and then again every
+	// WindowRecordEvery: more tasks than a person begins in a day, and below a
+	// megabyte of log.
+	WindowRecords     = 2000
+	WindowRecordEvery = 2 * time.Second
+	// WindowCrashes is how many ends of a page's process a host may report, and
+	// again every WindowCrashEvery: a person reloads a page that crashed a few times.
+	WindowCrashes    = 10
+	WindowCrashEvery = 6 * time.Second
 	// WindowEvents is how many changes of grants wait for a page that does not
 	// read; the oldest go.
 	WindowEvents = 256

@@ -79,6 +79,9 @@ func (c *call) check(payload []byte) error {
 		return errs.New(errs.Denied, op)
 	case len(c.in.Message) > route.Method.MaxRequest:
 		return errs.New(errs.TooLarge, op)
+	case writes(route.Method) && !w.mayWrite():
+		w.denials.add("rate "+route.Method.Name, w.deny(route.Method.Name, errs.CoreBusy, "too often", ""))
+		return errs.New(errs.CoreBusy, op)
 	}
 	c.route = route
 	return nil

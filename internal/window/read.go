@@ -10,6 +10,7 @@ import (
 	"github.com/bailey-run/bailey/internal/apps"
 	"github.com/bailey-run/bailey/internal/auditlog"
 	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/plat/passfd"
 )
 
 // read takes frames from a host. One goroutine at a time reads. Where a call
@@ -83,6 +84,9 @@ func (w *Window) take(l *link, f frame) error {
 		if word != "crashed" && word != "memory" && word != "terminated" {
 			return errFrame("a crash of no kind")
 		}
+		if !w.mayCrash() {
+			return errFrame("crashes without end")
+		}
 		w.record(l, auditlog.WorkerCrash, errs.WorkerCrashed, map[string]string{"process": "web", "reason": word})
 		// What the page held is over now, not when it is loaded again.
 		return w.crashed(l)
@@ -133,7 +137,9 @@ func (w *Window) request(l *link, id uint64, path string) error {
 	if !ok {
 		return w.respond(l, id, statusNotFound, "text/plain; charset=utf-8", nil)
 	}
-	body, err := file.Body.Open()
+	// A new one for each answer: what a host does to its descriptor is then the
+	// next one's no more.
+	body, err := passfd.Sealed(file.Name, file.Body)
 	if err != nil {
 		return err
 	}
