@@ -31,11 +31,12 @@ func doMain() int {
 	}
 	why := lookForDesktop(root).missing()
 	if why == "" {
-		shown, code := tour{out: os.Stdout, run: start(root), home: studioHome}.studio(with)
-		if shown {
+		_, err := os.Stat(studioHome)
+		done, code := tour{out: os.Stdout, run: start(root), home: studioHome}.studio(with, err != nil)
+		if done {
 			return code
 		}
-		why = "see above"
+		why = "it could not be shown, or ended early; it said why above"
 	}
 	home := filepath.Join("build", "tour")
 	if err := os.RemoveAll(home); err != nil {

@@ -41,11 +41,14 @@ func (d desktop) missing() string {
 	return ""
 }
 
-// studio brings in the models and opens Studio until the person closes it. It
-// reports false when the window could not be shown.
-func (t tour) studio(with models) (shown bool, code int) {
-	fmt.Fprintf(t.out, "\n== Studio opens. Choose a folder there; nothing is read before you allow it.\n")
-	if with.missing == "" {
+// studio opens Studio until the person closes it. The first time it brings in the
+// models; later it is the person's matter which there are. It reports false when
+// the window could not be shown, or was taken away.
+func (t tour) studio(with models, first bool) (done bool, code int) {
+	fmt.Fprintf(t.out, "\n== Studio opens. Choose a folder there; nothing is read before you allow it. What it keeps is in %s.\n", t.home)
+	if !first {
+		// Nothing is allowed anew that was withdrawn.
+	} else if with.missing == "" {
 		for _, name := range []string{with.embedding, with.chat} {
 			args := append(with.pull(name), "--home", t.home)
 			fmt.Fprintf(t.out, "$ bin/bailey %s\n", quote(args))
@@ -68,5 +71,5 @@ func (t tour) studio(with models) (shown bool, code int) {
 
 // noWindow is the last line of a tour on the terminal.
 func noWindow(out io.Writer, why string) {
-	fmt.Fprintf(out, "\nBailey also has a window, Studio. It was not opened: %s.\n", why)
+	fmt.Fprintf(out, "\nBailey also has a window, Studio: %s.\n", why)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"strings"
 	"testing"
 )
@@ -30,7 +31,7 @@ func TestStudio(t *testing.T) {
 	}{{0, true}, {1, true}, {unavailable, false}} {
 		var out strings.Builder
 		f := &fake{fail: "studio", code: c.code}
-		shown, code := tour{&out, f.run, studioHome}.studio(here())
+		shown, code := tour{&out, f.run, studioHome}.studio(here(), true)
 		if shown != c.shown || code != c.code {
 			t.Errorf("%d: shown %v, code %d", c.code, shown, code)
 		}
@@ -44,11 +45,16 @@ func TestStudio(t *testing.T) {
 			}
 		}
 	}
+	// What was withdrawn stays so.
 	f := &fake{}
+	if (tour{io.Discard, f.run, studioHome}).studio(here(), false); len(f.ran) != 1 || f.did("model") {
+		t.Errorf("the second time it ran %q", f.ran)
+	}
+	f = &fake{}
 	without := here()
 	without.missing = "none"
 	var out strings.Builder
-	if shown, _ := (tour{&out, f.run, studioHome}).studio(without); !shown || len(f.ran) != 1 || !strings.Contains(out.String(), "Without models: none") {
+	if shown, _ := (tour{&out, f.run, studioHome}).studio(without, true); !shown || len(f.ran) != 1 || !strings.Contains(out.String(), "Without models: none") {
 		t.Errorf("ran %q, said %q", f.ran, out.String())
 	}
 }
