@@ -182,6 +182,13 @@ func (s *Service) refused(t *session.Task, w *grantv1.Want, err error) error {
 // refusedTo is refused for any method that a want came by.
 func (s *Service) refusedTo(t *session.Task, w *grantv1.Want, method string, err error) error {
 	e := errs.From(err)
+	if lerr := s.Log.Note(refusalOf(t, w, method, e)); lerr != nil {
+		return lerr
+	}
+	return e
+}
+
+func refusalOf(t *session.Task, w *grantv1.Want, method string, e *errs.Error) audit.Event {
 	ev := audit.Event{
 		Kind: auditlog.Deny, Actor: actor(t), Method: method, Decision: "deny", Code: string(e.Code),
 		Detail: map[string]string{"kind": capability.Name(w.Kind)}, Tagged: string(w.Path),
@@ -192,10 +199,7 @@ func (s *Service) refusedTo(t *session.Task, w *grantv1.Want, method string, err
 	} else if len(w.Path) > 0 {
 		ev.Detail["path"] = string(w.Path)
 	}
-	if lerr := s.Log.Note(ev); lerr != nil {
-		return lerr
-	}
-	return e
+	return ev
 }
 
 // Decide implements grantv1.GrantServiceServer.
@@ -238,7 +242,7 @@ func (s *Service) settle(ctx context.Context, task *session.Task, q *consent.Que
 	if !q.Unchanged() {
 		q.Close()
 		for _, row := range q.Rows {
-			if err := s.unasked(task, row, errs.New(errs.Denied, "grant.settle")); err != nil {
+			if err := s.Log.Note(unasked(task, row, errs.From(errs.New(errs.Denied, "grant.settle")))); err != nil {
 				return nil, err
 			}
 		}

@@ -96,21 +96,53 @@ type request struct {
 	q       *consent.Question
 	wants   []int
 	granted []*grantv1.Granted
+	// unasked are refusals that are not on the record yet, equal ones together.
+	unasked []refusal
 }
 
-// no answers a want with no, on the record.
-func (r *request) no(want int, w *grantv1.Want, row *consent.Row, err error) error {
+// refusal is one record of wants that were refused without a person.
+type refusal struct {
+	event audit.Event
+	// object is empty where a want named nothing that there is: else a page would
+	// fill the log with names that it makes up.
+	object string
+}
+
+// no answers a want with no. What is to stand on the record is kept for
+// [request.note].
+func (r *request) no(want int, w *grantv1.Want, row *consent.Row, err error) {
 	e := errs.From(err)
 	a := &grantv1.Answered{Row: uint32(want), State: grantv1.State_STATE_DENIED, Reason: string(e.Code)}
 	r.answers[want] = a
+	n := refusal{}
 	if row == nil {
-		if err := r.s.refusedTo(r.task, w, grantv1.GrantServiceRequestMethod().Name, err); errs.CodeOf(err) != e.Code {
-			return err // the log's
-		}
-		return nil
+		n.event = refusalOf(r.task, w, grantv1.GrantServiceRequestMethod().Name, e)
+	} else {
+		a.Object = object(row)
+		n.event, n.object = unasked(r.task, *row, e), tagged(row.Kind, row.Scope)
 	}
-	a.Object = object(row)
-	return r.s.unasked(r.task, *row, e)
+	for i := range r.unasked {
+		o := &r.unasked[i]
+		if o.object == n.object && o.event.Code == n.event.Code && o.event.Detail["kind"] == n.event.Detail["kind"] {
+			o.event.Messages = max(o.event.Messages, 1) + 1
+			o.event.Detail["reason"] = "and others of the same question"
+			return
+		}
+	}
+	r.unasked = append(r.unasked, n)
+}
+
+// note puts on the record what was refused without a person: of one question a
+// record for each kind and reason, not for each want.
+func (r *request) note() error {
+	rows := r.unasked
+	r.unasked = nil
+	for _, n := range rows {
+		if err := r.s.Log.Note(n.event); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // resolve opens what is wanted, as far as the app may ask for it.
@@ -126,15 +158,13 @@ func (r *request) resolve(wants []*grantv1.Want) error {
 			row, err = r.s.resolve(r.task, w, alone)
 		}
 		if err != nil {
-			if err := r.no(i, w, nil, err); err != nil {
-				return err
-			}
+			r.no(i, w, nil, err)
 			continue
 		}
 		r.q.Rows = append(r.q.Rows, row)
 		r.wants = append(r.wants, i)
 	}
-	return r.sift()
+	return r.sift() // it notes what was refused here too
 }
 
 // sift takes out the rows that the person is not asked about again.
@@ -155,17 +185,16 @@ func (r *request) sift() error {
 func (r *request) drop(why func(consent.Row) error) error {
 	rows, wants := r.q.Rows, r.wants
 	r.q.Rows, r.wants = nil, nil
-	var failed error
 	for i, row := range rows {
 		err := why(row)
-		if err == nil || failed != nil {
+		if err == nil {
 			r.q.Rows, r.wants = append(r.q.Rows, row), append(r.wants, wants[i])
 			continue
 		}
 		row.Close()
-		failed = r.no(wants[i], nil, &row, err)
+		r.no(wants[i], nil, &row, err)
 	}
-	return failed
+	return r.note()
 }
 
 // ask has the rows answered, by a person where one is needed.
@@ -367,10 +396,10 @@ func object(row *consent.Row) string {
 	return visible.Name(row.Scope.Path)
 }
 
-// unasked records a row that nobody said yes or no to.
-func (s *Service) unasked(t *session.Task, row consent.Row, e *errs.Error) error {
-	return s.Log.Note(audit.Event{
+// unasked is the record of a row that nobody said yes or no to.
+func unasked(t *session.Task, row consent.Row, e *errs.Error) audit.Event {
+	return audit.Event{
 		Kind: auditlog.Deny, Actor: actor(t), Method: grantv1.GrantServiceRequestMethod().Name, Decision: "deny", DecidedBy: "policy", Code: string(e.Code),
 		Detail: scopeDetail(row.Kind, row.Scope), Tagged: tagged(row.Kind, row.Scope),
-	})
+	}
 }
