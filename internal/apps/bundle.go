@@ -11,7 +11,6 @@ import (
 
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
-	"github.com/bailey-run/bailey/internal/plat/passfd"
 )
 
 // Bundle is an app's files. It may be used from any goroutine.
@@ -26,16 +25,8 @@ type File struct {
 	Name string
 	// Type is its media type.
 	Type string
-	Size int
-	// Body are its bytes, in memory that nobody can change.
-	Body *passfd.Blob
-}
-
-// Close gives the files' memory back. Nobody may use the bundle afterwards.
-func (b *Bundle) Close() {
-	for _, f := range b.files {
-		f.Body.Close()
-	}
+	// Body are its bytes; nobody changes them.
+	Body []byte
 }
 
 // Names lists the files, in no order.
@@ -96,12 +87,7 @@ func Read(app App, r io.Reader, digest string) (*Bundle, error) {
 	}
 	out := &Bundle{App: app, files: map[string]*File{}}
 	for _, e := range entries {
-		body, err := passfd.NewBlob(e.name, e.data)
-		if err != nil {
-			out.Close()
-			return nil, errs.Wrap(errs.Internal, op, err)
-		}
-		out.files[e.name] = &File{Name: e.name, Type: e.kind, Size: len(e.data), Body: body}
+		out.files[e.name] = &File{Name: e.name, Type: e.kind, Body: e.data}
 	}
 	return out, nil
 }

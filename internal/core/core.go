@@ -245,7 +245,6 @@ func (c *Core) Run(ctx context.Context, ready func()) error {
 	c.table.Close()
 	c.endAll()
 	c.background.Wait()
-	c.bundles.close()
 	return err
 }
 

@@ -87,15 +87,6 @@ func (b *bundles) get(a apps.App) (*apps.Bundle, error) {
 	return have, nil
 }
 
-func (b *bundles) close() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, have := range b.got {
-		have.Close()
-	}
-	b.got = nil
-}
-
 // startWindow starts bailey-window, confined.
 func (c *Core) startWindow(ctx context.Context, d desktop.Display, accessibility string) (*window.Host, error) {
 	h, err := hosts.Start(ctx, hosts.Window, hosts.Options{

@@ -64,7 +64,6 @@ func TestBundlesThatAreNotThere(t *testing.T) {
 		if e := errs.From(err); errs.CodeOf(err) != errs.AppMissing || !strings.Contains(e.HintText(), "make apps") || !strings.Contains(e.Message(), app.Name) {
 			t.Errorf("%s: %v", name, err)
 		}
-		b.close()
 	}
 	if opened != 0 {
 		t.Error("a file without a digest was opened")

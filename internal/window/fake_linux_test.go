@@ -194,9 +194,6 @@ func newBench(t testing.TB) *bench {
 	}
 	t.Cleanup(func() {
 		b.m.Close()
-		for _, x := range bundles {
-			x.Close()
-		}
 		if !b.sessions.Idle() {
 			t.Error("sessions are left")
 		}

@@ -153,6 +153,34 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
+// What a host does to the descriptor that it was given reaches no later answer,
+// in this window or another: neither the mode nor the bytes nor the place.
+func TestBodiesAreOnesOwn(t *testing.T) {
+	b := newBench(t)
+	_, f := b.show(apps.Studio)
+	_, _, first := f.get("/")
+	defer first.Close()
+	must(t, first.Chmod(0))
+	if _, err := first.WriteAt([]byte("x"), 0); err == nil {
+		t.Error("it can be written")
+	}
+	if err := first.Truncate(1); err == nil {
+		t.Error("it can be cut")
+	}
+	status, _, second := f.get("/")
+	if status != statusOK || second == nil {
+		t.Fatal(status)
+	}
+	defer second.Close()
+	// Root reads what has no mode too: the mode is looked at.
+	if st, err := second.Stat(); err != nil || st.Mode().Perm()&0o400 == 0 {
+		t.Fatal(st.Mode(), err)
+	}
+	if got, err := io.ReadAll(second); err != nil || string(got) != files()["index.html"] {
+		t.Fatalf("%q %v", got, err)
+	}
+}
+
 // R6: a GET has no effect: it calls nothing, whatever stands in it, and a stream
 // that was not made for this document is not there.
 func TestGetHasNoEffect(t *testing.T) {

@@ -43,11 +43,10 @@ func run(args []string, out io.Writer) error {
 		return err
 	}
 	// The core's own reader is the judge.
-	bundle, err := apps.Read(apps.App{ID: args[0], Name: args[0]}, bytes.NewReader(b), digest(b))
+	_, err = apps.Read(apps.App{ID: args[0], Name: args[0]}, bytes.NewReader(b), digest(b))
 	if err != nil {
 		return fmt.Errorf("the core would refuse it: %w", err)
 	}
-	bundle.Close()
 	if err := os.MkdirAll(filepath.Dir(args[1]), 0o755); err != nil {
 		return err
 	}

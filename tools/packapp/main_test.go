@@ -60,7 +60,6 @@ func TestPackIsReproducible(t *testing.T) {
 		if err != nil || len(b.Names()) != 3 {
 			t.Fatal(err)
 		}
-		b.Close()
 	}
 	if digests[0] != digests[1] {
 		t.Fatal("two packings of the same files differ")

@@ -3,49 +3,43 @@ package passfd
 import (
 	"net"
 	"os"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 )
 
-// NewBlob returns a blob of b's bytes.
-func NewBlob(name string, b []byte) (*Blob, error) {
+// Sealed returns a descriptor of new memory that holds b's bytes, at their
+// beginning, and is sealed against every change. It has no name in the file
+// system. Each who is handed one needs one of its own: its mode and its place are
+// of the memory's, and whoever holds the descriptor can change both.
+func Sealed(name string, b []byte) (*os.File, error) {
 	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
 		return nil, err
 	}
 	f := os.NewFile(uintptr(fd), name)
-	if _, err := f.Write(b); err != nil {
+	if err := seal(f, b); err != nil {
 		f.Close()
 		return nil, err
 	}
-	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
-	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return &Blob{f}, nil
+	return f, nil
 }
 
-// Open returns a descriptor that reads the blob from its beginning and has a
-// place of its own in it: a duplicate would share one with all others.
-func (b *Blob) Open() (*os.File, error) {
-	raw, err := b.file.SyscallConn()
-	if err != nil {
-		return nil, err
+// seal fills f. Written at a place, it is read from its beginning afterwards.
+func seal(f *os.File, b []byte) error {
+	if _, err := f.WriteAt(b, 0); err != nil {
+		return err
 	}
-	var fd int
-	var operr error
-	err = raw.Control(func(own uintptr) {
-		fd, operr = unix.Open("/proc/self/fd/"+strconv.FormatUint(uint64(own), 10), unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	})
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
+	var serr error
+	err = raw.Control(func(fd uintptr) { _, serr = unix.FcntlInt(fd, unix.F_ADD_SEALS, seals) })
 	if err == nil {
-		err = operr
+		err = serr
 	}
-	if err != nil {
-		return nil, err
-	}
-	return os.NewFile(uintptr(fd), b.file.Name()), nil
+	return err
 }
 
 // Pipe returns a pipe whose reading end blocks, as its new owner expects, and

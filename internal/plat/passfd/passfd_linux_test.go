@@ -9,39 +9,38 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A blob is read from its beginning by each who opens it, whatever the others
-// read, and changed by none.
-func TestBlob(t *testing.T) {
-	b, err := NewBlob("x", []byte("some bytes"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	one, err := b.Open()
+// What is sealed is read from its beginning, changed by nobody, and nothing that
+// its holder does to the descriptor reaches the next one.
+func TestSealed(t *testing.T) {
+	bytes := []byte("some bytes")
+	one, err := Sealed("x", bytes)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer one.Close()
-	two, err := b.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer two.Close()
 	var first [4]byte
 	if _, err := io.ReadFull(one, first[:]); err != nil || string(first[:]) != "some" {
 		t.Fatal(err)
 	}
+	if _, err := one.WriteAt([]byte("x"), 0); err == nil {
+		t.Error("it can be written")
+	}
+	if err := one.Truncate(3); err == nil {
+		t.Error("it can be cut")
+	}
+	if err := one.Chmod(0); err != nil {
+		t.Fatal(err)
+	}
+	two, err := Sealed("x", bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer two.Close()
 	if got, err := io.ReadAll(two); err != nil || string(got) != "some bytes" {
 		t.Fatalf("%q %v", got, err)
 	}
-	if _, err := b.file.WriteAt([]byte("x"), 0); err == nil {
-		t.Error("it can be written by its maker")
-	}
-	if err := b.file.Truncate(3); err == nil {
-		t.Error("it can be cut")
-	}
-	if _, err := two.Write([]byte("x")); err == nil {
-		t.Error("it can be written by who got it")
+	if st, err := two.Stat(); err != nil || st.Mode().Perm() == 0 {
+		t.Errorf("%v %v", st.Mode(), err)
 	}
 }
 
@@ -99,12 +98,7 @@ func TestSend(t *testing.T) {
 		ends[i] = c.(*net.UnixConn)
 		defer c.Close()
 	}
-	b, err := NewBlob("x", []byte("body"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	f, err := b.Open()
+	f, err := Sealed("x", []byte("body"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,11 +9,8 @@ import (
 	"github.com/bailey-run/bailey/internal/errs"
 )
 
-// NewBlob refuses: windows exist on Linux only so far.
-func NewBlob(string, []byte) (*Blob, error) { return nil, unsupported() }
-
-// Open refuses.
-func (*Blob) Open() (*os.File, error) { return nil, unsupported() }
+// Sealed refuses: windows exist on Linux only so far.
+func Sealed(string, []byte) (*os.File, error) { return nil, unsupported() }
 
 // Pipe refuses.
 func Pipe() (r, w *os.File, err error) { return nil, nil, unsupported() }
