@@ -29,8 +29,7 @@ RELEASE := $(shell cat VERSION)$(if $(COMMIT),+$(COMMIT))
 export CGO_ENABLED := 0
 # The release says which commit it is; Go asking git again fails in a clone of
 # another owner.
-# Of the programs and of the tools one compiled copy of each package is enough.
-export GOFLAGS := -buildvcs=false -trimpath
+export GOFLAGS := -buildvcs=false
 # So does the digest of each app's archive: the core shows no other.
 build = $(GO) build -trimpath -ldflags "-s -w -buildid= -X github.com/bailey-run/bailey/internal/release.version=$(RELEASE) $$($(GO) run ./tools/packapp -flags $(BIN)/apps | tr '\n' ' ')"
 
