@@ -51,6 +51,7 @@ static const char *const unwanted[] = {
 	"DirectoryUpload", "PDFJSViewer", "EmbedElement", "XSLT", "LinkPreconnect", "LinkDNSPrefetch",
 	"LinkPreconnectEarlyHints", "LinkPrefetch", "PrivateClickMeasurement", "UsesBackForwardCache", "InputTypeColor",
 	"NeedsSiteSpecificQuirks", "WebAuthentication", "DigitalCredentials", "ContactPickerAPI", "PaymentRequest", "Reporting",
+	"InteractiveFormValidation", /* Its bubble lies over other windows, as a tooltip does. */
 };
 
 static void use_settings(WebKitSettings *s)
@@ -376,11 +377,17 @@ static gboolean on_dialog(WebKitWebView *v, WebKitScriptDialog *d, gpointer data
 	return TRUE;
 }
 
-/* For signals whose answer is that nothing more is done: printing, full screen,
- * notifications, error pages. */
+/* For signals whose answer is that nothing more is done. */
 static gboolean on_nothing(void)
 {
 	return TRUE;
+}
+
+/* A tooltip holds the page's words, and on X11 it lies over every other window,
+ * a question to the person too. The engine's own handler never gets to run. */
+static gboolean on_tooltip(GtkWidget *w)
+{
+	return g_signal_stop_emission_by_name(w, "query-tooltip"), FALSE;
 }
 
 static gboolean on_context_menu(WebKitWebView *v, WebKitContextMenu *m, WebKitHitTestResult *h, gpointer data)
@@ -572,6 +579,7 @@ GtkWidget *view_new(const struct config *c)
 		{"web-process-terminated", G_CALLBACK(on_crash)}, {"permission-request", G_CALLBACK(on_permission)},
 		{"query-permission-state", G_CALLBACK(on_permission_state)}, {"run-file-chooser", G_CALLBACK(on_file_chooser)},
 		{"run-color-chooser", G_CALLBACK(on_color_chooser)}, {"context-menu", G_CALLBACK(on_context_menu)},
+		{"query-tooltip", G_CALLBACK(on_tooltip)},
 		{"script-dialog", G_CALLBACK(on_dialog)}, {"print", G_CALLBACK(on_nothing)}, {"enter-fullscreen", G_CALLBACK(on_nothing)},
 		{"show-notification", G_CALLBACK(on_nothing)}, {"load-failed", G_CALLBACK(on_nothing)}, {"load-failed-with-tls-errors", G_CALLBACK(on_nothing)},
 	};

@@ -132,6 +132,44 @@ func TestR10Popups(t *testing.T) {
 	}
 }
 
+// TestOver: a page lays no words of its own over other windows, where a question
+// to the person may stand.
+func TestOver(t *testing.T) {
+	d := desk.Start(t, desk.Options{})
+	for name, script := range map[string]string{
+		"tooltip": `document.documentElement.title = "attack ".repeat(60)`,
+		"bubble": `const i = document.createElement("input"); document.body.append(i); i.setCustomValidity("attack ".repeat(60));
+			addEventListener("mousemove", () => i.reportValidity(), { once: true })`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := hostile(t, script+"\n"+`document.documentElement.style.height = "100%";
+				addEventListener("mousemove", () => setTimeout(say, 3000, "rested"), { once: true });
+				say("ready");`)
+			point := func(title string, report func(string) string) {
+				w := d.Await(title)
+				report("ready")
+				d.AwaitActive(w)
+				d.Move(w.Frame.Min.X+300, w.Frame.Min.Y+300)
+				d.Move(w.Frame.Min.X+302, w.Frame.Min.Y+302)
+			}
+			control := showBare(t, d, s)
+			point("bare", control.report)
+			until(t, "the words over the bare host", func() bool { return d.Popups() > 0 })
+			control.proc.Kill()
+			d.Gone("bare")
+			until(t, "the words to be gone", func() bool { return d.Popups() == 0 })
+			h := showHost(t, d, s, hostOptions{unguarded: true})
+			defer d.Gone("Hostile")
+			defer h.end()
+			point("Hostile", h.report)
+			h.report("rested")
+			if n := d.Popups(); n > 0 {
+				t.Errorf("%d windows of the page's lie over the others", n)
+			}
+		})
+	}
+}
+
 // TestR11Types: nothing but strings of bytes gets through, and none over 1 MiB.
 func TestR11Types(t *testing.T) {
 	d := desk.Start(t, desk.Options{})

@@ -120,6 +120,25 @@ func (d *Desk) Gone(words string) {
 	})
 }
 
+// Popups counts the windows that lie over all others and that the window manager
+// does not know: tooltips, menus and the like.
+func (d *Desk) Popups() (n int) {
+	d.t.Helper()
+	all, err := xproto.QueryTree(d.X, d.root).Reply()
+	must(d.t, err)
+	for _, w := range all.Children {
+		a, err := xproto.GetWindowAttributes(d.X, w).Reply()
+		if err != nil || !a.OverrideRedirect || a.MapState != xproto.MapStateViewable {
+			continue
+		}
+		// Window managers have some of a pixel, on which they take the keyboard.
+		if g, err := xproto.GetGeometry(d.X, xproto.Drawable(w)).Reply(); err == nil && g.Width > 8 && g.Height > 8 {
+			n++
+		}
+	}
+	return n
+}
+
 // Active is the window that has the keyboard.
 func (d *Desk) Active() xproto.Window {
 	if a := d.cardinals(d.root, "_NET_ACTIVE_WINDOW"); len(a) > 0 {
