@@ -219,7 +219,9 @@ static void respond(WebKitURISchemeRequest *r, GInputStream *body, unsigned stat
 static void respond_empty(WebKitURISchemeRequest *r, unsigned status)
 {
 	GInputStream *nothing = g_memory_input_stream_new();
-	respond(r, nothing, status, soup_message_headers_new(SOUP_MESSAGE_HEADERS_RESPONSE));
+	SoupMessageHeaders *headers = soup_message_headers_new(SOUP_MESSAGE_HEADERS_RESPONSE);
+	soup_message_headers_append(headers, "Content-Security-Policy", "default-src 'none'");
+	respond(r, nothing, status, headers);
 	g_object_unref(nothing);
 }
 
@@ -238,7 +240,7 @@ static void on_request(WebKitURISchemeRequest *r, gpointer data)
 		respond_empty(r, 405);
 		return;
 	}
-	if (g_hash_table_size(requests) >= REQUESTS_MAX || !link_send(FRAME_REQUEST, last_id + 1, uri + n, strlen(uri + n))) {
+	if (g_hash_table_size(requests) >= REQUESTS_MAX || !link_send(FRAME_REQUEST, last_id + 1, uri + n, strcspn(uri + n, "#"))) {
 		link_refused("flood", NULL);
 		respond_empty(r, 503);
 		return;
@@ -306,18 +308,16 @@ static gboolean on_policy(WebKitWebView *v, WebKitPolicyDecision *d, WebKitPolic
 	}
 	WebKitNavigationAction *a = webkit_navigation_policy_decision_get_navigation_action(WEBKIT_NAVIGATION_POLICY_DECISION(d));
 	const char *uri = webkit_uri_request_get_uri(webkit_navigation_action_get_request(a));
+	size_t n = strcspn(uri, "#");
 	if (type == WEBKIT_POLICY_DECISION_TYPE_NEW_WINDOW_ACTION)
 		return ignore(d, "popup", uri);
 	/* Frames are asked about here too, and cannot be told apart: none may go
-	 * anywhere. The document itself comes by the host's wish or is reloaded. */
-	if (strcmp(uri, document) == 0 &&
+	 * anywhere. The document itself comes by the host's wish or is reloaded; that
+	 * something is behind a '#' does not say that it stays. */
+	if (strlen(document) == n && memcmp(uri, document, n) == 0 &&
 	    (opening || webkit_navigation_action_get_navigation_type(a) == WEBKIT_NAVIGATION_TYPE_RELOAD)) {
 		opening = false;
 		renew_secret();
-		webkit_policy_decision_use(d);
-		return TRUE;
-	}
-	if (g_str_has_prefix(uri, document) && uri[strlen(document)] == '#') {
 		webkit_policy_decision_use(d);
 		return TRUE;
 	}

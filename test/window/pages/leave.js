@@ -41,6 +41,8 @@
 	await away("link-blank", () => link("https://127.0.0.1:9/", { target: "_blank" }));
 	await away("download", () => link("/index.html", { download: "attack.html" }));
 	await away("replace", () => { location.replace("bailey://studio/frame.html"); });
+	// To itself by another address, which loads it anew.
+	await away("fragment", () => { history.pushState(null, "", "/elsewhere"); location.href = "/index.html#x"; });
 	await away("meta", () => { const m = document.createElement("meta"); m.httpEquiv = "refresh"; m.content = "0;url=data:text/html,x"; document.head.append(m); });
 	await away("base", () => { const b = document.createElement("base"); b.href = "bailey://panels/"; document.head.append(b); link("frame.html"); b.remove(); });
 	// Dialogs and printing block nobody.
