@@ -76,6 +76,8 @@ const (
 	ByRemembered  Decision = "remembered"
 	// ByPrompt is a native prompt that the core showed.
 	ByPrompt Decision = "prompt"
+	// ByPolicy is the core's own no.
+	ByPolicy Decision = "policy"
 )
 
 // Expiry ends a grant on whichever clock is over first. The zero value never

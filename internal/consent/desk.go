@@ -96,6 +96,7 @@ type Desk struct {
 	mu     sync.Mutex
 	open   map[[16]byte]*Question
 	denied map[denial]bool
+	taken  map[asker]taken
 }
 
 // denial is a question that a person said no to in a task.
@@ -111,7 +112,7 @@ type denial struct {
 // answered, because it took too long or its client went away; it is a denial, and
 // goes on the record. It must not call the desk.
 func NewDesk(c clock.Clock, gone func(*Question)) *Desk {
-	return &Desk{clock: c, gone: gone, open: map[[16]byte]*Question{}, denied: map[denial]bool{}}
+	return &Desk{clock: c, gone: gone, open: map[[16]byte]*Question{}, denied: map[denial]bool{}, taken: map[asker]taken{}}
 }
 
 // Put opens a question and takes over its folders, also when it fails:

@@ -44,6 +44,17 @@ const (
 	PromptInertGrave = time.Second
 	// PromptTimeout answers a prompt with no.
 	PromptTimeout = 60 * time.Second
+	// WithdrawnPause is how long a question waits that was on the screen and was
+	// taken off it by its requester, and WithdrawnPauseLong after the second time;
+	// from WithdrawnMost on each time counts as a no. A page that makes prompts
+	// flicker is blocked after four in two minutes; a person who closes a folder
+	// and opens it again waits for no longer than it takes to find it.
+	WithdrawnPause     = 5 * time.Second
+	WithdrawnPauseLong = 30 * time.Second
+	WithdrawnMost      = 3
+	// WithdrawnForget is how long an app has to leave questions on the screen for
+	// those before to be forgotten, as far as they were about something else.
+	WithdrawnForget = 10 * time.Minute
 	// CoreLinger keeps a core for the next command of a script before it ends.
 	CoreLinger = 400 * time.Millisecond
 	// ClientHello is how long a new connection may take to say who it is.

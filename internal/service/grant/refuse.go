@@ -13,12 +13,16 @@ import (
 	"github.com/bailey-run/bailey/internal/wire/grantv1"
 )
 
-// refuse keeps that a person said no in a prompt. The second time blocks.
+// refuse keeps that a person said no in a prompt, or could not because the question
+// was taken away too often. The second time blocks.
 func (s *Service) refuse(t *session.Task, row consent.Row, by capability.Decision) error {
 	app, kind := t.Session.App, capability.Name(row.Kind)
 	_, err := s.Policies.Refuse(app, kind, string(by), row.Scope, s.Clock.Wall(), folder.Same, func(r grant.Refused, digest string) error {
 		detail := scopeDetail(row.Kind, row.Scope)
 		detail["policies"] = digest
+		if by == capability.ByPolicy {
+			detail["reason"] = "taken off the screen by the app, again and again"
+		}
 		if r.Blocked() {
 			detail["reason"] = "refused twice: not asked again"
 		}

@@ -202,17 +202,11 @@ func (r *request) ask(ctx context.Context) error {
 	if !r.asks() {
 		return r.remembered(ctx)
 	}
-	turn, err := r.s.Line.Enter(r.q.App, r.same())
-	if err != nil {
-		return r.drop(func(consent.Row) error { return err })
+	turn, err := r.turn(ctx)
+	if turn == nil {
+		return err
 	}
 	defer turn.Leave()
-	err = turn.Wait(ctx, func(before int) error {
-		return r.out.Send(&grantv1.RequestResponse{Event: &grantv1.RequestResponse_Waiting{Waiting: &grantv1.Waiting{Before: uint32(before)}}})
-	})
-	if err != nil {
-		return r.gone(err)
-	}
 	// The answer to one that stood before may answer this one too.
 	if err := r.sift(); err != nil {
 		return err
@@ -240,6 +234,43 @@ func (r *request) ask(ctx context.Context) error {
 		return r.drop(func(consent.Row) error { return errs.New(errs.PromptNoAnswer, "grant.request") })
 	}
 	return r.drop(func(consent.Row) error { return errs.New(errs.PromptFailed, "grant.request") })
+}
+
+// turn waits until the screen is the question's; nil when it does not come to that,
+// and the rows are answered.
+func (r *request) turn(ctx context.Context) (*consent.Turn, error) {
+	for {
+		// Not in the line: others do not wait for what this app has done.
+		if err := wait(ctx, r.s.Desk.Pause(r.q)); err != nil {
+			return nil, r.gone(err)
+		}
+		turn, err := r.s.Line.Enter(r.q.App, r.same())
+		if err != nil {
+			return nil, r.drop(func(consent.Row) error { return err })
+		}
+		err = turn.Wait(ctx, func(before int) error {
+			return r.out.Send(&grantv1.RequestResponse{Event: &grantv1.RequestResponse_Waiting{Waiting: &grantv1.Waiting{Before: uint32(before)}}})
+		})
+		if err != nil {
+			turn.Leave()
+			return nil, r.gone(err)
+		}
+		if r.s.Desk.Pause(r.q) == 0 {
+			return turn, nil
+		}
+		// One that stood before was taken off the screen meanwhile.
+		turn.Leave()
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+	return context.Cause(ctx)
 }
 
 func (r *request) asks() bool {
@@ -271,6 +302,9 @@ func (r *request) show(ctx context.Context) (consent.Said, error) {
 	said, err := r.s.Prompter.Ask(shown, r.task.Session, r.question(), r.q.Hash)
 	switch {
 	case ctx.Err() != nil:
+		if err := r.takenBack(); err != nil {
+			return consent.Said{}, err
+		}
 		// A yes that came with the end of its task is none.
 		if r.s.Desk.Withdraw(r.q) {
 			return consent.Said{}, r.gone(context.Cause(ctx))
@@ -282,6 +316,17 @@ func (r *request) show(ctx context.Context) (consent.Said, error) {
 		return consent.Said{}, nil
 	}
 	return said, nil
+}
+
+// takenBack counts that the question was on the screen and its requester took it
+// off, which is a no in the end.
+func (r *request) takenBack() error {
+	for _, row := range r.s.Desk.TakenBack(r.q) {
+		if err := r.s.refuse(r.task, row, capability.ByPolicy); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // gone ends a question that its requester does not wait for any more. It is not
@@ -360,6 +405,7 @@ func (r *request) settle(ctx context.Context, q *consent.Question, accepted []ui
 		a := r.answers[want]
 		a.State, a.Granted, a.ExpiresMs = grantv1.State_STATE_LIVE, g, ends[g.Id]
 		if by == capability.ByPrompt && q.Rows[row].Asks() {
+			r.s.Desk.Accepted(q, q.Rows[row])
 			if err := r.s.accepted(r.task, q.Rows[row]); err != nil {
 				r.s.undo(r.task, granted)
 				return err

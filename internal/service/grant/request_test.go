@@ -335,6 +335,7 @@ func TestRequesterGone(t *testing.T) {
 			d.person.say = d.yes
 			if name == "the page gives it up" {
 				d.want(states(p.request(task, picked("a"))), "denied:denied")
+				d.clock.on(limits.WithdrawnPause)
 				d.want(states(p.request(p.task(), picked("a"))), "live")
 			}
 		})

@@ -190,8 +190,12 @@ func explain(r *grantv1.ListResponse) []string {
 		grantv1.DecidedBy_DECIDED_BY_PROMPT:       "You said yes, in a prompt.",
 	}[r.DecidedBy]
 	if r.State == grantv1.State_STATE_DENIED {
+		no := "You said no to this twice, in prompts."
+		if r.DecidedBy != grantv1.DecidedBy_DECIDED_BY_PROMPT {
+			no = "The app took this question off the screen before you could answer, again and again, which counts as no."
+		}
 		return []string{
-			"You said no to this twice, in prompts.",
+			no,
 			"The app gets nothing by it, and you are not asked about it again.",
 			"When you take this row away, by Revoke or with `bailey grant revoke`, the app may ask again; that alone allows nothing.",
 		}
