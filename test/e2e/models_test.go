@@ -116,7 +116,8 @@ func TestKilledWhilePulling(t *testing.T) {
 			p := newPlace(t)
 			sum := sumOf(t, modelFile(talker))
 			killed := 0
-			for i := range 5 {
+			// On a busy machine the process is not there yet at the first moments.
+			for i := 0; i < 5 || killed < 2 && i < 60; i++ {
 				cmd := p.command("model", "pull", modelFile(talker), "--sha256", sum)
 				if err := cmd.Start(); err != nil {
 					t.Fatal(err)
@@ -141,7 +142,7 @@ func TestKilledWhilePulling(t *testing.T) {
 				p.gone(10 * time.Second)
 			}
 			if killed < 2 {
-				t.Fatalf("only %d of 5 moments met the process: the test shows little", killed)
+				t.Fatalf("only %d moments met the process: the test shows little", killed)
 			}
 			p.pull(talker)
 			if b := p.blobs(); len(b) != 1 {
