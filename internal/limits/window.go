@@ -86,11 +86,15 @@ const (
 	WindowEvents = 256
 	// WindowSubscribers is how many event streams a document may have.
 	WindowSubscribers = 4
-	// WindowDropped is how many drops wait to be opened or read; more than a
-	// person does at once.
-	WindowDropped = 4
+	// WindowDropped is how many drops a window takes at once, and a page has not
+	// read yet, and WindowDropEvery the time after which there may be one more: more
+	// than a person does.
+	WindowDropped   = 4
+	WindowDropEvery = time.Second
 	// PickedMost is how many folders that were picked a document can name.
 	PickedMost = 64
+	// PickedObject bounds what a page is shown of one; the schema says the same.
+	PickedObject = 16384
 	// PickerLine bounds the line that a picker says before the path.
 	PickerLine = 128
 	// PanelPause is the least time between two panels that a page opens, and

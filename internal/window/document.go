@@ -35,15 +35,17 @@ type document struct {
 	fetched     map[uint64]*stream
 	subscribers []*subscriber
 	picked      []picked
-	// opening counts drops that are being opened.
-	opening int
 }
 
-// picked is a folder that a person chose. It is not held open: nobody may have
-// allowed it, and a disk that is held cannot be taken out.
+// picked is a folder that a person chose, or is said to have dropped. It is not
+// held open: nobody may have allowed it, and a disk that is held cannot be taken
+// out.
 type picked struct {
-	token   [16]byte
-	path    string
+	token [16]byte
+	path  string
+	// claimed is whether a host said the path, and nobody has looked whether there
+	// is anything: renamed and object are not known.
+	claimed bool
 	renamed bool
 	object  capability.Object
 }

@@ -7,10 +7,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/bailey-run/bailey/internal/apps"
+	"github.com/bailey-run/bailey/internal/audit"
+	"github.com/bailey-run/bailey/internal/auditlog"
 	"github.com/bailey-run/bailey/internal/capability"
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
@@ -220,35 +223,101 @@ func TestPanelsDoNotPick(t *testing.T) {
 	}
 }
 
-// What falls on the window is a folder that the core opens itself, or nothing.
+// fall lets something fall on the window, as if the last time were long ago.
+func (f *fake) fall(w *Window, path string) {
+	w.mu.Lock()
+	w.drops = bucket{}
+	w.mu.Unlock()
+	f.say(kindDropped, 0, []byte(path))
+	f.waitRead()
+}
+
+// waitRead waits until what was said is read: the answer to what comes after it
+// is there.
+func (f *fake) waitRead() {
+	_, _, body := f.get("/")
+	body.Close()
+}
+
+// What falls on the window is answered with a token and the name that was claimed,
+// whatever is there: a host learns nothing of the disk. It is opened when the token
+// is named.
 func TestDropped(t *testing.T) {
 	b := newBench(t)
 	who := b.whoAmI()
-	_, f := b.show(apps.Studio)
+	w, f := b.show(apps.Studio)
 	next := f.events()
 	next()
 	d := dir(t)
 	must(t, os.WriteFile(d+"/file", nil, 0o600))
-	for _, path := range []string{"", "relative", d + "/none", d + "/file", "/proc", "/" + strings.Repeat("a", limits.PathBytes), d + "\x00/x"} {
-		f.say(kindDropped, 0, []byte(path))
-	}
 	must(t, os.Mkdir(d+"/a\u202eb", 0o700))
-	until(t, "the drops are done with", func() bool {
-		doc := b.m.documents[who(f).Channel]
-		doc.mu.Lock()
-		defer doc.mu.Unlock()
-		return doc.opening == 0
-	})
-	f.say(kindDropped, 0, []byte(d+"/a\u202eb"))
-	e := next().GetDropped()
-	if len(e.GetPicked()) != 16 || strings.Contains(e.Object, "\u202e") || !strings.HasPrefix(e.Object, d) {
-		t.Fatalf("%v", e)
+	must(t, os.Symlink(d+"/a\u202eb", d+"/link"))
+	// What is no path is nothing.
+	for _, path := range []string{"", "relative", "/" + strings.Repeat("a", limits.PathBytes), d + "\x00/x"} {
+		f.fall(w, path)
 	}
-	got, err := b.m.Picked(who(f), e.Picked)
+	drop := func(path, object string) []byte {
+		t.Helper()
+		f.fall(w, path)
+		e := next().GetDropped()
+		if len(e.GetPicked()) != limits.PickedToken || e.GetObject() != object {
+			t.Fatalf("%s: %v", path, e)
+		}
+		return e.Picked
+	}
+	me := who(f)
+	for _, path := range []string{d + "/none", d + "/file", "/proc", d + "/file/x", d + "/../" + strings.Repeat("x/", 100)} {
+		token := drop(path, path)
+		if _, err := b.m.Picked(me, token); errs.CodeOf(err) != errs.NotFound || errs.From(err).Detail != "the folder that was dropped" {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	for _, c := range []struct {
+		path, object string
+		renamed      bool
+	}{{d + "/link", d + "/link", true}, {d + "/a\u202eb", d + `/a\u202eb`, false}} {
+		token := drop(c.path, c.object)
+		got, err := b.m.Picked(me, token)
+		must(t, err)
+		got.Close()
+		if got.Path != d+"/a\u202eb" || got.Renamed != c.renamed {
+			t.Fatalf("%q, renamed %v", got.Path, got.Renamed)
+		}
+	}
+	// It comes into being after the drop: nobody had looked.
+	token := drop(d+"/later", d+"/later")
+	must(t, os.Mkdir(d+"/later", 0o700))
+	got, err := b.m.Picked(me, token)
 	must(t, err)
-	defer got.Close()
-	if got.Path != d+"/a\u202eb" {
-		t.Fatalf("%q", got.Path)
+	got.Close()
+}
+
+// A host that drops without end is answered a few times a second, on the record.
+func TestDropsArePaced(t *testing.T) {
+	b := newBench(t)
+	w, f := b.show(apps.Studio)
+	next := f.events()
+	next()
+	began := time.Now()
+	for range 500 {
+		f.say(kindDropped, 0, []byte("/nowhere"))
+	}
+	f.waitRead()
+	back := int(time.Since(began)/limits.WindowDropEvery) + 1
+	d := w.document()
+	d.mu.Lock()
+	kept := len(d.picked)
+	d.mu.Unlock()
+	if kept < limits.WindowDropped || kept > limits.WindowDropped+back {
+		t.Errorf("%d drops were answered", kept)
+	}
+	folds := int(time.Since(began)/limits.WindowFold) + 1
+	drops := b.log.with(func(e audit.Event) bool { return e.Kind == auditlog.Call && e.Detail["reason"] == "dropped" })
+	if drops == 0 || drops > folds {
+		t.Errorf("%d records of drops", drops)
+	}
+	if n := b.log.with(denied("too many drops")); n == 0 || n > folds {
+		t.Errorf("%d records of refusals", n)
 	}
 }
 

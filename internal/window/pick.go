@@ -4,9 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/bailey-run/bailey/internal/apps"
+	"github.com/bailey-run/bailey/internal/audit"
+	"github.com/bailey-run/bailey/internal/auditlog"
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/plat/folder"
@@ -43,15 +47,14 @@ func (m *Manager) Pick(ctx context.Context) (token []byte, object string, err er
 	if err != nil || f == nil {
 		return nil, "", err
 	}
-	p, err := d.keep(f)
+	defer f.Close()
+	p, err := d.keep(picked{path: f.Path, renamed: f.Renamed, object: f.Object})
 	return p, visible.Path(f.Path), err
 }
 
-// keep notes a folder, closes it, and returns its token. The oldest goes when
-// there are too many.
-func (d *document) keep(f *folder.Folder) ([]byte, error) {
-	defer f.Close()
-	p := picked{path: f.Path, renamed: f.Renamed, object: f.Object}
+// keep notes what was chosen, and returns its token. The oldest goes when there
+// are too many.
+func (d *document) keep(p picked) ([]byte, error) {
 	_, _ = rand.Read(p.token[:]) // never fails: crypto/rand ends the program instead
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -66,11 +69,12 @@ func (d *document) keep(f *folder.Folder) ([]byte, error) {
 }
 
 // Picked opens the folder that a token stands for on a session's document: the
-// same one that was chosen. A token is good as long as its document, so that a
-// person who said no can be asked again.
+// same one that was chosen, or whatever is now where a drop was claimed to be
+// from. A token is good as long as its document, so that a person who said no can
+// be asked again.
 //
-// Errors: errs.NotFound for any other token, errs.FolderChanged, and those of
-// [folder.Open].
+// Errors: errs.NotFound for any other token, and for whatever is wrong with a
+// dropped one; errs.FolderChanged, and those of [folder.Open].
 func (m *Manager) Picked(s *session.Session, token []byte) (*folder.Folder, error) {
 	const op = "window.picked"
 	d, err := m.document(s)
@@ -88,6 +92,13 @@ func (m *Manager) Picked(s *session.Session, token []byte) (*folder.Folder, erro
 		return nil, errs.New(errs.NotFound, op).With("the folder that was chosen").WithHint("choose it again")
 	}
 	f, err := folder.Open(p.path)
+	if p.claimed {
+		if err != nil {
+			// Not said: whether there is nothing, a file, or a folder of somebody else's.
+			return nil, errs.New(errs.NotFound, op).With("the folder that was dropped").WithHint("drop a folder that is there and that you can open")
+		}
+		return f, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -99,37 +110,36 @@ func (m *Manager) Picked(s *session.Session, token []byte) (*folder.Folder, erro
 	return f, nil
 }
 
-// dropped opens a folder that was let fall on the window, if it is one. The path
-// is only a claim: what it names becomes a row of a question.
+// dropped answers what was let fall on the window with a token. The path is only
+// a claim of the host's, and nothing is looked at because of it: it is answered in
+// the same way whether it is there or not. Who asks for the token's folder has it
+// opened, on the record and before the person's eyes.
 func (w *Window) dropped(path string) {
 	d := w.document()
-	if d == nil || len(path) > limits.PathBytes {
+	if d == nil || !filepath.IsAbs(path) || len(path) > limits.PathBytes || strings.IndexByte(path, 0) >= 0 {
 		return
 	}
-	d.mu.Lock()
-	if d.ended || d.opening >= limits.WindowDropped {
-		d.mu.Unlock()
+	object := visible.Path(path)
+	if len(object) > limits.PickedObject {
 		return
 	}
-	d.opening++
-	d.mu.Unlock()
-	w.m.all.Go(func() {
-		defer func() {
-			d.mu.Lock()
-			d.opening--
-			d.mu.Unlock()
-		}()
-		f, err := folder.Open(path)
-		if err != nil {
-			return
-		}
-		token, err := d.keep(f)
-		if err != nil {
-			return
-		}
-		e := &surfacev1.Dropped{Picked: token, Object: visible.Path(f.Path)}
-		d.each(func(s *subscriber) { s.dropped(e) })
+	w.mu.Lock()
+	ok := w.drops.take(w.m.cfg.Clock.Boot(), limits.WindowDropped, limits.WindowDropEvery)
+	w.mu.Unlock()
+	if !ok {
+		w.denials.add("drops", w.deny("", errs.CoreBusy, "too many drops", ""))
+		return
+	}
+	// In Activity it is what it is to a person: a folder was chosen.
+	w.denials.add("drop", audit.Event{
+		Kind: auditlog.Call, Actor: w.actor(), Method: surfacev1.SurfaceServicePickMethod().Name, Detail: map[string]string{"reason": "dropped"},
 	})
+	token, err := d.keep(picked{path: path, claimed: true})
+	if err != nil {
+		return
+	}
+	e := &surfacev1.Dropped{Picked: token, Object: object}
+	d.each(func(s *subscriber) { s.dropped(e) })
 }
 
 // OpenPanel shows Permissions or Activity beside the window of the session that

@@ -67,8 +67,8 @@ type Window struct {
 	// panel and pick are when the page opened the last one.
 	panel, pick time.Time
 	picking     bool
-	// written and crashes bound the records that a page or a host can cause.
-	written, crashes bucket
+	// written, crashes and drops bound the records that a page or a host can cause.
+	written, crashes, drops bucket
 }
 
 func newWindow(m *Manager, app apps.App, b *apps.Bundle, d desktop.Display, owner *Window) *Window {
