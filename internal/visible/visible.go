@@ -9,8 +9,9 @@
 //
 //   - [Name] can be read back: two names that differ are written differently, and
 //     characters that are equal by Unicode's canonical equivalence (UAX #15, an
-//     é of one or of two code points) do not look the same. Letters of two
-//     scripts that look alike are not told apart. For prompts.
+//     é of one or of two code points) do not look the same. Blanks that nobody
+//     would see, at the ends of a name and after another, are shown. Letters of
+//     two scripts that look alike are not told apart. For prompts.
 //   - [Path] leaves a backslash alone, so that an ordinary path can be copied.
 //   - [Text] is for sentences: white space becomes one blank, and the joiners
 //     that Persian, Hindi and emoji are written with stay.
@@ -93,6 +94,9 @@ func show(s string, m mode) string {
 		case !ok:
 			b.WriteString(escape(r, raw))
 			base = false
+		case r == ' ' && m == name && unseen(s, i-size):
+			b.WriteString(`\u0020`)
+			base = false
 		case r == '\\' && m == name:
 			b.WriteString(`\\`)
 			base = true
@@ -108,11 +112,17 @@ func show(s string, m mode) string {
 func plain(s string, m mode) bool {
 	for i := 0; i < len(s); i++ {
 		c := s[i]
-		if c < ' ' || c > '~' || c == '\\' && m == name || c == ' ' && m == text && i > 0 && s[i-1] == ' ' {
+		if c < ' ' || c > '~' || m == name && (c == '\\' || c == ' ' && unseen(s, i)) || c == ' ' && m == text && i > 0 && s[i-1] == ' ' {
 			return false
 		}
 	}
 	return true
+}
+
+// unseen reports whether the blank at i does not show where it is drawn: at an end
+// of a name or of a part of a path, or after another blank.
+func unseen(s string, i int) bool {
+	return i == 0 || i == len(s)-1 || s[i-1] == ' ' || s[i-1] == '/' || s[i+1] == '/'
 }
 
 // allowed reports whether a character may be printed as it is: a letter, mark,

@@ -64,6 +64,16 @@ func TestName(t *testing.T) {
 		{"x\u0301", "x\u0301"},
 		{"\u0301", `\u0301`},
 		{"", ""},
+		{"my tax papers", "my tax papers"},
+		{"/home/u/My Documents/to do (2)", "/home/u/My Documents/to do (2)"},
+		{" a", `\u0020a`},
+		{"/home/u/Documents ", `/home/u/Documents\u0020`},
+		{"/home/u /Documents", `/home/u\u0020/Documents`},
+		{"/home/u/ Documents", `/home/u/\u0020Documents`},
+		{"a  b", `a \u0020b`},
+		{"a   é", `a \u0020\u0020é`},
+		{" ", `\u0020`},
+		{`a\u0020`, `a\\u0020`},
 	} {
 		if got := visible.Name(c[0]); got != c[1] {
 			t.Errorf("Name(%+q) = %+q, want %+q", c[0], got, c[1])
