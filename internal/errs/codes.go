@@ -102,7 +102,7 @@ var table = []Entry{
 	{PromptBusy, ExitDenied, "Too many questions are waiting", "answer those that are open, then try again", "At most three questions wait; more are answered no."},
 	{PromptNoAnswer, ExitDenied, "Nobody answered the question", "ask again, and answer within a minute", "A question that stands for 60 seconds is answered no, and is not put again in the same task."},
 	{PromptFailed, ExitDenied, "The question could not be shown", "try again; `bailey doctor` says what a window lacks", "The prompt ended, was not shown by the desktop, or gave no answer to this very question. Nothing is granted without one."},
-	{Blocked, ExitDenied, "You said no to this twice", "open Permissions and press Unblock, or `bailey grant revoke ID`; `bailey grant list` shows the id", "An app that was refused the same twice is not let ask for it again until you take the row that says so away."},
+	{Blocked, ExitDenied, "You said no to this twice", "open Permissions and press Unblock, or `bailey grant revoke ID`; `bailey grant list` shows the id", "An app that was refused the same twice, or that took the question off the screen again and again, is not let ask for it again until you take the row that says so away."},
 	{AboveCeiling, ExitDenied, "The app may not ask for this", "", "What an app may ask a person for is part of the app. Nobody is asked for anything beyond it."},
 	{FolderMissing, ExitFailed, "The folder does not exist", "check the spelling", "No directory is at that path."},
 	{FolderNotDir, ExitUsage, "That is not a folder", "name the folder that holds it", "The path names a file or something else that is not a directory."},
