@@ -186,6 +186,12 @@ func TestPick(t *testing.T) {
 		t.Fatal("another folder:", err)
 	}
 	must(t, os.Remove(d))
+	// And so is a link to it, wherever that leads.
+	must(t, os.Symlink(d+".away", d))
+	if _, err := b.m.Picked(me, p.Picked); errs.CodeOf(err) != errs.FolderChanged {
+		t.Fatal("a link:", err)
+	}
+	must(t, os.Remove(d))
 	must(t, os.Rename(d+".away", d))
 	// The oldest goes.
 	p = pick()
@@ -211,6 +217,26 @@ func TestPick(t *testing.T) {
 	w.mu.Unlock()
 	if r := f.call(1004, nil); code(r) != errs.WindowUnavailable {
 		t.Fatalf("%v", r)
+	}
+}
+
+// A file system that tells of a folder no more than device and inode: one that was
+// picked there can be asked for, and only where it was picked.
+func TestPickWithoutHandle(t *testing.T) {
+	poor := capability.Object{Device: 1, Inode: 2}
+	p := picked{path: "/stick/a", object: poor}
+	for _, c := range []struct {
+		now  folder.Folder
+		want bool
+	}{
+		{folder.Folder{Path: "/stick/a", Object: poor}, true},
+		{folder.Folder{Path: "/stick/b", Object: poor}, false},
+		{folder.Folder{Path: "/stick/a", Object: capability.Object{Device: 1, Inode: 3}}, false},
+		{folder.Folder{Path: "/stick/a", Object: capability.Object{Device: 1, Inode: 2, FileHandle: "born:00"}}, false},
+	} {
+		if p.is(&c.now) != c.want {
+			t.Errorf("%+v", c.now)
+		}
 	}
 }
 

@@ -102,13 +102,16 @@ func (m *Manager) Picked(s *session.Session, token []byte) (*folder.Folder, erro
 	if err != nil {
 		return nil, err
 	}
-	if !folder.Same(f.Object, p.object) {
+	if !p.is(f) {
 		f.Close()
 		return nil, errs.New(errs.FolderChanged, op)
 	}
 	f.Renamed = p.renamed
 	return f, nil
 }
+
+// is reports whether f is what was picked, where it was picked.
+func (p *picked) is(f *folder.Folder) bool { return f.Path == p.path && folder.Still(p.object, f.Object) }
 
 // dropped answers what was let fall on the window with a token. The path is only
 // a claim of the host's, and nothing is looked at because of it: it is answered in

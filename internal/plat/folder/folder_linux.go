@@ -125,3 +125,14 @@ func identify(fd int) (capability.Object, error) {
 func Same(a, b capability.Object) bool {
 	return a.FileHandle != "" && a.FileHandle == b.FileHandle && a.FS == b.FS && a.Inode == b.Inode
 }
+
+// Still reports whether what was opened a while ago, by this process, is what is at
+// the same path now. Where the file system gives neither handle nor time of birth,
+// device and inode have to do: a directory that was deleted and made anew in between
+// may then pass for the old one, and a person is asked about it all the same.
+func Still(then, now capability.Object) bool {
+	if then.FileHandle == "" && now.FileHandle == "" {
+		return then == now
+	}
+	return Same(then, now)
+}

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/bailey-run/bailey/internal/capability"
 	"github.com/bailey-run/bailey/internal/errs"
 )
 
@@ -79,6 +80,35 @@ func TestSameTellsARemadeDirectoryApart(t *testing.T) {
 		must(t, os.Remove(d))
 	}
 	t.Logf("an inode number was used again: %v", reused)
+}
+
+// Where a file system tells no more than device and inode, nothing is remembered,
+// and what was chosen a moment ago is found again.
+func TestStill(t *testing.T) {
+	d := real(t, t.TempDir())
+	f, err := Open(d)
+	must(t, err)
+	must(t, f.Close())
+	poor := f.Object
+	poor.FileHandle = ""
+	if Same(poor, poor) || !Still(poor, poor) || !Still(f.Object, f.Object) {
+		t.Fatalf("%+v", f.Object)
+	}
+	for name, change := range map[string]func(*capability.Object){
+		"inode": func(o *capability.Object) { o.Inode++ }, "device": func(o *capability.Object) { o.Device++ },
+		"file system": func(o *capability.Object) { o.FS[0]++ }, "handle": func(o *capability.Object) { o.FileHandle = "handle:00" },
+	} {
+		other := poor
+		change(&other)
+		if Still(poor, other) || Still(other, poor) {
+			t.Errorf("another %s passes", name)
+		}
+	}
+	other := f.Object
+	other.FileHandle += "00"
+	if Still(f.Object, other) {
+		t.Error("another handle passes for device and inode")
+	}
 }
 
 func must(t *testing.T, err error) {

@@ -13,6 +13,9 @@ func Open(string) (*Folder, error) { return nil, errs.New(errs.NotSupported, "fo
 // Same reports false: nothing can be remembered on this port.
 func Same(capability.Object, capability.Object) bool { return false }
 
+// Still reports false.
+func Still(capability.Object, capability.Object) bool { return false }
+
 // Within reports false: there is no folder on this port.
 func (*Folder) Within(string) bool { return false }
 
