@@ -111,7 +111,9 @@ func (m *Manager) Picked(s *session.Session, token []byte) (*folder.Folder, erro
 }
 
 // is reports whether f is what was picked, where it was picked.
-func (p *picked) is(f *folder.Folder) bool { return f.Path == p.path && folder.Still(p.object, f.Object) }
+func (p *picked) is(f *folder.Folder) bool {
+	return f.Path == p.path && folder.Still(p.object, f.Object)
+}
 
 // dropped answers what was let fall on the window with a token. The path is only
 // a claim of the host's, and nothing is looked at because of it: it is answered in
