@@ -467,10 +467,13 @@ static void on_crash(WebKitWebView *v, WebKitWebProcessTerminationReason reason,
 }
 
 /* A file that is dropped is not the page's: its path goes to the core, where it
- * is a claim and no more. */
+ * is a claim and no more. What the page itself let be dragged is none. */
 static gboolean on_drop(GtkDropTarget *t, const GValue *value, double x, double y, gpointer data)
 {
-	(void)t, (void)x, (void)y, (void)data;
+	(void)x, (void)y, (void)data;
+	GdkDrop *from = gtk_drop_target_get_current_drop(t);
+	if (from == NULL || gdk_drop_get_drag(from) != NULL)
+		return link_refused("permission", "a drag of its own"), TRUE;
 	GSList *files = gdk_file_list_get_files(g_value_get_boxed(value));
 	for (GSList *l = files; l != NULL; l = l->next) {
 		const char *path = g_file_peek_path(l->data);
