@@ -30,7 +30,7 @@ func (c *Core) newWindows() *window.Manager {
 	return window.New(window.Config{
 		Release: c.cfg.Release, Clock: c.cfg.Clock, Log: c.cfg.Log, Record: c.cfg.Audit, Sessions: c.sessions,
 		Find:   func(n uint32) (rpc.Route, bool) { return c.mux.Find(n) },
-		Check:  func(ctx context.Context, d desktop.Display) error { return d.Check(ctx) },
+		Check:  func(ctx context.Context, d desktop.Display) error { return d.Check(ctx, c.cfg.Own...) },
 		Bundle: c.bundles.get, Start: c.startWindow, Confined: hosts.CheckTree, Desk: c.newDesk, Watch: c.watchGrants,
 		Gone: func(s *session.Session) {
 			c.desk.Drop(s.Channel)

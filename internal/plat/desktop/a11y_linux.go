@@ -146,7 +146,7 @@ func accessibilityBus(ctx context.Context, d Display) (string, error) {
 			continue
 		}
 		// By its real name, since rules are for places and not for names.
-		if real, err := filepath.EvalSymlinks(socket); err == nil && answers(ctx, real) == nil {
+		if real, err := filepath.EvalSymlinks(socket); err == nil && answers(ctx, real, nil) == nil {
 			return real, nil
 		}
 	}

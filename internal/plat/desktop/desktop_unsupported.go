@@ -9,7 +9,9 @@ import (
 )
 
 // Check is for Linux only. Errors: errs.NotSupported.
-func (d Display) Check(context.Context) error { return errs.New(errs.NotSupported, "desktop.display") }
+func (d Display) Check(context.Context, ...string) error {
+	return errs.New(errs.NotSupported, "desktop.display")
+}
 
 // Cookie is for Linux only. Errors: errs.NotSupported.
 func (d Display) Cookie() ([]byte, error) { return nil, errs.New(errs.NotSupported, "desktop.cookie") }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -17,18 +18,20 @@ import (
 
 // Check finds out whether a window can be shown: a server of the person's own,
 // or of root, answers at the socket, and the file of cookies is the person's. It
-// takes [limits.DisplayDial] at most. Errors: errs.DisplayMissing.
-func (d Display) Check(ctx context.Context) error {
+// takes [limits.DisplayDial] at most. What is in a directory of own, or below it, is
+// no display: those are Bailey's, and the socket would be handed to a window.
+// Errors: errs.DisplayMissing.
+func (d Display) Check(ctx context.Context, own ...string) error {
 	const op = "desktop.display"
 	switch {
 	case d.Wayland != "":
-		return answers(ctx, d.Wayland)
+		return answers(ctx, d.Wayland, own)
 	case d.X11 != "":
 		socket, err := d.XSocket()
 		if err != nil {
 			return err
 		}
-		if err := answers(ctx, socket); err != nil {
+		if err := answers(ctx, socket, own); err != nil {
 			return err
 		}
 		_, err = d.Cookie()
@@ -38,7 +41,7 @@ func (d Display) Check(ctx context.Context) error {
 }
 
 // answers connects to a display server's socket and lets go of it.
-func answers(ctx context.Context, path string) error {
+func answers(ctx context.Context, path string, own []string) error {
 	const op = "desktop.display"
 	refuse := func(cause error, detail string) error {
 		return errs.Wrap(errs.DisplayMissing, op, cause).With(detail)
@@ -52,6 +55,9 @@ func answers(ctx context.Context, path string) error {
 	}
 	if st.Mode().Type() != fs.ModeSocket {
 		return refuse(nil, path+" is no socket")
+	}
+	if below(path, own) {
+		return refuse(nil, path+" is Bailey's own")
 	}
 	ctx, cancel := context.WithTimeout(ctx, limits.DisplayDial)
 	defer cancel()
@@ -69,6 +75,29 @@ func answers(ctx context.Context, path string) error {
 		return refuse(nil, path+" is another user's")
 	}
 	return nil
+}
+
+// below reports whether a file is in one of directories or below it, by whatever
+// names; so does one that cannot be looked at.
+func below(path string, directories []string) bool {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return true
+	}
+	for dir := filepath.Dir(real); ; dir = filepath.Dir(dir) {
+		st, err := os.Stat(dir)
+		if err != nil {
+			return true
+		}
+		for _, d := range directories {
+			if own, err := os.Stat(d); err == nil && os.SameFile(st, own) {
+				return true
+			}
+		}
+		if dir == filepath.Dir(dir) {
+			return false
+		}
+	}
 }
 
 // trusted: root can do as it likes anyway, and often runs the X server.

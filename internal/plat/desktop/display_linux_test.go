@@ -89,6 +89,41 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// A socket of Bailey's own, as the core's, is no display, by whatever name it is
+// called.
+func TestCheckOwn(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(dir+"/own/deep", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for link, to := range map[string]string{"/aside": dir + "/own/deep", "/s": dir + "/own/deep/s"} {
+		if err := os.Symlink(to, dir+link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, path := range []string{dir + "/own/deep/s", dir + "/ownish"} {
+		l, err := net.Listen("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+	}
+	own := []string{dir + "/none", dir + "/own"}
+	for _, path := range []string{"/own/deep/s", "/aside/s", "/s", "/own/deep/../deep/s"} {
+		d := Display{Wayland: dir + path}
+		if err := d.Check(t.Context(), own...); !missing(err) {
+			t.Errorf("%s: %v", path, err)
+		}
+		// The control: it is refused for nothing else.
+		if err := d.Check(t.Context()); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if err := (Display{Wayland: dir + "/ownish"}).Check(t.Context(), own...); err != nil {
+		t.Error("a name that begins alike:", err)
+	}
+}
+
 // entry writes one entry of a file of cookies.
 func entry(family uint16, address, number, proto, data string) []byte {
 	return xEntry{family, address, number, proto, data}.append(nil)
