@@ -7,6 +7,7 @@ import (
 	"github.com/bailey-run/bailey/internal/wire/corev1"
 	"github.com/bailey-run/bailey/internal/wire/grantv1"
 	"github.com/bailey-run/bailey/internal/wire/rpc"
+	"github.com/bailey-run/bailey/internal/wire/storev1"
 	"github.com/bailey-run/bailey/internal/wire/surfacev1"
 )
 
@@ -14,7 +15,7 @@ import (
 // granted anything: a page that repeats it would fill the disk.
 func writes(m *rpc.Method) bool {
 	switch m {
-	case corev1.CoreServiceBeginTaskMethod(), grantv1.GrantServiceRequestMethod(), surfacev1.SurfaceServicePickMethod():
+	case corev1.CoreServiceBeginTaskMethod(), grantv1.GrantServiceRequestMethod(), surfacev1.SurfaceServicePickMethod(), storev1.StoreServiceEraseMethod():
 		return true
 	}
 	return false

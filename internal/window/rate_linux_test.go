@@ -10,7 +10,10 @@ import (
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/wire/corev1"
+	"github.com/bailey-run/bailey/internal/wire/grantv1"
 	"github.com/bailey-run/bailey/internal/wire/rpc"
+	"github.com/bailey-run/bailey/internal/wire/storev1"
+	"github.com/bailey-run/bailey/internal/wire/surfacev1"
 )
 
 // A page that begins tasks without end is refused, also after a reload, and its
@@ -47,6 +50,23 @@ func TestRecordsArePaced(t *testing.T) {
 	// The control: what makes no record of its own is not counted.
 	if r := f.call(7, nil); r.Error != nil {
 		t.Error(r)
+	}
+}
+
+// What a page may call without a grant and is recorded is paced, but not the end of
+// a task, of which there is one for each beginning.
+func TestWhatIsPaced(t *testing.T) {
+	for _, m := range []*rpc.Method{
+		corev1.CoreServiceBeginTaskMethod(), grantv1.GrantServiceRequestMethod(), surfacev1.SurfaceServicePickMethod(), storev1.StoreServiceEraseMethod(),
+	} {
+		if !writes(m) {
+			t.Errorf("%s is not", m.Name)
+		}
+	}
+	for _, m := range []*rpc.Method{corev1.CoreServiceEndTaskMethod(), surfacev1.SurfaceServiceAckMethod(), storev1.StoreServiceListMethod()} {
+		if writes(m) {
+			t.Errorf("%s is", m.Name)
+		}
 	}
 }
 
