@@ -26,19 +26,15 @@ func main() {
 // machine is what the command does things with.
 type machine struct {
 	root bool
-	// run runs a program and returns what it printed; its own words go to the
-	// terminal when loud.
-	run func(ctx context.Context, loud bool, argv ...string) (string, error)
+	// run runs a program and returns what it printed.
+	run func(ctx context.Context, argv ...string) (string, error)
 }
 
-func run(ctx context.Context, loud bool, argv ...string) (string, error) {
+func run(ctx context.Context, argv ...string) (string, error) {
 	c := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	c.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C")
 	var out bytes.Buffer
-	c.Stdout = &out
-	if loud {
-		c.Stdout, c.Stderr = os.Stderr, os.Stderr
-	}
+	c.Stdout, c.Stderr = &out, &out
 	err := c.Run()
 	return out.String(), err
 }
@@ -74,13 +70,13 @@ func doMain(ctx context.Context, args []string, say io.Writer, m machine) int {
 		fmt.Fprintf(say, "%s: these Debian packages are missing, and it goes on without: %s\n  as root: apt install %s\n", *what, list, list)
 		return missingSome
 	}
-	fmt.Fprintf(say, "%s: installing %s\n", *what, list)
+	fmt.Fprintf(say, "%s: installing %s (some minutes)\n", *what, list)
 	for _, argv := range [][]string{
 		{"apt-get", "update", "-qq"},
 		append([]string{"apt-get", "install", "-qq", "-y", "--no-install-recommends"}, missing...),
 	} {
-		if _, err := m.run(ctx, true, argv...); err != nil {
-			fmt.Fprintf(say, "%s: %s failed (%v), and it goes on without\n", *what, argv[1], err)
+		if out, err := m.run(ctx, argv...); err != nil {
+			fmt.Fprintf(say, "%s%s: apt-get %s failed (%v), and it goes on without\n", out, *what, argv[1], err)
 			return missingSome
 		}
 	}
@@ -104,9 +100,9 @@ func parse(list string) []string {
 func (m machine) missing(ctx context.Context, want []string) ([]string, error) {
 	// dpkg-query fails when one of the packages is unknown to it, and lists the
 	// others all the same.
-	out, err := m.run(ctx, false, append([]string{"dpkg-query", "-W", "-f=${Package} ${db:Status-Status}\n"}, want...)...)
+	out, err := m.run(ctx, append([]string{"dpkg-query", "-W", "-f=${Package} ${db:Status-Status}\n"}, want...)...)
 	if err != nil && out == "" {
-		if _, err := m.run(ctx, false, "dpkg-query", "--version"); err != nil {
+		if _, err := m.run(ctx, "dpkg-query", "--version"); err != nil {
 			return nil, err
 		}
 	}

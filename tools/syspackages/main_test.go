@@ -41,7 +41,7 @@ func TestPackages(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var ran []string
-			m := machine{root: c.root, run: func(_ context.Context, _ bool, argv ...string) (string, error) {
+			m := machine{root: c.root, run: func(_ context.Context, argv ...string) (string, error) {
 				if argv[0] == "dpkg-query" {
 					if c.noDebian {
 						return "", errors.New("not found")
