@@ -53,6 +53,8 @@ async function show(search: string): Promise<void> {
   if (before) before.lost = true;
   delete root.dataset["ready"];
   root.dir = query.get("dir") ?? "";
+  // In a window the zoom of the page does this; here nothing else would.
+  root.style.fontSize = `${Number(query.get("scale") ?? "1000") / 10}%`;
   const none = name.endsWith("-none");
   const theme = query.get("theme");
   const settings = { scheme: theme === "dark" ? surface.Scheme.DARK : theme === "light" ? surface.Scheme.LIGHT : surface.Scheme.UNSPECIFIED, textScale: Number(query.get("scale") ?? "1000"), highContrast: query.get("contrast") === "high", reducedMotion: query.get("motion") === "reduced", language: query.get("language") ?? "en" };

@@ -88,6 +88,8 @@ async function show(search: string): Promise<void> {
   if (shown) await unmount(shown);
   delete root.dataset["ready"];
   root.dir = query.get("dir") ?? "";
+  // In a window the zoom of the page does this; here nothing else would.
+  root.style.fontSize = `${Number(query.get("scale") ?? "1000") / 10}%`;
   const events = new Events();
   const world: World = {
     language: query.get("language") ?? "en",
