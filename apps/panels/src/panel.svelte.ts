@@ -1,7 +1,7 @@
 /** What the panel shows, asked for anew while it is open: nothing here is a copy that could be old. */
 import { asError, audit, auditShow, auditVerify, coreListTasks, coreStopTask, type coreTypes, grantExplain, grantList, grantRevoke, State, surface, surfaceEvents, type BaileyError, type Core, type GrantRow } from "@bailey/sdk/panel";
 import { applySettings, catalogueOf } from "@bailey/ui/settings";
-import { parseRecord, type Entry, type Group } from "./records.js";
+import { holders, parseRecord, type Entry, type Group } from "./records.js";
 import { words } from "./words/index.js";
 
 export type View = "permissions" | "activity";
@@ -33,6 +33,9 @@ export class Panel {
   lines = $state.raw<ReadonlyMap<string, readonly string[]>>(new Map());
 
   records = $state.raw<readonly Entry[]>([]);
+  /** Whether the log has been read once, or could not be. */
+  loaded = $state(false);
+  held = $derived(holders(this.records));
   most = $state(page);
   more = $state(false);
   group = $state<Group | "all">("all");
@@ -121,6 +124,8 @@ export class Panel {
         this.records = out.reverse();
         this.more = false;
       } else this.error = error;
+    } finally {
+      this.loaded = true;
     }
   }
 

@@ -10,6 +10,7 @@ export interface Fields {
   readonly method?: string;
   readonly decision?: string;
   readonly by?: string;
+  readonly grant?: string;
   readonly code?: string;
   readonly detail?: Readonly<Record<string, string>>;
   readonly detail_erased?: boolean;
@@ -91,7 +92,15 @@ export function verb(t: Words, v: string | undefined): string {
   return v === "summarize" || v === "ask" || v === "chat" ? t(`t.verb.${v}`) : visible(v ?? "");
 }
 
-export function sentence(t: Words, f: Fields): string {
+/** Who holds or held which grant, by the records that gave it: a record of a grant
+ * that a person withdrew has the app in which they did. */
+export function holders(records: readonly Entry[]): ReadonlyMap<string, string> {
+  const out = new Map<string, string>();
+  for (const { fields: f } of records) if ((f.kind === "grant" || f.kind === "remember") && f.grant && f.app) out.set(f.grant, f.app);
+  return out;
+}
+
+export function sentence(t: Words, f: Fields, held?: ReadonlyMap<string, string>): string {
   const params = { who: who(t, f.app), whom: whom(t, f.app), what: what(t, f), verb: verb(t, f.verb), code: visible(f.code ?? ""), worker: worker(t, f), kind: visible(f.kind) };
   switch (f.kind) {
     case "core-start":
@@ -100,7 +109,11 @@ export function sentence(t: Words, f: Fields): string {
       return f.by === "prompt" || f.by === "terminal" || f.by === "command-line" || f.by === "remembered" ? t(`r.grant.${f.by}`, params) : t("r.grant", params);
     case "revoke":
       // Without `by` it ended with its task.
-      return t(f.by === undefined || f.by === "" ? "r.revoke" : "r.revoke.you", params);
+      if (f.by === undefined || f.by === "") return t("r.revoke", params);
+      {
+        const holder = f.grant === undefined ? undefined : held?.get(f.grant);
+        return holder === undefined ? t("r.revoke.you", params) : t("r.revoke.you.from", { ...params, who: who(t, holder), whom: whom(t, holder) });
+      }
     case "call-end":
       return f.code === undefined || f.code === "ok" ? t("r.call-end", params) : t("r.call-end.failed", params);
     case "core-stop":

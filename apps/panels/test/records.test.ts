@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { inGroup, isDenied, isTrouble, parseRecord, sentence } from "../src/records.js";
+import { holders, inGroup, isDenied, isTrouble, parseRecord, sentence } from "../src/records.js";
 import { de } from "../src/words/de.js";
 import { en } from "../src/words/en.js";
 import { words } from "../src/words/index.js";
@@ -26,6 +26,14 @@ test("who did what to what", () => {
   assert.equal(sentence(t, { kind: "grant", app: "bailey", by: "command-line", detail: folder }), "The command line allowed the terminal to read /home/u/Documents");
   assert.equal(sentence(t, { kind: "deny", app: "studio", detail: { kind: "model.run", model: "m" } }), "Studio was not allowed to use the model m");
   assert.equal(sentence(t, { kind: "revoke", app: "panels", by: "panel", detail: folder }), "You withdrew the permission to read /home/u/Documents");
+});
+
+test("what was withdrawn says from whom, where the record that gave it is there", () => {
+  const t = words("en");
+  const revoke = { kind: "revoke", app: "panels", by: "panel", grant: "g1", detail: folder };
+  const held = holders([parseRecord(1, 0, encode({ kind: "grant", app: "studio", by: "prompt", grant: "g1", detail: folder }))]);
+  assert.equal(sentence(t, revoke, held), "You withdrew from Studio the permission to read /home/u/Documents");
+  assert.equal(sentence(t, { ...revoke, grant: "g2" }, held), "You withdrew the permission to read /home/u/Documents");
 });
 
 test("a path cannot say something else than it is", () => {
