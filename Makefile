@@ -236,9 +236,15 @@ windows_in  := $(helpers)/bailey-window $(helpers)/bailey-prompt
 apps_in     := $(helpers)/apps/studio.tar $(helpers)/apps/panels.tar
 libraries   := $(helpers)/engine/lib*.so $(helpers)/engine/LICENSE.*
 made        := $(helpers)/directories-made
+# What a desktop shows Studio by, in its menu and with its windows. Where not
+# everyone's PATH leads to bin, the entry names the whole way.
+entry       := $(to)/share/applications/bailey-studio.desktop
+icon        := $(to)/share/icons/hicolor/scalable/apps/bailey-studio.svg
+reached     := $(patsubst $(DESTDIR)%,%,$(to)/bin/)
+starts      := $(if $(filter /usr/bin/ /usr/local/bin/,$(reached)),,$(reached))bailey studio
 
 .PHONY: install
-install: ## install programs and shell completion under PREFIX (/usr/local)
+install: ## install programs, shell completion and desktop entry under PREFIX (/usr/local)
 	@for p in $(programs); do [ -x $(BIN)/$$p ] || exec $(MAKE) build; done
 	@list=$$(LC_ALL=C mkdir -pv $(sort $(dir $(installed)))) || { echo "make: $(to) cannot be written: become root, or use make install PREFIX=~/.local" >&2; exit 1; }; echo "$$list" | sed -n "s/^mkdir: created directory '\(.*\)'$$/\1/p" >>$(made)
 	install -m 755 $(BIN)/bailey $(to)/bin/bailey
@@ -246,6 +252,7 @@ install: ## install programs and shell completion under PREFIX (/usr/local)
 	@for p in $(notdir $(windows_in)); do [ ! -x $(BIN)/$$p ] || install -m 755 $(BIN)/$$p $(helpers)/; done
 	@[ ! -f $(BIN)/apps/studio.tar ] || { LC_ALL=C mkdir -pv $(helpers)/apps | sed -n "s/^mkdir: created directory '\(.*\)'$$/\1/p" >>$(made); install -m 644 $(BIN)/apps/studio.tar $(BIN)/apps/panels.tar $(helpers)/apps/; }
 	@[ ! -f $(BIN)/engine/.complete ] || { LC_ALL=C mkdir -pv $(helpers)/engine | sed -n "s/^mkdir: created directory '\(.*\)'$$/\1/p" >>$(made); rm -f $(libraries); install -m 644 $(BIN)/engine/lib*.so $(BIN)/engine/LICENSE.* $(helpers)/engine/; }
+	@[ ! -x $(BIN)/bailey-window ] || [ ! -f $(BIN)/apps/studio.tar ] || { LC_ALL=C mkdir -pv $(dir $(entry)) $(dir $(icon)) | sed -n "s/^mkdir: created directory '\(.*\)'$$/\1/p" >>$(made); sed 's|^Exec=.*|Exec=$(starts)|' packaging/desktop/bailey-studio.desktop >$(entry); chmod 644 $(entry); install -m 644 packaging/desktop/bailey-studio.svg $(icon); }
 	@$(BIN)/bailey completion bash >$(word 1,$(completions))
 	@$(BIN)/bailey completion zsh >$(word 2,$(completions))
 	@$(BIN)/bailey completion fish >$(word 3,$(completions))
@@ -254,7 +261,7 @@ install: ## install programs and shell completion under PREFIX (/usr/local)
 
 .PHONY: uninstall
 uninstall: ## remove what install put there; your data stays
-	rm -f $(installed) $(windows_in) $(apps_in) $(libraries)
+	rm -f $(installed) $(windows_in) $(apps_in) $(entry) $(icon) $(libraries)
 	@[ ! -f $(made) ] || { list=$$(sort -r $(made)); rm -f $(made); echo "$$list" | while read -r d; do rmdir "$$d" 2>/dev/null || true; done; }
 
 .PHONY: clean

@@ -5,6 +5,7 @@ package install
 import (
 	"bytes"
 	"debug/elf"
+	"encoding/xml"
 	"errors"
 	"io/fs"
 	"os"
@@ -91,6 +92,11 @@ func TestBuildInstallUninstall(t *testing.T) {
 			want = append(want, "libexec/bailey/"+p)
 		}
 	}
+	_, window := os.Stat(filepath.Join(bin, "bailey-window"))
+	_, studio := os.Stat(filepath.Join(bin, "apps", "studio.tar"))
+	if window == nil && studio == nil {
+		want = append(want, entryIn, iconIn)
+	}
 	slices.Sort(want)
 	var got []string
 	for _, p := range tree(t, prefix) {
@@ -110,7 +116,11 @@ func TestBuildInstallUninstall(t *testing.T) {
 	if base := strings.TrimSpace(run(t, "cat", "VERSION")); !strings.HasPrefix(version, base) {
 		t.Errorf("bailey version says %q, VERSION says %q", version, base)
 	}
-	for _, c := range want[len(want)-3:] {
+	if slices.Contains(want, entryIn) {
+		entry(t, prefix)
+	}
+	way(t, bin)
+	for _, c := range []string{"share/bash-completion/completions/bailey", "share/fish/vendor_completions.d/bailey.fish", "share/zsh/site-functions/_bailey"} {
 		if b, err := os.ReadFile(filepath.Join(prefix, c)); err != nil || !bytes.Contains(b, []byte("summarize")) {
 			t.Errorf("%s completes nothing (%v)", c, err)
 		}
@@ -127,6 +137,67 @@ func TestBuildInstallUninstall(t *testing.T) {
 		t.Run(p, func(t *testing.T) { static(t, filepath.Join(bin, p), version) })
 	}
 	t.Run("bailey-engine", func(t *testing.T) { stripped(t, filepath.Join(bin, "bailey-engine"), version) })
+}
+
+// Where a desktop looks for the entry and the icon. The entry has the name that
+// Studio's windows give a desktop, which joins the two by it.
+const (
+	entryIn = "share/applications/bailey-studio.desktop"
+	iconIn  = "share/icons/hicolor/scalable/apps/bailey-studio.svg"
+)
+
+// entry checks what a desktop needs of an installed entry and its icon.
+func entry(t *testing.T, prefix string) {
+	b, err := os.ReadFile(filepath.Join(prefix, entryIn))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(b), "\n")
+	if lines[0] != "[Desktop Entry]" {
+		t.Errorf("the entry begins with %q", lines[0])
+	}
+	for _, want := range []string{
+		"Type=Application", "Name=Bailey Studio", "Name[de]=Bailey Studio", "Icon=bailey-studio", "Terminal=false",
+		"StartupWMClass=bailey-studio", "Exec=" + filepath.Join(prefix, "bin", "bailey") + " studio",
+	} {
+		if !slices.Contains(lines, want) {
+			t.Errorf("the entry lacks %q:\n%s", want, b)
+		}
+	}
+	for _, key := range []string{"Comment=", "Comment[de]=", "Categories="} {
+		if !strings.Contains(string(b), "\n"+key) {
+			t.Errorf("the entry lacks %s", key)
+		}
+	}
+	svg, err := os.ReadFile(filepath.Join(prefix, iconIn))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := xml.Unmarshal(svg, &struct {
+		XMLName xml.Name `xml:"http://www.w3.org/2000/svg svg"`
+		ViewBox string   `xml:"viewBox,attr"`
+	}{}); err != nil {
+		t.Errorf("the icon: %v", err)
+	}
+	if validate, err := exec.LookPath("desktop-file-validate"); err == nil {
+		run(t, validate, filepath.Join(prefix, entryIn))
+	} else {
+		t.Log("desktop-file-validate is not installed: only the keys were checked")
+	}
+}
+
+// way checks that the entry of a place that is on everyone's PATH names the command
+// alone, and that of a package never the directory that it is packed in.
+func way(t *testing.T, bin string) {
+	for _, c := range []struct{ prefix, destdir, want string }{
+		{"/usr/local", "", "bailey studio"}, {"/usr", "/pack", "bailey studio"}, {"/opt/b", "/pack", "/opt/b/bin/bailey studio"},
+		{"~/.local", "", "/home/someone/.local/bin/bailey studio"},
+	} {
+		out := run(t, "make", "-n", "install", "BIN="+bin, "PREFIX="+c.prefix, "DESTDIR="+c.destdir, "HOME=/home/someone")
+		if !strings.Contains(out, "|Exec="+c.want+"|") {
+			t.Errorf("PREFIX=%s DESTDIR=%s: not %q:\n%s", c.prefix, c.destdir, c.want, out)
+		}
+	}
 }
 
 // static checks that a program needs no library, and the rest as stripped does.
