@@ -112,6 +112,7 @@ type Core struct {
 	windows  *window.Manager
 	bundles  bundles
 	mux      *rpc.Mux
+	refusals refusals
 
 	// changed is signalled when a session or task ended.
 	changed chan struct{}

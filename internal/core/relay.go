@@ -82,11 +82,15 @@ func (c *Core) relay(ctx context.Context, m *rpc.Method, request []byte, out rpc
 	return err
 }
 
-// refuse records a call without a grant; denials are on the record too.
+// refuse records a call without a grant; denials are on the record too, many as one.
 func (c *Core) refuse(s *session.Session, m *rpc.Method, err error) error {
 	e := errs.From(err)
+	record, messages := c.refusals.add(s.App+" "+m.Name, c.cfg.Clock.Boot())
+	if !record {
+		return e
+	}
 	lerr := c.cfg.Audit.Note(audit.Event{
-		Kind: auditlog.Deny, Actor: audit.Actor{App: s.App, Surface: s.Surface}, Method: m.Name, Decision: "deny", Code: string(e.Code),
+		Kind: auditlog.Deny, Actor: audit.Actor{App: s.App, Surface: s.Surface}, Method: m.Name, Decision: "deny", Code: string(e.Code), Messages: messages,
 		Detail: map[string]string{"kind": capability.Name(m.Kind)},
 	})
 	if lerr != nil {

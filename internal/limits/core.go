@@ -44,6 +44,11 @@ const (
 	PromptInertGrave = time.Second
 	// PromptTimeout answers a prompt with no.
 	PromptTimeout = 60 * time.Second
+	// RefusalsMost is how many calls without a grant, of an app and a method, have a
+	// record of their own in RefusalsTime; a page whose grant has just ended makes a
+	// few. Those beyond stand in the next one, with their number.
+	RefusalsMost = 100
+	RefusalsTime = 5 * time.Minute
 	// WithdrawnPause is how long a question waits that was on the screen and was
 	// taken off it by its requester, and WithdrawnPauseLong after the second time;
 	// from WithdrawnMost on each time counts as a no. A page that makes prompts
