@@ -18,10 +18,10 @@ type Method struct {
 	// Number is the method on the wire.
 	Number uint32
 	// Name is the full name, for example "bailey.index.v1.IndexService/Ask".
-	Name      string
-	Kind      policyv1.Kind
-	Caller    policyv1.Caller
-	Audit     policyv1.Audit
+	Name   string
+	Kind   policyv1.Kind
+	Caller policyv1.Caller
+	Audit  policyv1.Audit
 	// Surfaces are the pages that may call it.
 	Surfaces  []policyv1.Surface
 	Streaming bool
