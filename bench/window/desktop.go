@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bailey-run/bailey/bench/live"
+	"github.com/bailey-run/bailey/internal/client"
 	"github.com/bailey-run/bailey/internal/plat/desktop"
 	"github.com/bailey-run/bailey/internal/plat/proc"
 	"github.com/bailey-run/bailey/test/window/desk"
@@ -227,6 +228,8 @@ type home struct {
 	b    *bench
 	dir  string
 	home *live.Home
+	// client keeps the core from ending by itself.
+	client *client.Client
 }
 
 func (b *bench) newHome(arm string) (*home, error) {
@@ -239,14 +242,23 @@ func (b *bench) newHome(arm string) (*home, error) {
 
 // core starts the core, if it does not run, and returns its process.
 func (h *home) core() (int, error) {
+	if h.client != nil {
+		return h.client.PID, nil
+	}
 	c, err := h.home.Dial(context.Background())
 	if err != nil {
 		return 0, err
 	}
-	return c.PID, c.Close()
+	h.client = c
+	return c.PID, nil
 }
 
 func (h *home) stop() error {
+	if h.client != nil {
+		// What it says of its end says nothing.
+		_ = h.client.Close()
+		h.client = nil
+	}
 	cmd := h.home.Command(context.Background(), "stop")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, out)

@@ -195,11 +195,13 @@ func (b *bench) pss() error {
 			all = append(all, us...)
 		}
 		b.raw("pss "+key, mb(sum(all)))
-		by := map[string]float64{}
+		by, own := map[string]float64{}, map[string]float64{}
 		for _, u := range all {
 			by[u.Name] += mb(u.PSS)
+			own[u.Name] += mb(u.Own)
 		}
 		b.note("pss "+key+" by process, last turn, MB", by)
+		b.note("pss "+key+" by process, what is no file's, last turn, MB", own)
 		return nil
 	}
 	for range max(1, b.turns()/2) {
@@ -235,10 +237,15 @@ func (b *bench) pss() error {
 			if err != nil {
 				return err
 			}
-			// The command that waits for the window's end belongs to it.
-			if err := look(arm.key, core, s.cmd.Process.Pid); err != nil {
+			if err := look(arm.key, core); err != nil {
 				return err
 			}
+			// The command that waits for the window's end.
+			us, err := tree(s.cmd.Process.Pid)
+			if err != nil {
+				return err
+			}
+			b.raw("pss command", mb(sum(us)))
 			if err := s.close(os.Interrupt); err != nil {
 				return err
 			}
@@ -250,6 +257,8 @@ func (b *bench) pss() error {
 	floor := b.median("pss " + keyFloor)
 	b.row(b.most("memory, hello app, whole tree, PSS", b.median("pss hello"), "MB", floor+15, ": the floor's + 15").Beside("webview-floor", floor))
 	b.row(b.most("memory, Studio, whole tree, PSS", b.median("pss studio"), "MB", floor+40, ": the floor's + 40").Beside("webview-floor", floor))
+	b.row(b.most("memory, hello app, with the command that waits for its end, PSS", b.median("pss hello")+b.median("pss command"), "MB", floor+15, ": the floor's + 15").Beside("webview-floor", floor))
+	b.row(b.most("memory, Studio, with the command that waits for its end, PSS", b.median("pss studio")+b.median("pss command"), "MB", floor+40, ": the floor's + 40").Beside("webview-floor", floor))
 	b.row(b.most("memory, core alone, PSS", b.median("pss core alone"), "MB", 14, ""))
 	if b.withWails() {
 		b.row(rows.New("memory, Wails 2.9.2 hello, whole tree, PSS", b.median("pss "+keyWails), "MB", "").Beside("webview-floor", floor))
