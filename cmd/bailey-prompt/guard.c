@@ -206,7 +206,7 @@ static void on_key_up(GtkEventControllerKey *c, guint key, guint code, GdkModifi
 	p->pressed = 0;
 	if (on == p->no)
 		prompt_no(p, "denied");
-	else if (on == p->yes && counts(p) && !(is_enter(key) && p->sheet.one[TAG_ENTER]))
+	else if (p->yes && on == p->yes && counts(p) && !(is_enter(key) && p->sheet.one[TAG_ENTER]))
 		prompt_yes(p);
 	else if (GTK_IS_TOGGLE_BUTTON(on) && !is_enter(key) && gtk_widget_is_sensitive(on))
 		gtk_toggle_button_set_active(GTK_TOGGLE_BUTTON(on), !gtk_toggle_button_get_active(GTK_TOGGLE_BUTTON(on)));
@@ -262,7 +262,8 @@ void guard_attach(struct prompt *p)
 	gtk_event_controller_set_propagation_phase(GTK_EVENT_CONTROLLER(press), GTK_PHASE_CAPTURE);
 	g_signal_connect(press, "pressed", G_CALLBACK(on_press), p);
 	gtk_widget_add_controller(p->window, GTK_EVENT_CONTROLLER(press));
-	g_signal_connect(p->yes, "clicked", G_CALLBACK(on_yes), p);
+	if (p->yes)
+		g_signal_connect(p->yes, "clicked", G_CALLBACK(on_yes), p);
 	g_signal_connect(p->no, "clicked", G_CALLBACK(on_no), p);
 	g_signal_connect(p->window, "close-request", G_CALLBACK(on_close), p);
 	g_signal_connect(p->window, "map", G_CALLBACK(on_map), p);

@@ -15,7 +15,7 @@ struct prompt {
 	bool answered;
 
 	/* What view.c made. */
-	GtkWidget *window, *yes, *no, *status, *content;
+	GtkWidget *window, *yes, *no, *status, *content; /* yes: NULL on a notice */
 	GtkAdjustment *scroll;
 	char *said;                  /* all of the question, for a screen reader */
 	GtkWidget *tick[SHEET_ROWS]; /* NULL where the row is fixed */

@@ -119,8 +119,11 @@ static const char *add(struct sheet *s, enum tag t, const char *text)
 
 static const char *check(struct sheet *s, bool picker)
 {
-	static const enum tag always[] = {TAG_TITLE, TAG_YES, TAG_NO, TAG_SCALE, TAG_LANGUAGE};
-	static const enum tag asked[] = {TAG_HEADING, TAG_INERT, TAG_TIMEOUT, TAG_HASH, TAG_UNREAD, TAG_WAIT};
+	static const enum tag always[] = {TAG_TITLE, TAG_NO, TAG_SCALE, TAG_LANGUAGE};
+	static const enum tag asked[] = {TAG_INERT, TAG_UNREAD, TAG_WAIT};
+	static const enum tag never[] = {TAG_INERT, TAG_UNREAD, TAG_WAIT, TAG_ENTER, TAG_WARNING};
+	static const enum tag both[] = {TAG_HEADING, TAG_TIMEOUT, TAG_HASH};
+	bool notice = !s->one[TAG_YES];
 
 	for (size_t i = 0; i < sizeof always / sizeof *always; i++)
 		if (!s->one[always[i]])
@@ -130,13 +133,22 @@ static const char *check(struct sheet *s, bool picker)
 	    !is(s->one[TAG_MOTION], "reduced", NULL) || !is(s->one[TAG_ENTER], "never", NULL))
 		return "a setting that does not exist";
 	if (picker)
-		return s->items ? "a picker asks nothing" : NULL;
-	for (size_t i = 0; i < sizeof asked / sizeof *asked; i++)
+		return s->items ? "a picker asks nothing" : notice ? "a field is missing" : NULL;
+	for (size_t i = 0; i < sizeof both / sizeof *both; i++)
+		if (!s->one[both[i]])
+			return "a field is missing";
+	for (size_t i = 0; notice && i < sizeof never / sizeof *never; i++)
+		if (s->one[never[i]])
+			return "a notice asks nothing";
+	for (size_t i = 0; notice && i < s->items; i++)
+		if (s->item[i].tag != TAG_DENIES && s->item[i].tag != TAG_STOP)
+			return "a notice asks nothing";
+	for (size_t i = 0; !notice && i < sizeof asked / sizeof *asked; i++)
 		if (!s->one[asked[i]])
 			return "a field is missing";
-	if (s->rows == 0 || !follows(TAG_STOP, s->item[s->items - 1].tag))
+	if (s->items == 0 || (!notice && s->rows == 0) || !follows(TAG_STOP, s->item[s->items - 1].tag))
 		return "parts out of order";
-	if (!number(s->one[TAG_INERT], 1, SHEET_TIME_MAX, &s->inert) ||
+	if ((!notice && !number(s->one[TAG_INERT], 1, SHEET_TIME_MAX, &s->inert)) ||
 	    !number(s->one[TAG_TIMEOUT], 1, SHEET_TIME_MAX, &s->timeout))
 		return "a time that is not sensible";
 	if (strlen(s->one[TAG_HASH]) != SHEET_HASH || strspn(s->one[TAG_HASH], "0123456789abcdef") != SHEET_HASH)

@@ -2,6 +2,9 @@
  * byte of tag, the length of the text as little-endian 32 bits, and the text in
  * UTF-8. It ends with tag 0 of length 0. The other side is internal/prompthost.
  *
+ * A sheet without TAG_YES is a notice: paragraphs and one button. It asks nothing,
+ * so it has no rows and no wait, and no answer to it is a yes.
+ *
  * Nothing here knows of GTK, so that it is fuzzed apart. */
 #ifndef BAILEY_SHEET_H
 #define BAILEY_SHEET_H

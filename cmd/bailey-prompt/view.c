@@ -288,6 +288,17 @@ static GtkWidget *button(struct prompt *p, enum tag tag, const char *class)
 	return b;
 }
 
+/* describe has a screen reader that comes to the window read all of it in order,
+ * and that an answer does not count yet. */
+static void describe(struct prompt *p, const char *text)
+{
+	char *all = g_strjoin("\n", p->said, *text ? text : NULL, NULL);
+
+	gtk_accessible_update_property(GTK_ACCESSIBLE(p->window), GTK_ACCESSIBLE_PROPERTY_LABEL, p->sheet.one[TAG_TITLE],
+		GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, all, -1);
+	g_free(all);
+}
+
 void view_status(struct prompt *p, const char *text)
 {
 	if (!strcmp(gtk_label_get_text(GTK_LABEL(p->status)), text))
@@ -296,12 +307,7 @@ void view_status(struct prompt *p, const char *text)
 	gtk_label_set_text(GTK_LABEL(p->status), text);
 	gtk_accessible_update_property(GTK_ACCESSIBLE(p->status), GTK_ACCESSIBLE_PROPERTY_LABEL, text, -1);
 	gtk_accessible_update_property(GTK_ACCESSIBLE(p->yes), GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, text, -1);
-	/* A screen reader that comes to the window reads all of it in order, and that
-	 * an answer does not count yet. */
-	char *all = g_strjoin("\n", p->said, *text ? text : NULL, NULL);
-	gtk_accessible_update_property(GTK_ACCESSIBLE(p->window), GTK_ACCESSIBLE_PROPERTY_LABEL, p->sheet.one[TAG_TITLE],
-		GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, all, -1);
-	g_free(all);
+	describe(p, text);
 }
 
 static int natural(GtkWidget *w, GtkOrientation way, int other)
@@ -312,21 +318,23 @@ static int natural(GtkWidget *w, GtkOrientation way, int other)
 	return n;
 }
 
-/* foot is the two buttons and room for the line that says why "yes" is grey. */
+/* foot is the buttons and room for the line that says why "yes" is grey. */
 static GtkWidget *foot(struct prompt *p)
 {
 	GtkWidget *all = box(GTK_ORIENTATION_HORIZONTAL, GAP), *buttons = box(GTK_ORIENTATION_HORIZONTAL, GAP);
 
 	p->no = button(p, TAG_NO, "no");
-	p->yes = button(p, TAG_YES, "yes");
-	p->status = label(p, p->sheet.one[TAG_UNREAD], "status");
+	if (p->sheet.one[TAG_YES])
+		p->yes = button(p, TAG_YES, "yes");
+	p->status = label(p, "", "status");
 	g_object_set(p->status, "accessible-role", GTK_ACCESSIBLE_ROLE_STATUS, NULL);
 	gtk_box_set_homogeneous(GTK_BOX(buttons), TRUE);
 	gtk_widget_set_hexpand(buttons, FALSE);
 	gtk_widget_set_halign(buttons, GTK_ALIGN_END);
 	gtk_widget_set_valign(buttons, GTK_ALIGN_CENTER);
 	gtk_box_append(GTK_BOX(buttons), p->no);
-	gtk_box_append(GTK_BOX(buttons), p->yes);
+	if (p->yes)
+		gtk_box_append(GTK_BOX(buttons), p->yes);
 	gtk_box_append(GTK_BOX(all), p->status);
 	gtk_box_append(GTK_BOX(all), buttons);
 	gtk_widget_add_css_class(all, "foot");
@@ -347,7 +355,8 @@ static void fold(struct prompt *p, GtkWidget *foot, int room)
 		gtk_widget_set_halign(buttons, GTK_ALIGN_FILL);
 		gtk_orientable_set_orientation(GTK_ORIENTABLE(buttons), GTK_ORIENTATION_VERTICAL);
 		gtk_label_set_wrap(GTK_LABEL(gtk_button_get_child(GTK_BUTTON(p->no))), TRUE);
-		gtk_label_set_wrap(GTK_LABEL(gtk_button_get_child(GTK_BUTTON(p->yes))), TRUE);
+		if (p->yes)
+			gtk_label_set_wrap(GTK_LABEL(gtk_button_get_child(GTK_BUTTON(p->yes))), TRUE);
 	}
 }
 
@@ -401,7 +410,7 @@ void view_build(struct prompt *p)
 	int most = room.height - EDGE - natural(bar, GTK_ORIENTATION_VERTICAL, width), tall = 0;
 	int whole = natural(p->content, GTK_ORIENTATION_VERTICAL, width), low;
 	for (enum tag t = TAG_UNREAD; t <= TAG_WAIT; t++) {
-		gtk_label_set_text(GTK_LABEL(p->status), p->sheet.one[t]);
+		gtk_label_set_text(GTK_LABEL(p->status), p->yes ? p->sheet.one[t] : "");
 		tall = MAX(tall, natural(feet, GTK_ORIENTATION_VERTICAL, width));
 	}
 	gtk_widget_set_visible(p->status, FALSE);
@@ -412,6 +421,8 @@ void view_build(struct prompt *p)
 		gtk_widget_set_hexpand(gtk_widget_get_last_child(feet), TRUE);
 	}
 	gtk_label_set_text(GTK_LABEL(p->status), "");
+	if (!p->yes)
+		describe(p, "");
 	gtk_widget_set_size_request(feet, -1, tall);
 	gtk_scrolled_window_set_min_content_height(GTK_SCROLLED_WINDOW(scrolled), MAX(MIN(whole, most - tall), 1));
 	gtk_window_set_default_size(GTK_WINDOW(p->window), width, -1);

@@ -8,25 +8,18 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How long the text that the core is gone stays, in seconds. */
-#define GONE_AFTER 30
 /* How long the core may take to say CLOSE after the user closed, in ms. */
 #define CLOSE_AFTER 1000
 
 static GMainLoop *loop;
 static GtkWindow *window;
-static bool german, shown_ready, core_gone, speaks;
+static bool german, shown_ready, speaks;
 static double text_scale = 1;
 
-/* What the window says itself: only what the core cannot, because it is gone, or
- * the page cannot. */
-enum text { TEXT_GONE, TEXT_GONE_MORE, TEXT_CRASHED, TEXT_CRASHED_MORE, TEXT_CLOSE };
+/* What the window says itself: only what the page cannot. That the core is gone is
+ * said by who opened the window. */
+enum text { TEXT_CRASHED, TEXT_CRASHED_MORE, TEXT_CLOSE };
 static const char *const texts[][2] = {
-	[TEXT_GONE] = {"Bailey has stopped", "Bailey wurde beendet"},
-	[TEXT_GONE_MORE] = {"The part of Bailey that does the work has ended. What was being done was stopped, and permissions that "
-			    "were given for it are gone. Open Bailey again to go on.",
-		"Der Teil von Bailey, der die Arbeit macht, läuft nicht mehr. Was gerade lief, wurde angehalten, und die "
-		"Erlaubnisse dafür sind erloschen. Öffnen Sie Bailey neu, um weiterzumachen."},
 	[TEXT_CRASHED] = {"This page ended unexpectedly", "Diese Seite wurde unerwartet beendet"},
 	[TEXT_CRASHED_MORE] = {"It was started again several times and ended each time. Your data is not affected.",
 		"Sie wurde mehrmals neu gestartet und endete jedes Mal. Ihre Daten sind nicht betroffen."},
@@ -151,26 +144,26 @@ static void on_frame(const struct frame *f, uint8_t *payload, int fd)
 	}
 }
 
-static void on_core_gone(void)
-{
-	core_gone = true;
-	if (!gtk_widget_get_visible(GTK_WIDGET(window))) {
-		quit();
-		return;
-	}
-	say(TEXT_GONE, TEXT_GONE_MORE);
-	g_timeout_add_seconds(GONE_AFTER, on_time, NULL);
-}
-
 static gboolean on_close(GtkWindow *w, gpointer data)
 {
 	(void)data;
 	gtk_widget_set_visible(GTK_WIDGET(w), FALSE);
-	if (core_gone || !link_send(FRAME_CLOSED, 0, NULL, 0))
+	if (!link_send(FRAME_CLOSED, 0, NULL, 0))
 		quit();
 	else
 		g_timeout_add(CLOSE_AFTER, on_time, NULL);
 	return TRUE;
+}
+
+/* At either end of the page WebKit lets the focus go: to a text view of its own
+ * that nobody sees, or to nothing. Nothing but the page may have it: otherwise no
+ * key would come there any more. */
+static void on_focus(GtkWindow *w, GParamSpec *p, gpointer page)
+{
+	(void)p;
+	GtkWidget *now = gtk_window_get_focus(w);
+	if (!speaks && (now == NULL || (GTK_IS_TEXT_VIEW(now) && gtk_widget_get_parent(now) == page)))
+		gtk_widget_grab_focus(page);
 }
 
 int main(void)
@@ -196,9 +189,11 @@ int main(void)
 	gtk_window_set_title(window, c.title);
 	gtk_window_set_default_size(window, CLAMP(c.width, 320, 7680), CLAMP(c.height, 240, 4320));
 	g_signal_connect(window, "close-request", G_CALLBACK(on_close), NULL);
-	gtk_window_set_child(window, view_new(&c));
+	GtkWidget *page = view_new(&c);
+	gtk_window_set_child(window, page);
+	g_signal_connect(window, "notify::focus-widget", G_CALLBACK(on_focus), page);
 	use_desktop(f + 5);
-	link_open(on_frame, on_core_gone);
+	link_open(on_frame, quit);
 	view_load();
 	gtk_window_present(window);
 	loop = g_main_loop_new(NULL, FALSE);

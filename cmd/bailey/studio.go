@@ -18,7 +18,7 @@ func studioVerb() *verb {
 	return &verb{
 		name: "studio", short: "open Bailey Studio in a window",
 		long: []string{
-			"Opens Studio on this desktop, or brings its window to the front, and waits until it is closed; Ctrl-C closes it. The page runs in a sandbox without files or network: what it may read you choose in the window.",
+			"Opens Studio on this desktop, or brings its window to the front, and waits until it is closed; Ctrl-C closes it. Should Bailey stop meanwhile, a notice says so on the desktop and the command ends with code 5. The page runs in a sandbox without files or network: what it may read you choose in the window.",
 			"It needs an ordinary user and a display of this machine (Wayland or X11). Everything else works on the terminal without.",
 		},
 		examples: []example{
@@ -71,6 +71,7 @@ func studio(ctx context.Context, c *cli, call *call) error {
 	}
 	// What ends the call closes the window.
 	defer s.Close()
+	ours := false
 	for {
 		r, err := s.Recv()
 		switch {
@@ -80,8 +81,13 @@ func studio(ctx context.Context, c *cli, call *call) error {
 		case err != nil && ctx.Err() != nil:
 			return nil
 		case err != nil:
+			if ours && errs.CodeOf(err) == errs.CoreUnavailable {
+				c.tellGone(ctx, call, in.GetDisplay())
+			}
 			return err
 		}
+		// Of a window that was open already tells who opened it.
+		ours = r.GetClosed() == nil && (ours || r.GetOpened() != nil && !r.GetOpened().GetRaised())
 		if err := c.windowEvent(r); err != nil {
 			return err
 		}

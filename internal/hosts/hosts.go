@@ -8,7 +8,7 @@
 // root's would be a program of root's that runs a web engine), without a
 // display, and with any layer missing that the spec requires.
 //
-// Only the core calls it.
+// Only the core calls it, and the command for a notice that the core is gone.
 package hosts
 
 import (

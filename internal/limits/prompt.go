@@ -25,6 +25,10 @@ const (
 	// PromptGrace is how much longer than a person the process has, to say itself
 	// that the time is over.
 	PromptGrace = 2 * time.Second
+	// NoticeTimeout is how long a notice stands that nobody closes: long enough to be
+	// read by who comes back to the screen, and no longer than the command that shows
+	// it should be waited for.
+	NoticeTimeout = 30 * time.Second
 	// PickedPath bounds the path of a folder, bytes: Linux's longest.
 	PickedPath = 4096
 	// PickTimeout is how long a person may look for a folder. It holds nothing

@@ -147,8 +147,12 @@ func (s Sheet) Encode() ([]byte, error) {
 			}
 		}
 	}
-	if rows == 0 || rows > limits.PromptRows || w.parts > limits.PromptParts {
-		w.refuse("a prompt has rows, and not too many")
+	notice := s.Yes == ""
+	if notice != (rows == 0) || rows > limits.PromptRows || w.parts > limits.PromptParts {
+		w.refuse("a question has rows, and not too many; a notice has none")
+	}
+	if notice {
+		return s.encodeNotice(w)
 	}
 	for _, o := range s.Words {
 		w.field(tagWordsOf, o.Label)
@@ -164,15 +168,36 @@ func (s Sheet) Encode() ([]byte, error) {
 	w.field(tagNo, s.No)
 	w.milliseconds(tagInert, s.Inert)
 	w.milliseconds(tagPatience, s.Timeout)
-	if len(s.Hash) != hashLength || strings.Trim(s.Hash, "0123456789abcdef") != "" {
-		w.refuse("the action hash is not 64 hex digits")
-	}
-	w.field(tagHash, s.Hash)
+	w.hash(s.Hash)
 	w.flag(tagEnter, s.NeverEnter, "never")
 	w.field(tagUnread, s.Unread)
 	w.field(tagWait, s.Wait)
 	w.maybe(tagWarning, s.Warning)
 	return w.end()
+}
+
+// encodeNotice writes the rest of a sheet that asks nothing.
+func (s Sheet) encodeNotice(w writer) ([]byte, error) {
+	if len(s.Groups)+len(s.Words) > 0 || s.Inert != 0 || s.NeverEnter || s.Unread+s.Wait+s.Warning != "" || len(s.Denies)+len(s.Stop) == 0 {
+		w.refuse("a notice says something, and asks nothing")
+	}
+	for _, text := range s.Denies {
+		w.field(tagDenies, text)
+	}
+	for _, text := range s.Stop {
+		w.field(tagStop, text)
+	}
+	w.field(tagNo, s.No)
+	w.milliseconds(tagPatience, s.Timeout)
+	w.hash(s.Hash)
+	return w.end()
+}
+
+func (w *writer) hash(hex string) {
+	if len(hex) != hashLength || strings.Trim(hex, "0123456789abcdef") != "" {
+		w.refuse("the action hash is not 64 hex digits")
+	}
+	w.field(tagHash, hex)
 }
 
 // encodePicker writes what a picker needs: its title, its buttons, its looks.

@@ -16,7 +16,8 @@
 // see [Pick].
 //
 // It refuses (an error before anything is sent) a sheet that bailey-prompt would
-// refuse. It starts and kills nothing; only the core calls it.
+// refuse. It starts and kills nothing. The core calls it to ask, and the command
+// only for a notice, which asks nothing.
 package prompthost
 
 import (
@@ -35,7 +36,9 @@ type Sheet struct {
 	Denies, Stop []string
 	// Words are the app's own, apart from Bailey's.
 	Words []Words
-	// Yes and No are the labels of the buttons.
+	// Yes and No are the labels of the buttons. A sheet without Yes is a notice:
+	// Denies and Stop are its paragraphs, No closes it, and every answer is a no. It
+	// has no groups, no words, no wait and no warning.
 	Yes, No string
 	// Inert is how long nothing counts after the window was shown, got the focus
 	// or changed its size; Timeout is how long a person has.

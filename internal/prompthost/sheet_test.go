@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/bailey-run/bailey/internal/limits"
@@ -91,12 +92,26 @@ func reference(b []byte, picker bool) bool {
 		n, err := strconv.ParseUint(one[t], 10, 31)
 		return err == nil && int(n) >= low && int(n) <= high
 	}
-	if !has(tagTitle, tagYes, tagNo, tagScale, tagLanguage) || !within(tagScale, limits.PromptScaleMin, limits.PromptScaleMax) ||
+	if !has(tagTitle, tagNo, tagScale, tagLanguage) || !within(tagScale, limits.PromptScaleMin, limits.PromptScaleMax) ||
 		!among(tagScheme, "dark", "light") || !among(tagContrast, "high") || !among(tagMotion, "reduced") || !among(tagEnter, "never") {
 		return false
 	}
 	if picker {
-		return len(parts) == 0
+		return len(parts) == 0 && has(tagYes)
+	}
+	most := int(limits.PromptTimeMax.Milliseconds())
+	if !has(tagHeading, tagPatience, tagHash) || !within(tagPatience, 1, most) || len(one[tagHash]) != hashLength || strings.Trim(one[tagHash], "0123456789abcdef") != "" ||
+		len(parts) > limits.PromptParts {
+		return false
+	}
+	if !has(tagYes) {
+		allowed := []byte{tagTitle, tagHeading, tagNo, tagPatience, tagHash, tagScheme, tagScale, tagLanguage, tagContrast, tagMotion}
+		for tag := range one {
+			if !slices.Contains(allowed, tag) {
+				return false
+			}
+		}
+		return len(parts) > 0 && strings.Trim(strings.Join(parts, ""), "p") == ""
 	}
 	// A row with its object and details, a group before rows, words behind their
 	// label, and paragraphs.
@@ -113,10 +128,7 @@ func reference(b []byte, picker bool) bool {
 			return false
 		}
 	}
-	max := limits.PromptTimeMax.Milliseconds()
-	return strings.Trim(order, "gpP") == "" && rows > 0 && rows <= limits.PromptRows && len(parts) <= limits.PromptParts &&
-		has(tagHeading, tagInert, tagPatience, tagHash, tagUnread, tagWait) && within(tagInert, 1, int(max)) && within(tagPatience, 1, int(max)) &&
-		len(one[tagHash]) == hashLength && strings.Trim(one[tagHash], "0123456789abcdef") == ""
+	return strings.Trim(order, "gpP") == "" && rows > 0 && rows <= limits.PromptRows && has(tagInert, tagUnread, tagWait) && within(tagInert, 1, most)
 }
 
 // feed gives sheets to the program's parser, built with the sanitizers, and
@@ -161,7 +173,10 @@ func feed(t *testing.T, sheets [][]byte, picker bool) []string {
 func TestSheets(t *testing.T) {
 	for _, picker := range []bool{false, true} {
 		var good [][]byte
-		for _, s := range examples() {
+		for _, s := range append(examples(), notice()) {
+			if picker && s.Yes == "" {
+				continue
+			}
 			b, err := s.Encode()
 			if picker {
 				b, err = s.encodePicker()
@@ -235,6 +250,51 @@ func broken(r *rand.Rand, b []byte) []byte {
 		}
 	}
 	return wire(fields)
+}
+
+// notice is a sheet that asks nothing.
+func notice() Sheet {
+	return Sheet{Title: "Bailey", Heading: "It has stopped", Denies: []string{"What was being done was stopped."}, Stop: []string{"Open it again."},
+		No: "Close", Timeout: time.Minute, Hash: strings.Repeat("0f", 32)}
+}
+
+// TestNotice: what asks is no notice, a notice asks nothing, and no answer to it is
+// a yes.
+func TestNotice(t *testing.T) {
+	for what, change := range map[string]func(*Sheet){
+		"rows":      func(s *Sheet) { s.Groups = examples()[0].Groups },
+		"a heading": func(s *Sheet) { s.Groups = []Group{{Heading: "g"}} },
+		"words":     func(s *Sheet) { s.Words = []Words{{"l", "t"}} },
+		"a wait":    func(s *Sheet) { s.Inert = time.Second },
+		"a reason":  func(s *Sheet) { s.Wait = "w" },
+		"a rest":    func(s *Sheet) { s.Unread = "u" },
+		"a warning": func(s *Sheet) { s.Warning = "w" },
+		"Enter":     func(s *Sheet) { s.NeverEnter = true },
+		"a yes":     func(s *Sheet) { s.Yes = "Yes" },
+		"nothing":   func(s *Sheet) { s.Denies, s.Stop = nil, nil },
+		"no button": func(s *Sheet) { s.No = "" },
+		"no hash":   func(s *Sheet) { s.Hash = "" },
+	} {
+		s := notice()
+		change(&s)
+		if _, err := s.Encode(); err == nil {
+			t.Errorf("a notice with %s is written", what)
+		}
+	}
+	fields, _ := fieldsOf(must(t, notice()))
+	for _, f := range []field{{tagRow, "x"}, {tagGroup, "g"}, {tagWordsOf, "l"}, {tagInert, "1"}, {tagUnread, "u"}, {tagWait, "w"}, {tagWarning, "w"}, {tagEnter, "never"}, {tagYes, "y"}} {
+		if said := feed(t, [][]byte{wire(slices.Insert(slices.Clone(fields), 0, f))}, false)[0]; strings.HasPrefix(said, "ok ") {
+			t.Errorf("a notice with tag %d is shown", f.tag)
+		}
+	}
+	for _, rows := range []string{"", "0", "-1"} {
+		if r, err := ParseResult([]byte("yes "+notice().Hash+" "+rows+"\n"), notice()); err == nil || r.Yes {
+			t.Errorf("a yes to %q of a notice: %+v", rows, r)
+		}
+	}
+	if r, err := ParseResult([]byte("no "+notice().Hash+" closed\n"), notice()); err != nil || r.Yes || r.Word != Closed {
+		t.Errorf("%+v, %v", r, err)
+	}
 }
 
 // TestTooMuch: more rows, more parts and more bytes than a prompt shows are

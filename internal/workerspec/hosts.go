@@ -79,7 +79,7 @@ func displayNames() []string {
 // hostLayers are the layers of every host.
 func hostLayers(more ...Layer) []Layer {
 	return append([]Layer{UserNamespace, MountNamespace, PIDNamespace, NetNamespace, IPCNamespace, UTSNamespace, EmptyRoot,
-		Landlock, NoNewPrivs, NoCapabilities, ResourceLimits, SeccompCompat}, more...)
+		Landlock, NoNewPrivs, NoCapabilities, ResourceLimits, SeccompCompat, ParentDeath}, more...)
 }
 
 // window shows web content by WebKitGTK, whose own sandbox for a page stands in
@@ -113,8 +113,6 @@ func window() Spec {
 			Processes: limits.WindowThreads,
 			Data:      limits.WindowMemory,
 		},
-		// It is not killed with the core, since it has to tell the person that the core
-		// is gone; then it ends by itself.
 		Required: hostLayers(),
 	}
 }
@@ -142,7 +140,7 @@ func prompt() Spec {
 			Processes: limits.WorkerThreads,
 			Data:      limits.PromptMemory,
 		},
-		Required: hostLayers(SeccompStrict, ParentDeath),
+		Required: hostLayers(SeccompStrict),
 	}
 	return s
 }

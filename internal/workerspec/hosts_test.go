@@ -107,7 +107,7 @@ func TestHostsAreNoWorkers(t *testing.T) {
 // TestHostLayers: what a window goes without is what its page's own sandbox does
 // not bear, or does itself.
 func TestHostLayers(t *testing.T) {
-	without := map[string][]Layer{"window": {SeccompStrict, NonDumpable, ParentDeath}, "prompt": {NonDumpable}, "picker": {NonDumpable}}
+	without := map[string][]Layer{"window": {SeccompStrict, NonDumpable}, "prompt": {NonDumpable}, "picker": {NonDumpable}}
 	for _, s := range Hosts() {
 		for _, l := range Layers() {
 			if s.Requires(l) == slices.Contains(without[s.Kind], l) {

@@ -2,7 +2,6 @@ package window
 
 import (
 	"fmt"
-	"image"
 	"os"
 	"slices"
 	"strings"
@@ -10,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/plat/proc"
 	"github.com/bailey-run/bailey/test/window/desk"
 )
@@ -68,40 +69,84 @@ func TestWindowKilled(t *testing.T) {
 	}
 }
 
-// TestCoreKilled: a window whose core is gone says so, in a native text, and
-// ends; nothing of the core's is left.
+// TestCoreKilled: with the core goes everything of its tree, the window and all of
+// its page within a second, even a hostile one; the command that opened the window
+// says so, by a notice on the screen and by its code.
 func TestCoreKilled(t *testing.T) {
 	d := desk.Start(t, desk.Options{})
 	p, g := reading(t, d)
-	workers := p.workers()
-	w, err := d.Find("Bailey Studio")
-	must(t, err)
-	// The middle of the page's left edge, which its text never covers.
-	at := image.Pt(w.Visible().Min.X+8, w.Visible().Min.Y+w.Visible().Dy()/2)
-	page := d.Screen().At(at.X, at.Y)
-	began := time.Now()
+	tree := descendants(t, p.core())
+	if !slices.Contains(tree, g.pid) || len(tree) < 5 {
+		t.Fatalf("the core's tree is %v, without its window, %d", tree, g.pid)
+	}
+	// A window that stands still never sees that its connection has ended.
+	must(t, syscall.Kill(g.pid, syscall.SIGSTOP))
 	must(t, syscall.Kill(p.core(), syscall.SIGKILL))
-	until(t, "the workers to be gone", func() bool {
-		return !slices.ContainsFunc(workers, func(pid int) bool { return proc.Alive(pid) })
+	within(t, 10*time.Second, "the core's tree to be gone", func() bool {
+		return !slices.ContainsFunc(tree, func(pid int) bool { return proc.Alive(pid) })
 	})
-	if took := time.Since(began); took > 10*time.Second {
-		t.Errorf("workers lived on for %v", took)
-	}
-	until(t, "the command to end", g.proc.Ended)
-	if g.proc.ProcessState.Success() {
-		t.Error("the command is content without its core")
-	}
-	// It is the only one left that can tell the person.
-	if !proc.Alive(g.pid) {
-		t.Fatal("the window is gone without a word")
-	}
-	until(t, "the window to say so", func() bool {
-		now := d.Screen()
-		return now.At(at.X, at.Y) != page && desk.Colours(now, 20) == 20
-	})
+	w := d.Await("A notice from Bailey")
+	d.AwaitActive(w)
+	until(t, "the notice to be painted", func() bool { return desk.Colours(d.Screen(), 20) == 20 })
 	d.Shot("core-gone")
+	if g.proc.Ended() {
+		t.Error("the command did not wait for its notice")
+	}
 	d.Close(w)
-	until(t, "the window to end", func() bool { return !proc.Alive(g.pid) })
+	until(t, "the command to end", g.proc.Ended)
+	if code := g.proc.ProcessState.ExitCode(); code != errs.ExitUnavailable || !strings.Contains(g.proc.Words(), `"core-unavailable"`) {
+		t.Errorf("code %d: %s", code, g.proc.Words())
+	}
+}
+
+// TestCoreKilledUnread: a notice that nobody closes ends by itself, and without the
+// program that shows it there is the line on the terminal.
+func TestCoreKilledUnread(t *testing.T) {
+	for _, missing := range []bool{false, true} {
+		t.Run(fmt.Sprint("missing=", missing), func(t *testing.T) {
+			d := desk.Start(t, desk.Options{})
+			p := sit(t, d, false)
+			if missing {
+				bin := d.Home + "/bin"
+				must(t, os.CopyFS(bin, os.DirFS(p.bin)))
+				must(t, os.Remove(bin+"/bailey-prompt"))
+				p.bin = bin
+			}
+			c, pid := p.start()
+			d.Await("Bailey Studio")
+			began := time.Now()
+			must(t, syscall.Kill(p.core(), syscall.SIGKILL))
+			if !missing {
+				d.Await("A notice from Bailey")
+				// The half of what it stands for.
+				for time.Since(began) < limits.NoticeTimeout/2 {
+					if c.Ended() {
+						t.Fatal("the notice did not stand")
+					}
+					<-time.After(time.Second)
+				}
+			}
+			until(t, "the command to end", c.Ended)
+			if code := c.ProcessState.ExitCode(); code != errs.ExitUnavailable || !strings.Contains(c.Words(), `"core-unavailable"`) {
+				t.Errorf("code %d: %s", code, c.Words())
+			}
+			if proc.Alive(pid) {
+				t.Error("the window is left")
+			}
+		})
+	}
+}
+
+// descendants are the processes below one.
+func descendants(t *testing.T, pid int) []int {
+	t.Helper()
+	kids, err := proc.Children(pid)
+	must(t, err)
+	out := slices.Clone(kids)
+	for _, kid := range kids {
+		out = append(out, descendants(t, kid)...)
+	}
+	return out
 }
 
 // TestDisplayGone: the display goes in mid-run. The window ends, the core lives

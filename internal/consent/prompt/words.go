@@ -75,6 +75,9 @@ type texts struct {
 	More, Delay, X11 string
 	PickTitle        string
 	PickYes, PickNo  string
+	Notice           string
+	Gone, GoneMore   string
+	Close            string
 }
 
 // Picker are the words of the dialog in which a person chooses a folder: its
@@ -82,6 +85,16 @@ type texts struct {
 func (l Language) Picker() (title, choose, cancel string) {
 	t := l.texts()
 	return t.PickTitle, t.PickYes, t.PickNo
+}
+
+// Notice is what tells a person something and asks nothing: the window's title, a
+// heading, a paragraph, and the one button.
+type Notice struct{ Title, Heading, Text, Close string }
+
+// Gone says that the core has ended and nobody told it to.
+func (l Language) Gone() Notice {
+	t := l.texts()
+	return Notice{t.Notice, t.Gone, t.GoneMore, t.Close}
 }
 
 // words are what a kind is called towards a person. A kind that is missing here
@@ -165,6 +178,11 @@ func english() *texts {
 		PickTitle:        "Choose a folder",
 		PickYes:          "Choose",
 		PickNo:           "Cancel",
+		Notice:           "A notice from Bailey",
+		Gone:             "Bailey has stopped",
+		GoneMore: "The part of Bailey that does the work has ended. What was being done was stopped, and permissions that were given for it are gone. " +
+			"Open Bailey again to go on.",
+		Close: "Close",
 	}
 }
 
@@ -223,5 +241,10 @@ func german() *texts {
 		PickTitle:        "Ordner auswählen",
 		PickYes:          "Auswählen",
 		PickNo:           "Abbrechen",
+		Notice:           "Eine Mitteilung von Bailey",
+		Gone:             "Bailey wurde beendet",
+		GoneMore: "Der Teil von Bailey, der die Arbeit macht, läuft nicht mehr. Was gerade lief, wurde angehalten, und die Erlaubnisse dafür sind erloschen. " +
+			"Öffnen Sie Bailey neu, um weiterzumachen.",
+		Close: "Schließen",
 	}
 }

@@ -91,7 +91,7 @@ func build() error {
 	if err := step(stepSetup, unix.CloseRange(firstForeignFD, ^uint(0), unix.CLOSE_RANGE_CLOEXEC)); err != nil {
 		return err
 	}
-	if m.omits(workerspec.ParentDeath) || !spec.Requires(workerspec.ParentDeath) {
+	if m.omits(workerspec.ParentDeath) {
 		unix.Prctl(unix.PR_SET_PDEATHSIG, 0, 0, 0, 0)
 	}
 	if !m.omits(workerspec.ResourceLimits) {
