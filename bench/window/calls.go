@@ -121,6 +121,13 @@ func (b *bench) calls() error {
 	if err != nil {
 		return err
 	}
+	if err := b.called(h, core, s); err != nil {
+		return fmt.Errorf("%w; the command said %v", err, s.out)
+	}
+	return h.stop()
+}
+
+func (b *bench) called(h *home, core int, s *shown) error {
 	told := 0
 	for range callRounds {
 		told++
@@ -151,10 +158,7 @@ func (b *bench) calls() error {
 	if err := b.revokes(h, core, told); err != nil {
 		return err
 	}
-	if err := s.close(os.Interrupt); err != nil {
-		return err
-	}
-	return h.stop()
+	return s.close(os.Interrupt)
 }
 
 func (b *bench) callRows() {

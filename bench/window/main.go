@@ -124,5 +124,13 @@ func start(o options) error {
 	if err := json.Unmarshal(got.Bytes(), &p); err != nil {
 		return fmt.Errorf("%w in %.200q", err, got.Bytes())
 	}
-	return rows.Write(stdout, o.out, machine, p)
+	if err := rows.Write(stdout, o.out, machine, p); err != nil {
+		return err
+	}
+	for k := range p.Notes {
+		if strings.HasPrefix(k, "failed: ") {
+			return errFailed
+		}
+	}
+	return nil
 }

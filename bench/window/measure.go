@@ -16,17 +16,14 @@ type part = *rows.Part
 func measure(o options) (p rows.Part, err error) {
 	t := &sitter{}
 	defer t.close()
-	defer func() {
-		if f := recover(); f != nil {
-			e, ok := f.(failure)
-			if !ok {
-				panic(f)
-			}
-			err = e.error
-		}
-	}()
 	p.Raw, p.Notes = map[string][]float64{}, map[string]any{}
-	b := &bench{o: o, t: t, d: desk.Start(t, desk.Options{Width: 1280, Height: 1000}), part: &p}
+	b := &bench{o: o, t: t, part: &p}
+	if err := attempt(func() error {
+		b.d = desk.Start(t, desk.Options{Width: 1280, Height: 1000})
+		return nil
+	}); err != nil {
+		return p, err
+	}
 	b.note("libraries", map[bool]string{true: "the system's files", false: "files of the benchmark's own"}[o.shared])
 	for _, m := range []struct {
 		name string
@@ -38,12 +35,28 @@ func measure(o options) (p rows.Part, err error) {
 			continue
 		}
 		fmt.Fprintln(os.Stderr, "window:", m.name, "load", rows.Load())
-		if err := m.run(); err != nil {
-			return p, fmt.Errorf("%s: %w", m.name, err)
+		if err := attempt(m.run); err != nil {
+			// What else is measured is worth having; the run fails all the same.
+			fmt.Fprintf(os.Stderr, "window: %s: %v\n", m.name, err)
+			b.note("failed: "+m.name, err.Error())
 		}
 		b.note("load after "+m.name, rows.Load())
 	}
 	return p, nil
+}
+
+// attempt makes an error of what a desk fails with.
+func attempt(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			e, ok := p.(failure)
+			if !ok {
+				panic(p)
+			}
+			err = e.error
+		}
+	}()
+	return f()
 }
 
 func (b *bench) note(key string, v any) { b.part.Notes[key] = v }
