@@ -63,7 +63,7 @@ export const en = {
   "folder.nothing": "No passage was found for these words.",
   "folder.nothing.more": "Other words may find more.",
   "folder.stage.reading": "Reading {n} of {total} files",
-  "folder.stage.found.one": "Reading, {n} file so far",
+  "folder.stage.found.one": "Reading … {n} file so far",
   "folder.stage.found.other": "Reading … {n} files so far",
   "folder.stage.starting": "Starting",
   "folder.stage.ranking": "Choosing sentences",
