@@ -19,6 +19,7 @@ import (
 	"github.com/bailey-run/bailey/internal/plat/proc"
 	"github.com/bailey-run/bailey/internal/testkit/gguf"
 	"github.com/bailey-run/bailey/internal/wire/corev1"
+	"github.com/bailey-run/bailey/internal/wire/enginev1"
 	"github.com/bailey-run/bailey/internal/wire/grantv1"
 	"github.com/bailey-run/bailey/internal/wire/modelv1"
 	"github.com/bailey-run/bailey/internal/wire/policyv1"
@@ -28,6 +29,7 @@ import (
 // What the page of armCalls does, see page/app.js.
 const (
 	callRounds  = 5
+	warmCalls   = 200
 	callCount   = 2000
 	sourceCount = 1000
 	revokeCount = 50
@@ -117,6 +119,9 @@ func (b *bench) calls() error {
 	if err != nil {
 		return err
 	}
+	if err := h.direct(); err != nil {
+		return err
+	}
 	s, err := h.open(core)
 	if err != nil {
 		return err
@@ -170,6 +175,7 @@ func (b *bench) callRows() {
 	b.row(b.most("call, page to worker and back, p99", got99, "us", 1.5*(floor99+hop99), ": 1.5 x (floor + relay)").Beside("webview-floor's reply + hop-floor, paced", floor99+hop99))
 	b.row(rows.New("call, page to core and back, p50", b.median("call core p50"), "us", "").Beside("webview-floor's reply", floor50))
 	b.row(rows.New("call, page to core and back, without the SDK, p50", b.median("call bytes p50"), "us", "").Beside("webview-floor's reply", floor50))
+	b.row(rows.New("call, a client to worker and back, p50", b.median("call by a client us"), "us", "").Beside("hop-floor, back to back", b.median("hop back to back p50")))
 	b.row(rows.New("call, a task begun or ended, p50", b.median("call task p50"), "us", "").Beside("webview-floor's reply", floor50))
 	b.row(rows.New("call, three lines of a source as a stream, p50", b.median("call source p50"), "us", ""))
 	b.row(rows.New("relay, two hops, back to back, p50", b.median("hop back to back p50"), "us", ""))
@@ -310,6 +316,40 @@ func (h *home) pull() (err error) {
 		_, err = c.Core.EndTask(ctx, &corev1.EndTaskRequest{Task: t.Task, Outcome: corev1.Outcome_OUTCOME_OK})
 		return err
 	}
+}
+
+// direct is the same call by a client of the socket, without a window: what the
+// core and the worker take of it.
+func (h *home) direct() error {
+	ctx := context.Background()
+	c, err := h.home.Dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	t, err := c.Core.BeginTask(ctx, &corev1.BeginTaskRequest{Verb: "bench"})
+	if err != nil {
+		return err
+	}
+	p, err := c.Grant.Propose(ctx, &grantv1.ProposeRequest{Task: t.Task, Wants: []*grantv1.Want{{Kind: policyv1.Kind_KIND_MODEL_RUN, Model: modelName}}})
+	if err != nil {
+		return err
+	}
+	g, err := c.Grant.Decide(ctx, &grantv1.DecideRequest{Proposal: p.Proposal, ActionHash: p.ActionHash, DecidedBy: grantv1.DecidedBy_DECIDED_BY_COMMAND_LINE, Accepted: []uint32{0}})
+	if err != nil || len(g.Grants) != 1 {
+		return fmt.Errorf("no grant of the model: %w", err)
+	}
+	for i := range warmCalls + callCount {
+		at := time.Now()
+		if _, err := c.Engine.Stats(ctx, &enginev1.StatsRequest{Grant: g.Grants[0].Handle}); err != nil {
+			return err
+		}
+		if i >= warmCalls {
+			h.b.raw("call by a client us", float64(time.Since(at).Nanoseconds())/1e3)
+		}
+	}
+	_, err = c.Core.EndTask(ctx, &corev1.EndTaskRequest{Task: t.Task, Outcome: corev1.Outcome_OUTCOME_OK})
+	return err
 }
 
 // revokes measures from the panel's call until the worker is dead, and until the

@@ -223,6 +223,17 @@ func (b *bench) hello(name string) (ms float64, p *program, err error) {
 	return got.First, p, json.Unmarshal([]byte(l.text), &got)
 }
 
+// processor is the time in seconds that a process and all below it have used.
+func processor(root int) (seconds float64) {
+	below, _ := proc.Descendants(root)
+	for _, pid := range append(below, root) {
+		// One that has ended counts nothing.
+		t, _ := live.CPU(pid)
+		seconds += t
+	}
+	return seconds
+}
+
 // home is one arm with a state of its own.
 type home struct {
 	b    *bench

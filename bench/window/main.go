@@ -39,7 +39,7 @@ func parse(args []string) (o options, err error) {
 	f := flag.NewFlagSet("window", flag.ContinueOnError)
 	f.StringVar(&o.bin, "bin", "../../bin", "where make build put the programs")
 	f.StringVar(&o.out, "o", "", "write the rows and all measurements to this JSON `file`")
-	f.StringVar(&o.only, "only", "", "measure these alone: paint,pss,calls,stream,flat,prompt,chat,size")
+	f.StringVar(&o.only, "only", "", "measure these alone: paint,pss,calls,stream,flat,prompt,chat,many,size")
 	f.IntVar(&o.rounds, "rounds", 10, "turns of what is measured by turns")
 	f.BoolVar(&o.quick, "quick", false, "a few minutes instead of a quarter of an hour")
 	f.BoolVar(&o.shared, "shared", false, "use the system's own files of the libraries, whoever else has them open")

@@ -29,7 +29,7 @@ func measure(o options) (p rows.Part, err error) {
 		name string
 		run  func() error
 	}{
-		{"size", b.size}, {"paint", b.paint}, {"prompt", b.prompt}, {"calls", b.calls}, {"stream", b.stream}, {"chat", b.chat}, {"pss", b.pss}, {"flat", b.flat},
+		{"size", b.size}, {"paint", b.paint}, {"prompt", b.prompt}, {"calls", b.calls}, {"stream", b.stream}, {"chat", b.chat}, {"pss", b.pss}, {"flat", b.flat}, {"many", b.many},
 	} {
 		if !o.wants(m.name) {
 			continue
@@ -106,7 +106,7 @@ func (b *bench) paint() error {
 		return err
 	}
 	for i := range b.turns() + 1 {
-		ms := map[string]float64{}
+		ms, used := map[string]float64{}, map[string]float64{}
 		for _, peer := range []string{"webview-floor", "wails-hello"} {
 			if peer == "wails-hello" && !b.withWails() {
 				continue
@@ -115,6 +115,7 @@ func (b *bench) paint() error {
 			if err != nil {
 				return err
 			}
+			used[peer] = processor(p.cmd.Process.Pid)
 			if err := p.close(syscall.SIGKILL); err != nil {
 				return err
 			}
@@ -130,8 +131,10 @@ func (b *bench) paint() error {
 			continue // what is read from the disk
 		}
 		b.raw("paint "+keyFloor, ms["webview-floor"])
+		b.raw("paint "+keyFloor+" processor s", used["webview-floor"])
 		if v, ok := ms["wails-hello"]; ok {
 			b.raw("paint "+keyWails, v)
+			b.raw("paint "+keyWails+" processor s", used["wails-hello"])
 		}
 	}
 	floor := b.median("paint " + keyFloor)
@@ -159,6 +162,7 @@ func (b *bench) shows(h *home, name string, keep bool) error {
 	if err != nil {
 		return err
 	}
+	used := processor(s.pid)
 	if err := s.close(os.Interrupt); err != nil {
 		return err
 	}
@@ -179,6 +183,7 @@ func (b *bench) shows(h *home, name string, keep bool) error {
 		b.raw("paint "+name+" from command", float64(s.painted-s.program.began)/1e6)
 		b.raw("paint "+name+" from clone", float64(s.painted-s.made)/1e6)
 		b.raw("paint "+name+" from exec", float64(s.painted-s.began)/1e6)
+		b.raw("paint "+name+" processor s", used)
 		b.raw("paint "+name+" cold", float64(cold.painted-cold.program.began)/1e6)
 	}
 	return nil

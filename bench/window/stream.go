@@ -252,6 +252,64 @@ func (b *bench) stream() error {
 	return nil
 }
 
+// manyPage fetches small streams one after another, as a panel does that looks
+// again each second, and tells after each lot.
+const manyPage = `const bytes = (...parts) => parts.map(p => typeof p === "string" ? p : String.fromCharCode(...p)).join("");
+const varint = n => { const out = []; for (; n > 127; n = Math.floor(n / 128)) out.push(n % 128 + 128); out.push(n); return out };
+const call = (method, message) => window.bailey.post(bytes([8], varint(method), [26], varint(message.length), message));
+async function one() {
+  const id = (await call(9002, "x")).slice(-16);
+  const hex = [...id].map(c => c.charCodeAt(0).toString(16).padStart(2, "0")).join("");
+  const reader = (await fetch("/.stream/" + hex)).body.getReader();
+  while (!(await reader.read()).done);
+}
+async function main() {
+  for (let n = 0; ; n++) {
+    await call(9001, "lot " + n);
+    for (let i = 0; i < 500; i++) await one();
+  }
+}
+main().catch(e => call(9001, "failed " + e));
+`
+
+// Lots of so many streams. The first of them is how a web process becomes as
+// large as it is.
+const (
+	manyLot   = 500
+	manyLots  = 8
+	manyFirst = 2
+)
+
+// many is what streams leave in the web process when they are over.
+func (b *bench) many() error {
+	site := streamSite()
+	site["page.js"] = []byte(manyPage)
+	s, err := b.show(site, func(send func([]byte) error) error { return send([]byte("token ")) })
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	web, err := b.webProcess(s.w.PID())
+	if err != nil {
+		return err
+	}
+	for range manyLots {
+		if _, err := s.await(patience); err != nil {
+			return err
+		}
+		u, err := memory(web)
+		if err != nil {
+			return err
+		}
+		b.raw("many web process MB, no file's", mb(u.Own))
+	}
+	all := b.got("many web process MB, no file's")
+	last := len(all) - 1
+	kb := (all[last] - all[manyFirst]) * 1e3 / float64((last-manyFirst)*manyLot)
+	b.row(rows.New("a stream that is over, left in the web process", kb, "KB", ""))
+	return nil
+}
+
 // Flat: so many messages of so many bytes a second, for so long.
 const (
 	flatBytes  = 1_000_000

@@ -9,8 +9,10 @@ let told = 0;
 
 // A title that does not change is not seen to be new.
 async function next(word) {
+  // Listened for before it can come.
+  const go = clicked();
   await say(`${word} ${++told}`);
-  await clicked();
+  await go;
 }
 
 const events = [];
@@ -33,8 +35,9 @@ async function timed(word, count, call) {
   for (let i = 0; i < 200; i++) await call();
   await tell("@reset");
   for (let i = 0; i < count; i++) await call();
+  const go = clicked();
   await tell(`@dump ${word}`);
-  await clicked();
+  await go;
 }
 
 async function calls(model, rounds, count) {
@@ -91,9 +94,10 @@ async function revoked(path, rounds) {
     await e;
     // A call of the least kind, whose time is the time at which the page knew.
     await surfaceCancel(core, { stream: new Uint8Array(16) }).catch(() => {});
-    await tell(`@dump told-${r}`);
     await work;
-    await clicked();
+    const go = clicked();
+    await tell(`@dump told-${r}`);
+    await go;
     await coreEndTask(core, { task, outcome: Outcome.OK });
   }
 }
