@@ -14,7 +14,7 @@ const controls = `
 const put = (kind, id) => { const e = document.createElement(kind); e.id = id; document.body.append(e); };
 put("button", "first"), put("button", "second"), put("input", "last");
 let n = 0;
-addEventListener("keyup", e => { if (e.key.includes("Tab")) say("tab" + ++n + " " + document.activeElement.id) });
+addEventListener("keyup", e => { if (e.code === "Tab") say("tab" + ++n + " " + document.activeElement.id) });
 document.querySelector("#last").addEventListener("input", e => say("typed " + e.target.value));
 addEventListener("keydown", e => { if (e.ctrlKey && e.key === "k") say("shortcut came") });
 requestAnimationFrame(() => say("here now"));`
