@@ -4,6 +4,9 @@ import { applySettings, catalogueOf } from "@bailey/ui/settings";
 import { holders, parseRecord, type Entry, type Group } from "./records.js";
 import { words } from "./words/index.js";
 
+/** How many revoked rows stay in sight. */
+const FATES = 20;
+
 export type View = "permissions" | "activity";
 
 /** Milliseconds between two looks, at the grants and at the log. */
@@ -168,6 +171,8 @@ export class Panel {
 
   #fate(row: Row): void {
     this.#fates.set(row.grant.id, row);
+    // Those that are long read go, so that a panel that stays open does not grow.
+    for (const id of [...this.#fates.keys()].slice(0, -FATES)) this.#fates.delete(id);
     this.rows = this.rows.map((r) => (r.grant.id === row.grant.id ? row : r));
   }
 
