@@ -19,7 +19,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/plat/graphics"
@@ -94,10 +93,7 @@ func run(ctx context.Context, say io.Writer, m machine, software bool) int {
 }
 
 func test(ctx context.Context, say io.Writer, env []string) error {
-	c := exec.CommandContext(ctx, filepath.Join(runtime.GOROOT(), "bin", "go"), "test", tests, "-run", pattern, "-count=1", "-v")
-	if _, err := os.Stat(c.Path); err != nil {
-		c = exec.CommandContext(ctx, "go", c.Args[1:]...)
-	}
+	c := exec.CommandContext(ctx, "go", "test", tests, "-run", pattern, "-count=1", "-v")
 	c.Env = append(os.Environ(), env...)
 	c.Stdout, c.Stderr = say, say
 	return c.Run()

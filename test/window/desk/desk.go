@@ -3,9 +3,7 @@ package desk
 import (
 	"bufio"
 	"bytes"
-	"crypto/rand"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -379,13 +377,6 @@ func Until(t testing.TB, what string, ok func() bool) {
 			t.Fatalf("waited %v in vain for %s", Wait, what)
 		}
 	}
-}
-
-// name is a random name for a file or a socket.
-func name() string {
-	b := make([]byte, 8)
-	_, _ = rand.Read(b)
-	return hex.EncodeToString(b)
 }
 
 func must(t testing.TB, err error) {
