@@ -1,10 +1,13 @@
 package hosts
 
 import (
-	"os/exec"
-	"strings"
 	"testing"
 	"time"
+
+	"github.com/jezek/xgb"
+	"github.com/jezek/xgb/xproto"
+
+	"github.com/bailey-run/bailey/internal/plat/desktop"
 )
 
 // TestSettings: what the core read of the desktop reaches the page, at its start
@@ -44,31 +47,10 @@ func TestClosed(t *testing.T) {
 	needsWindows(t)
 	for _, answers := range []bool{true, false} {
 		d := display(t)
-		wm := exec.Command("openbox", "--sm-disable")
-		wm.Env = []string{"DISPLAY=" + d.X11, "PATH=/usr/bin:/bin", "HOME=" + t.TempDir()}
-		if err := wm.Start(); err != nil {
-			t.Skip("openbox is not installed: nobody closes a window")
-		}
-		t.Cleanup(func() { wm.Process.Kill(); wm.Wait() })
 		c := open(t, d, map[string]string{"/index.html": plainPage}, nil)
 		c.wait("READY", kindOf(frameReady))
-		tick := time.NewTicker(100 * time.Millisecond)
-		defer tick.Stop()
-		for end := time.Now().Add(patience); count(c.frames(), kindOf(frameClosed)) == 0; <-tick.C {
-			key := exec.Command("xdotool", "search", "--name", "Bailey Studio", "windowactivate", "key", "--clearmodifiers", "alt+F4")
-			key.Env = wm.Env
-			if out, err := key.CombinedOutput(); err != nil && strings.Contains(err.Error(), "executable file not found") {
-				t.Skipf("xdotool is not installed: %s", out)
-			}
-			if time.Now().After(end) {
-				t.Fatal("the window cannot be closed")
-			}
-			select {
-			case <-c.over:
-				t.Fatal("the window vanished without a word")
-			default:
-			}
-		}
+		askToClose(t, d, "Bailey Studio")
+		c.wait("CLOSED", kindOf(frameClosed))
 		if answers {
 			c.send(frameClose, 0, "", nil)
 		}
@@ -78,4 +60,42 @@ func TestClosed(t *testing.T) {
 			t.Errorf("the window stays (the core answers: %v)", answers)
 		}
 	}
+}
+
+// askToClose says to the window of a title what a window manager says when the
+// person closes it (ICCCM, 4.2.8.1).
+func askToClose(t *testing.T, d desktop.Display, title string) {
+	t.Helper()
+	x, err := xgb.NewConnDisplay(d.X11)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	atom := func(name string) xproto.Atom {
+		a, err := xproto.InternAtom(x, false, uint16(len(name)), name).Reply()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a.Atom
+	}
+	protocols, deletes := atom("WM_PROTOCOLS"), atom("WM_DELETE_WINDOW")
+	tree, err := xproto.QueryTree(x, xproto.Setup(x).DefaultScreen(x).Root).Reply()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range tree.Children {
+		name, err := xproto.GetProperty(x, false, w, xproto.AtomWmName, xproto.GetPropertyTypeAny, 0, 64).Reply()
+		if err != nil || string(name.Value) != title {
+			continue
+		}
+		if speaks, err := xproto.GetProperty(x, false, w, protocols, xproto.GetPropertyTypeAny, 0, 64).Reply(); err != nil || speaks.ValueLen == 0 {
+			continue
+		}
+		ev := xproto.ClientMessageEvent{Format: 32, Window: w, Type: protocols, Data: xproto.ClientMessageDataUnionData32New([]uint32{uint32(deletes), 0, 0, 0, 0})}
+		if err := xproto.SendEventChecked(x, false, w, xproto.EventMaskNoEvent, string(ev.Bytes())).Check(); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	t.Fatalf("there is no window %q", title)
 }
