@@ -172,7 +172,10 @@ type citationJSON struct {
 	pathJSON
 	Line    uint32 `json:"line"`
 	EndLine uint32 `json:"end_line"`
-	Quote   string `json:"quote"`
+	// Page and Paragraph are left out where the file has none.
+	Page      uint32 `json:"page,omitempty"`
+	Paragraph uint32 `json:"paragraph,omitempty"`
+	Quote     string `json:"quote"`
 }
 
 type licenceJSON struct {

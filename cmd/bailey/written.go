@@ -233,7 +233,7 @@ func (r *result) writtenJSON(d *indexv1.WrittenDone) writtenJSON {
 func citationsJSON(list []*indexv1.Citation) []citationJSON {
 	out := []citationJSON{}
 	for _, c := range list {
-		out = append(out, citationJSON{jsonPath(c.GetPath()), c.GetLine(), c.GetEndLine(), c.GetQuote()})
+		out = append(out, citationJSON{jsonPath(c.GetPath()), c.GetLine(), c.GetEndLine(), c.GetPage(), c.GetParagraph(), c.GetQuote()})
 	}
 	return out
 }

@@ -399,7 +399,14 @@ type Citation struct {
 	Line    uint32 `protobuf:"varint,2,opt,name=line,proto3" json:"line,omitempty"`
 	EndLine uint32 `protobuf:"varint,3,opt,name=end_line,json=endLine,proto3" json:"end_line,omitempty"`
 	// The source's own text from its place in line to its place in end_line.
-	Quote         string `protobuf:"bytes,4,opt,name=quote,proto3" json:"quote,omitempty"`
+	Quote string `protobuf:"bytes,4,opt,name=quote,proto3" json:"quote,omitempty"`
+	// Where the file has pages: the page, slide, sheet or chapter that the quote
+	// begins on, counted from 1; else 0.
+	Page uint32 `protobuf:"varint,5,opt,name=page,proto3" json:"page,omitempty"`
+	// Where the file has paragraphs that are no lines, as office files and PDF do:
+	// the paragraph (of a sheet: the row) that the quote begins in, counted from 1
+	// and on each page anew; else 0.
+	Paragraph     uint32 `protobuf:"varint,6,opt,name=paragraph,proto3" json:"paragraph,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -460,6 +467,20 @@ func (x *Citation) GetQuote() string {
 		return x.Quote
 	}
 	return ""
+}
+
+func (x *Citation) GetPage() uint32 {
+	if x != nil {
+		return x.Page
+	}
+	return 0
+}
+
+func (x *Citation) GetParagraph() uint32 {
+	if x != nil {
+		return x.Paragraph
+	}
+	return 0
 }
 
 type Sentence struct {
@@ -1604,14 +1625,16 @@ const file_bailey_index_v1_index_proto_rawDesc = "" +
 	"\x04hint\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\x04hint\"N\n" +
 	"\fSkippedBatch\x12>\n" +
 	"\askipped\x18\x01 \x03(\v2\x18.bailey.index.v1.SkippedB\n" +
-	"\xbaH\a\x92\x01\x04\b\x01\x10 R\askipped\"\x8d\x01\n" +
+	"\xbaH\a\x92\x01\x04\b\x01\x10 R\askipped\"\xbf\x01\n" +
 	"\bCitation\x12\x1e\n" +
 	"\x04path\x18\x01 \x01(\fB\n" +
 	"\xbaH\az\x05\x10\x01\x18\x80 R\x04path\x12\x1b\n" +
 	"\x04line\x18\x02 \x01(\rB\a\xbaH\x04*\x02(\x01R\x04line\x12\"\n" +
 	"\bend_line\x18\x03 \x01(\rB\a\xbaH\x04*\x02(\x01R\aendLine\x12 \n" +
 	"\x05quote\x18\x04 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\xd0\x0fR\x05quote\"\xad\x01\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xd0\x0fR\x05quote\x12\x12\n" +
+	"\x04page\x18\x05 \x01(\rR\x04page\x12\x1c\n" +
+	"\tparagraph\x18\x06 \x01(\rR\tparagraph\"\xad\x01\n" +
 	"\bSentence\x12\x1e\n" +
 	"\x04text\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xd0\x0fR\x04text\x12C\n" +

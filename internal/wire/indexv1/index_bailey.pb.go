@@ -263,6 +263,8 @@ var citationShape = rule.Shape{
 	{Number: 2, Name: "line", Type: protowire.VarintType, Most: 1},
 	{Number: 3, Name: "end_line", Type: protowire.VarintType, Most: 1},
 	{Number: 4, Name: "quote", Type: protowire.BytesType, Most: 1},
+	{Number: 5, Name: "page", Type: protowire.VarintType, Most: 1},
+	{Number: 6, Name: "paragraph", Type: protowire.VarintType, Most: 1},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.

@@ -2,6 +2,7 @@ package index
 
 import (
 	"bytes"
+	"sort"
 	"strings"
 	"unicode/utf8"
 
@@ -23,29 +24,21 @@ type builder struct {
 
 func newBuilder() *builder { return &builder{fold: fold.New(), once: map[string]bool{}} }
 
-// build extracts source into e, a few megabytes at a time, so that a large file
+// build extracts t into e, a few megabytes at a time, so that a large file
 // needs little more memory than its text.
 // With part set, it is given the passages of each piece but the last.
-func (b *builder) build(e *store.Entry, name, source string, part func(*store.Entry) error) error {
-	line := 1
+func (b *builder) build(e *store.Entry, t doc.Text, part func(*store.Entry) error) error {
+	line, base := 1, 0
 	c := &chunker{builder: b, entry: e}
 	c.name = b.fold.Append(nil, e.Path, "", false)
 	if part != nil {
 		c.entry = &store.Entry{}
 	}
-	for first := true; len(source) > 0; first = false {
-		piece := source
-		if len(piece) > limits.IndexPiece {
-			piece = piece[:limits.IndexPiece]
-			if i := strings.LastIndexByte(piece, '\n'); i >= 0 {
-				piece = piece[:i+1]
-			}
-			for len(piece) < len(source) && source[len(piece)]&0xC0 == 0x80 {
-				piece = piece[:len(piece)-1]
-			}
-		}
-		source = source[len(piece):]
-		d := extract.Extract(name, piece)
+	for first := true; len(t.Source) > 0; first = false {
+		var piece doc.Text
+		piece, t = split(t, base)
+		base += len(piece.Source)
+		d := extract.Text(piece)
 		if first {
 			e.Lang, e.Title, e.Format, e.Licence = d.Language, d.Title, string(d.Format), d.Licence
 		}
@@ -56,8 +49,8 @@ func (b *builder) build(e *store.Entry, name, source string, part func(*store.En
 			}
 			e.Lead = store.EncodeLeads(thin(c.leads))
 		}
-		line += strings.Count(piece, "\n")
-		if len(source) > 0 && part != nil {
+		line += strings.Count(piece.Source, "\n")
+		if len(t.Source) > 0 && part != nil {
 			if err := part(c.entry); err != nil {
 				return err
 			}
@@ -68,6 +61,38 @@ func (b *builder) build(e *store.Entry, name, source string, part func(*store.En
 		return part(c.entry)
 	}
 	return nil
+}
+
+// split takes a piece of about limits.IndexPiece bytes off t, whose paragraphs
+// count from base: whole paragraphs where t has any, else whole lines where they
+// are not longer than that. The piece's paragraphs count from its own beginning.
+func split(t doc.Text, base int) (piece, rest doc.Text) {
+	cut := len(t.Source)
+	n := len(t.Paragraphs)
+	switch {
+	case cut <= limits.IndexPiece:
+	case n > 0:
+		n = max(1, sort.Search(n, func(i int) bool { return int(t.Paragraphs[i].End)-base > limits.IndexPiece }))
+		if n < len(t.Paragraphs) {
+			cut = int(t.Paragraphs[n].Start) - base
+		}
+	default:
+		cut = limits.IndexPiece
+		if i := strings.LastIndexByte(t.Source[:cut], '\n'); i >= 0 {
+			cut = i + 1
+		}
+		for cut > 0 && t.Source[cut]&0xC0 == 0x80 {
+			cut--
+		}
+	}
+	piece, rest = t, t
+	piece.Source, rest.Source = t.Source[:cut], t.Source[cut:]
+	piece.Paragraphs, rest.Paragraphs = t.Paragraphs[:n], t.Paragraphs[n:]
+	for i := range piece.Paragraphs {
+		piece.Paragraphs[i].Start -= int32(base)
+		piece.Paragraphs[i].End -= int32(base)
+	}
+	return piece, rest
 }
 
 // chunker cuts documents into passages of up to limits.IndexChunk bytes within
@@ -90,6 +115,7 @@ type chunker struct {
 	start int // offset of the chunk's source
 	end   int
 	size  int
+	para  int // the last sentence's paragraph
 }
 
 func (c *chunker) document(d *doc.Document, line int) {
@@ -160,17 +186,18 @@ func (c *chunker) add(b *doc.Block, role store.Role, s store.Sentence) {
 	}
 	s.Start, s.End = whole(c.d.Source, s.Start, s.End)
 	head := c.head(b)
-	if c.chunk != nil && (role != c.chunk.Role || head != c.chunk.Head || s.Start < c.end ||
+	if c.chunk != nil && (role != c.chunk.Role || head != c.chunk.Head || b.Page != c.chunk.Page || b.Paragraph < c.para || s.Start < c.end ||
 		c.size+len(s.Text) > limits.IndexChunk || s.End-c.start > limits.IndexChunkSource) {
 		c.flush()
 	}
 	if c.chunk == nil {
-		c.chunk = &store.Chunk{Head: head, Role: role, Line: c.lineAt(s.Start)}
+		c.chunk = &store.Chunk{Head: head, Role: role, Line: c.lineAt(s.Start), Page: b.Page}
 		c.start, c.size = s.Start, 0
 	}
+	c.para = b.Paragraph
 	c.end = s.End
 	c.size += len(s.Text) + 1
-	c.chunk.Sentences = append(c.chunk.Sentences, store.Sentence{Text: s.Text, Start: s.Start - c.start, End: s.End - c.start, Begins: s.Begins})
+	c.chunk.Sentences = append(c.chunk.Sentences, store.Sentence{Text: s.Text, Start: s.Start - c.start, End: s.End - c.start, Begins: s.Begins, Paragraph: b.Paragraph})
 }
 
 // whole widens a range to whole characters: what an entity such as &eacute;
@@ -218,7 +245,7 @@ func (c *chunker) flush() {
 		return
 	}
 	ch := c.chunk
-	c.chunk = nil
+	c.chunk, c.para = nil, 0
 	ch.Source = c.d.Source[c.start:c.end]
 	name := c.name
 	if ch.Role != store.Prose {
@@ -284,7 +311,7 @@ func (c *chunker) lead(b *doc.Block, s doc.Sentence) {
 	}
 	if !summary.Fit(s.Text, section, c.d.Format == doc.Man) {
 		if len(c.leads) == 0 && len(c.spare) < limits.IndexIntro && utf8.RuneCountInString(s.Text) <= limits.SummaryText {
-			c.spare = append(c.spare, c.cite(s, section, store.Spare))
+			c.spare = append(c.spare, c.cite(b, s, section, store.Spare))
 		}
 		return
 	}
@@ -292,14 +319,14 @@ func (c *chunker) lead(b *doc.Block, s doc.Sentence) {
 	if level == 1 {
 		c.intro++
 	}
-	c.leads = append(c.leads, c.cite(s, section, level))
+	c.leads = append(c.leads, c.cite(b, s, section, level))
 }
 
-func (c *chunker) cite(s doc.Sentence, section string, level int) store.Lead {
+func (c *chunker) cite(b *doc.Block, s doc.Sentence, section string, level int) store.Lead {
 	start, end := whole(c.d.Source, s.Start, s.End)
 	line := c.lineAt(start)
 	quote := c.d.Source[start:end]
-	return store.Lead{Text: s.Text, Head: section, Quote: quote, Line: line, End: line + strings.Count(quote, "\n"), Level: level}
+	return store.Lead{Text: s.Text, Head: section, Quote: quote, Line: line, End: line + strings.Count(quote, "\n"), Level: level, Page: b.Page, Paragraph: b.Paragraph}
 }
 
 // thin keeps the beginning and an even part of the rest.

@@ -41,7 +41,9 @@ func (x *Index) Source(ctx context.Context, path string) (source string, changed
 	read := doc.Read
 	why, err := walk.Open(root, path, func(e *walk.Entry) error {
 		var l text.Loader
-		_, source, read = l.Load(io.TeeReader(e, sum), e.Name, e.Size)
+		var t doc.Text
+		t, read = l.Load(io.TeeReader(e, sum), e.Name, e.Size)
+		source = t.Source
 		return ctx.Err()
 	})
 	switch {

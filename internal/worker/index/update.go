@@ -23,8 +23,7 @@ import (
 type job struct {
 	file   store.File
 	old    store.File
-	name   string
-	source string
+	text   doc.Text
 	weight int64
 }
 
@@ -162,14 +161,14 @@ func (u *updater) visit(e *walk.Entry) error {
 		return err
 	}
 	u.sum.Reset()
-	name, source, reason := u.loader.Load(io.TeeReader(e, u.sum), e.Name, e.Size)
-	file := store.File{Path: e.Path, Stamp: stamp, Hash: u.sum.Sum(nil), Bytes: int64(len(source))}
+	text, reason := u.loader.Load(io.TeeReader(e, u.sum), e.Name, e.Size)
+	file := store.File{Path: e.Path, Stamp: stamp, Hash: u.sum.Sum(nil), Bytes: int64(len(text.Source))}
 	if reason != doc.Read {
 		s := doc.Skip(e.Path, reason)
 		file.Reason, file.Hint = string(s.Reason), s.Hint
-		source = ""
+		text = doc.Text{}
 	}
-	if more := min(int64(len(source))+limits.IndexFileWeight, limits.IndexInFlight); more > weight {
+	if more := min(text.Weight()+limits.IndexFileWeight, limits.IndexInFlight); more > weight {
 		// A packed file: what it holds counts. Giving back first cannot
 		// deadlock; holding and asking for more could.
 		u.budget.Release(weight)
@@ -185,7 +184,7 @@ func (u *updater) visit(e *walk.Entry) error {
 			return send(u.ctx, u.out, done{entry: &store.Entry{File: file}, touch: true, weight: weight})
 		}
 	}
-	return send(u.ctx, u.jobs, job{file: file, old: old, name: name, source: source, weight: weight})
+	return send(u.ctx, u.jobs, job{file: file, old: old, text: text, weight: weight})
 }
 
 // count adds a file to what is reported.
@@ -243,15 +242,15 @@ func (u *updater) work(ctx context.Context) error {
 }
 
 func (u *updater) build(ctx context.Context, b *builder, e *store.Entry, j *job) error {
-	if j.source == "" {
+	if j.text.Source == "" {
 		return nil
 	}
 	if j.weight < limits.IndexInFlight {
-		return b.build(e, j.name, j.source, nil)
+		return b.build(e, j.text, nil)
 	}
 	// Nothing else is in flight beside so large a file: its passages go to the
 	// writer piece by piece, a few at a time.
-	return b.build(e, j.name, j.source, func(part *store.Entry) error {
+	return b.build(e, j.text, func(part *store.Entry) error {
 		if err := send(ctx, u.parts, struct{}{}); err != nil {
 			return err
 		}

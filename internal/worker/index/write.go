@@ -26,7 +26,7 @@ func (x *Index) Write(ctx context.Context, w Writer, s summary.Summary, emit fun
 		f := written.File{Path: top.Path, Title: top.Title}
 		for _, l := range top.Leads {
 			f.Leads = append(f.Leads, written.Passage{Text: l.Text, Language: top.Language,
-				Citations: []answer.Citation{{Path: top.Path, Line: l.Line, End: l.End, Quote: l.Quote}}})
+				Citations: []answer.Citation{{Path: top.Path, Line: l.Line, End: l.End, Quote: l.Quote, Page: l.Page, Paragraph: l.Paragraph}}})
 		}
 		files = append(files, f)
 		m.ids = append(m.ids, top.ID)

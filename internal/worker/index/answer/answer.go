@@ -33,6 +33,9 @@ type Citation struct {
 	Line, End int
 	// Quote is the source's own text from its place in Line to its place in End.
 	Quote string
+	// Page and Paragraph are those in which Quote begins, from 1; 0 where the
+	// file has none.
+	Page, Paragraph int
 }
 
 // Sentence is a part of an answer, at most limits.AnswerText characters.

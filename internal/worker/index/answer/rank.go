@@ -363,7 +363,8 @@ func (w *window) sentence(text string) Sentence {
 	s := Sentence{Text: clip(text), Language: w.passage.File.Lang, Score: w.score}
 	cite := func(first, last int) {
 		quote, line, end := w.passage.Quote(first, last)
-		s.Citations = append(s.Citations, Citation{Path: w.passage.File.Path, Line: line, End: end, Quote: quote})
+		s.Citations = append(s.Citations, Citation{Path: w.passage.File.Path, Line: line, End: end, Quote: quote,
+			Page: w.passage.Page, Paragraph: w.passage.Sentences[first].Paragraph})
 	}
 	if a, b := w.passage.Sentences[w.first].Start, w.passage.Sentences[w.last].End; b-a <= limits.IndexQuote {
 		cite(w.first, w.last)

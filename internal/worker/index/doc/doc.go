@@ -45,6 +45,8 @@ type Block struct {
 	End int
 	// Path holds the headings above the block, the highest first.
 	Path []string
+	// Page and Paragraph are those of a [Paragraph]; else 0.
+	Page, Paragraph int
 }
 
 // SourceRange returns the part of the source that Text[from:to] came from.
@@ -82,6 +84,43 @@ const (
 	Markup   Format = "markup" // reStructuredText, AsciiDoc
 	Data     Format = "data"   // JSON, CSV, XML, YAML and the like
 )
+
+// Text is what a file says: its source and, of a file that is no text itself (an
+// office file, a PDF), what its paragraphs are.
+type Text struct {
+	// Name is the file's, without .gz when it was unpacked.
+	Name   string
+	Source string
+	// Format, Title and Paragraphs are set by who made Source out of a file that
+	// is no text. Paragraphs stand in the order of Source and do not overlap; what
+	// lies between them is for people who read the source, and is not indexed.
+	// Without any, Source is read as its name says.
+	Format     Format
+	Title      string
+	Paragraphs []Paragraph
+}
+
+// Weight is about what t takes in memory, in bytes.
+func (t *Text) Weight() int64 {
+	return int64(len(t.Source) + len(t.Paragraphs)*ParagraphSize)
+}
+
+// ParagraphSize is what a Paragraph takes in memory, in bytes.
+const ParagraphSize = 20
+
+// Paragraph is a part of a Source, Source[Start:End], in clean text: of one
+// paragraph, table row, heading or list item.
+type Paragraph struct {
+	Start, End int32
+	// Page is the page, slide, sheet or chapter, from 1; 0 where there are none.
+	Page int32
+	// Number counts paragraphs, or rows of a sheet, from 1 on each page; 0 where
+	// they are not counted.
+	Number int32
+	Role   Role
+	// Level is that of a heading, 1 the highest; else 0.
+	Level uint8
+}
 
 // Document is one file, read.
 type Document struct {

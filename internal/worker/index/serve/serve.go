@@ -148,7 +148,7 @@ func (s *Service) Summarize(ctx context.Context, in *indexv1.SummarizeRequest, o
 			section = indexv1.Section_SECTION_OVERVIEW
 		}
 		m := &indexv1.Sentence{Text: line.Text, Section: section, Citations: []*indexv1.Citation{
-			citation(answer.Citation{Path: line.Path, Line: line.Line, End: line.End, Quote: line.Quote})}}
+			citation(answer.Citation{Path: line.Path, Line: line.Line, End: line.End, Quote: line.Quote, Page: line.Page, Paragraph: line.Paragraph})}}
 		if err := out.Send(&indexv1.SummarizeResponse{Event: &indexv1.SummarizeResponse_Sentence{Sentence: m}}); err != nil {
 			return err
 		}
@@ -204,7 +204,8 @@ func citations(list []answer.Citation) []*indexv1.Citation {
 }
 
 func citation(c answer.Citation) *indexv1.Citation {
-	return &indexv1.Citation{Path: []byte(c.Path), Line: uint32(c.Line), EndLine: uint32(c.End), Quote: c.Quote}
+	return &indexv1.Citation{Path: []byte(c.Path), Line: uint32(c.Line), EndLine: uint32(c.End), Quote: c.Quote,
+		Page: uint32(c.Page), Paragraph: uint32(c.Paragraph)}
 }
 
 // Attach implements indexv1.IndexServiceServer. A handle that is there already

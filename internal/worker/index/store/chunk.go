@@ -12,6 +12,8 @@ type Chunk struct {
 	Head string
 	// Line is the line, from 1, where Source begins.
 	Line int
+	// Page is where all of it stands, from 1; 0 where the file has no pages.
+	Page int
 	// Role says what kind of passage it is.
 	Role Role
 	// Source is the file's own text, from the first sentence to the last.
@@ -29,12 +31,19 @@ const (
 	Licence      // licence texts and headers
 )
 
+// rolePlaced stands beside the role of a passage whose page or paragraphs are
+// known.
+const rolePlaced = 1 << 6
+
 // Sentence is a sentence of a chunk: Text is clean, Source[Start:End] verbatim.
 type Sentence struct {
 	Text       string
 	Start, End int
 	// Begins is set for the first sentence of a paragraph or list item.
 	Begins bool
+	// Paragraph is the number of its paragraph on the page; 0 where they are not
+	// counted. It does not fall from one sentence to the next.
+	Paragraph int
 }
 
 // Quote returns the source of the sentences from first to last, and the lines
@@ -53,13 +62,26 @@ func (c *Chunk) Quote(first, last int) (quote string, line, end int) {
 func (c *Chunk) encode(dst []byte) []byte {
 	at := len(dst)
 	dst = append(dst, 0, 0, 0, 0)
-	dst = binary.AppendUvarint(dst, uint64(c.Role))
+	role := uint64(c.Role)
+	n := len(c.Sentences)
+	placed := c.Page > 0 || n > 0 && c.Sentences[n-1].Paragraph > 0
+	if placed {
+		role |= rolePlaced
+	}
+	dst = binary.AppendUvarint(dst, role)
+	if placed {
+		dst = binary.AppendUvarint(dst, uint64(c.Page))
+	}
 	dst = binary.AppendUvarint(dst, uint64(c.Line))
 	dst = appendString(dst, c.Head)
 	dst = appendString(dst, c.Source)
-	dst = binary.AppendUvarint(dst, uint64(len(c.Sentences)))
-	prev := 0
+	dst = binary.AppendUvarint(dst, uint64(n))
+	prev, paragraph := 0, 0
 	for _, s := range c.Sentences {
+		if placed {
+			dst = binary.AppendUvarint(dst, uint64(s.Paragraph-paragraph))
+			paragraph = s.Paragraph
+		}
 		dst = binary.AppendVarint(dst, int64(s.Start-prev))
 		size := uint64(s.End-s.Start) << 1
 		if s.Begins {
@@ -85,7 +107,12 @@ func decode(data []byte) (*Chunk, error) {
 	}
 	r := reader{data: data[4:]}
 	c := &Chunk{}
-	c.Role = Role(r.uint())
+	role := r.uint()
+	placed := role&rolePlaced != 0
+	c.Role = Role(role &^ rolePlaced)
+	if placed {
+		c.Page = int(r.uint())
+	}
 	c.Line = int(r.uint())
 	c.Head = r.string()
 	c.Source = r.string()
@@ -93,9 +120,12 @@ func decode(data []byte) (*Chunk, error) {
 	if n > len(r.data) {
 		return nil, ErrDamaged
 	}
-	prev := 0
+	prev, paragraph := 0, 0
 	for range n {
-		s := Sentence{Start: prev + int(r.int())}
+		if placed {
+			paragraph += int(r.uint())
+		}
+		s := Sentence{Start: prev + int(r.int()), Paragraph: paragraph}
 		size := r.uint()
 		s.End, s.Begins = s.Start+int(size>>1), size&1 == 1
 		if r.bad || s.Start < 0 || s.End < s.Start || s.End > len(c.Source) {

@@ -9,6 +9,8 @@ import (
 type Lead struct {
 	Text, Quote string
 	Line, End   int
+	// Page and Paragraph are as in Chunk and Sentence.
+	Page, Paragraph int
 	// Head is the nearest heading above; may be empty.
 	Head string
 	// Level says where the sentence stands: 0 is the document's own
@@ -20,11 +22,22 @@ type Lead struct {
 // Spare is the level of a sentence for when a folder has no better one.
 const Spare = 3
 
+// leadPlaced stands beside the level of a lead whose page or paragraph is known.
+const leadPlaced = 1 << 6
+
 // EncodeLeads makes what [File.Lead] holds.
 func EncodeLeads(leads []Lead) []byte {
 	dst := []byte{0, 0, 0, 0}
 	for _, l := range leads {
-		dst = binary.AppendUvarint(dst, uint64(l.Level))
+		level := uint64(l.Level)
+		if l.Page > 0 || l.Paragraph > 0 {
+			level |= leadPlaced
+		}
+		dst = binary.AppendUvarint(dst, level)
+		if level&leadPlaced != 0 {
+			dst = binary.AppendUvarint(dst, uint64(l.Page))
+			dst = binary.AppendUvarint(dst, uint64(l.Paragraph))
+		}
 		dst = binary.AppendUvarint(dst, uint64(l.Line))
 		dst = binary.AppendUvarint(dst, uint64(l.End))
 		dst = appendString(dst, l.Head)
@@ -51,7 +64,13 @@ func DecodeLeads(data []byte) ([]Lead, error) {
 	r := reader{data: data[4:]}
 	var out []Lead
 	for len(r.data) > 0 {
-		l := Lead{Level: int(r.uint()), Line: int(r.uint()), End: int(r.uint()), Head: r.string(), Quote: r.string()}
+		var l Lead
+		level := r.uint()
+		l.Level = int(level &^ leadPlaced)
+		if level&leadPlaced != 0 {
+			l.Page, l.Paragraph = int(r.uint()), int(r.uint())
+		}
+		l.Line, l.End, l.Head, l.Quote = int(r.uint()), int(r.uint()), r.string(), r.string()
 		if n := int(r.uint()); n == 0 {
 			l.Text = squeeze(l.Quote)
 		} else {

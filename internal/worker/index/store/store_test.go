@@ -228,7 +228,9 @@ func TestDamageIsFound(t *testing.T) {
 }
 
 func FuzzChunk(f *testing.F) {
-	c := &Chunk{Head: "h", Line: 3, Role: Code, Source: "One  line.\nTwo.", Sentences: []Sentence{{"One line.", 0, 10, true}, {"2", 11, 15, false}}}
+	c := &Chunk{Head: "h", Line: 3, Role: Code, Source: "One  line.\nTwo.", Sentences: []Sentence{{"One line.", 0, 10, true, 7}, {"2", 11, 15, false, 9}}}
+	f.Add(c.encode(nil))
+	c.Page = 12
 	f.Add(c.encode(nil))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -293,7 +295,7 @@ func FuzzDelta(f *testing.F) {
 }
 
 func FuzzLeads(f *testing.F) {
-	f.Add(EncodeLeads([]Lead{{Text: "One two.", Quote: "One\ntwo.", Line: 3, End: 4, Head: "H", Level: 2}, {Text: "x", Quote: "*x*", Line: 1, End: 1}}))
+	f.Add(EncodeLeads([]Lead{{Text: "One two.", Quote: "One\ntwo.", Line: 3, End: 4, Head: "H", Level: 2}, {Text: "x", Quote: "*x*", Line: 1, End: 1, Page: 3, Paragraph: 40}}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		ls, err := DecodeLeads(data)
 		if err != nil || ls == nil {

@@ -40,6 +40,8 @@ type Sentence struct {
 	Path      string
 	Line, End int
 	Quote     string
+	// Page and Paragraph are as in answer.Citation.
+	Page, Paragraph int
 }
 
 // Licence is a licence text in the folder.
@@ -390,7 +392,7 @@ func (m *maker) order(heads, overview int) {
 	})
 	for i, c := range append(first, second...) {
 		m.sum.Sentences = append(m.sum.Sentences, Sentence{Overview: i < len(first), Text: c.lead.Text, Path: c.file.Path,
-			Line: c.lead.Line, End: c.lead.End, Quote: c.lead.Quote})
+			Line: c.lead.Line, End: c.lead.End, Quote: c.lead.Quote, Page: c.lead.Page, Paragraph: c.lead.Paragraph})
 	}
 }
 

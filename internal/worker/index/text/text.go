@@ -29,11 +29,19 @@ type Loader struct {
 }
 
 // Load reads a file from r and returns it as UTF-8 text. Name is the file's own
-// name; inner is the same without .gz when it was unpacked. Size is what the
+// name. Size is what the
 // file system says, a hint only: reading stops at the limit whatever it is.
 // Of a binary file only the first 8 KB are read. A failed read gives
 // [doc.IOError].
-func (l *Loader) Load(r io.Reader, name string, size int64) (inner, source string, reason doc.Reason) {
+func (l *Loader) Load(r io.Reader, name string, size int64) (doc.Text, doc.Reason) {
+	inner, source, reason := l.load(r, name, size)
+	if reason != doc.Read {
+		return doc.Text{}, reason
+	}
+	return doc.Text{Name: inner, Source: source}, doc.Read
+}
+
+func (l *Loader) load(r io.Reader, name string, size int64) (inner, source string, reason doc.Reason) {
 	if size > limits.TextFile {
 		return name, "", doc.TooLarge
 	}

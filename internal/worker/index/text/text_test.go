@@ -18,7 +18,8 @@ import (
 
 func load(name, raw string) (inner, source string, r doc.Reason) {
 	var l Loader
-	return l.Load(strings.NewReader(raw), name, int64(len(raw)))
+	t, r := l.Load(strings.NewReader(raw), name, int64(len(raw)))
+	return t.Name, t.Source, r
 }
 
 func packed(t testing.TB, s string) string {
@@ -150,18 +151,18 @@ func TestABombStaysSmall(t *testing.T) {
 func TestSizes(t *testing.T) {
 	var l Loader
 	// By what the file system says, nothing is read.
-	if _, _, r := l.Load(iotest.ErrReader(errors.New("read")), "f", limits.TextFile+1); r != doc.TooLarge {
+	if _, r := l.Load(iotest.ErrReader(errors.New("read")), "f", limits.TextFile+1); r != doc.TooLarge {
 		t.Errorf("by size: %q", r)
 	}
 	// A file that grows while it is read ends at the limit.
-	if _, _, r := l.Load(endless{}, "f", 10); r != doc.TooLarge {
+	if _, r := l.Load(endless{}, "f", 10); r != doc.TooLarge {
 		t.Errorf("endless: %q", r)
 	}
-	if _, _, r := l.Load(iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader("abc"))), "f", 3); r != doc.IOError {
+	if _, r := l.Load(iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader("abc"))), "f", 3); r != doc.IOError {
 		t.Errorf("failing: %q", r)
 	}
-	if _, s, r := l.Load(iotest.HalfReader(strings.NewReader(strings.Repeat("ab ", 9000))), "f", 1); r != doc.Read || len(s) != 27000 {
-		t.Errorf("short reads: %d bytes, %q", len(s), r)
+	if got, r := l.Load(iotest.HalfReader(strings.NewReader(strings.Repeat("ab ", 9000))), "f", 1); r != doc.Read || len(got.Source) != 27000 {
+		t.Errorf("short reads: %d bytes, %q", len(got.Source), r)
 	}
 }
 
@@ -197,7 +198,7 @@ func BenchmarkLoad(b *testing.B) {
 	b.SetBytes(int64(len(s)))
 	var l Loader
 	for b.Loop() {
-		if _, _, r := l.Load(strings.NewReader(s), "f", int64(len(s))); r != doc.Read {
+		if _, r := l.Load(strings.NewReader(s), "f", int64(len(s))); r != doc.Read {
 			b.Fatal(r)
 		}
 	}
@@ -209,7 +210,7 @@ func BenchmarkUnpack(b *testing.B) {
 	b.SetBytes(int64(len(s)))
 	var l Loader
 	for b.Loop() {
-		if _, _, r := l.Load(strings.NewReader(z), "f", int64(len(z))); r != doc.Read && r != doc.Archive {
+		if _, r := l.Load(strings.NewReader(z), "f", int64(len(z))); r != doc.Read && r != doc.Archive {
 			b.Fatal(r)
 		}
 	}
