@@ -2,7 +2,6 @@ package hostile
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"os/exec"
 	"runtime"
@@ -11,47 +10,6 @@ import (
 
 	"github.com/bailey-run/bailey/internal/workerspec"
 )
-
-// programs compiles the programs of C to where the attacker finds them. It
-// returns false, and says why, where skips.txt lets them be left out.
-func programs(t *testing.T, bin string) bool {
-	t.Helper()
-	if runtime.GOARCH != "amd64" {
-		return !mayLeaveOut(t, caseForeign, whenNotAMD64)
-	}
-	cc, err := exec.LookPath("cc")
-	if errors.Is(err, exec.ErrNotFound) {
-		return !mayLeaveOut(t, caseForeign, whenNoCompiler)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, flags := range map[string][]string{"call": {"-static"}, "sweep": {"-static"}, "first": {"-static", "-nostdlib", "-fno-stack-protector"},
-		"thread": {"-static", "-pthread"}, "linked": nil, "writable": {"-static", "-z", "execstack"}} {
-		src := map[string]string{"linked": "call", "writable": "call"}[name]
-		if src == "" {
-			src = name
-		}
-		src = "programs/" + src + ".c"
-		if _, err := os.ReadFile(src); err != nil { // for go's cache
-			t.Fatal(err)
-		}
-		args := append([]string{"-O1", "-o", bin + "-" + name}, flags...)
-		if out, err := exec.CommandContext(t.Context(), cc, append(args, src)...).CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v\n%s", src, err, out)
-		}
-	}
-	const gosrc = "testdata/goroutines.go"
-	if _, err := os.ReadFile(gosrc); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", bin+"-goroutines", gosrc)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", gosrc, err, out)
-	}
-	return true
-}
 
 func mayLeaveOut(t *testing.T, what, when string) bool {
 	t.Helper()

@@ -69,31 +69,6 @@ func users(t *testing.T) []user {
 	}
 }
 
-// attacker builds the hostile binary where every user can execute it.
-func attacker(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "bailey-attacker")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	bin := filepath.Join(dir, "attacker")
-	// One linked to the system's libraries, as an engine is, and one that is not.
-	builds := map[string]string{bin: "bailey_hostile", bin + "-native": "bailey_hostile,bailey_native"}
-	attackerSources(t)
-	for out, tags := range builds {
-		cmd := exec.CommandContext(t.Context(), "go", "build", "-tags", tags, "-o", out, "./attacker")
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("build: %v\n%s", err, out)
-		}
-	}
-	return bin
-}
-
 // attackerSources reads what the attacker is made of: the test cache knows only
 // what this process reads itself, and without this a changed sandbox would pass
 // by an old result.
