@@ -24,6 +24,14 @@ const (
 	// InspectMemory bounds what a crafted header can make its reader take, bytes;
 	// the reader's own caps keep an honest one under 100 MB.
 	InspectMemory = 256 << 20
+	// PDFFileSize is the most that a pdf worker may write into the one file that
+	// it may be handed for that, bytes: the machine code of its reader, some tens
+	// of megabytes.
+	PDFFileSize = 128 << 20
+	// PDFMemory bounds what a crafted PDF can make its reader take, bytes: the
+	// reader's own memory (it grows to 512 MB at most), its code, and what
+	// compiling it takes when there is no cache.
+	PDFMemory = 1 << 30
 	// EngineOpenFiles: the libraries while they load, the model, the sockets of
 	// index workers.
 	EngineOpenFiles = 128

@@ -125,7 +125,7 @@ func (s *Supervisor) Start(ctx context.Context, kind string, o Options) (*Worker
 		words.Close()
 		return nil, err
 	}
-	w := &Worker{Kind: kind, spec: spec, proc: proc, stderr: &ring{max: limits.WorkerStderr}, done: make(chan struct{})}
+	w := &Worker{Kind: kind, spec: sandbox.Narrow(spec, o.Mounts), proc: proc, stderr: &ring{max: limits.WorkerStderr}, done: make(chan struct{})}
 	// The child's ends have to be closed here too, or its end would not show.
 	child.Close()
 	wordsW.Close()

@@ -29,6 +29,7 @@ func index() Spec {
 		Program:     WorkerProgram,
 		Mounts:      []Mount{{Target: "/grant"}, {Target: "/db", Write: true, Own: true}},
 		Descriptors: standard(),
+		Handed:      []Handed{{"socket", "the engine that makes its vectors"}},
 		Syscalls:    join(goRuntime(), connection(locks()...), readFiles(), writeFiles()),
 		Limits: Limits{
 			OpenFiles: limits.WorkerOpenFiles,
@@ -38,7 +39,7 @@ func index() Spec {
 		},
 		Methods:  append(workerMethods(), 401, 402, 403, 404, 405),
 		Required: Layers(),
-		Probes:   join(findsNothing(), keepsGrant(), keepsData(), underLandlock(false), makesNothing()),
+		Probes:   join(findsNothing(), keepsGrant(), keepsData(), underLandlock(false), makesNothing(), makesNoCode()),
 	}
 }
 
@@ -59,7 +60,7 @@ func store() Spec {
 		},
 		Methods:  append(workerMethods(), 801, 802, 803, 804, 805, 806, 807),
 		Required: Layers(),
-		Probes:   join(findsNothing(), keepsData(), underLandlock(false), makesNothing()),
+		Probes:   join(findsNothing(), keepsData(), underLandlock(false), makesNothing(), makesNoCode()),
 	}
 }
 
@@ -70,6 +71,7 @@ func inspect() Spec {
 		Class:       Plain,
 		Program:     WorkerProgram,
 		Descriptors: standard(),
+		Handed:      []Handed{{"file", "the model's file, for reading"}},
 		Syscalls:    join(goRuntime(), connection(), readDescriptor()),
 		Limits: Limits{
 			OpenFiles: limits.InspectOpenFiles,
@@ -79,7 +81,7 @@ func inspect() Spec {
 		},
 		Methods:  append(workerMethods(), 701),
 		Required: Layers(),
-		Probes:   join(opensNothing(), underLandlock(true), makesNothing()),
+		Probes:   join(opensNothing(), underLandlock(true), makesNothing(), makesNoCode()),
 	}
 }
 
@@ -93,6 +95,7 @@ func engine(arch string) Spec {
 		Mounts:      append(libraries(arch), Mount{Target: "/engine", Code: true}),
 		Env:         []string{"GGML_NO_BACKTRACE=1", "LD_LIBRARY_PATH=" + libraryDir(arch) + ":/engine"},
 		Descriptors: standard(),
+		Handed:      []Handed{{"file", "the model's file, for reading"}, {"socket", "an index that it makes vectors for"}},
 		Syscalls:    nativeRuntime(),
 		Limits: Limits{
 			OpenFiles: limits.EngineOpenFiles,
@@ -102,7 +105,7 @@ func engine(arch string) Spec {
 		},
 		Methods:  append(workerMethods(), 501, 502, 503, 504, 505),
 		Required: Layers(),
-		Probes:   join(opensNothing(), opensNoLibrary(arch), underLandlock(true), makesNothing()),
+		Probes:   join(opensNothing(), opensNoLibrary(arch), underLandlock(true), makesNothing(), makesNoCode()),
 	}
 }
 

@@ -71,6 +71,15 @@ func underLandlock(beforeSeal bool) []Probe {
 	return []Probe{p}
 }
 
+// makesCode is for what compiles at run time: a page is written or executed,
+// never both.
+func makesCode() []Probe {
+	return []Probe{probe("make a page writable and executable", "EACCES"), probe("map a page executable", "EACCES")}
+}
+
+// makesNoCode is for what never does.
+func makesNoCode() []Probe { return []Probe{probe("make a page executable", "EACCES")} }
+
 // makesNothing is for every worker without devices and sockets.
 func makesNothing() []Probe {
 	return []Probe{
@@ -85,7 +94,6 @@ func makesNothing() []Probe {
 		probe("execve", "EPERM"),
 		probe("memfd_create", "EPERM"),
 		probe("map writable and executable", "EACCES"),
-		probe("make a page executable", "EACCES"),
 		probe("map memory that is shared", "EACCES"),
 		probe("map a stack that grows", "EACCES"),
 		probe("io_uring_setup", "ENOSYS"),

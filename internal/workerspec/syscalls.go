@@ -49,6 +49,7 @@ const (
 	cloneThreadGlibc = 0x3d0f00
 	protWrite        = 0x2
 	protExec         = 0x4
+	protRead         = 0x1
 
 	mapShared    = 0x1 // of MAP_SHARED_VALIDATE too
 	mapAnonymous = 0x20

@@ -8,7 +8,10 @@
 // package makes a [Spec].
 package workerspec
 
-import "runtime"
+import (
+	"runtime"
+	"slices"
+)
 
 // Class is how much machinery a kind of worker needs besides its own code.
 type Class uint8
@@ -22,8 +25,7 @@ const (
 	JIT
 	// Exec workers may fork and exec inside their root.
 	Exec
-	// Engine workers load native libraries before they seal themselves, and
-	// may be given a GPU.
+	// Engine workers load native libraries before they seal themselves.
 	Engine
 	// Host processes draw what a person sees, with the system's libraries. They
 	// are no workers: they have no methods, and answer no probes.
@@ -91,15 +93,26 @@ type Mount struct {
 	// Write allows everything a data directory needs: create, write, rename,
 	// remove. Never devices, sockets, FIFOs, set-id bits or execution.
 	Write bool
-	// Own marks a directory of Bailey's own, whose owner on disk becomes the
-	// worker's id when the core runs as root. A person's directory is never
-	// chowned.
+	// Choice says that a start decides whether it is written to: Write is then
+	// the most that it may be given for.
+	Choice bool
+	// Own marks a directory of Bailey's own. One that is written to becomes the
+	// worker's on disk when the core runs as root; one that is only read has to
+	// be open to everybody. A person's directory is never chowned.
 	Own bool
 }
 
 // Descriptor is a descriptor that the worker is born with.
 type Descriptor struct {
 	Number int
+	// Optional says that a worker may be started without it.
+	Optional bool
+}
+
+// Taken is how one start uses a mount.
+type Taken struct {
+	Target string
+	Write  bool
 	// Type is how /proc/PID/fd shows it: a prefix of the link's target.
 	Type string
 	// For says what it is there for.
@@ -111,6 +124,12 @@ type Limits struct {
 	// OpenFiles is RLIMIT_NOFILE.
 	OpenFiles uint64
 	// FileSize is RLIMIT_FSIZE, bytes.
+// Handed is a descriptor that comes with a call.
+type Handed struct {
+	// Type is what it has to be, For what it is there for.
+	Type, For string
+}
+
 	FileSize uint64
 	// Processes is RLIMIT_NPROC: threads of the worker, counted in its own
 	// user namespace.
@@ -163,6 +182,9 @@ type Spec struct {
 	Syscalls []Syscall
 	Limits   Limits
 	// Methods are the numbers of the calls that the core may route to it.
+	// Handed are those that come later, with calls. It opens none like them
+	// itself.
+	Handed []Handed
 	Methods []uint32
 	// Required layers: without any of them the worker does not start.
 	Required []Layer
@@ -175,6 +197,10 @@ func (s Spec) May(method uint32) bool {
 		if m == method {
 			return true
 		}
+	// Reserved says that no service of Bailey's uses the kind yet. Its sandbox is
+	// as real as the others', and what runs in it answers nothing but what every
+	// worker does.
+	Reserved bool
 	}
 	return false
 }
@@ -195,6 +221,24 @@ func (s Spec) WithMemory(bytes uint64) Spec {
 	if bytes > 0 {
 		s.Limits.Data = bytes
 	}
+	return s
+}
+
+// Taking returns the spec as one start uses it: without the optional mounts that
+// are not among taken, and with those that are given for reading alone.
+func (s Spec) Taking(taken ...Taken) Spec {
+	var mounts []Mount
+	for _, m := range s.Mounts {
+		i := slices.IndexFunc(taken, func(t Taken) bool { return t.Target == m.Target })
+		if i < 0 && m.Optional {
+			continue
+		}
+		if m.Choice && i >= 0 {
+			m.Write = m.Write && taken[i].Write
+		}
+		mounts = append(mounts, m)
+	}
+	s.Mounts = mounts
 	return s
 }
 
@@ -221,4 +265,6 @@ func For(kind string) (Spec, bool) {
 // All returns the spec of every kind of worker, in the order of the
 // documentation. The caller owns the result. Hosts, which are started by another
 // package and answer to nobody, are in [Hosts].
-func All() []Spec { return []Spec{index(), store(), inspect(), engine(runtime.GOARCH)} }
+func All() []Spec {
+	return []Spec{index(), store(), inspect(), engine(runtime.GOARCH), graphics(runtime.GOARCH), pdf()}
+}

@@ -11,11 +11,13 @@ import (
 // field fails until someone has thought about it.
 func TestEveryFieldIsClassified(t *testing.T) {
 	for typ, fields := range map[reflect.Type][]string{
-		reflect.TypeFor[Spec](): {"Kind", "Class", "Program", "Mounts", "Surroundings", "Env", "Descriptors", "Devices", "Sockets", "Syscalls",
-			"Limits", "Methods", "Required", "Probes"},
+		reflect.TypeFor[Spec](): {"Kind", "Class", "Program", "Mounts", "Surroundings", "Env", "Descriptors", "Handed", "Devices", "Sockets", "Syscalls",
+			"Limits", "Methods", "Required", "Probes", "Reserved"},
 		reflect.TypeFor[Surroundings](): {"System", "Scratch", "Empty", "Proc", "Display", "Persons", "EnvNames", "Nests"},
 		reflect.TypeFor[Scratch]():      {"Path", "Bytes"},
-		reflect.TypeFor[Mount]():        {"Target", "File", "Code", "Loader", "Write", "Own"},
+		reflect.TypeFor[Mount]():        {"Target", "File", "Code", "Loader", "Write", "Choice", "Own", "Optional"},
+		reflect.TypeFor[Taken]():        {"Target", "Write"},
+		reflect.TypeFor[Handed]():       {"Type", "For"},
 		reflect.TypeFor[Descriptor]():   {"Number", "Type", "For"},
 		reflect.TypeFor[Limits](): {"OpenFiles", "FileSize", "Processes", "Data", "Core", "LockedMemory",
 			"MessageQueues"},
@@ -39,7 +41,7 @@ func every() []Spec { return append(All(), Hosts()...) }
 func TestKinds(t *testing.T) {
 	seen := map[string]bool{}
 	for _, s := range every() {
-		programs := map[Class][]string{Plain: {WorkerProgram}, Engine: {EngineProgram}, Host: {WindowProgram, PromptProgram}}
+		programs := map[Class][]string{Plain: {WorkerProgram}, JIT: {WorkerProgram}, Exec: {WorkerProgram}, Engine: {EngineProgram}, Host: {WindowProgram, PromptProgram}}
 		if !slices.Contains(programs[s.Class], s.Program) {
 			t.Errorf("%s: program %q", s.Kind, s.Program)
 		}
@@ -98,8 +100,14 @@ func TestMounts(t *testing.T) {
 			if m.File && seen["/"+parts[1]] {
 				t.Errorf("%s: %s stands in another mount", s.Kind, m.Target)
 			}
-			if m.Own && !m.Write {
+			if m.Own && !m.Write && !m.Optional {
 				t.Errorf("%s: %s is Bailey's own and cannot be written", s.Kind, m.Target)
+			}
+			if m.Choice && (!m.Write || m.Own) {
+				t.Errorf("%s: there is no choice about %s", s.Kind, m.Target)
+			}
+			if m.Optional && (m.Code || m.Own && m.Write) {
+				t.Errorf("%s: %s may be left out", s.Kind, m.Target)
 			}
 			if m.Target == "/grant" && (m.Own || m.Code || m.File) {
 				t.Errorf("%s: a person's directory would be chowned, or be code", s.Kind)
@@ -138,10 +146,30 @@ func TestEngineOnOtherProcessors(t *testing.T) {
 }
 
 func TestGrant(t *testing.T) {
-	for kind, want := range map[string]int{"index": 0, "store": -1, "inspect": -1, "engine": -1} {
+	for kind, want := range map[string]int{"index": 0, "store": -1, "inspect": -1, "engine": -1, "pdf": -1} {
 		if s, _ := For(kind); s.Grant() != want {
 			t.Errorf("%s: %d", kind, s.Grant())
 		}
+	}
+}
+
+func TestTaking(t *testing.T) {
+	s := Spec{Mounts: []Mount{{Target: "/a", Write: true, Choice: true}, {Target: "/b", Optional: true}, {Target: "/c", Write: true}}}
+	for _, c := range []struct {
+		taken []Taken
+		want  []Mount
+	}{
+		{nil, []Mount{{Target: "/a", Write: true, Choice: true}, {Target: "/c", Write: true}}},
+		{[]Taken{{"/a", false}, {"/b", true}, {"/c", false}, {"/d", true}},
+			[]Mount{{Target: "/a", Choice: true}, {Target: "/b", Optional: true}, {Target: "/c", Write: true}}},
+		{[]Taken{{"/a", true}}, []Mount{{Target: "/a", Write: true, Choice: true}, {Target: "/c", Write: true}}},
+	} {
+		if got := s.Taking(c.taken...).Mounts; !slices.Equal(got, c.want) {
+			t.Errorf("%v: %+v", c.taken, got)
+		}
+	}
+	if len(s.Mounts) != 3 || !s.Mounts[0].Write {
+		t.Error("the spec itself was changed")
 	}
 }
 
@@ -214,7 +242,7 @@ func TestSyscalls(t *testing.T) {
 				}
 			}
 		}
-		if s.Class != Plain && s.Class != Engine {
+		if s.Class == Exec {
 			continue
 		}
 		for _, n := range []string{"execve", "execveat", "fork", "vfork"} {
@@ -222,12 +250,18 @@ func TestSyscalls(t *testing.T) {
 				t.Errorf("%s is %s and may call %s", s.Kind, s.Class, n)
 			}
 		}
-		for _, n := range []string{"mmap", "mprotect"} {
-			if i := slices.IndexFunc(s.Syscalls, func(c Syscall) bool { return c.Name == n }); i >= 0 &&
-				slices.ContainsFunc(s.Syscalls[i].Any, func(alt []Cond) bool {
-					return !slices.ContainsFunc(alt, func(c Cond) bool { return c.Arg == 2 && c.Op == NoBits && c.Value&protExec != 0 })
-				}) {
-				t.Errorf("%s is %s and %s may make executable memory", s.Kind, s.Class, n)
+		for _, n := range []string{"mmap", "mprotect", "pkey_mprotect"} {
+			i := slices.IndexFunc(s.Syscalls, func(c Syscall) bool { return c.Name == n })
+			if i < 0 {
+				continue
+			}
+			for _, alt := range s.Syscalls[i].Any {
+				never := slices.ContainsFunc(alt, func(c Cond) bool { return c.Arg == 2 && c.Op == NoBits && c.Value&protExec != 0 })
+				// What was written becomes code, and cannot be written any more.
+				compiled := s.Class == JIT && n == "mprotect" && slices.Equal(alt, []Cond{{2, Equal, protRead | protExec}})
+				if !never && !compiled {
+					t.Errorf("%s is %s and %s may make executable memory", s.Kind, s.Class, n)
+				}
 			}
 		}
 	}
@@ -237,7 +271,7 @@ func TestSyscalls(t *testing.T) {
 // all that it will ever hold.
 func TestEngineOpensNothing(t *testing.T) {
 	for _, s := range All() {
-		if s.Class != Engine && s.Kind != "inspect" {
+		if s.Class != Engine && s.Class != JIT && s.Kind != "inspect" {
 			continue
 		}
 		for _, c := range s.Syscalls {
@@ -279,7 +313,20 @@ func TestLimits(t *testing.T) {
 }
 
 func TestMethods(t *testing.T) {
+	whose := map[uint32]string{}
 	for _, s := range All() {
+		for _, m := range s.Methods {
+			if slices.Contains(workerMethods(), m) {
+				continue
+			}
+			if whose[m] != "" {
+				t.Errorf("%d is answered by %s and by %s", m, whose[m], s.Kind)
+			}
+			whose[m] = s.Kind
+		}
+		if s.Reserved && len(s.Methods) != len(workerMethods()) {
+			t.Errorf("%s is reserved, and answers more than every worker", s.Kind)
+		}
 		for _, m := range workerMethods() {
 			if !s.May(m) {
 				t.Errorf("%s does not answer %d", s.Kind, m)

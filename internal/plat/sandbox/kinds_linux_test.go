@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,6 +54,53 @@ func openFile(t *testing.T, name string) *os.File {
 	f := os.NewFile(uintptr(fd), name)
 	t.Cleanup(func() { f.Close() })
 	return f
+}
+
+// TestOptionalMount starts a worker without what it may do without: that is not
+// in its root, and a start that gives it is another.
+func TestOptionalMount(t *testing.T) {
+	tried := 0
+	for _, spec := range workerspec.All() {
+		if !slices.ContainsFunc(spec.Mounts, func(m workerspec.Mount) bool { return m.Optional }) {
+			continue
+		}
+		tried++
+		c, conn, stderr := forKind(t, spec)
+		all := c.Mounts
+		c.Mounts = slices.DeleteFunc(slices.Clone(all), func(m Mount) bool {
+			return slices.ContainsFunc(spec.Mounts, func(s workerspec.Mount) bool { return s.Optional && s.Target == m.Target })
+		})
+		p, err := Start(t.Context(), c)
+		if err != nil {
+			t.Fatalf("%s: %v", spec.Kind, err)
+		}
+		t.Cleanup(func() { p.Kill(); <-p.Done() })
+		c.Conn.Close()
+		c.Stderr.Close()
+		r := &running{p, t, conn, bufio.NewReader(conn), stderr, "", spec}
+		var early, late []Attempt
+		r.order('e', &early)
+		r.seal()
+		r.order('p', &late)
+		for _, a := range append(early, late...) {
+			if !a.Held {
+				t.Errorf("%s: %s: errno %d", spec.Kind, a.Name, a.Errno)
+			}
+		}
+		pos, err := r.Posture()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Check(pos, Narrow(spec, c.Mounts)); err != nil {
+			t.Errorf("%s: %v", spec.Kind, err)
+		}
+		if Check(pos, Narrow(spec, all)) == nil {
+			t.Errorf("%s: a mount is missing, and nothing shows it", spec.Kind)
+		}
+	}
+	if tried == 0 {
+		t.Error("no kind has an optional mount")
+	}
 }
 
 // TestEveryKind takes a worker of each kind through its start: what its spec

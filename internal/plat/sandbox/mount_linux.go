@@ -17,7 +17,7 @@ func (p *Process) mount(c Config, i int) (sm setupMount, fd int, err error) {
 	if err := unix.Fstat(int(m.Dir.Fd()), &st); err != nil {
 		return setupMount{}, -1, c.folderError(i, err)
 	}
-	sm = setupMount{Target: m.Target, Path: m.Path, Dev: st.Dev, Ino: st.Ino, From: fromPath, Hide: m.Hide}
+	sm = setupMount{Target: m.Target, Write: m.Write, Path: m.Path, Dev: st.Dev, Ino: st.Ino, From: fromPath, Hide: m.Hide}
 	if !privileged() {
 		if i == 0 && !spec.Code {
 			sm.From = fromCwd
@@ -35,7 +35,8 @@ func (p *Process) mount(c Config, i int) (sm setupMount, fd int, err error) {
 // detach clones the tree below a directory, as only root can from outside the
 // worker's namespaces. The directory's owner becomes the worker's id on the
 // way: by an id-mapped mount for a person's directory, on the disk itself for
-// one of Bailey's own data. Code is everybody's to read. File systems that cannot be id-mapped (overlayfs, NFS,
+// one that Bailey's own data are written to. Code, and what of Bailey's is only
+// read, is everybody's to read. File systems that cannot be id-mapped (overlayfs, NFS,
 // FUSE) are mounted plainly, and the worker reads what its id may read.
 func (p *Process) detach(m Mount, spec workerspec.Mount, st unix.Stat_t) (int, error) {
 	fd, err := unix.OpenTree(int(m.Dir.Fd()), "", unix.AT_EMPTY_PATH|unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
@@ -43,9 +44,9 @@ func (p *Process) detach(m Mount, spec workerspec.Mount, st unix.Stat_t) (int, e
 		return -1, fmt.Errorf("open_tree: %w", err)
 	}
 	switch {
-	case spec.Own:
+	case spec.Own && spec.Write:
 		err = p.giveAway(m, st)
-	case spec.Code:
+	case spec.Own, spec.Code:
 		// Everybody may read it.
 	default:
 		err = p.idmap(fd)

@@ -98,6 +98,8 @@ func probes() map[string]func() unix.Errno {
 		"create in /grant":                  tryOpen(grantTarget+"/"+probeName, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY),
 		"create in /":                       tryOpen("/"+probeName, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY),
 		"create in /engine":                 tryOpen("/engine/"+probeName, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY),
+		"create in /cache":                  tryOpen("/cache/"+probeName, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY),
+		"open /cache":                       tryOpen("/cache", unix.O_RDONLY|unix.O_DIRECTORY),
 		"open /engine":                      tryOpen("/engine", unix.O_RDONLY|unix.O_DIRECTORY),
 		"open /lib64/libc.so.6":             tryOpen("/lib64/libc.so.6", unix.O_RDONLY),
 		"open /lib64/libc.so.6 for writing": tryOpen("/lib64/libc.so.6", unix.O_WRONLY),
@@ -128,8 +130,10 @@ func probes() map[string]func() unix.Errno {
 		"map a stack that grows": func() unix.Errno {
 			return tryMap(unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_GROWSDOWN)
 		},
-		"make a page executable": tryProtect,
-		"io_uring_setup":         func() unix.Errno { return call(unix.SYS_IO_URING_SETUP, 1, 0) },
+		"map a page executable":               func() unix.Errno { return tryMap(unix.PROT_READ|unix.PROT_EXEC, unix.MAP_PRIVATE) },
+		"make a page executable":              func() unix.Errno { return tryProtect(unix.PROT_READ | unix.PROT_EXEC) },
+		"make a page writable and executable": func() unix.Errno { return tryProtect(unix.PROT_READ | unix.PROT_WRITE | unix.PROT_EXEC) },
+		"io_uring_setup":                      func() unix.Errno { return call(unix.SYS_IO_URING_SETUP, 1, 0) },
 		// Signal 0 reaches nobody; the call itself is what must be refused.
 		"signal the parent": func() unix.Errno { return errnoOf(unix.Kill(unix.Getpid(), 0)) },
 		"clear parent-death signal": func() unix.Errno {
@@ -189,11 +193,11 @@ func tryMap(prot, flags int) unix.Errno {
 	return errnoOf(err)
 }
 
-func tryProtect() unix.Errno {
+func tryProtect(prot int) unix.Errno {
 	b, err := unix.Mmap(-1, 0, unix.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
 		return unix.EIO
 	}
 	defer unix.Munmap(b)
-	return errnoOf(unix.Mprotect(b, unix.PROT_READ|unix.PROT_EXEC))
+	return errnoOf(unix.Mprotect(b, prot))
 }

@@ -39,7 +39,8 @@ type Mount struct {
 	// find the directory again inside, where device and inode are compared
 	// with Dir, and in messages.
 	Path string
-	// Write must be what the spec says of the target.
+	// Write must be what the spec says of the target, unless that leaves the
+	// choice.
 	Write bool
 	// Hide are directories below it, by their names relative to it and
 	// without links, in whose place the worker sees an empty one: what is
@@ -63,7 +64,8 @@ type Config struct {
 	Conn *os.File
 	// Stderr becomes descriptor 2; a pipe's writing end.
 	Stderr *os.File
-	// Mounts has one entry for each of the spec's mounts.
+	// Mounts has one entry for each of the spec's mounts, in that order; optional
+	// ones may be left out.
 	Mounts []Mount
 	// Given is what a host is given besides its spec; a worker gets nothing.
 	Given Given
@@ -72,6 +74,16 @@ type Config struct {
 	Memory uint64
 
 	seam seam
+}
+
+// Narrow returns a spec as a start with these mounts uses it: what [Check] then
+// judges by.
+func Narrow(spec workerspec.Spec, mounts []Mount) workerspec.Spec {
+	taken := make([]workerspec.Taken, len(mounts))
+	for i, m := range mounts {
+		taken[i] = workerspec.Taken{Target: m.Target, Write: m.Write}
+	}
+	return spec.Taking(taken...)
 }
 
 // Given is what differs from start to start of one kind of host.

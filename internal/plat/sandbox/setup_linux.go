@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/workerspec"
 )
 
 // Descriptors that a stub is born with, besides the worker's own.
@@ -45,8 +46,18 @@ type setup struct {
 	seam
 }
 
+// taken says of the mounts what a spec leaves open.
+func (m setup) taken() []workerspec.Taken {
+	taken := make([]workerspec.Taken, len(m.Mounts))
+	for i, s := range m.Mounts {
+		taken[i] = workerspec.Taken{Target: s.Target, Write: s.Write}
+	}
+	return taken
+}
+
 type setupMount struct {
 	Target string `json:"target"`
+	Write  bool   `json:"write,omitempty"`
 	From   string `json:"from"`
 	Path   string `json:"path,omitempty"`
 	Dev    uint64 `json:"dev,omitempty"`

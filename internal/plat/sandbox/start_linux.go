@@ -56,6 +56,7 @@ type Process struct {
 // errs.Cancelled when ctx ended; errs.Internal for a Config that does not fit
 // its spec.
 func Start(ctx context.Context, c Config) (*Process, error) {
+	c.Spec = Narrow(c.Spec, c.Mounts)
 	if err := c.check(); err != nil {
 		return nil, err
 	}

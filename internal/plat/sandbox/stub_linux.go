@@ -77,6 +77,7 @@ func build() error {
 		return step(stepSetup, err)
 	}
 	spec, ok := workerspec.For(m.Kind)
+	spec = spec.Taking(m.taken()...)
 	if !ok || len(spec.Mounts) != len(m.Mounts) {
 		return step(stepSetup, fmt.Errorf("no kind %q with %d mounts", m.Kind, len(m.Mounts)))
 	}

@@ -1,0 +1,45 @@
+package workerspec
+
+import (
+	"slices"
+
+	"github.com/bailey-run/bailey/internal/limits"
+)
+
+// pdf takes the text out of one file that it is handed. Its reader is compiled to
+// machine code: when the worker starts, or before, in which case the code stands
+// in /cache. What it needs of that it reads before it seals itself; after that it
+// opens nothing.
+func pdf() Spec {
+	return Spec{
+		Kind:        "pdf",
+		Class:       JIT,
+		Program:     WorkerProgram,
+		Mounts:      []Mount{{Target: "/cache", Own: true, Optional: true}},
+		Descriptors: standard(),
+		Handed:      []Handed{{"file", "the document, for reading"}},
+		Syscalls:    join(compiling(goRuntime()), connection(), readDescriptor()),
+		Limits: Limits{
+			OpenFiles: limits.InspectOpenFiles,
+			FileSize:  limits.PDFFileSize,
+			Processes: limits.WorkerThreads,
+			Data:      limits.PDFMemory,
+		},
+		Methods:  append(workerMethods(), 1201, 1202, 1203, 1204, 1205),
+		Required: Layers(),
+		Probes: join(opensNothing(), []Probe{early("create in /cache", "EACCES", "EROFS", "ENOENT"), probe("open /cache", "EPERM")},
+			underLandlock(true), makesNothing(), makesCode()),
+	}
+}
+
+// compiling replaces the rule for mprotect by that of a compiler at run time:
+// pages that were written become code, and are never both. wazero, on amd64 and
+// on arm64, maps private anonymous memory for reading and writing, writes its
+// code, and calls mprotect with PROT_READ|PROT_EXEC, once for each module
+// (internal/platform/mmap_linux.go and mmap_unix.go). It never maps code at once,
+// and takes no page that is code back for writing.
+func compiling(calls []Syscall) []Syscall {
+	i := slices.IndexFunc(calls, func(c Syscall) bool { return c.Name == "mprotect" })
+	calls[i] = when("mprotect", "EACCES", []Cond{{2, NoBits, protExec}}, []Cond{{2, Equal, protRead | protExec}})
+	return calls
+}
