@@ -151,7 +151,8 @@ type Want struct {
 	// For KIND_MODEL_RUN: a name, "sha256:HEX" or first digits of it, or
 	// "staged:HEX" for one that Pull has brought, which is pinned by a yes.
 	Model string `protobuf:"bytes,5,opt,name=model,proto3" json:"model,omitempty"`
-	// Quotas of KIND_MODEL_RUN; 0 = none.
+	// Quotas of KIND_MODEL_RUN and KIND_GPU_USE; 0 = none. KIND_GPU_USE names no
+	// object: it is the card that the core finds, for the models of the same request.
 	Quota *Quota `protobuf:"bytes,6,opt,name=quota,proto3" json:"quota,omitempty"`
 	// For KIND_FILE_READ of a page, instead of path: what Pick or a Dropped event
 	// gave. A page names no paths.
@@ -247,7 +248,9 @@ type Quota struct {
 	// Milliseconds that it may be at work.
 	Milliseconds uint64 `protobuf:"varint,2,opt,name=milliseconds,proto3" json:"milliseconds,omitempty"`
 	// Calls at the same time.
-	Parallel      uint32 `protobuf:"varint,3,opt,name=parallel,proto3" json:"parallel,omitempty"`
+	Parallel uint32 `protobuf:"varint,3,opt,name=parallel,proto3" json:"parallel,omitempty"`
+	// Of KIND_GPU_USE: bytes of the card's memory.
+	Vram          uint64 `protobuf:"varint,4,opt,name=vram,proto3" json:"vram,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -299,6 +302,13 @@ func (x *Quota) GetMilliseconds() uint64 {
 func (x *Quota) GetParallel() uint32 {
 	if x != nil {
 		return x.Parallel
+	}
+	return 0
+}
+
+func (x *Quota) GetVram() uint64 {
+	if x != nil {
+		return x.Vram
 	}
 	return 0
 }
@@ -359,7 +369,7 @@ func (x *ProposeRequest) GetWants() []*Want {
 type Row struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Kind  policyv1.Kind          `protobuf:"varint,1,opt,name=kind,proto3,enum=bailey.policy.v1.Kind" json:"kind,omitempty"`
-	// The object's real path, as opened.
+	// The object's real path, as opened; the device node of a card.
 	Path []byte `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
 	// Whether the path that was asked for names it by another way (a link).
 	Renamed    bool   `protobuf:"varint,3,opt,name=renamed,proto3" json:"renamed,omitempty"`
@@ -1508,11 +1518,12 @@ const file_bailey_grant_v1_grant_proto_rawDesc = "" +
 	"\bremember\x18\x04 \x01(\bR\bremember\x12\x1e\n" +
 	"\x05model\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x05model\x12,\n" +
 	"\x05quota\x18\x06 \x01(\v2\x16.bailey.grant.v1.QuotaR\x05quota\x12\x1f\n" +
-	"\x06picked\x18\a \x01(\fB\a\xbaH\x04z\x02\x18\x10R\x06picked\"_\n" +
+	"\x06picked\x18\a \x01(\fB\a\xbaH\x04z\x02\x18\x10R\x06picked\"s\n" +
 	"\x05Quota\x12\x16\n" +
 	"\x06tokens\x18\x01 \x01(\x04R\x06tokens\x12\"\n" +
 	"\fmilliseconds\x18\x02 \x01(\x04R\fmilliseconds\x12\x1a\n" +
-	"\bparallel\x18\x03 \x01(\rR\bparallel\"h\n" +
+	"\bparallel\x18\x03 \x01(\rR\bparallel\x12\x12\n" +
+	"\x04vram\x18\x04 \x01(\x04R\x04vram\"h\n" +
 	"\x0eProposeRequest\x12\x1d\n" +
 	"\x04task\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04task\x127\n" +
 	"\x05wants\x18\x02 \x03(\v2\x15.bailey.grant.v1.WantB\n" +

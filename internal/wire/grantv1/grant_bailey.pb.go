@@ -92,6 +92,7 @@ var quotaShape = rule.Shape{
 	{Number: 1, Name: "tokens", Type: protowire.VarintType, Most: 1},
 	{Number: 2, Name: "milliseconds", Type: protowire.VarintType, Most: 1},
 	{Number: 3, Name: "parallel", Type: protowire.VarintType, Most: 1},
+	{Number: 4, Name: "vram", Type: protowire.VarintType, Most: 1},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.

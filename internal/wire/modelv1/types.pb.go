@@ -440,7 +440,15 @@ type Loaded struct {
 	ChatRefused  string `protobuf:"bytes,9,opt,name=chat_refused,json=chatRefused,proto3" json:"chat_refused,omitempty"`
 	Milliseconds uint64 `protobuf:"varint,10,opt,name=milliseconds,proto3" json:"milliseconds,omitempty"`
 	// Resident memory after loading, bytes.
-	Memory        uint64 `protobuf:"varint,11,opt,name=memory,proto3" json:"memory,omitempty"`
+	Memory uint64 `protobuf:"varint,11,opt,name=memory,proto3" json:"memory,omitempty"`
+	// The graphics card that has layers of it, by the name that its driver gives it;
+	// empty = the processor has all.
+	Card string `protobuf:"bytes,12,opt,name=card,proto3" json:"card,omitempty"`
+	// Layers that are there, and the memory that they take, bytes.
+	CardLayers uint32 `protobuf:"varint,13,opt,name=card_layers,json=cardLayers,proto3" json:"card_layers,omitempty"`
+	Vram       uint64 `protobuf:"varint,14,opt,name=vram,proto3" json:"vram,omitempty"`
+	// Why the processor has all although the card was allowed; the core's words.
+	CardRefused   string `protobuf:"bytes,15,opt,name=card_refused,json=cardRefused,proto3" json:"card_refused,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -552,6 +560,34 @@ func (x *Loaded) GetMemory() uint64 {
 	return 0
 }
 
+func (x *Loaded) GetCard() string {
+	if x != nil {
+		return x.Card
+	}
+	return ""
+}
+
+func (x *Loaded) GetCardLayers() uint32 {
+	if x != nil {
+		return x.CardLayers
+	}
+	return 0
+}
+
+func (x *Loaded) GetVram() uint64 {
+	if x != nil {
+		return x.Vram
+	}
+	return 0
+}
+
+func (x *Loaded) GetCardRefused() string {
+	if x != nil {
+		return x.CardRefused
+	}
+	return ""
+}
+
 var File_bailey_model_v1_types_proto protoreflect.FileDescriptor
 
 const file_bailey_model_v1_types_proto_rawDesc = "" +
@@ -594,7 +630,7 @@ const file_bailey_model_v1_types_proto_rawDesc = "" +
 	"\x06source\x18\b \x01(\fB\b\xbaH\x05z\x03\x18\x80 R\x06source\x12\x18\n" +
 	"\achanged\x18\t \x01(\bR\achanged\":\n" +
 	"\fLoadProgress\x12*\n" +
-	"\vthousandths\x18\x01 \x01(\rB\b\xbaH\x05*\x03\x18\xe8\aR\vthousandths\"\xe2\x02\n" +
+	"\vthousandths\x18\x01 \x01(\rB\b\xbaH\x05*\x03\x18\xe8\aR\vthousandths\"\xe2\x03\n" +
 	"\x06Loaded\x12!\n" +
 	"\x06engine\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x06engine\x12\x18\n" +
 	"\acontext\x18\x02 \x01(\rR\acontext\x12'\n" +
@@ -607,7 +643,12 @@ const file_bailey_model_v1_types_proto_rawDesc = "" +
 	"\fchat_refused\x18\t \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\vchatRefused\x12\"\n" +
 	"\fmilliseconds\x18\n" +
 	" \x01(\x04R\fmilliseconds\x12\x16\n" +
-	"\x06memory\x18\v \x01(\x04R\x06memory*T\n" +
+	"\x06memory\x18\v \x01(\x04R\x06memory\x12\x1c\n" +
+	"\x04card\x18\f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\x04card\x12\x1f\n" +
+	"\vcard_layers\x18\r \x01(\rR\n" +
+	"cardLayers\x12\x12\n" +
+	"\x04vram\x18\x0e \x01(\x04R\x04vram\x12+\n" +
+	"\fcard_refused\x18\x0f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\vcardRefused*T\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tROLE_CHAT\x10\x01\x12\x12\n" +

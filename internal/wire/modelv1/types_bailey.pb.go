@@ -187,6 +187,12 @@ func (x *Loaded) Violation() *rule.Violation {
 	if len(x.ChatRefused) > 256 && utf8.RuneCountInString(x.ChatRefused) > 256 {
 		return rule.Broken("chat_refused", "string.max_len")
 	}
+	if len(x.Card) > 256 && utf8.RuneCountInString(x.Card) > 256 {
+		return rule.Broken("card", "string.max_len")
+	}
+	if len(x.CardRefused) > 256 && utf8.RuneCountInString(x.CardRefused) > 256 {
+		return rule.Broken("card_refused", "string.max_len")
+	}
 	return nil
 }
 
@@ -205,4 +211,8 @@ var loadedShape = rule.Shape{
 	{Number: 9, Name: "chat_refused", Type: protowire.BytesType, Most: 1},
 	{Number: 10, Name: "milliseconds", Type: protowire.VarintType, Most: 1},
 	{Number: 11, Name: "memory", Type: protowire.VarintType, Most: 1},
+	{Number: 12, Name: "card", Type: protowire.BytesType, Most: 1},
+	{Number: 13, Name: "card_layers", Type: protowire.VarintType, Most: 1},
+	{Number: 14, Name: "vram", Type: protowire.VarintType, Most: 1},
+	{Number: 15, Name: "card_refused", Type: protowire.BytesType, Most: 1},
 }

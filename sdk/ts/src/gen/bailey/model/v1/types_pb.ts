@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bailey/model/v1/types.proto.
  */
 export const file_bailey_model_v1_types: GenFile = /*@__PURE__*/
-  fileDesc("ChtiYWlsZXkvbW9kZWwvdjEvdHlwZXMucHJvdG8SD2JhaWxleS5tb2RlbC52MSLOAgoFRmFjdHMSDgoGc2hhMjU2GAEgASgMEgwKBHNpemUYAiABKAQSIwoEcm9sZRgDIAEoDjIVLmJhaWxleS5tb2RlbC52MS5Sb2xlEhQKDGFyY2hpdGVjdHVyZRgEIAEoCRISCgpwYXJhbWV0ZXJzGAUgASgEEhQKDHF1YW50aXNhdGlvbhgGIAEoCRIPCgdjb250ZXh0GAcgASgNEg8KB2xpY2VuY2UYCCABKAkSDQoFdGl0bGUYCSABKAkSEQoJZGltZW5zaW9uGAogASgNEg4KBmxheWVycxgLIAEoDRINCgVoZWFkcxgMIAEoDRIQCghoZWFkc19rdhgNIAEoDRISCgprZXlfbGVuZ3RoGA4gASgNEhQKDHZhbHVlX2xlbmd0aBgPIAEoDRISCgp2b2NhYnVsYXJ5GBAgASgNEg8KB3dlaWdodHMYESABKAQivwEKBU1vZGVsEgwKBG5hbWUYASABKAkSJQoFZmFjdHMYAiABKAsyFi5iYWlsZXkubW9kZWwudjEuRmFjdHMSEQoJcGlubmVkX2J5GAMgASgJEhEKCXBpbm5lZF9tcxgEIAEoAxIUCgxsYXN0X3VzZWRfbXMYBSABKAMSDwoHY3Jhc2hlcxgGIAEoDRITCgtxdWFyYW50aW5lZBgHIAEoCBIOCgZzb3VyY2UYCCABKAwSDwoHY2hhbmdlZBgJIAEoCCIjCgxMb2FkUHJvZ3Jlc3MSEwoLdGhvdXNhbmR0aHMYASABKA0i0wEKBkxvYWRlZBIOCgZlbmdpbmUYASABKAkSDwoHY29udGV4dBgCIAEoDRIXCg90cmFpbmVkX2NvbnRleHQYAyABKA0SEQoJZGltZW5zaW9uGAQgASgNEg8KB3RocmVhZHMYBSABKA0SEAoIcGFyYWxsZWwYBiABKA0SDwoHdmFyaWFudBgHIAEoCRIMCgRjaGF0GAggASgIEhQKDGNoYXRfcmVmdXNlZBgJIAEoCRIUCgxtaWxsaXNlY29uZHMYCiABKAQSDgoGbWVtb3J5GAsgASgEKlQKBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEg0KCVJPTEVfQ0hBVBABEhIKDlJPTEVfRU1CRURESU5HEAISEwoPUk9MRV9DT01QTEVUSU9OEANCPFo6Z2l0aHViLmNvbS9iYWlsZXktcnVuL2JhaWxleS9pbnRlcm5hbC93aXJlL21vZGVsdjE7bW9kZWx2MWIGcHJvdG8z");
+  fileDesc("ChtiYWlsZXkvbW9kZWwvdjEvdHlwZXMucHJvdG8SD2JhaWxleS5tb2RlbC52MSLOAgoFRmFjdHMSDgoGc2hhMjU2GAEgASgMEgwKBHNpemUYAiABKAQSIwoEcm9sZRgDIAEoDjIVLmJhaWxleS5tb2RlbC52MS5Sb2xlEhQKDGFyY2hpdGVjdHVyZRgEIAEoCRISCgpwYXJhbWV0ZXJzGAUgASgEEhQKDHF1YW50aXNhdGlvbhgGIAEoCRIPCgdjb250ZXh0GAcgASgNEg8KB2xpY2VuY2UYCCABKAkSDQoFdGl0bGUYCSABKAkSEQoJZGltZW5zaW9uGAogASgNEg4KBmxheWVycxgLIAEoDRINCgVoZWFkcxgMIAEoDRIQCghoZWFkc19rdhgNIAEoDRISCgprZXlfbGVuZ3RoGA4gASgNEhQKDHZhbHVlX2xlbmd0aBgPIAEoDRISCgp2b2NhYnVsYXJ5GBAgASgNEg8KB3dlaWdodHMYESABKAQivwEKBU1vZGVsEgwKBG5hbWUYASABKAkSJQoFZmFjdHMYAiABKAsyFi5iYWlsZXkubW9kZWwudjEuRmFjdHMSEQoJcGlubmVkX2J5GAMgASgJEhEKCXBpbm5lZF9tcxgEIAEoAxIUCgxsYXN0X3VzZWRfbXMYBSABKAMSDwoHY3Jhc2hlcxgGIAEoDRITCgtxdWFyYW50aW5lZBgHIAEoCBIOCgZzb3VyY2UYCCABKAwSDwoHY2hhbmdlZBgJIAEoCCIjCgxMb2FkUHJvZ3Jlc3MSEwoLdGhvdXNhbmR0aHMYASABKA0imgIKBkxvYWRlZBIOCgZlbmdpbmUYASABKAkSDwoHY29udGV4dBgCIAEoDRIXCg90cmFpbmVkX2NvbnRleHQYAyABKA0SEQoJZGltZW5zaW9uGAQgASgNEg8KB3RocmVhZHMYBSABKA0SEAoIcGFyYWxsZWwYBiABKA0SDwoHdmFyaWFudBgHIAEoCRIMCgRjaGF0GAggASgIEhQKDGNoYXRfcmVmdXNlZBgJIAEoCRIUCgxtaWxsaXNlY29uZHMYCiABKAQSDgoGbWVtb3J5GAsgASgEEgwKBGNhcmQYDCABKAkSEwoLY2FyZF9sYXllcnMYDSABKA0SDAoEdnJhbRgOIAEoBBIUCgxjYXJkX3JlZnVzZWQYDyABKAkqVAoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASDQoJUk9MRV9DSEFUEAESEgoOUk9MRV9FTUJFRERJTkcQAhITCg9ST0xFX0NPTVBMRVRJT04QA0I8WjpnaXRodWIuY29tL2JhaWxleS1ydW4vYmFpbGV5L2ludGVybmFsL3dpcmUvbW9kZWx2MTttb2RlbHYxYgZwcm90bzM");
 
 /**
  * Facts are what a model's header says, read by the inspect worker. They are
@@ -291,6 +291,33 @@ export type Loaded = Message<"bailey.model.v1.Loaded"> & {
    * @generated from field: uint64 memory = 11;
    */
   memory: bigint;
+
+  /**
+   * The graphics card that has layers of it, by the name that its driver gives it;
+   * empty = the processor has all.
+   *
+   * @generated from field: string card = 12;
+   */
+  card: string;
+
+  /**
+   * Layers that are there, and the memory that they take, bytes.
+   *
+   * @generated from field: uint32 card_layers = 13;
+   */
+  cardLayers: number;
+
+  /**
+   * @generated from field: uint64 vram = 14;
+   */
+  vram: bigint;
+
+  /**
+   * Why the processor has all although the card was allowed; the core's words.
+   *
+   * @generated from field: string card_refused = 15;
+   */
+  cardRefused: string;
 };
 
 /**
