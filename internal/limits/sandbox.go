@@ -35,12 +35,20 @@ const (
 	// EngineOpenFiles: the libraries while they load, the model, the sockets of
 	// index workers.
 	EngineOpenFiles = 128
+	// GraphicsOpenFiles: those of an engine, and a driver's, which opens its device
+	// more than once and shares a descriptor for each piece of memory with it.
+	GraphicsOpenFiles = 256
 	// EngineFileSize: an engine writes no file.
 	EngineFileSize = 1
 	// EngineMemory is what an engine without a model may take, bytes: the Go
 	// runtime, the libraries, and 8 MiB of stack for each thread. The core asks
 	// for more by the size of the model.
 	EngineMemory = 1 << 30
+	// GraphicsAsked is the most megabytes that --max-vram takes: no card has so much.
+	GraphicsAsked = 1_000_000
+	// GraphicsMemory is what a graphics driver may take of the process's own memory
+	// besides, bytes: its compiler alone takes some hundred megabytes.
+	GraphicsMemory = 2 << 30
 	// SandboxSetup is how long a stub may take to build its sandbox. It takes
 	// 5 ms; a loaded machine with a cold disk needs longer.
 	SandboxSetup = 20 * time.Second
@@ -55,6 +63,9 @@ const (
 	SandboxRootSize = 64 << 10
 	// SandboxRootInodes bounds the names in it.
 	SandboxRootInodes = 64
+	// ReducedLandlock is the oldest version of Landlock that holds a worker without
+	// namespaces: before it, opening a file for reading could cut it short.
+	ReducedLandlock = 3
 	// WorkerHostID is the user and group id on the host of the workers of a
 	// core that runs as root: it owns nothing, stands in no password file, and
 	// lies in the range that systemd's allocation of ids leaves unused.

@@ -16,6 +16,8 @@ const (
 	Not32
 	// Self: the low 32 bits are the worker's own process id.
 	Self
+	// IoctlType: bits 8 to 15 are Value, which is whose request of ioctl it is.
+	IoctlType
 )
 
 // Cond is one condition on one argument, counted from 0.
@@ -47,9 +49,9 @@ const (
 	// The same with SETTLS, PARENT_SETTID and CHILD_CLEARTID is what glibc's
 	// pthread_create passes where there is no clone3.
 	cloneThreadGlibc = 0x3d0f00
+	protRead         = 0x1
 	protWrite        = 0x2
 	protExec         = 0x4
-	protRead         = 0x1
 
 	mapShared    = 0x1 // of MAP_SHARED_VALIDATE too
 	mapAnonymous = 0x20

@@ -30,6 +30,9 @@ const (
 	// Host processes draw what a person sees, with the system's libraries. They
 	// are no workers: they have no methods, and answer no probes.
 	Host
+	// Graphics workers are engines that are given a graphics card: the system's
+	// driver opens what is in their root, and makes code, at all times.
+	Graphics
 )
 
 func (c Class) String() string {
@@ -44,6 +47,8 @@ func (c Class) String() string {
 		return "engine"
 	case Host:
 		return "host"
+	case Graphics:
+		return "graphics"
 	}
 	return "unknown"
 }
@@ -100,11 +105,6 @@ type Mount struct {
 	// worker's on disk when the core runs as root; one that is only read has to
 	// be open to everybody. A person's directory is never chowned.
 	Own bool
-}
-
-// Descriptor is a descriptor that the worker is born with.
-type Descriptor struct {
-	Number int
 	// Optional says that a worker may be started without it.
 	Optional bool
 }
@@ -113,10 +113,21 @@ type Descriptor struct {
 type Taken struct {
 	Target string
 	Write  bool
+}
+
+// Descriptor is a descriptor that the worker is born with.
+type Descriptor struct {
+	Number int
 	// Type is how /proc/PID/fd shows it: a prefix of the link's target.
 	Type string
 	// For says what it is there for.
 	For string
+}
+
+// Handed is a descriptor that comes with a call.
+type Handed struct {
+	// Type is what it has to be, For what it is there for.
+	Type, For string
 }
 
 // Limits are resource limits, soft and hard alike.
@@ -124,12 +135,6 @@ type Limits struct {
 	// OpenFiles is RLIMIT_NOFILE.
 	OpenFiles uint64
 	// FileSize is RLIMIT_FSIZE, bytes.
-// Handed is a descriptor that comes with a call.
-type Handed struct {
-	// Type is what it has to be, For what it is there for.
-	Type, For string
-}
-
 	FileSize uint64
 	// Processes is RLIMIT_NPROC: threads of the worker, counted in its own
 	// user namespace.
@@ -169,11 +174,17 @@ type Spec struct {
 	// Surroundings are what stands in a host's root; nil for a worker, whose root
 	// is empty but for the mounts.
 	Surroundings *Surroundings
+	// Driver is what stands in a worker's root for the system's graphics driver;
+	// nil for every kind but the one that is given a card.
+	Driver *Driver
 	// Env is the whole environment, "NAME=value".
 	Env []string
 	// Descriptors are those that exist when the worker gets its first work;
 	// what the Go runtime opens for its own poller is allowed besides.
 	Descriptors []Descriptor
+	// Handed are those that come later, with calls. It opens none like them
+	// itself.
+	Handed []Handed
 	// Devices are device nodes in the root, by path.
 	Devices []string
 	// Sockets are address families that it may create.
@@ -182,13 +193,18 @@ type Spec struct {
 	Syscalls []Syscall
 	Limits   Limits
 	// Methods are the numbers of the calls that the core may route to it.
-	// Handed are those that come later, with calls. It opens none like them
-	// itself.
-	Handed []Handed
 	Methods []uint32
 	// Required layers: without any of them the worker does not start.
 	Required []Layer
 	Probes   []Probe
+	// Reduced says that this is the spec at level 2, which [Spec.Reduce] made.
+	Reduced bool
+	// FullOnly says that the worker is never started at level 2.
+	FullOnly bool
+	// Reserved says that no service of Bailey's uses the kind yet. Its sandbox is
+	// as real as the others', and what runs in it answers nothing but what every
+	// worker does.
+	Reserved bool
 }
 
 // May reports whether the core may route method to the worker.
@@ -197,10 +213,6 @@ func (s Spec) May(method uint32) bool {
 		if m == method {
 			return true
 		}
-	// Reserved says that no service of Bailey's uses the kind yet. Its sandbox is
-	// as real as the others', and what runs in it answers nothing but what every
-	// worker does.
-	Reserved bool
 	}
 	return false
 }
@@ -214,14 +226,6 @@ func (s Spec) Grant() int {
 		}
 	}
 	return -1
-}
-
-// WithMemory returns the spec with another limit of memory; 0 changes nothing.
-func (s Spec) WithMemory(bytes uint64) Spec {
-	if bytes > 0 {
-		s.Limits.Data = bytes
-	}
-	return s
 }
 
 // Taking returns the spec as one start uses it: without the optional mounts that
@@ -239,6 +243,23 @@ func (s Spec) Taking(taken ...Taken) Spec {
 		mounts = append(mounts, m)
 	}
 	s.Mounts = mounts
+	return s
+}
+
+// WithDevices returns the spec of a worker with a driver, with these device nodes
+// of a card.
+func (s Spec) WithDevices(nodes []string) Spec {
+	if s.Driver != nil {
+		s.Devices = nodes
+	}
+	return s
+}
+
+// WithMemory returns the spec with another limit of memory; 0 changes nothing.
+func (s Spec) WithMemory(bytes uint64) Spec {
+	if bytes > 0 {
+		s.Limits.Data = bytes
+	}
 	return s
 }
 
