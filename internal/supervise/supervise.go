@@ -77,12 +77,34 @@ type Options struct {
 	Mounts []sandbox.Mount
 	// Memory replaces the spec's limit, bytes; 0 leaves it.
 	Memory uint64
+	// Devices are the device nodes of a graphics card, for the one kind that is
+	// given any.
+	Devices []string
 }
 
 // Installed reports whether the program of a kind is there.
 func (s *Supervisor) Installed(kind string) bool {
 	spec, ok := workerspec.For(kind)
 	return ok && s.cfg.Programs[spec.Program] != nil
+}
+
+// Ready returns nil when the files that a kind is made of are there:
+// errs.EngineMissing otherwise.
+func (s *Supervisor) Ready(kind string) error {
+	const op = "supervise.ready"
+	spec, ok := workerspec.For(kind)
+	if !ok {
+		return errs.New(errs.NotSupported, op)
+	}
+	if s.cfg.Programs[spec.Program] == nil {
+		return errs.New(errs.EngineMissing, op).With(spec.Program + " is not beside bailey-core")
+	}
+	code, err := syslibs.Open(spec, s.cfg.EngineDir)
+	if err != nil {
+		return err
+	}
+	code.Close()
+	return nil
 }
 
 // Start starts a worker of a kind and returns it sealed, or ends it and fails:
