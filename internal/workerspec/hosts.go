@@ -24,9 +24,9 @@ type Scratch struct {
 	Bytes int
 }
 
-// Surroundings are what stands in the root of a host. Its libraries are the
-// system's, hundreds of files, so that it sees the system's directories, and no
-// person's.
+// Surroundings are what stands in the root of a host, or of a tool. Its libraries
+// are the system's, hundreds of files, so that it sees the system's directories,
+// and no person's but those of its mounts.
 type Surroundings struct {
 	// System are directories and files of the system that everybody may read, at
 	// the same place and read-only; one that the system has not got is left out.

@@ -17,19 +17,30 @@ func pdf() Spec {
 		Program:     WorkerProgram,
 		Mounts:      []Mount{{Target: "/cache", Own: true, Optional: true}},
 		Descriptors: standard(),
-		Handed:      []Handed{{"file", "the document, for reading"}},
-		Syscalls:    join(compiling(goRuntime()), connection(), readDescriptor()),
+		Handed: []Handed{{"file", "the document, for reading"}, {"socket", "the index worker that it reads for"},
+			{"file", "memory for the machine code, of a worker that is handed nothing else"}},
+		Syscalls: join(compiling(goRuntime()), connection(), readDescriptor()),
 		Limits: Limits{
 			OpenFiles: limits.InspectOpenFiles,
 			FileSize:  limits.PDFFileSize,
 			Processes: limits.WorkerThreads,
 			Data:      limits.PDFMemory,
 		},
-		Methods:  append(workerMethods(), 1201, 1202, 1203, 1204, 1205),
+		Methods:  append(workerMethods(), 1201, 1202, 1203),
 		Required: Layers(),
 		Probes: join(opensNothing(), []Probe{early("create in /cache", "EACCES", "EROFS", "ENOENT"), probe("open /cache", "EPERM")},
 			underLandlock(true), makesNothing(), makesCode()),
 	}
+}
+
+// plugin runs WASM, and scripts on top of it, with the host functions that it was
+// granted, which are calls to the core. It has nothing else.
+func plugin() Spec {
+	s := pdf()
+	s.Kind, s.Mounts, s.Handed, s.Methods, s.Reserved = "plugin", nil, nil, workerMethods(), true
+	s.Limits.FileSize, s.Limits.Data = limits.StreamFileSize, limits.PluginMemory
+	s.Probes = join(opensNothing(), underLandlock(true), makesNothing(), makesCode())
+	return s
 }
 
 // compiling replaces the rule for mprotect by that of a compiler at run time:

@@ -80,14 +80,45 @@ func makesCode() []Probe {
 // makesNoCode is for what never does.
 func makesNoCode() []Probe { return []Probe{probe("make a page executable", "EACCES")} }
 
-// makesNothing is for every worker without devices and sockets.
-func makesNothing() []Probe {
+// keepsFolder: of a person's directory that may be written to, the mode, the locks
+// and what lies beside it stay out of reach.
+func keepsFolder() []Probe {
 	return []Probe{
-		probe("chdir /", "EPERM"),
+		probe("open /grant/../etc", "ENOENT"),
+		probe("link out of /grant", "EPERM"),
+		probe("chmod /grant", "EPERM"),
+		probe("lock /grant", "EPERM"),
+	}
+}
+
+// makesNothing is for every worker without devices and sockets.
+func makesNothing() []Probe { return join(makesNoSocket(), makesNoProcess()) }
+
+func makesNoSocket() []Probe {
+	return []Probe{
 		probe("socket AF_INET", "EPERM"),
 		probe("socket MPTCP", "EPERM"),
 		probe("socket AF_UNIX", "EPERM"),
 		probe("socket AF_NETLINK", "EPERM"),
+	}
+}
+
+// connectsOnly is for the kind that has a network.
+func connectsOnly() []Probe {
+	return []Probe{
+		probe("socket MPTCP", "EPERM"),
+		probe("socket AF_UNIX", "EPERM"),
+		probe("socket AF_NETLINK", "EPERM"),
+		probe("raw socket", "EPERM"),
+		probe("bind a port", "EPERM"),
+		probe("listen", "EPERM"),
+	}
+}
+
+// makesNoProcess is for every worker that executes nothing.
+func makesNoProcess() []Probe {
+	return []Probe{
+		probe("chdir /", "EPERM"),
 		probe("fork", "EPERM"),
 		probe("clone new user namespace", "EPERM"),
 		probe("clone3", "ENOSYS"),

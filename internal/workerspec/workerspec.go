@@ -75,6 +75,11 @@ const (
 	NonDumpable    Layer = "non-dumpable"
 )
 
+// ControlGroup bounds what a worker takes of the machine, and all of them
+// together. It is in no kind's Required and not one of [Layers]: most machines
+// have to delegate a group first, and what it bounds does not lead out.
+const ControlGroup Layer = "control-group"
+
 // Layers lists every layer, in order.
 func Layers() []Layer {
 	return []Layer{UserNamespace, MountNamespace, PIDNamespace, NetNamespace, IPCNamespace, UTSNamespace, EmptyRoot,
@@ -96,8 +101,12 @@ type Mount struct {
 	// program that is linked to libraries.
 	Loader bool
 	// Write allows everything a data directory needs: create, write, rename,
-	// remove. Never devices, sockets, FIFOs, set-id bits or execution.
+	// remove. Never devices, sockets, FIFOs or set-id bits, and execution only
+	// with Run.
 	Write bool
+	// Run says that programs in it may be executed, and with Write that links may
+	// be made in it: what a tool's folder is for.
+	Run bool
 	// Choice says that a start decides whether it is written to: Write is then
 	// the most that it may be given for.
 	Choice bool
@@ -171,8 +180,9 @@ type Spec struct {
 	Program string
 	// Mounts are all that stands in the worker's root.
 	Mounts []Mount
-	// Surroundings are what stands in a host's root; nil for a worker, whose root
-	// is empty but for the mounts.
+	// Surroundings are what stands in the root of a host, or of a worker that runs
+	// the system's programs; nil for every other worker, whose root is empty but
+	// for the mounts.
 	Surroundings *Surroundings
 	// Driver is what stands in a worker's root for the system's graphics driver;
 	// nil for every kind but the one that is given a card.
@@ -287,5 +297,6 @@ func For(kind string) (Spec, bool) {
 // documentation. The caller owns the result. Hosts, which are started by another
 // package and answer to nobody, are in [Hosts].
 func All() []Spec {
-	return []Spec{index(), store(), inspect(), engine(runtime.GOARCH), graphics(runtime.GOARCH), pdf()}
+	return []Spec{index(), store(), inspect(), engine(runtime.GOARCH), graphics(runtime.GOARCH), pdf(),
+		file(), audio(), network(), plugin(), tool(), gate(), mcp()}
 }

@@ -15,7 +15,7 @@ func TestEveryFieldIsClassified(t *testing.T) {
 			"Limits", "Methods", "Required", "Probes", "Reserved"},
 		reflect.TypeFor[Surroundings](): {"System", "Scratch", "Empty", "Proc", "Display", "Persons", "EnvNames", "Nests"},
 		reflect.TypeFor[Scratch]():      {"Path", "Bytes"},
-		reflect.TypeFor[Mount]():        {"Target", "File", "Code", "Loader", "Write", "Choice", "Own", "Optional"},
+		reflect.TypeFor[Mount]():        {"Target", "File", "Code", "Loader", "Write", "Run", "Choice", "Own", "Optional"},
 		reflect.TypeFor[Taken]():        {"Target", "Write"},
 		reflect.TypeFor[Handed]():       {"Type", "For"},
 		reflect.TypeFor[Descriptor]():   {"Number", "Type", "For"},
@@ -41,12 +41,15 @@ func every() []Spec { return append(All(), Hosts()...) }
 func TestKinds(t *testing.T) {
 	seen := map[string]bool{}
 	for _, s := range every() {
-		programs := map[Class][]string{Plain: {WorkerProgram}, JIT: {WorkerProgram}, Exec: {WorkerProgram}, Engine: {EngineProgram}, Host: {WindowProgram, PromptProgram}}
+		programs := map[Class][]string{Plain: {WorkerProgram}, JIT: {WorkerProgram}, Exec: {WorkerProgram}, Engine: {EngineProgram}, Graphics: {EngineProgram}, Host: {WindowProgram, PromptProgram}}
 		if !slices.Contains(programs[s.Class], s.Program) {
 			t.Errorf("%s: program %q", s.Kind, s.Program)
 		}
-		if (s.Surroundings != nil) != (s.Class == Host) {
+		if (s.Surroundings != nil) != (s.Class == Host || s.Class == Exec) {
 			t.Errorf("%s is %s and has surroundings, or has none", s.Kind, s.Class)
+		}
+		if r := s.Surroundings; r != nil && s.Class != Host && (r.Display || r.Persons || r.Nests || len(r.EnvNames) > 0) {
+			t.Errorf("%s is no host, and sees what a host may", s.Kind)
 		}
 		if s.Kind == "" || strings.ContainsAny(s.Kind, " -/") || seen[s.Kind] {
 			t.Errorf("kind %q", s.Kind)
@@ -55,7 +58,7 @@ func TestKinds(t *testing.T) {
 		if got, ok := For(s.Kind); !ok || !reflect.DeepEqual(got, s) {
 			t.Errorf("For(%q) is another spec", s.Kind)
 		}
-		if s.Class < Plain || s.Class > Host || s.Class.String() == "unknown" {
+		if s.Class < Plain || s.Class > Graphics || s.Class.String() == "unknown" {
 			t.Errorf("%s: class %d", s.Kind, s.Class)
 		}
 	}
@@ -103,6 +106,14 @@ func TestMounts(t *testing.T) {
 			if m.Own && !m.Write && !m.Optional {
 				t.Errorf("%s: %s is Bailey's own and cannot be written", s.Kind, m.Target)
 			}
+			if m.Run && (s.Class != Exec || m.Own || m.Code || m.File) {
+				t.Errorf("%s: programs of %s may be executed", s.Kind, m.Target)
+			}
+			// A person's own files are written to by two kinds alone, and when the
+			// person said so.
+			if m.Write && !m.Own && (!m.Choice || s.Kind != "file" && s.Kind != "tool") {
+				t.Errorf("%s may write to a person's %s", s.Kind, m.Target)
+			}
 			if m.Choice && (!m.Write || m.Own) {
 				t.Errorf("%s: there is no choice about %s", s.Kind, m.Target)
 			}
@@ -112,7 +123,7 @@ func TestMounts(t *testing.T) {
 			if m.Target == "/grant" && (m.Own || m.Code || m.File) {
 				t.Errorf("%s: a person's directory would be chowned, or be code", s.Kind)
 			}
-			if m.Code && (m.Write || m.Own || s.Class != Engine) {
+			if m.Code && (m.Write || m.Own || s.Class != Engine && s.Class != Graphics) {
 				t.Errorf("%s: %s is code", s.Kind, m.Target)
 			}
 			if m.File != (m.File && m.Code) {
@@ -146,7 +157,8 @@ func TestEngineOnOtherProcessors(t *testing.T) {
 }
 
 func TestGrant(t *testing.T) {
-	for kind, want := range map[string]int{"index": 0, "store": -1, "inspect": -1, "engine": -1, "pdf": -1} {
+	for kind, want := range map[string]int{"index": 0, "store": -1, "inspect": -1, "engine": -1, "pdf": -1, "file": 0, "audio": -1,
+		"net": -1, "plugin": -1, "tool": 0, "gate": -1, "mcp": -1} {
 		if s, _ := For(kind); s.Grant() != want {
 			t.Errorf("%s: %d", kind, s.Grant())
 		}
@@ -184,11 +196,11 @@ func TestNothingFromOutside(t *testing.T) {
 	for _, s := range every() {
 		for _, e := range s.Env {
 			name, _, ok := strings.Cut(e, "=")
-			if s.Class == Engine && name == "LD_LIBRARY_PATH" {
+			if (s.Class == Engine || s.Class == Graphics) && name == "LD_LIBRARY_PATH" {
 				// Of the engine's own root, not of the user's.
 				continue
 			}
-			if !ok || name == "" || strings.HasPrefix(name, "LD_") || name == "GODEBUG" || name == "PATH" || name == "HOME" && s.Class != Host {
+			if !ok || name == "" || strings.HasPrefix(name, "LD_") || name == "GODEBUG" || name == "PATH" && s.Class != Exec || name == "HOME" && s.Class != Host && s.Class != Exec {
 				t.Errorf("%s: environment %q", s.Kind, e)
 			}
 		}
@@ -225,7 +237,7 @@ func TestSyscalls(t *testing.T) {
 				t.Errorf("%s lists %s twice", s.Kind, c.Name)
 			}
 			seen[c.Name] = true
-			if len(c.Any) == 0 && slices.Contains(never(), c.Name) {
+			if len(c.Any) == 0 && slices.Contains(neverOf(s), c.Name) {
 				t.Errorf("%s may call %s with any arguments", s.Kind, c.Name)
 			}
 			if slices.Contains(Fatal(), c.Name) || slices.Contains(Absent(), c.Name) {
@@ -271,7 +283,7 @@ func TestSyscalls(t *testing.T) {
 // all that it will ever hold.
 func TestEngineOpensNothing(t *testing.T) {
 	for _, s := range All() {
-		if s.Class != Engine && s.Class != JIT && s.Kind != "inspect" {
+		if slices.Contains([]string{"index", "store", "file"}, s.Kind) || s.Class == Exec || s.Class == Graphics {
 			continue
 		}
 		for _, c := range s.Syscalls {
@@ -303,7 +315,7 @@ func TestLimits(t *testing.T) {
 		if l.Core != 0 || l.LockedMemory != 0 || l.MessageQueues != 0 {
 			t.Errorf("%s: core dumps, locked memory or message queues", s.Kind)
 		}
-		if l.OpenFiles < 64 || l.OpenFiles >= 300 { // row 66
+		if l.OpenFiles < 64 || l.OpenFiles >= 300 && s.Class != Exec { // row 66
 			t.Errorf("%s: %d open files", s.Kind, l.OpenFiles)
 		}
 		if l.Processes < 256 || l.Processes > 1024 || l.FileSize == 0 || l.Data == 0 || l.Data > 8<<30 {
@@ -319,7 +331,8 @@ func TestMethods(t *testing.T) {
 			if slices.Contains(workerMethods(), m) {
 				continue
 			}
-			if whose[m] != "" {
+			// An engine is one whatever it computes on.
+			if whose[m] != "" && !(whose[m] == "engine" && s.Kind == GraphicsKind) {
 				t.Errorf("%d is answered by %s and by %s", m, whose[m], s.Kind)
 			}
 			whose[m] = s.Kind
@@ -347,7 +360,7 @@ func TestMethods(t *testing.T) {
 func TestRequired(t *testing.T) {
 	for _, s := range All() {
 		for _, l := range Layers() {
-			if !s.Requires(l) {
+			if s.Requires(l) == (s.Kind == "net" && l == NetNamespace) {
 				t.Errorf("%s starts without %s", s.Kind, l)
 			}
 		}

@@ -26,7 +26,7 @@ func CheckHost(p Posture, spec workerspec.Spec, given Given) error {
 		filters++
 	}
 	note(p.Status.Filters == filters || p.Status.Filters == -1 && p.Inherited == -1, "%d seccomp filters", p.Status.Filters)
-	bad = append(bad, checkConfined(p)...)
+	bad = append(bad, checkConfined(p, spec)...)
 	note(slices.Equal(p.Environ, slices.Concat(spec.Env, given.Env)), "environment of %d entries", len(p.Environ))
 	bad = append(bad, checkHostRoot(p, spec, given)...)
 	bad = append(bad, checkDescriptors(p.Descriptors, spec)...)
@@ -41,7 +41,6 @@ func CheckHost(p Posture, spec workerspec.Spec, given Given) error {
 // checkHostRoot wants nothing in the root, and nothing mounted, but what the
 // spec has and what was given; and nothing of it to be more than it must.
 func checkHostRoot(p Posture, spec workerspec.Spec, given Given) (bad []string) {
-	s := spec.Surroundings
 	var names []string
 	for _, t := range hostTargets(spec, given) {
 		name, _, _ := strings.Cut(strings.TrimPrefix(t, "/"), "/")
@@ -52,13 +51,7 @@ func checkHostRoot(p Posture, spec workerspec.Spec, given Given) (bad []string) 
 			bad = append(bad, "a name in the root that nobody declared")
 		}
 	}
-	need := func(m proc.Mountpoint, options ...string) {
-		for _, o := range options {
-			if !m.Has(o) {
-				bad = append(bad, m.Point+" is not "+o)
-			}
-		}
-	}
+	need := func(m proc.Mountpoint, options ...string) { bad = append(bad, lacks(m, options)...) }
 	found := map[string]bool{}
 	for _, m := range p.Mounts {
 		found[m.Point] = true
@@ -79,7 +72,11 @@ func checkHostRoot(p Posture, spec workerspec.Spec, given Given) (bad []string) 
 			s.Proc && m.Point == "/proc" && m.Type == "proc":
 			need(m, "nosuid", "nodev", "noexec")
 		default:
-			bad = append(bad, "a mount that nobody declared")
+			options := surroundingNeeds(m, spec)
+			if options == nil {
+				bad = append(bad, "a mount that nobody declared")
+			}
+			need(m, options...)
 		}
 	}
 	for _, g := range given.Places {

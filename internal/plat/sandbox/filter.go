@@ -119,7 +119,7 @@ func compatFilter(spec workerspec.Spec, a arch) ([]insn, error) {
 
 // socketCalls allows sockets of some families alone.
 func socketCalls(names []string) (workerspec.Syscall, error) {
-	families := map[string]uint64{"AF_UNIX": afUnix, "AF_INET": afInet, "AF_NETLINK": afNetlink}
+	families := map[string]uint64{"AF_UNIX": afUnix, "AF_INET": afInet, "AF_INET6": afInet6, "AF_NETLINK": afNetlink}
 	r := workerspec.Syscall{Name: "socket", Refusal: "EAFNOSUPPORT"}
 	for _, n := range names {
 		f, ok := families[n]
@@ -280,6 +280,7 @@ const (
 	personalityQuery = 0xffffffff
 	afUnix           = 1
 	afInet           = 2
+	afInet6          = 10
 	afNetlink        = 16
 	tiocsti          = 0x5412
 	tioclinux        = 0x541c

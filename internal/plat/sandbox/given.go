@@ -15,7 +15,7 @@ import (
 // checkGiven compares what a host is given with what its spec says it may be.
 func (c Config) checkGiven() error {
 	s := c.Spec.Surroundings
-	if s == nil {
+	if c.Spec.Class != workerspec.Host {
 		if len(c.Given.Env)+len(c.Given.Places) > 0 || c.Given.KeepName {
 			return errors.New("a worker is given nothing")
 		}

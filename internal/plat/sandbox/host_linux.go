@@ -32,11 +32,6 @@ func enterHostRoot(spec workerspec.Spec, m setup) error {
 	}
 	defer unix.Close(root)
 	// Everything is taken before the new root lies on top of the old one.
-	type tree struct {
-		fd   int
-		name string
-		file bool
-	}
 	var trees []tree
 	add := func(fd int, target string, file bool) {
 		trees = append(trees, tree{fd, strings.TrimPrefix(target, "/"), file})
@@ -90,7 +85,7 @@ func enterHostRoot(spec workerspec.Spec, m setup) error {
 			return step(stepRoot, fmt.Errorf("/%s: %w", t.name, err))
 		}
 	}
-	for _, d := range s.Empty {
+	for _, d := range spec.Surroundings.Empty {
 		if err := mkdirs(root, strings.TrimPrefix(d, "/")); err != nil {
 			return step(stepRoot, fmt.Errorf("%s: %w", d, err))
 		}
@@ -200,7 +195,7 @@ func newTmpfs(bytes, inodes int, mode string, attrs int) (int, error) {
 
 // newProc returns a detached /proc of the pid namespace. The kernel gives none
 // where a part of the one that is seen is covered, as containers do.
-func newProc() (int, error) { return newMount("proc", procAttrs, nil) }
+func newProc(attrs int) (int, error) { return newMount("proc", attrs, nil) }
 
 func newMount(kind string, attrs int, options [][2]string) (int, error) {
 	fs, err := unix.Fsopen(kind, unix.FSOPEN_CLOEXEC)
@@ -249,8 +244,15 @@ func hostRules(spec workerspec.Spec, m setup) ([]landlockRule, error) {
 		rules = append(rules, landlockRule{fd, rights})
 		return nil
 	}
+	system, scratch := uint64(readRights), uint64(readRights|writeRights)
+	if spec.Class == workerspec.Exec {
+		system, scratch = readRights|runRights, readRights|writeRights|runRights|unix.LANDLOCK_ACCESS_FS_MAKE_SYM
+		if err := add("/proc", readRights); err != nil {
+			return nil, err
+		}
+	}
 	for _, name := range spec.Surroundings.System {
-		if err := add(name, readRights); err != nil {
+		if err := add(name, system); err != nil {
 			return nil, err
 		}
 	}
@@ -260,7 +262,7 @@ func hostRules(spec workerspec.Spec, m setup) ([]landlockRule, error) {
 		}
 	}
 	for _, t := range spec.Surroundings.Scratch {
-		if err := add(t.Path, readRights|writeRights); err != nil {
+		if err := add(t.Path, scratch); err != nil {
 			return nil, err
 		}
 	}

@@ -2,8 +2,11 @@ package sandbox
 
 import (
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/workerspec"
 )
 
 // Rights of Landlock by what they are for; include/uapi/linux/landlock.h.
@@ -67,19 +70,30 @@ type landlockRule struct {
 	rights uint64
 }
 
+// networkOf is what Landlock leaves a kind of networks. The one that a worker has
+// is for connecting; on UDP's own rights that depends in ways that Linux has not
+// settled. A window's, in a test build, listens on its own loopback.
+func networkOf(spec workerspec.Spec) uint64 {
+	switch {
+	case !slices.Contains(spec.Sockets, "AF_INET"):
+		return 0
+	case spec.Class == workerspec.Host:
+		return ^uint64(0)
+	}
+	return ^uint64(unix.LANDLOCK_ACCESS_NET_BIND_TCP)
+}
+
 // restrict restricts the calling thread to rules, with the best ABI that the
 // kernel has; without any rule it takes only networks, abstract sockets and
-// signals away, and leaves files and mounts alone. listens leaves TCP alone, for
-// a spec with sockets for it. no_new_privs must be set.
-func restrict(rules []landlockRule, listens bool) error {
+// signals away, and leaves files and mounts alone. network is what is left of
+// networks. no_new_privs must be set.
+func restrict(rules []landlockRule, network uint64) error {
 	abi, err := landlockABI()
 	if err != nil {
 		return fmt.Errorf("landlock: %w", err)
 	}
 	attr, size := handled(abi)
-	if listens {
-		attr.Handled_access_net = 0
-	}
+	attr.Handled_access_net &^= network
 	if len(rules) == 0 {
 		attr.Handled_access_fs = 0
 		if attr.Handled_access_net|attr.Scoped == 0 {

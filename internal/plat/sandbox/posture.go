@@ -56,7 +56,7 @@ func Check(p Posture, spec workerspec.Spec) error {
 }
 
 // checkConfined wants what every process of ours is, that draws or works.
-func checkConfined(p Posture) (bad []string) {
+func checkConfined(p Posture, spec workerspec.Spec) (bad []string) {
 	note := func(ok bool, format string, a ...any) {
 		if !ok {
 			bad = append(bad, fmt.Sprintf(format, a...))
@@ -71,8 +71,10 @@ func checkConfined(p Posture) (bad []string) {
 		note(s.UID[i] == s.UID[0] && s.GID[i] == s.GID[0], "ids differ")
 	}
 	note(s.Inner == 1, "process %d of its namespace", s.Inner)
-	for _, n := range []string{"user", "mnt", "pid", "net", "ipc", "uts"} {
-		note(p.Namespaces[n] != "" && p.Ours[n] != "" && p.Namespaces[n] != p.Ours[n], "%s namespace is shared", n)
+	for n, layer := range map[string]workerspec.Layer{"user": workerspec.UserNamespace, "mnt": workerspec.MountNamespace, "pid": workerspec.PIDNamespace,
+		"net": workerspec.NetNamespace, "ipc": workerspec.IPCNamespace, "uts": workerspec.UTSNamespace} {
+		apart := p.Namespaces[n] != "" && p.Ours[n] != "" && p.Namespaces[n] != p.Ours[n]
+		note(apart || !spec.Requires(layer), "%s namespace is shared", n)
 	}
 	note(p.Cwd == "/", "working directory %q", p.Cwd)
 	note(len(p.Children) == 0, "%d children", len(p.Children))
@@ -111,7 +113,7 @@ func checkRoot(p Posture, spec workerspec.Spec) (bad []string) {
 		target := spec.Mounts[i].Target
 		found[target] = found[target] || m.Point == target
 		for _, o := range []string{"nosuid", "nodev", "noexec"} {
-			if !m.Has(o) && (o != "noexec" || !spec.Mounts[i].Code) {
+			if !m.Has(o) && (o != "noexec" || !spec.Mounts[i].Code && !spec.Mounts[i].Run) {
 				bad = append(bad, target+" is not "+o)
 			}
 		}
@@ -192,6 +194,9 @@ func checkLimits(have map[string]proc.Limit, want workerspec.Limits) (bad []stri
 		{"Max data size", want.Data}, {"Max core file size", want.Core}, {"Max locked memory", want.LockedMemory},
 		{"Max msgqueue size", want.MessageQueues},
 	} {
+		if l.value == 0 && l.name == "Max processes" {
+			continue // not limited
+		}
 		if h, ok := have[l.name]; !ok || h.Soft != l.value || h.Hard != l.value {
 			bad = append(bad, strings.ToLower(l.name)+" is not limited as declared")
 		}

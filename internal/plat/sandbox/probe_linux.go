@@ -12,7 +12,7 @@ import (
 // what the kernel answered: the early ones, before [Seal], or the others, after
 // it. Nothing is left behind by an attempt that succeeds where it should not.
 func Probe(spec workerspec.Spec, early bool) []Attempt {
-	table := probes()
+	table := probes(spec)
 	attempts := make([]Attempt, 0, len(spec.Probes))
 	for _, p := range spec.Probes {
 		if p.Early != early {
@@ -83,35 +83,36 @@ const beforeSeal = " before the seal"
 
 const probeName = ".bailey-probe"
 
-// Where the probes of files stand.
-const (
-	grantTarget = "/grant"
-	dataTarget  = "/db"
-)
-
-func probes() map[string]func() unix.Errno {
+func probes(spec workerspec.Spec) map[string]func() unix.Errno {
+	grant, data := spotOf(spec, "/grant"), spotOf(spec, "/db")
 	return map[string]func() unix.Errno{
 		"open /etc/passwd":                  tryOpen("/etc/passwd", unix.O_RDONLY),
 		"open /proc/self/mem":               tryOpen("/proc/self/mem", unix.O_RDONLY),
-		"open /grant/../etc":                tryOpen(grantTarget+"/../etc", unix.O_RDONLY),
-		"open /grant for writing":           tryOpen(grantTarget, unix.O_TMPFILE|unix.O_RDWR),
-		"create in /grant":                  tryOpen(grantTarget+"/"+probeName, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY),
+		"open /etc/passwd as a path":        tryOpen("/etc/passwd", unix.O_PATH),
+		"open /etc/passwd for nothing":      tryOpen("/etc/passwd", unix.O_WRONLY|unix.O_RDWR),
+		"stat /":                            func() unix.Errno { return errnoOf(unix.Fstatat(unix.AT_FDCWD, "/", new(unix.Stat_t), 0)) },
+		"open /grant/../etc":                grant.tryOpen("/../etc", unix.O_RDONLY),
+		"open /grant/..":                    grant.tryOpen("/..", unix.O_RDONLY|unix.O_DIRECTORY),
+		"open /grant for writing":           grant.tryOpen("", unix.O_TMPFILE|unix.O_RDWR),
+		"create in /grant":                  grant.tryOpen("/"+probeName, newFile),
 		"create in /":                       tryOpen("/"+probeName, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY),
-		"create in /engine":                 tryOpen("/engine/"+probeName, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY),
-		"create in /cache":                  tryOpen("/cache/"+probeName, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY),
-		"open /cache":                       tryOpen("/cache", unix.O_RDONLY|unix.O_DIRECTORY),
-		"open /engine":                      tryOpen("/engine", unix.O_RDONLY|unix.O_DIRECTORY),
+		"create in /engine":                 spotOf(spec, "/engine").tryOpen("/"+probeName, newFile),
+		"create in /cache":                  spotOf(spec, "/cache").tryOpen("/"+probeName, newFile),
+		"open /cache":                       spotOf(spec, "/cache").tryOpen("", unix.O_RDONLY|unix.O_DIRECTORY),
+		"create in /graphics":               tryOpen("/graphics/"+probeName, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY),
+		"create in /usr/lib":                tryOpen("/usr/lib/"+probeName, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY),
+		"open /engine":                      spotOf(spec, "/engine").tryOpen("", unix.O_RDONLY|unix.O_DIRECTORY),
 		"open /lib64/libc.so.6":             tryOpen("/lib64/libc.so.6", unix.O_RDONLY),
 		"open /lib64/libc.so.6 for writing": tryOpen("/lib64/libc.so.6", unix.O_WRONLY),
 		"open /lib/libc.so.6":               tryOpen("/lib/libc.so.6", unix.O_RDONLY),
 		"open /lib/libc.so.6 for writing":   tryOpen("/lib/libc.so.6", unix.O_WRONLY),
-		"link out of /db":                   func() unix.Errno { return errnoOf(unix.Symlink("/etc/passwd", dataTarget+"/"+probeName)) },
+		"link out of /db":                   data.tryLink,
 		"list /":                            tryOpen("/", unix.O_RDONLY|unix.O_DIRECTORY),
-		"link out of /grant":                func() unix.Errno { return errnoOf(unix.Symlink("/etc/passwd", grantTarget+"/"+probeName)) },
-		"chmod /grant":                      func() unix.Errno { return errnoOf(unix.Fchmodat(unix.AT_FDCWD, grantTarget, 0o777, 0)) },
+		"link out of /grant":                grant.tryLink,
+		"chmod /grant":                      func() unix.Errno { return errnoOf(unix.Fchmodat(grant.fd, grant.name, 0o777, 0)) },
 		"chdir /":                           func() unix.Errno { return errnoOf(unix.Chdir("/")) },
-		"make a directory in /db":           tryDirectory,
-		"lock /grant":                       tryLock,
+		"make a directory in /db":           data.tryDirectory,
+		"lock /grant":                       grant.tryLock,
 		"socket AF_INET":                    trySocket(unix.AF_INET, unix.SOCK_STREAM, 0),
 		"socket MPTCP":                      trySocket(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP),
 		"socket AF_UNIX":                    trySocket(unix.AF_UNIX, unix.SOCK_STREAM, 0),
@@ -133,6 +134,15 @@ func probes() map[string]func() unix.Errno {
 		"map a page executable":               func() unix.Errno { return tryMap(unix.PROT_READ|unix.PROT_EXEC, unix.MAP_PRIVATE) },
 		"make a page executable":              func() unix.Errno { return tryProtect(unix.PROT_READ | unix.PROT_EXEC) },
 		"make a page writable and executable": func() unix.Errno { return tryProtect(unix.PROT_READ | unix.PROT_WRITE | unix.PROT_EXEC) },
+		"create in /usr":                      tryOpen("/usr/"+probeName, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY),
+		"write /proc/self/oom_score_adj":      tryOpen("/proc/self/oom_score_adj", unix.O_WRONLY),
+		"shmget":                              func() unix.Errno { return call(unix.SYS_SHMGET, 0, 4096, 0o1600) },
+		"limit another process":               func() unix.Errno { return call(unix.SYS_PRLIMIT64, 1, unix.RLIMIT_NOFILE, 0, 0) },
+		"raw socket":                          trySocket(unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_UDP),
+		"bind a port":                         func() unix.Errno { return errnoOf(unix.Bind(-1, &unix.SockaddrInet4{})) },
+		"listen":                              func() unix.Errno { return errnoOf(unix.Listen(-1, 1)) },
+		"connect":                             func() unix.Errno { return errnoOf(unix.Connect(-1, &unix.SockaddrUnix{Name: "/none"})) },
+		"make a set-id file":                  func() unix.Errno { return errnoOf(unix.Chmod("/tmp", 0o4700)) },
 		"io_uring_setup":                      func() unix.Errno { return call(unix.SYS_IO_URING_SETUP, 1, 0) },
 		// Signal 0 reaches nobody; the call itself is what must be refused.
 		"signal the parent": func() unix.Errno { return errnoOf(unix.Kill(unix.Getpid(), 0)) },
@@ -158,23 +168,6 @@ func tryFork() unix.Errno {
 		}
 	}
 	return e
-}
-
-func tryDirectory() unix.Errno {
-	err := unix.Mkdir(dataTarget+"/"+probeName, 0o700)
-	if err == nil {
-		unix.Rmdir(dataTarget + "/" + probeName)
-	}
-	return errnoOf(err)
-}
-
-func tryLock() unix.Errno {
-	fd, err := unix.Open(grantTarget, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return unix.EIO
-	}
-	defer unix.Close(fd)
-	return errnoOf(unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB))
 }
 
 func tryMemfd() unix.Errno {

@@ -107,7 +107,7 @@ func same(fd int, sm setupMount) error {
 // and without these attributes, from appearing inside.
 func confine(fd int, m workerspec.Mount) error {
 	attr := unix.MountAttr{Attr_set: mountAttrs, Propagation: unix.MS_PRIVATE}
-	if m.Code {
+	if m.Code || m.Run {
 		attr.Attr_set = codeAttrs
 	}
 	if !m.Write {
@@ -121,7 +121,7 @@ func confine(fd int, m workerspec.Mount) error {
 
 // pivot makes a small tmpfs the root, with the trees at their targets, and
 // drops the host's tree. There is no /proc, no /dev and no /tmp.
-func pivot(spec workerspec.Spec, root int, trees []int, mounts []setupMount) error {
+func pivot(spec workerspec.Spec, root int, trees []int, around []tree, mounts []setupMount) error {
 	// On top of the old root, and out of its reach by name; the descriptor
 	// still leads to it.
 	if err := unix.MoveMount(root, "", unix.AT_FDCWD, "/", unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
@@ -135,6 +135,11 @@ func pivot(spec workerspec.Spec, root int, trees []int, mounts []setupMount) err
 			if err := hide(root, strings.TrimPrefix(m.Target, "/")+"/"+name); err != nil {
 				return &stepError{stepTake, m.Target, err}
 			}
+		}
+	}
+	for _, t := range around {
+		if err := place(root, t.name, t.file, t.fd); err != nil {
+			return step(stepRoot, fmt.Errorf("/%s: %w", t.name, err))
 		}
 	}
 	return step(stepRoot, leave(root, false))

@@ -34,7 +34,10 @@ const namespaceFlags = unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID
 
 // Process is a running worker. Its methods may be called from any goroutine.
 type Process struct {
-	ids   ids
+	ids ids
+	// spec is what it was started by, named where each target lies on the host.
+	spec  workerspec.Spec
+	named map[string]string
 	pid   int
 	pidfd int
 	done  chan struct{}
@@ -139,7 +142,7 @@ func (p *Process) clone(c Config) (int, error) {
 	}
 	attr := &syscall.ProcAttr{
 		Env:   []string{},
-		Files: []uintptr{null.Fd(), null.Fd(), stderr.Fd(), c.Conn.Fd(), stub.Fd(), uintptr(theirs), c.Worker.Fd()},
+		Files: []uintptr{stdin.Fd(), stdout.Fd(), stderr.Fd(), c.Conn.Fd(), stub.Fd(), uintptr(theirs), c.Worker.Fd()},
 		Sys: &syscall.SysProcAttr{
 			Cloneflags: namespaceFlags,
 			// What the stub needs to build the root and to give up the rest.
@@ -148,6 +151,9 @@ func (p *Process) clone(c Config) (int, error) {
 			Pdeathsig:   unix.SIGKILL,
 			PidFD:       &p.pidfd,
 		},
+	}
+	if c.Group != nil {
+		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(c.Group.Fd())
 	}
 	p.ids.apply(attr.Sys)
 	c.seam.clone(attr.Sys)
@@ -220,13 +226,16 @@ func (p *Process) introduce(c Config, sock int) error {
 		_, err := receive(sock, limits.SandboxSetup, &r)
 		switch {
 		case err == errClosed && ready:
-			return nil
+			return p.begun(c)
 		case err == errClosed:
 			return errs.Wrap(errs.SandboxMissing, opStart, errors.New("the stub died"))
 		case err != nil:
 			return errs.Wrap(errs.SandboxMissing, opStart, err)
 		case r.Ready:
 			ready = true
+			if err := p.letGo(c, sock); err != nil {
+				return err
+			}
 		default:
 			return r.err(c)
 		}
@@ -240,6 +249,8 @@ func (r report) err(c Config) error {
 		cause = fmt.Errorf("%s: %w", r.Text, r.Errno)
 	}
 	switch r.Step {
+	case stepProgram:
+		return r.programError(cause)
 	case stepProc:
 		return errs.Wrap(errs.SandboxMissing, opStart, cause).With(r.Step).WithHint(hintProc)
 	case stepTake, stepOpen:

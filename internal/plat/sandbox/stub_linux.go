@@ -23,6 +23,7 @@ const (
 	stepOpen     = "open the directory"
 	stepLandlock = "landlock"
 	stepSeccomp  = "seccomp"
+	stepProgram  = "look at the program"
 	stepExec     = "execute the worker"
 )
 
@@ -106,16 +107,22 @@ func build() error {
 		}
 	}
 	var rules []landlockRule
-	if spec.Class == workerspec.Host {
+	switch {
+	case spec.Class == workerspec.Host:
 		rules, err = hostRules(spec, m)
 	} else {
 		rules, err = fileRules(spec)
+		if err == nil && spec.Surroundings != nil {
+			var more []landlockRule
+			more, err = hostRules(spec, m)
+			rules = append(rules, more...)
+		}
 	}
 	if err != nil {
 		return err
 	}
 	if !m.omits(workerspec.Landlock) {
-		if err := step(stepLandlock, restrict(rules, slices.Contains(spec.Sockets, "AF_INET"))); err != nil {
+		if err := step(stepLandlock, restrict(rules, networkOf(spec))); err != nil {
 			return err
 		}
 	}
@@ -141,22 +148,15 @@ func build() error {
 func fileRules(spec workerspec.Spec) ([]landlockRule, error) {
 	rules := []landlockRule{{binaryFD, runRights}}
 	for _, m := range spec.Mounts {
-		flags, rights := unix.O_DIRECTORY, uint64(readRights)
+		flags := unix.O_DIRECTORY
 		if m.File {
-			flags, rights = 0, unix.LANDLOCK_ACCESS_FS_READ_FILE
-		}
-		if m.Write {
-			rights |= writeRights
-		}
-		if m.Loader {
-			rights |= runRights
+			flags = 0
 		}
 		fd, err := unix.Open(m.Target, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|flags, 0)
 		if err != nil {
 			return nil, &stepError{stepOpen, m.Target, err}
 		}
-		r := landlockRule{fd, rights}
-		rules = append(rules, r)
+		rules = append(rules, landlockRule{fd, mountRights(m)})
 	}
 	return rules, nil
 }
@@ -170,6 +170,9 @@ func setLimits(l workerspec.Limits) error {
 		{unix.RLIMIT_DATA, l.Data}, {unix.RLIMIT_CORE, l.Core}, {unix.RLIMIT_MEMLOCK, l.LockedMemory},
 		{unix.RLIMIT_MSGQUEUE, l.MessageQueues},
 	} {
+		if r.resource == unix.RLIMIT_NPROC && r.value == 0 {
+			continue // not limited
+		}
 		if err := unix.Setrlimit(r.resource, &unix.Rlimit{Cur: r.value, Max: r.value}); err != nil {
 			return fmt.Errorf("limit %d: %w", r.resource, err)
 		}
@@ -183,13 +186,20 @@ const secureBits = 1<<0 | 1<<1 | // NOROOT
 	1<<5 | // KEEP_CAPS locked off
 	1<<6 | 1<<7 // NO_CAP_AMBIENT_RAISE
 
-// dropPrivileges leaves the thread without any capability in any set.
-func dropPrivileges() error {
+// dropPrivileges leaves the thread without any capability in any set. Without a
+// namespace of its own it has had none, but for those that a set-id program could
+// give it, which no_new_privs takes; to empty that set takes one itself.
+func dropPrivileges(reduced bool) error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return err
 	}
 	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
 		return err
+	}
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var none [2]unix.CapUserData
+	if reduced {
+		return unix.Capset(&header, &none[0])
 	}
 	if err := unix.Prctl(unix.PR_SET_SECUREBITS, secureBits, 0, 0, 0); err != nil {
 		return err
@@ -203,8 +213,6 @@ func dropPrivileges() error {
 			return err
 		}
 	}
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var none [2]unix.CapUserData
 	return unix.Capset(&header, &none[0])
 }
 

@@ -60,7 +60,7 @@ func RestrictThread(sockets string, connect ...string) error {
 			return refuse(err)
 		}
 	}
-	if err := restrict(rules, false); err != nil {
+	if err := restrict(rules, 0); err != nil {
 		return refuse(err)
 	}
 	return nil
