@@ -10,18 +10,21 @@ import (
 	"os"
 
 	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/plat/sandbox"
 	"github.com/bailey-run/bailey/internal/workerkit"
+	"github.com/bailey-run/bailey/internal/workerspec"
 )
 
 func main() { os.Exit(doMain(os.Args)) }
 
 func doMain(args []string) int {
-	if len(args) != 2 || args[1] != "engine" {
+	in, ok := sandbox.Started(args[1:])
+	if !ok || in.Spec.Program != workerspec.EngineProgram {
 		fmt.Fprintln(os.Stderr, "bailey-engine is started by bailey-core; run `bailey help`")
 		return errs.ExitUsage
 	}
 	// The core tells a library that cannot be loaded from a crash by the code.
-	if err := workerkit.Run(args[1], engineService); err != nil {
+	if err := workerkit.Run(in, engineService(in)); err != nil {
 		fmt.Fprintln(os.Stderr, "bailey-engine:", err)
 		return errs.From(err).Exit()
 	}

@@ -4,22 +4,26 @@ import (
 	"log/slog"
 
 	"github.com/bailey-run/bailey/internal/clock"
+	"github.com/bailey-run/bailey/internal/plat/sandbox"
 	"github.com/bailey-run/bailey/internal/plat/usage"
 	"github.com/bailey-run/bailey/internal/wire/enginev1"
 	"github.com/bailey-run/bailey/internal/wire/rpc"
 	"github.com/bailey-run/bailey/internal/worker/engine/llama"
 	"github.com/bailey-run/bailey/internal/worker/engine/serve"
+	"github.com/bailey-run/bailey/internal/workerkit"
 )
 
 // libraries is where llama.cpp stands in an engine's root.
 const libraries = "/engine"
 
 // engineService loads the libraries and returns the routes of the engine.
-func engineService(log *slog.Logger) ([]rpc.Route, func(), error) {
-	lib, err := llama.Open(libraries)
-	if err != nil {
-		return nil, nil, err
+func engineService(in sandbox.Inside) workerkit.Open {
+	return func(log *slog.Logger) ([]rpc.Route, func(), error) {
+		lib, err := llama.Open(in.Dir(libraries))
+		if err != nil {
+			return nil, nil, err
+		}
+		s := serve.New(serve.Config{Library: lib, Clock: clock.System{}, Memory: usage.Resident, Log: log})
+		return enginev1.EngineServiceRoutes(s), func() { _ = s.Close() }, nil
 	}
-	s := serve.New(serve.Config{Library: lib, Clock: clock.System{}, Memory: usage.Resident, Log: log})
-	return enginev1.EngineServiceRoutes(s), func() { _ = s.Close() }, nil
 }

@@ -20,16 +20,17 @@ func doMain(args []string) int {
 		fmt.Fprintln(os.Stderr, "bailey-worker:", err)
 		return errs.ExitUnavailable
 	}
-	if len(args) != 2 {
+	in, ok := sandbox.Started(args[1:])
+	if !ok {
 		fmt.Fprintln(os.Stderr, "bailey-worker is started by bailey-core; run `bailey help`")
 		return errs.ExitUsage
 	}
-	open := serviceOf(args[1])
+	open := serviceOf(in)
 	if open == nil {
 		fmt.Fprintln(os.Stderr, "bailey-worker:", errs.New(errs.NotSupported, "worker.run"))
 		return errs.ExitFailed
 	}
-	if err := workerkit.Run(args[1], open); err != nil {
+	if err := workerkit.Run(in, open); err != nil {
 		fmt.Fprintln(os.Stderr, "bailey-worker:", err)
 		return errs.ExitFailed
 	}

@@ -1,14 +1,17 @@
 package main
 
-import "github.com/bailey-run/bailey/internal/workerkit"
+import (
+	"github.com/bailey-run/bailey/internal/plat/sandbox"
+	"github.com/bailey-run/bailey/internal/workerkit"
+)
 
 // serviceOf has one line for each kind of worker; nil for any other.
-func serviceOf(kind string) workerkit.Open {
-	switch kind {
+func serviceOf(in sandbox.Inside) workerkit.Open {
+	switch in.Spec.Kind {
 	case "index":
-		return indexService
+		return indexService(in)
 	case "store":
-		return storeService
+		return storeService(in)
 	case "inspect":
 		return inspectService
 	}

@@ -27,12 +27,8 @@ type Open func(log *slog.Logger) (routes []rpc.Route, stop func(), err error)
 
 // Run is a worker's life: open, seal, serve the core until it is gone. Only the
 // mains of workers call it.
-func Run(kind string, open Open) error {
-	const op = "worker.run"
-	spec, ok := workerspec.For(kind)
-	if !ok {
-		return errs.New(errs.NotSupported, op)
-	}
+func Run(in sandbox.Inside, open Open) error {
+	spec := in.Spec
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	conn, err := ipc.FromFD(connFD)
 	if err != nil {
@@ -48,7 +44,7 @@ func Run(kind string, open Open) error {
 		return err
 	}
 	kit := New(Config{
-		Kind: kind, Release: release.Version(), Clock: clock.System{}, Log: log, Seal: sandbox.MakeUndumpable,
+		Kind: spec.Kind, Release: release.Version(), Clock: clock.System{}, Log: log, Seal: sandbox.MakeUndumpable,
 		Probe: func() []*workerv1.Attempt {
 			return append(attempts[:len(attempts):len(attempts)], attempt(spec, false)...)
 		},

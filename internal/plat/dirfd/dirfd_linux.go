@@ -24,6 +24,16 @@ func Open(path string) (*Dir, error) {
 	return &Dir{fd: fd}, nil
 }
 
+// OpenAt opens the directory that descriptor fd, which stays the caller's, is
+// open on. Errors are those of open(2).
+func OpenAt(fd int) (*Dir, error) {
+	dir, err := openat(fd, ".", openFlags|unix.O_DIRECTORY)
+	if err != nil {
+		return nil, err
+	}
+	return &Dir{fd: dir}, nil
+}
+
 func openat(at int, name string, flags int) (int, error) {
 	for {
 		fd, err := unix.Openat(at, name, flags, 0)

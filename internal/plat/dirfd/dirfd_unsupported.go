@@ -9,6 +9,9 @@ func refuse(op string) error { return errs.New(errs.NotSupported, op) }
 // Open refuses on this system.
 func Open(path string) (*Dir, error) { return nil, refuse("dirfd.open") }
 
+// OpenAt refuses on this system.
+func OpenAt(fd int) (*Dir, error) { return nil, refuse("dirfd.open") }
+
 // Dir refuses on this system.
 func (d *Dir) Dir(name string) (*Dir, error) { return nil, refuse("dirfd.dir") }
 

@@ -30,6 +30,9 @@ func privileged() bool { return os.Geteuid() == 0 }
 // the granted directory's owner, if it has one, so that one map serves both the worker and
 // the id-mapped mount, on which that owner's files are the worker's.
 func identity(c Config) (ids, error) {
+	if c.Spec.Reduced {
+		return reducedIDs()
+	}
 	if !privileged() && c.Spec.Class == workerspec.Host {
 		// A client of D-Bus says its own id to the bus, which compares it with
 		// what the kernel says: to the accessibility bus it has to be the same.

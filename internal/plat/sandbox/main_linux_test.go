@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	case refusedName:
-		os.Exit(whereRefused(os.Args[1]))
+		os.Exit(whereRefused(os.Args[1], os.Args[2]))
 	}
 	remove, err := buildWorker()
 	if err != nil {
@@ -87,10 +87,14 @@ func buildWorker() (remove func(), err error) {
 
 // workerMain reads one-letter orders from the connection and answers each.
 func workerMain(args []string) int {
-	spec, ok := workerspec.For(args[0])
+	in, ok := Started(args)
+	if !ok {
+		in, ok = Started(args[:1])
+	}
 	if !ok {
 		return 2
 	}
+	spec := in.Spec
 	conn := os.NewFile(connFD, "conn")
 	fail := func(err error) int {
 		fmt.Fprintln(os.Stderr, err)
@@ -120,6 +124,10 @@ func workerMain(args []string) int {
 			var text []byte
 			text, err = os.ReadFile("/grant/note.txt")
 			answer = string(text)
+		case 'g':
+			answer, err = grantNames(in)
+		case 'd':
+			err = os.WriteFile(in.Dir("/db")+"/made", []byte("x"), 0o600)
 		case 'w':
 			err = os.WriteFile("/db/made", []byte("x"), 0o600)
 		case 'L':
@@ -138,6 +146,21 @@ func workerMain(args []string) int {
 			return fail(err)
 		}
 	}
+}
+
+// grantNames lists the person's directory as a worker opens it.
+func grantNames(in Inside) ([]string, error) {
+	d, err := in.Grant()
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	names := []string{}
+	found, _, err := d.List(100)
+	for _, n := range found {
+		names = append(names, n.Name)
+	}
+	return names, err
 }
 
 func list(dir string) ([]string, error) {

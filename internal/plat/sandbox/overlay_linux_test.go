@@ -181,6 +181,21 @@ func startPlain(dir, grant string) (*plain, error) {
 		return nil, err
 	}
 	spec, _ := workerspec.For("index")
+	c := Config{Spec: spec}
+	for i, path := range []string{grant, db} {
+		fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return nil, err
+		}
+		f := os.NewFile(uintptr(fd), path)
+		defer f.Close()
+		c.Mounts = append(c.Mounts, Mount{Target: spec.Mounts[i].Target, Dir: f, Path: path, Write: spec.Mounts[i].Write})
+	}
+	return startConfig(c)
+}
+
+// startConfig starts a worker that has its spec and mounts.
+func startConfig(c Config) (*plain, error) {
 	worker, err := os.Open(workerPath)
 	if err != nil {
 		return nil, err
@@ -192,16 +207,7 @@ func startPlain(dir, grant string) (*plain, error) {
 	}
 	conn, theirs := os.NewFile(uintptr(p[0]), "core"), os.NewFile(uintptr(p[1]), "worker")
 	defer theirs.Close()
-	c := Config{Spec: spec, Worker: worker, Conn: theirs, Stderr: os.Stderr}
-	for i, path := range []string{grant, db} {
-		fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return nil, err
-		}
-		f := os.NewFile(uintptr(fd), path)
-		defer f.Close()
-		c.Mounts = append(c.Mounts, Mount{Target: spec.Mounts[i].Target, Dir: f, Path: path, Write: spec.Mounts[i].Write})
-	}
+	c.Worker, c.Conn, c.Stderr = worker, theirs, os.Stderr
 	pr, err := Start(context.Background(), c)
 	if err != nil {
 		conn.Close()
@@ -214,6 +220,14 @@ func (w *plain) end() {
 	w.conn.Close()
 	w.Kill()
 	<-w.Done()
+}
+
+// order sends an order that takes nothing.
+func (w *plain) order(o byte, answer any) error {
+	if _, err := w.conn.Write([]byte{o}); err != nil {
+		return err
+	}
+	return w.dec.Decode(answer)
 }
 
 // ask sends an order with a path.

@@ -30,6 +30,9 @@ type Posture struct {
 	// container or a service manager: its workers have them too. -1 where the
 	// kernel does not count.
 	Inherited int
+	// Named, of a worker of level 2, is where each target of its spec lies on the
+	// host.
+	Named map[string]string
 }
 
 // Check judges a posture by the worker's spec. The error is
@@ -43,9 +46,13 @@ func Check(p Posture, spec workerspec.Spec) error {
 	}
 	// Kernels before 5.9 do not count them.
 	note(p.Status.Filters == p.Inherited+2 || p.Status.Filters == -1 && p.Inherited == -1, "%d seccomp filters", p.Status.Filters)
-	bad = append(bad, checkConfined(p)...)
-	note(slices.Equal(p.Environ, spec.Env), "environment of %d entries", len(p.Environ))
-	bad = append(bad, checkRoot(p, spec)...)
+	if spec.Reduced {
+		bad = append(bad, checkReduced(p, spec)...)
+	} else {
+		bad = append(bad, checkConfined(p)...)
+		note(slices.Equal(p.Environ, spec.Env), "environment of %d entries", len(p.Environ))
+		bad = append(bad, checkRoot(p, spec)...)
+	}
 	bad = append(bad, checkDescriptors(p.Descriptors, spec)...)
 	bad = append(bad, checkCode(p, spec)...)
 	bad = append(bad, checkLimits(p.Limits, spec.Limits)...)

@@ -19,6 +19,9 @@ func (p *Process) Posture() (Posture, error) {
 	case <-p.done:
 		return Posture{}, errs.New(errs.PostureFailed, "sandbox.posture").With("the worker ended")
 	default:
+		if p.spec.Reduced {
+			pos.Named = p.named
+		}
 		return pos, nil
 	}
 }

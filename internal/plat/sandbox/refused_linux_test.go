@@ -4,75 +4,260 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/plat/proc"
 	"github.com/bailey-run/bailey/internal/workerspec"
 )
 
 // refusedName is argv[0] of a core on a system that refuses namespaces.
 const refusedName = "bailey-refused-core"
 
-// refused is what it saw.
-type refused struct {
-	Code, Hint string
-	Missing    int
-	Children   int
-}
-
-// TestNamespacesRefused starts a worker where no user namespace can be made:
-// nothing runs, and the person is told what to do.
+// TestNamespacesRefused starts a worker of every kind where no user namespace can
+// be made: it is at level 2, and answers as its spec there says, or nothing runs,
+// and the person is told what to do.
 func TestNamespacesRefused(t *testing.T) {
-	dir := realDir(t)
-	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), workerPath)
-	cmd.Args = []string{refusedName, dir}
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	// In a user namespace of its own, whose limit is its own to set.
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 1000, HostID: os.Geteuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 1000, HostID: os.Getegid(), Size: 1}},
-		AmbientCaps: []uintptr{unix.CAP_SYS_RESOURCE},
+	uid, gid := os.Geteuid(), os.Getegid()
+	var become *syscall.Credential
+	if uid == 0 {
+		uid, gid = ordinaryID, ordinaryID
+		become = &syscall.Credential{Uid: 1000, Gid: 1000, NoSetGroups: true}
 	}
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("%v: %s", err, stderr.String())
-	}
-	var got refused
-	if err := json.Unmarshal(stdout.Bytes(), &got); err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("%+v", got)
-	if got.Code != string(errs.SandboxMissing) || got.Hint != hintNamespaces || got.Missing != 7 || got.Children != 0 {
-		t.Errorf("%+v", got)
+	for way, attr := range map[string]*syscall.SysProcAttr{
+		// In a user namespace of its own, whose limit is its own to set.
+		refusedLimit: {
+			Cloneflags:  syscall.CLONE_NEWUSER,
+			UidMappings: []syscall.SysProcIDMap{{ContainerID: 1000, HostID: uid, Size: 1}},
+			GidMappings: []syscall.SysProcIDMap{{ContainerID: 1000, HostID: gid, Size: 1}},
+			Credential:  become,
+			AmbientCaps: []uintptr{unix.CAP_SYS_RESOURCE},
+		},
+		// As under AppArmor and in Docker.
+		refusedFilter: {},
+	} {
+		t.Run(way, func(t *testing.T) {
+			dir := realDir(t)
+			// Root's workers are somebody else.
+			if err := errors.Join(os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o777)); err != nil {
+				t.Fatal(err)
+			}
+			var stdout, stderr bytes.Buffer
+			cmd := exec.CommandContext(t.Context(), workerPath)
+			cmd.Args = []string{refusedName, way, dir}
+			cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = &stdout, &stderr, attr
+			if err := cmd.Run(); err != nil {
+				t.Fatalf("%v: %s", err, stderr.String())
+			}
+			var got refused
+			if err := json.Unmarshal(stdout.Bytes(), &got); err != nil {
+				t.Fatal(err)
+			}
+			if got.Missing != 7 || got.Children != 0 {
+				t.Errorf("%d layers are missing, %d children", got.Missing, got.Children)
+			}
+			for _, spec := range workerspec.All() {
+				got := got.Kinds[spec.Kind]
+				if _, err := spec.Reduce(); err != nil {
+					if got.Code != string(errs.SandboxMissing) || got.Hint != hintNamespaces {
+						t.Errorf("%s: %+v", spec.Kind, got)
+					}
+					continue
+				}
+				if got.Error != "" || !got.Reduced || got.Posture != "" || len(got.Failed) > 0 || got.Full == "" {
+					t.Errorf("%s: %+v", spec.Kind, got)
+				}
+				if spec.Grant() >= 0 && !slices.Equal(got.Names, []string{"note.txt"}) {
+					t.Errorf("%s: sees %v", spec.Kind, got.Names)
+				}
+			}
+			if got.Hidden.Code != string(errs.FolderClosed) || got.Hidden.Hint != hintOwnInDir {
+				t.Errorf("a folder with what is Bailey's own: %+v", got.Hidden)
+			}
+		})
 	}
 }
 
-func whereRefused(dir string) int {
-	if err := os.WriteFile("/proc/sys/user/max_user_namespaces", []byte("0"), 0); err != nil {
+// The ways in which a system refuses user namespaces.
+const (
+	refusedLimit  = "limit"  // ENOSPC
+	refusedFilter = "filter" // EPERM
+)
+
+// refused is what a core saw that is refused namespaces.
+type refused struct {
+	Kinds             map[string]refusedKind
+	Hidden            refusedKind
+	Missing, Children int
+}
+
+type refusedKind struct {
+	Error, Code, Hint string
+	Reduced           bool
+	// Posture is what is wrong with it, Full what is wrong with it by the spec of
+	// level 1.
+	Posture, Full string
+	// Failed are probes.
+	Failed []string
+	Names  []string
+}
+
+func (k *refusedKind) refuse(err error) {
+	k.Error, k.Code, k.Hint = err.Error(), string(errs.CodeOf(err)), errs.From(err).HintText()
+}
+
+// refuseNamespaces makes the system refuse user namespaces to this process.
+func refuseNamespaces(way string) error {
+	if way == refusedLimit {
+		return os.WriteFile("/proc/sys/user/max_user_namespaces", []byte("0"), 0)
+	}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	a := native()
+	var prog []insn
+	for _, r := range []workerspec.Syscall{
+		{Name: "clone", Any: [][]workerspec.Cond{{{Arg: 0, Op: workerspec.NoBits, Value: unix.CLONE_NEWUSER}}}},
+		{Name: "unshare", Any: [][]workerspec.Cond{{{Arg: 0, Op: workerspec.NoBits, Value: unix.CLONE_NEWUSER}}}},
+	} {
+		b, err := rule(a, r, 0)
+		if err != nil {
+			return err
+		}
+		prog = append(prog, b...)
+	}
+	prog = append(prologue(a), append(prog, insn{code: opRet, k: actAllow})...)
+	return seccompFilter(program(prog), unix.SECCOMP_FILTER_FLAG_TSYNC)
+}
+
+func whereRefused(way, dir string) int {
+	if err := refuseNamespaces(way); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	got := refused{}
-	w, err := startPlain(dir, dir)
-	if err == nil {
-		w.end()
-	} else {
-		got.Code, got.Hint = string(errs.CodeOf(err)), errs.From(err).HintText()
+	got := refused{Kinds: map[string]refusedKind{}}
+	for _, spec := range workerspec.All() {
+		var k refusedKind
+		if err := k.see(spec, dir, nil); err != nil {
+			k.refuse(err)
+		}
+		got.Kinds[spec.Kind] = k
+	}
+	spec, _ := workerspec.For("index")
+	if err := got.Hidden.see(spec, dir, []string{"own"}); err != nil {
+		got.Hidden.refuse(err)
 	}
 	for _, l := range Survey(context.Background()) {
 		if !l.Have && l.Hint != "" {
 			got.Missing++
 		}
 	}
+	if kids, err := proc.Children(os.Getpid()); err == nil {
+		got.Children = len(kids)
+	}
 	json.NewEncoder(os.Stdout).Encode(got)
 	return 0
+}
+
+// see starts a worker of a kind, and looks at it as the core does.
+func (k *refusedKind) see(spec workerspec.Spec, dir string, hide []string) error {
+	w, err := startKind(spec, dir, hide)
+	if err != nil {
+		return err
+	}
+	defer w.end()
+	k.Reduced = w.Reduced()
+	var early, late []Attempt
+	var ok string
+	if err := w.order('e', &early); err != nil {
+		return err
+	}
+	if err := w.order('s', &ok); err != nil {
+		return err
+	}
+	p, err := w.Posture()
+	if err != nil {
+		return err
+	}
+	if reduced, err := spec.Reduce(); err == nil {
+		if err := Check(p, reduced); err != nil {
+			k.Posture = err.Error() + errs.From(err).Detail
+		}
+	}
+	if err := Check(p, spec); err != nil {
+		k.Full = errs.From(err).Detail
+	}
+	if err := w.order('p', &late); err != nil {
+		return err
+	}
+	for _, a := range append(early, late...) {
+		if !a.Held {
+			k.Failed = append(k.Failed, fmt.Sprintf("%s: errno %d", a.Name, a.Errno))
+		}
+	}
+	if spec.Grant() >= 0 {
+		if err := w.order('g', &k.Names); err != nil {
+			return err
+		}
+		if err := w.order('d', &ok); err != nil {
+			return err
+		}
+	}
+	if err := w.order('u', &ok); err != nil {
+		return err
+	}
+	return w.SealedFromOutside()
+}
+
+// startKind starts a worker of a kind over directories and files of its own.
+func startKind(spec workerspec.Spec, dir string, hide []string) (*plain, error) {
+	base, err := os.MkdirTemp(dir, spec.Kind)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(base, 0o755); err != nil {
+		return nil, err
+	}
+	var mounts []Mount
+	for _, m := range spec.Mounts {
+		name := filepath.Join(base, strings.ReplaceAll(m.Target, "/", "-"))
+		mt := Mount{Target: m.Target, Path: name, Write: m.Write}
+		flags := unix.O_PATH | unix.O_CLOEXEC
+		if m.File {
+			err = os.WriteFile(name, []byte("library"), 0o666)
+		} else {
+			err = os.Mkdir(name, 0o755)
+			flags |= unix.O_DIRECTORY
+		}
+		if err == nil && m.Target == "/grant" {
+			err = os.WriteFile(name+"/note.txt", []byte("note"), 0o644)
+			for _, h := range hide {
+				err = errors.Join(err, os.Mkdir(name+"/"+h, 0o700))
+			}
+			mt.Hide = hide
+		}
+		if err != nil {
+			return nil, err
+		}
+		fd, err := unix.Open(name, flags, 0)
+		if err != nil {
+			return nil, err
+		}
+		mt.Dir = os.NewFile(uintptr(fd), name)
+		defer mt.Dir.Close()
+		mounts = append(mounts, mt)
+	}
+	return startConfig(Config{Spec: spec, Mounts: mounts})
 }
 
 // filteredName is argv[0] of a core that has a seccomp filter itself, as in a

@@ -39,6 +39,8 @@ type setup struct {
 	Args   []string     `json:"args,omitempty"`
 	Mounts []setupMount `json:"mounts,omitempty"`
 	Memory uint64       `json:"memory,omitempty"`
+	// Reduced is of level 2.
+	Reduced bool `json:"reduced,omitempty"`
 	// Of a host alone.
 	Env      []string     `json:"env,omitempty"`
 	Places   []setupMount `json:"places,omitempty"`

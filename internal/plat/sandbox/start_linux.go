@@ -52,6 +52,9 @@ type Process struct {
 // not the worker that it returned: that lives until it ends or is killed, and
 // at the latest as long as this process. When Start fails nothing is left.
 //
+// Where the system refuses namespaces, and the kind bears it, the worker is started
+// at level 2: [Process.Reduced] and its posture say so.
+//
 // Errors: errs.SandboxMissing when a layer that the spec requires cannot be
 // had; errs.FolderChanged when a directory is not where it was, errs.FolderClosed
 // when the worker's id may not open it, errs.FolderNotDir, all with its path;
@@ -66,7 +69,22 @@ func Start(ctx context.Context, c Config) (*Process, error) {
 	if ctx.Err() != nil {
 		return nil, errs.Wrap(errs.Cancelled, opStart, ctx.Err())
 	}
-	p := &Process{pid: -1, pidfd: -1, done: make(chan struct{})}
+	p, err := begin(ctx, c)
+	if !errors.Is(err, errNamespaces) {
+		return p, err
+	}
+	if c, err = c.reduce(err); err != nil {
+		return nil, err
+	}
+	return begin(ctx, c)
+}
+
+// Reduced reports whether the worker is at level 2, without namespaces.
+func (p *Process) Reduced() bool { return p.spec.Reduced }
+
+// begin makes one try at the level of the spec.
+func begin(ctx context.Context, c Config) (*Process, error) {
+	p := &Process{spec: c.Spec, named: c.named(), pid: -1, pidfd: -1, done: make(chan struct{})}
 	started := make(chan error, 1)
 	go p.own(ctx, c, started)
 	if err := <-started; err != nil {
@@ -108,7 +126,12 @@ func (p *Process) clone(c Config) (int, error) {
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return -1, errs.Wrap(errs.Internal, opStart, err)
 	}
-	if len(c.Mounts) > 0 && !c.Spec.Mounts[0].Code && !privileged() {
+	if c.Spec.Reduced {
+		if err := c.standIn(); err != nil {
+			return -1, err
+		}
+		defer unix.Chdir("/")
+	} else if len(c.Mounts) > 0 && !c.Spec.Mounts[0].Code && !privileged() {
 		// The child is born in the granted directory: a descriptor of this
 		// mount namespace could not be mounted in the child's.
 		if err := unix.Fchdir(int(c.Mounts[0].Dir.Fd())); err != nil {
@@ -156,10 +179,16 @@ func (p *Process) clone(c Config) (int, error) {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(c.Group.Fd())
 	}
 	p.ids.apply(attr.Sys)
+	if c.Spec.Reduced {
+		withoutNamespaces(attr.Sys, p.ids)
+	}
 	c.seam.clone(attr.Sys)
 	pid, err := syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(stubFD), []string{stubName}, attr)
 	if err != nil {
 		unix.Close(mine)
+		if refusedNamespaces(err) && !c.Spec.Reduced {
+			err = fmt.Errorf("%w: %w", errNamespaces, err)
+		}
 		return -1, cloneError(err)
 	}
 	p.pid = pid
@@ -192,7 +221,7 @@ func cloneHint(err error) string {
 // introduce hands the stub its mounts and waits until it has executed the
 // worker.
 func (p *Process) introduce(c Config, sock int) error {
-	m := setup{Kind: c.Spec.Kind, Args: c.Args, Memory: c.Memory, Env: c.Given.Env, KeepName: c.Given.KeepName, seam: c.seam}
+	m := setup{Kind: c.Spec.Kind, Args: c.Args, Memory: c.Memory, Reduced: c.Spec.Reduced, Env: c.Given.Env, KeepName: c.Given.KeepName, seam: c.seam}
 	for _, g := range c.Given.Places {
 		var st unix.Stat_t
 		if err := unix.Fstat(int(g.At.Fd()), &st); err != nil {
@@ -268,7 +297,14 @@ func (r report) err(c Config) error {
 	if r.Step == stepExec && c.Spec.Program != workerspec.WorkerProgram {
 		return errs.Wrap(errs.EngineMissing, opStart, cause).With(c.Spec.Program + " cannot be executed").WithHint(hintEngine)
 	}
+	if r.Step == stepRoot && refusedNamespaces(r.Errno) && !c.Spec.Reduced {
+		// Ubuntu gives the namespace, and no power in it.
+		cause = fmt.Errorf("%w: %w", errNamespaces, cause)
+	}
 	e := errs.Wrap(errs.SandboxMissing, opStart, cause).With(r.Step)
+	if r.Step == stepLandlock && c.Spec.Reduced {
+		return e.WithHint(hintReduced)
+	}
 	return e.WithHint(cloneHint(r.Errno))
 }
 

@@ -204,7 +204,7 @@ func TestStart(t *testing.T) {
 // something inside.
 func TestProbesCanFail(t *testing.T) {
 	spec, _ := workerspec.For("index")
-	known := probes()
+	known := probes(spec)
 	for _, p := range spec.Probes {
 		if known[p.Name] == nil {
 			t.Errorf("no code for probe %q", p.Name)

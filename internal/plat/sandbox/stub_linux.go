@@ -82,9 +82,18 @@ func build() error {
 	if !ok || len(spec.Mounts) != len(m.Mounts) {
 		return step(stepSetup, fmt.Errorf("no kind %q with %d mounts", m.Kind, len(m.Mounts)))
 	}
-	if spec.Class == workerspec.Host {
+	if m.Reduced {
+		if spec, err = spec.Reduce(); err != nil {
+			return step(stepSetup, err)
+		}
+	}
+	var held []int
+	switch {
+	case spec.Class == workerspec.Host:
 		err = enterHostRoot(spec, m)
-	} else {
+	case spec.Reduced:
+		held, err = hold(spec, m, files)
+	default:
 		err = enterRoot(spec, m, files)
 	}
 	if err != nil {
@@ -102,7 +111,7 @@ func build() error {
 		}
 	}
 	if !m.omits(workerspec.NoCapabilities) {
-		if err := step(stepDrop, dropPrivileges()); err != nil {
+		if err := step(stepDrop, dropPrivileges(spec.Reduced)); err != nil {
 			return err
 		}
 	}
@@ -110,7 +119,9 @@ func build() error {
 	switch {
 	case spec.Class == workerspec.Host:
 		rules, err = hostRules(spec, m)
-	} else {
+	case spec.Reduced:
+		rules = heldRules(spec, held)
+	default:
 		rules, err = fileRules(spec)
 		if err == nil && spec.Surroundings != nil {
 			var more []landlockRule
@@ -136,11 +147,16 @@ func build() error {
 			return err
 		}
 	}
+	if spec.Reduced {
+		if err := step(stepSetup, handGrant(spec, held)); err != nil {
+			return err
+		}
+	}
 	if err := step(stepSetup, send(setupFD, report{Ready: true}, nil)); err != nil {
 		return err
 	}
-	argv := append([]string{spec.Program, spec.Kind}, m.Args...)
-	return step(stepExec, m.execute(spec, argv, slices.Concat(spec.Env, m.Env)))
+	argv := append([]string{spec.Program}, arguments(spec, m.Args)...)
+	return step(stepExec, m.execute(spec, argv, slices.Concat(environment(spec, m.named()), m.Env)))
 }
 
 // fileRules opens each mount as the worker will, with no capability left, and
@@ -159,6 +175,21 @@ func fileRules(spec workerspec.Spec) ([]landlockRule, error) {
 		rules = append(rules, landlockRule{fd, mountRights(m)})
 	}
 	return rules, nil
+}
+
+// mountRights is what Landlock gives back of a mount.
+func mountRights(m workerspec.Mount) uint64 {
+	rights := uint64(readRights)
+	if m.File {
+		rights = unix.LANDLOCK_ACCESS_FS_READ_FILE
+	}
+	if m.Write {
+		rights |= writeRights
+	}
+	if m.Loader {
+		rights |= runRights
+	}
+	return rights
 }
 
 func setLimits(l workerspec.Limits) error {

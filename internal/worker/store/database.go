@@ -63,7 +63,7 @@ type database struct {
 func openDatabase(ctx context.Context, cfg Config, l layout) (*database, error) {
 	d := &database{cfg: cfg, path: filepath.Join(cfg.Dir, fileName)}
 	// One connection: the database is held alone, and settings are its own.
-	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Path: d.path}).String())
+	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Path: d.path, OmitHost: true}).String())
 	if err != nil {
 		return nil, fail("store.open", err)
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/ipc"
+	"github.com/bailey-run/bailey/internal/plat/sandbox"
 	"github.com/bailey-run/bailey/internal/wire/enginev1"
 	"github.com/bailey-run/bailey/internal/wire/modelv1"
 	"github.com/bailey-run/bailey/internal/wire/policyv1"
@@ -30,7 +31,11 @@ import (
 func main() { os.Exit(doMain(os.Args)) }
 
 func doMain(args []string) int {
-	err := workerkit.Run(args[1], func(*slog.Logger) ([]rpc.Route, func(), error) {
+	in, ok := sandbox.Started(args[1:])
+	if !ok {
+		return 2
+	}
+	err := workerkit.Run(in, func(*slog.Logger) ([]rpc.Route, func(), error) {
 		return enginev1.EngineServiceRoutes(&engine{}), func() {}, nil
 	})
 	if err != nil {

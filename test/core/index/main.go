@@ -24,7 +24,11 @@ func doMain(args []string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	err := workerkit.Run(args[1], func(*slog.Logger) ([]rpc.Route, func(), error) {
+	in, ok := sandbox.Started(args[1:])
+	if !ok {
+		return 2
+	}
+	err := workerkit.Run(in, func(*slog.Logger) ([]rpc.Route, func(), error) {
 		return indexv1.IndexServiceRoutes(bad{}), func() {}, nil
 	})
 	if err != nil {

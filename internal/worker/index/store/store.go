@@ -83,7 +83,7 @@ func Open(ctx context.Context, dir string, keep bool) (*Store, error) {
 		}
 	}
 	// One connection: the database is exclusive, and settings are its own.
-	dsn := (&url.URL{Scheme: "file", Path: s.path}).String()
+	dsn := (&url.URL{Scheme: "file", Path: s.path, OmitHost: true}).String()
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, s.fail("store.open", err)
