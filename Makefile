@@ -56,14 +56,14 @@ build: go ## build the programs into bin/
 
 # The libraries that bailey-engine loads, each by its digest. build does this too,
 # and goes on where they cannot be had. OWN is a directory of a build of one's own.
-# GPU=vulkan gets the library for graphics cards too, which gpu-test alone uses.
+# GPU=vulkan gets the library for graphics cards too, for the engine that is given one.
 OWN ?=
 GPU ?=
 .PHONY: engine
 engine: go ## fetch the libraries for models by digest into build/engine and bin/engine (11 MB)
 	@$(GO) run ./tools/enginelibs $(if $(OWN),-from $(OWN)) build/engine $(BIN)/engine
 ifneq ($(GPU),)
-	@$(GO) run ./tools/enginelibs -gpu $(GPU) build/graphics
+	@$(GO) run ./tools/enginelibs -gpu $(GPU) build/graphics $(BIN)/graphics
 endif
 
 # What the pages are built with: by package-lock.json, with its digests, and
@@ -235,6 +235,7 @@ installed   := $(to)/bin/bailey $(helpers)/bailey-core $(helpers)/bailey-worker 
 windows_in  := $(helpers)/bailey-window $(helpers)/bailey-prompt
 apps_in     := $(helpers)/apps/studio.tar $(helpers)/apps/panels.tar
 libraries   := $(helpers)/engine/lib*.so $(helpers)/engine/LICENSE.*
+cards       := $(helpers)/graphics/lib*.so $(helpers)/graphics/LICENSE.*
 made        := $(helpers)/directories-made
 # What a desktop shows Studio by, in its menu and with its windows. Where not
 # everyone's PATH leads to bin, the entry names the whole way.
@@ -252,6 +253,7 @@ install: ## install programs, shell completion and desktop entry under PREFIX (/
 	@for p in $(notdir $(windows_in)); do [ ! -x $(BIN)/$$p ] || install -m 755 $(BIN)/$$p $(helpers)/; done
 	@[ ! -f $(BIN)/apps/studio.tar ] || { LC_ALL=C mkdir -pv $(helpers)/apps | sed -n "s/^mkdir: created directory '\(.*\)'$$/\1/p" >>$(made); install -m 644 $(BIN)/apps/studio.tar $(BIN)/apps/panels.tar $(helpers)/apps/; }
 	@[ ! -f $(BIN)/engine/.complete ] || { LC_ALL=C mkdir -pv $(helpers)/engine | sed -n "s/^mkdir: created directory '\(.*\)'$$/\1/p" >>$(made); rm -f $(libraries); install -m 644 $(BIN)/engine/lib*.so $(BIN)/engine/LICENSE.* $(helpers)/engine/; }
+	@[ ! -f $(BIN)/graphics/.complete ] || { LC_ALL=C mkdir -pv $(helpers)/graphics | sed -n "s/^mkdir: created directory '\(.*\)'$$/\1/p" >>$(made); rm -f $(cards); install -m 644 $(BIN)/graphics/lib*.so $(BIN)/graphics/LICENSE.* $(helpers)/graphics/; }
 	@[ ! -x $(BIN)/bailey-window ] || [ ! -f $(BIN)/apps/studio.tar ] || { LC_ALL=C mkdir -pv $(dir $(entry)) $(dir $(icon)) | sed -n "s/^mkdir: created directory '\(.*\)'$$/\1/p" >>$(made); sed 's|^Exec=.*|Exec=$(starts)|' packaging/desktop/bailey-studio.desktop >$(entry); chmod 644 $(entry); install -m 644 packaging/desktop/bailey-studio.svg $(icon); }
 	@$(BIN)/bailey completion bash >$(word 1,$(completions))
 	@$(BIN)/bailey completion zsh >$(word 2,$(completions))
@@ -261,7 +263,7 @@ install: ## install programs, shell completion and desktop entry under PREFIX (/
 
 .PHONY: uninstall
 uninstall: ## remove what install put there; your data stays
-	rm -f $(installed) $(windows_in) $(apps_in) $(entry) $(icon) $(libraries)
+	rm -f $(installed) $(windows_in) $(apps_in) $(entry) $(icon) $(libraries) $(cards)
 	@[ ! -f $(made) ] || { list=$$(sort -r $(made)); rm -f $(made); echo "$$list" | while read -r d; do rmdir "$$d" 2>/dev/null || true; done; }
 
 .PHONY: clean

@@ -43,6 +43,8 @@ type job struct {
 	// capped has it for those that write.
 	tokens uint64
 	capped map[string]uint64
+	// card is for a model that writes.
+	card cardOptions
 	// folded shows also what a model wrote without support.
 	folded bool
 }
@@ -76,6 +78,9 @@ func (c *cli) task(ctx context.Context, call *call, j job, dir string) (err erro
 	j.most = call.number("max-sentences")
 	j.tokens = uint64(call.number("max-tokens"))
 	j.folded = call.has("show-folded")
+	if j.card, err = call.card(); err != nil {
+		return err
+	}
 	if j.models, err = namedModels(call.flags["allow-model"]); err != nil {
 		return err
 	}

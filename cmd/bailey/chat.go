@@ -38,7 +38,7 @@ type chatOptions struct {
 	context   uint32
 	threads   uint32
 	over      bool
-	gpu       bool
+	card      cardOptions
 	drop      bool
 	private   bool
 	goOn      bool // with the conversation of id, or the one used last
@@ -46,7 +46,7 @@ type chatOptions struct {
 }
 
 func chatFlags() []flag {
-	return []flag{
+	return append([]flag{
 		{name: "prompt", value: "TEXT", help: "answer TEXT and end; so does a question on standard input that is no terminal"},
 		{name: "continue", value: "ID", fits: conversationID, help: "go on with a conversation; without ID with the one that was used last"},
 		{name: "list", help: "list the conversations, the one that was used last first"},
@@ -58,14 +58,13 @@ func chatFlags() []flag {
 		{name: "json-schema", value: "FILE", help: "an answer that keeps to a JSON schema; with --prompt"},
 		{name: "context", value: "N", help: "tokens that the conversation may have"},
 		{name: "threads", value: "N", help: "processor threads; the default leaves one core free"},
-		{name: "gpu", help: "ask for the graphics card; this release uses none, says why, and goes on with the processor"},
 		{name: "over-memory", help: "load the model although it does not fit into memory; it is slow then"},
 		{name: "drop-oldest", help: "leave the oldest turns out, and say so, when the context is full; otherwise that is an error"},
 		{name: "private", help: "keep nothing of this conversation"},
 		flagAllowModel(),
 		{name: "json", help: "JSON Lines (docs/json.md)"},
 		flagHome(),
-	}
+	}, cardFlags()...)
 }
 
 func flagAllowModel() flag {
@@ -145,7 +144,10 @@ func (c *cli) chatOptions(ctx context.Context, call *call) (o chatOptions, err e
 	o.allowed = call.flags["allow-model"]
 	o.context, o.threads, o.most = call.number("context"), call.number("threads"), call.number("max-tokens")
 	o.over, o.drop, o.private = call.has("over-memory"), call.has("drop-oldest"), call.has("private")
-	o.goOn, o.gpu = call.has("continue"), call.has("gpu")
+	o.goOn = call.has("continue")
+	if o.card, err = call.card(); err != nil {
+		return o, err
+	}
 	if o.id = call.value("continue"); o.id == "true" {
 		o.id = ""
 	}

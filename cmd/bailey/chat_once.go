@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 
+	"github.com/bailey-run/bailey/internal/visible"
 	"github.com/bailey-run/bailey/internal/wire/enginev1"
 	"github.com/bailey-run/bailey/internal/wire/storev1"
 )
@@ -99,6 +100,11 @@ type chatStart struct {
 	Context      uint32  `json:"context"`
 	Conversation *string `json:"conversation"`
 	Continues    bool    `json:"continues"`
+	// Card has layers of the model; nil where the processor has all.
+	Card        *string `json:"card,omitempty"`
+	CardLayers  uint32  `json:"card_layers,omitempty"`
+	VRAM        uint64  `json:"vram,omitempty"`
+	CardRefused string  `json:"card_refused,omitempty"`
 }
 
 type chatText struct {
@@ -165,6 +171,12 @@ func (s *jsonSink) start() error {
 	s.bar.erase()
 	start := chatStart{Type: "start", Model: s.t.model.GetName(), SHA256: hex.EncodeToString(s.t.model.GetFacts().GetSha256()),
 		Engine: s.t.loaded.GetEngine(), Context: s.t.loaded.GetContext(), Continues: s.t.continues}
+	if l := s.t.loaded; l.GetCard() != "" {
+		card := visible.Text(l.GetCard())
+		start.Card, start.CardLayers, start.VRAM = &card, l.GetCardLayers(), l.GetVram()
+	} else {
+		start.CardRefused = visible.Path(l.GetCardRefused())
+	}
 	if s.t.id != "" {
 		start.Conversation = &s.t.id
 	}

@@ -69,27 +69,7 @@ func (t *talk) open(ctx context.Context) error {
 	if err := t.choose(ctx); err != nil {
 		return err
 	}
-	if err := t.onProcessor(ctx); err != nil {
-		return err
-	}
 	return t.permitted(ctx)
-}
-
-// onProcessor asks for the graphics card where --gpu says so. It is refused, which
-// the log holds, and the conversation goes on with the processor.
-func (t *talk) onProcessor(ctx context.Context) error {
-	if !t.o.gpu {
-		return nil
-	}
-	if err := t.reach(ctx); err != nil {
-		return err
-	}
-	_, err := t.cl.Grant.Propose(ctx, &grantv1.ProposeRequest{Task: t.task, Wants: []*grantv1.Want{{Kind: policyv1.Kind_KIND_GPU_USE}}})
-	if errs.CodeOf(err) != errs.Denied {
-		return err
-	}
-	t.note("no graphics card is used: " + visible.Path(errs.From(err).Detail) + "; it runs on the processor")
-	return nil
 }
 
 // reach connects to the core and begins a task there, if that is to be done.
@@ -134,7 +114,7 @@ func (t *talk) permitted(ctx context.Context) error {
 		},
 		flag: func(row *grantv1.Row) string { return "--allow-model " + shellWord(row.GetModel().GetName()) },
 	}
-	got, err := t.c.permit(ctx, t.cl, "chat", t.task, []wanted{w})
+	got, _, err := t.c.permitWithCard(ctx, t.cl, "chat", t.task, []wanted{w}, t.o.card, false, t.note)
 	if err != nil {
 		return err
 	}
@@ -171,6 +151,9 @@ func (t *talk) load(ctx context.Context, progress func(uint32)) error {
 			if have := t.loaded.GetContext(); have > 0 && have < t.o.context {
 				t.note(trainedFor(t.model, have, t.o.context))
 				t.o.context = have
+			}
+			if n := cardNote(t.loaded); n != "" {
+				t.note(n)
 			}
 			if !t.continues && !t.loaded.GetChat() {
 				return errs.New(errs.TemplateRefused, "cli.chat").With(visible.Text(t.loaded.GetChatRefused()))

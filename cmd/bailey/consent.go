@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/bailey-run/bailey/internal/plat/tty"
 	"github.com/bailey-run/bailey/internal/visible"
 	"github.com/bailey-run/bailey/internal/wire/grantv1"
+	"github.com/bailey-run/bailey/internal/wire/modelv1"
 	"github.com/bailey-run/bailey/internal/wire/policyv1"
 )
 
@@ -122,9 +124,25 @@ func (c *cli) obtain(ctx context.Context, cl *client.Client, j job, r *result) (
 	for _, m := range j.offered {
 		rows = append(rows, wanted{want: &grantv1.Want{Kind: policyv1.Kind_KIND_MODEL_RUN, Model: m, Remember: j.remember}, optional: true, offered: true})
 	}
-	got, err := c.permit(ctx, cl, j.verb, r.task, rows)
+	note := func(s string) { fmt.Fprintf(c.errOut, "bailey: %s.\n", s) }
+	if j.card.wanted && len(rows) == 1 {
+		note(onProcessor("no model is asked for"))
+		j.card.wanted = false
+	}
+	got, card, err := c.permitWithCard(ctx, cl, j.verb, r.task, rows, j.card, j.remember, note)
 	if err != nil {
 		return nil, nil, err
+	}
+	if card != nil {
+		r.grants = append(r.grants, card.grantRow)
+		for i, g := range got {
+			if i == 0 || g == nil || g.row.GetModel().GetFacts().GetRole() == modelv1.Role_ROLE_EMBEDDING {
+				continue
+			}
+			if err := loadOnCard(ctx, cl, g.handle, note); err != nil {
+				return nil, nil, err
+			}
+		}
 	}
 	for i, g := range got {
 		if g == nil {
@@ -203,6 +221,9 @@ func act(row *grantv1.Row) string {
 	if m := row.GetModel(); m != nil {
 		return "running the model " + visible.Name(m.GetName())
 	}
+	if row.GetKind() == policyv1.Kind_KIND_GPU_USE {
+		return "using the graphics card " + visible.Path(string(row.GetPath()))
+	}
 	return "reading " + visible.Path(string(row.GetPath()))
 }
 
@@ -225,6 +246,7 @@ func promptRow(row *grantv1.Row, asked string) prompt.Row {
 	out := prompt.Row{
 		Kind: row.GetKind(), Path: row.GetPath(), Asked: []byte(asked), Renamed: row.GetRenamed(),
 		TTL: time.Duration(row.GetTtlSeconds()) * time.Second, Remember: row.GetRemember(), Remembered: row.GetRemembered(), Ticked: true,
+		VRAM: row.GetQuota().GetVram(),
 	}
 	if m := row.GetModel(); m != nil {
 		f := m.GetFacts()

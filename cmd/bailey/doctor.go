@@ -15,6 +15,7 @@ import (
 	"github.com/bailey-run/bailey/internal/release"
 	"github.com/bailey-run/bailey/internal/visible"
 	"github.com/bailey-run/bailey/internal/wire/corev1"
+	"github.com/bailey-run/bailey/internal/workerspec"
 )
 
 // doctorJSON is `doctor --json`.
@@ -106,14 +107,15 @@ func (c *cli) doctorDisplay(d *doctorJSON) {
 	d.Checks = append(d.Checks, row)
 }
 
-// doctorGraphics says what there is of a graphics card. None of it is a fault, and
-// none of it is used: no worker's sandbox has room for a driver yet.
+// doctorGraphics says what there is of a graphics card, which is none of the
+// faults that it looks for. What its driver makes of a model is known when one is
+// loaded, and said then.
 func doctorGraphics(d *doctorJSON, find func() (string, error)) {
 	row := checkJSON{ID: "graphics-card", OK: true}
 	if node, err := find(); err != nil {
 		row.Detail = "not usable: " + visible.Path(errs.From(err).Detail) + "; models run on the processor"
 	} else {
-		row.Detail = visible.Path(node) + ", not used in this release: models run on the processor"
+		row.Detail = visible.Path(node) + ", whose device could be opened; its driver was not tried. Models use it with --gpu or --allow-gpu"
 	}
 	d.Checks = append(d.Checks, row)
 }
@@ -179,8 +181,22 @@ func (c *cli) doctorCore(ctx context.Context, d *doctorJSON, h *home.Home, core 
 }
 
 // folded reports whether all of a kind's layers are on, so that one line says it.
+// The control group is not required, and has a check of its own.
 func (w *workerJSON) folded() bool {
-	return len(w.Layers) > 0 && !slices.ContainsFunc(w.Layers, func(l layerJSON) bool { return l.State != "on" })
+	return len(w.Layers) > 0 && !slices.ContainsFunc(w.Layers, func(l layerJSON) bool {
+		return l.State != "on" && l.Layer != string(workerspec.ControlGroup)
+	})
+}
+
+// required counts the layers without which it does not start.
+func (w *workerJSON) required() int {
+	n := 0
+	for _, l := range w.Layers {
+		if l.Layer != string(workerspec.ControlGroup) {
+			n++
+		}
+	}
+	return n
 }
 
 // print writes one line a check: the word first, so that it can be read by ear
@@ -206,7 +222,7 @@ func (d *doctorJSON) print(out *output, all bool) {
 		}
 		block = !fold
 		if fold {
-			fmt.Fprintf(out, "worker %s: %s, all %d layers on\n", visible.Text(w.Kind), visible.Text(w.Level), len(w.Layers))
+			fmt.Fprintf(out, "worker %s: %s, all %d required layers on\n", visible.Text(w.Kind), visible.Text(w.Level), w.required())
 			continue
 		}
 		fmt.Fprintf(out, "worker %s: %s\n", visible.Text(w.Kind), visible.Text(w.Level))

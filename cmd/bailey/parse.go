@@ -135,7 +135,7 @@ func (c *call) check(hint string) error {
 			return err
 		}
 	}
-	for name, most := range map[string]uint64{"max-sentences": v.maxSentences, "last": 1<<32 - 1, "context": limits.ModelContext, "parallel": limits.FitParallel, "max-tokens": limits.TokensAsked, "seed": 1<<32 - 1, "threads": limits.ThreadsMost} {
+	for name, most := range map[string]uint64{"max-sentences": v.maxSentences, "last": 1<<32 - 1, "context": limits.ModelContext, "parallel": limits.FitParallel, "max-tokens": limits.TokensAsked, "seed": 1<<32 - 1, "threads": limits.ThreadsMost, "max-vram": limits.GraphicsAsked} {
 		if c.has(name) {
 			if n, err := strconv.ParseUint(c.value(name), 10, 64); err != nil || n == 0 || n > most {
 				return usage(fmt.Sprintf("--%s is a number from 1 to %d", name, most), "for example --"+name+" 10")

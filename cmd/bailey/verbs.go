@@ -67,7 +67,7 @@ func flagTimeout() flag {
 }
 
 func taskFlags(most string) []flag {
-	return []flag{
+	return append([]flag{
 		{name: "allow-read", value: "DIR", repeat: true, help: "grant reading DIR without a question; the log says that the command line did"},
 		{name: "allow-model", value: "NAME", repeat: true, help: "use this model without a question: one that finds by meaning, one that writes below the passages"},
 		{name: "no-model", help: "use no model, not one that is remembered with the folder either"},
@@ -79,7 +79,7 @@ func taskFlags(most string) []flag {
 		flagTimeout(),
 		flagJSON("one JSON object (docs/json.md)"),
 		flagHome(),
-	}
+	}, cardFlags()...)
 }
 
 // verbs is the table of all that works. The order is that of the help.

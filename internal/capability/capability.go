@@ -35,9 +35,9 @@ type Object struct {
 // Digest is the SHA-256 of a model's bytes: what a grant of a model binds to.
 type Digest [sha256.Size]byte
 
-// Scope is what a grant covers: a directory, or a model.
+// Scope is what a grant covers: a directory, a model, or a graphics card.
 type Scope struct {
-	// Path is the real path at the time of opening.
+	// Path is the real path at the time of opening; a card's device node.
 	Path   string
 	Object Object
 	// Name is what the model was called when it was granted.
@@ -45,8 +45,8 @@ type Scope struct {
 	Digest Digest
 }
 
-// Quota bounds the use of a model over all calls with a grant; 0 = no limit.
-// The engine counts.
+// Quota bounds the use of a model over all calls with a grant, and that of a
+// graphics card; 0 = no limit. The engine counts.
 type Quota struct {
 	// Tokens that the model may write.
 	Tokens uint64
@@ -54,6 +54,8 @@ type Quota struct {
 	Milliseconds uint64
 	// Parallel calls.
 	Parallel uint32
+	// VRAM is memory of a card, bytes.
+	VRAM uint64
 }
 
 // Holder is who may use a grant.
@@ -146,7 +148,7 @@ func (r *Row) Check(u Use) error {
 // that watch the person are named in the schema so that asking is a clear
 // refusal.
 func Grantable(k policyv1.Kind) bool {
-	return k == policyv1.Kind_KIND_FILE_READ || k == policyv1.Kind_KIND_MODEL_RUN
+	return k == policyv1.Kind_KIND_FILE_READ || k == policyv1.Kind_KIND_MODEL_RUN || k == policyv1.Kind_KIND_GPU_USE
 }
 
 // Grave reports whether a wrong yes to a kind may not be taken back, as with what
@@ -169,7 +171,8 @@ func Attenuate(parent, child Row) (Row, error) {
 	switch {
 	case child.Kind != parent.Kind:
 		return wider("the kind")
-	case child.Scope.Object != parent.Scope.Object, child.Scope.Digest != parent.Scope.Digest:
+	case child.Kind == policyv1.Kind_KIND_GPU_USE && child.Scope.Path != parent.Scope.Path,
+		child.Scope.Object != parent.Scope.Object, child.Scope.Digest != parent.Scope.Digest:
 		return wider("the scope")
 	case child.Holder.App != parent.Holder.App, child.Holder.Task != parent.Holder.Task:
 		return wider("the holder")
@@ -194,7 +197,7 @@ func Attenuate(parent, child Row) (Row, error) {
 func (q Quota) covers(other Quota) bool {
 	within := func(most, n uint64) bool { return most == 0 || n != 0 && n <= most }
 	return within(q.Tokens, other.Tokens) && within(q.Milliseconds, other.Milliseconds) &&
-		within(uint64(q.Parallel), uint64(other.Parallel))
+		within(uint64(q.Parallel), uint64(other.Parallel)) && within(q.VRAM, other.VRAM)
 }
 
 // Asked is one row of an action as it was put to a person.
@@ -215,7 +218,7 @@ func ActionHash(task, verb string, rows []Asked) [sha256.Size]byte {
 		_ = binary.Write(h, binary.BigEndian, uint64(len(s)))
 		h.Write([]byte(s))
 	}
-	str("bailey action v2")
+	str("bailey action v3")
 	str(task)
 	str(verb)
 	_ = binary.Write(h, binary.BigEndian, uint64(len(rows)))

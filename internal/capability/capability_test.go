@@ -157,8 +157,7 @@ func TestEveryKindHasAName(t *testing.T) {
 }
 
 func TestWhatIsNeverGrantable(t *testing.T) {
-	// gpu.use too, until there is a graphics device to hold it against.
-	for _, k := range []policyv1.Kind{0, policyv1.Kind_KIND_NONE, policyv1.Kind_KIND_GPU_USE, policyv1.Kind_KIND_SCREEN_CAPTURE, policyv1.Kind_KIND_INPUT_OBSERVE} {
+	for _, k := range []policyv1.Kind{0, policyv1.Kind_KIND_NONE, policyv1.Kind_KIND_SCREEN_CAPTURE, policyv1.Kind_KIND_INPUT_OBSERVE} {
 		if Grantable(k) {
 			t.Errorf("%s can be granted", Name(k))
 		}

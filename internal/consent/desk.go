@@ -24,9 +24,9 @@ import (
 type Row struct {
 	capability.Asked
 	// Folder is the opened object; the question owns it until it is taken. Nil for
-	// a model.
+	// a model and a graphics card.
 	Folder *folder.Folder
-	// Model is what is known of the model; nil for a folder.
+	// Model is what is known of the model; nil for a folder and a card.
 	Model *modelv1.Model
 	// Accept makes a model usable that was accepted Again.
 	Accept func() error

@@ -100,7 +100,7 @@ func (c *Core) attach(ctx context.Context, a *assignment, w *supervise.Worker, l
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(l.grant.Context(), func() { cancel(context.Cause(l.grant.Context())) })()
-	v, err := l.engine.ensure(ctx, l, l.wanted(), nil)
+	v, err := l.at().ensure(ctx, l, l.wanted(), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -162,7 +162,7 @@ func New(cfg Config) *Core {
 	c.grants = &grantservice.Service{
 		Clock: cfg.Clock, Sessions: c.sessions, Table: c.table, Policies: cfg.Policies, Desk: c.desk, Log: cfg.Audit,
 		Own: cfg.Own, Wanted: c.wanted, Model: c.model, Assign: c.assign, AssignModel: c.assignModel, Forgotten: c.forgotten,
-		Progress: c.progress, Graphics: graphics.Find, Pins: c.pins.RLocker(), Line: &consent.Line{}, Name: appName, Allows: appAllows,
+		Progress: c.progress, Graphics: c.card, Pins: c.pins.RLocker(), Line: &consent.Line{}, Name: appName, Allows: appAllows,
 	}
 	c.prompts = &prompter{start: c.startPrompt, log: cfg.Log}
 	c.grants.Prompter = c.prompts

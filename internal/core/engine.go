@@ -18,6 +18,10 @@ import (
 type engineKey struct {
 	app    string
 	digest capability.Digest
+	// card is the grant of a graphics card that it is for; empty = the processor.
+	// Such an engine is that task's alone, and holds the device as long as the grant
+	// lives and no longer.
+	card capability.ID
 }
 
 // loadOptions are what a model is loaded with; zero is the default of each.
@@ -42,15 +46,21 @@ type engine struct {
 	starting *starting
 	// kept is the task that keeps live while there is no grant.
 	kept *session.Task
+	// card is given to the process; it is taken away for good when the model does
+	// not go there. refused says why then.
+	card    *card
+	refused string
 }
 
 // lease ties one grant to its engine.
 type lease struct {
-	engine *engine
-	grant  *grant.Grant
-	role   modelv1.Role
+	core  *Core
+	grant *grant.Grant
+	role  modelv1.Role
 
 	mu sync.Mutex
+	// engine is another one when a card is withdrawn.
+	engine *engine
 	// options are what the grant's client asked for last: an engine that is started
 	// anew is loaded with them.
 	options loadOptions
@@ -92,13 +102,33 @@ func (c *Core) engine(k engineKey) *engine {
 
 // assignModel implements the AssignModel of service/grant. The engine is
 // started by the first call, because loading takes memory and time.
-func (c *Core) assignModel(g *grant.Grant, m *modelv1.Model) {
-	l := &lease{engine: c.engine(engineKey{g.Row.Holder.App, g.Row.Scope.Digest}), grant: g, role: m.GetFacts().GetRole()}
+func (c *Core) assignModel(g *grant.Grant, m *modelv1.Model, card *grant.Grant) {
+	l := &lease{core: c, grant: g, role: m.GetFacts().GetRole()}
+	key := engineKey{app: g.Row.Holder.App, digest: g.Row.Scope.Digest}
+	// What makes vectors is small, and stays on the processor.
+	onCard := card != nil && l.role != modelv1.Role_ROLE_EMBEDDING
+	if onCard {
+		key.card = card.Row.ID
+	}
+	l.engine = c.engine(key)
+	if onCard {
+		l.engine.give(card)
+	}
 	c.mu.Lock()
 	c.leases[g.Row.ID] = l
 	c.mu.Unlock()
 	l.engine.join(l)
 	g.OnEnd(l.end)
+	if onCard {
+		card.OnEnd(l.loseCard)
+	}
+}
+
+// at is the engine that serves the grant now.
+func (l *lease) at() *engine {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.engine
 }
 
 func (c *Core) lease(id capability.ID) *lease {
@@ -129,7 +159,7 @@ func (e *engine) join(l *lease) {
 // order leaves the engine for the next, unless it was for that task alone: then
 // nothing allows the model any more.
 func (l *lease) end() {
-	e, id := l.engine, l.grant.Row.ID
+	e, id := l.at(), l.grant.Row.ID
 	orderly := errs.CodeOf(context.Cause(l.grant.Context())) == errs.Cancelled
 	e.core.mu.Lock()
 	delete(e.core.leases, id)
@@ -138,7 +168,7 @@ func (l *lease) end() {
 	e.mu.Lock()
 	delete(e.leases, id)
 	v, last := e.live, len(e.leases) == 0
-	kill := last && (!orderly || quiet || l.forTask())
+	kill := last && (!orderly || quiet || l.forTask() || e.key.card != "")
 	if kill {
 		e.live = nil
 	}
@@ -147,6 +177,9 @@ func (l *lease) end() {
 		s.abandoned = true
 	}
 	e.mu.Unlock()
+	if last && e.key.card != "" {
+		e.core.drop(e)
+	}
 	if s != nil && last {
 		s.cancel()
 		if !orderly {

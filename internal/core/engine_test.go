@@ -31,7 +31,7 @@ func (c *Core) mintModel(t *testing.T, app string, channel uint64, d capability.
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.assignModel(g, &modelv1.Model{Name: "m", Facts: &modelv1.Facts{}})
+	c.assignModel(g, &modelv1.Model{Name: "m", Facts: &modelv1.Facts{}}, nil)
 	return c.lease(g.Row.ID)
 }
 
@@ -52,7 +52,7 @@ func TestAppsShareNoEngine(t *testing.T) {
 		t.Error("two models share an engine")
 	}
 	for _, l := range []*lease{one, again, other, model} {
-		if l.engine.key != (engineKey{l.grant.Row.Holder.App, l.grant.Row.Scope.Digest}) {
+		if l.engine.key != (engineKey{app: l.grant.Row.Holder.App, digest: l.grant.Row.Scope.Digest}) {
 			t.Errorf("%+v serves %+v", l.engine.key, l.grant.Row)
 		}
 		if l.engine.leases[l.grant.Row.ID] != l {

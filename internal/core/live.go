@@ -18,10 +18,12 @@ import (
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/models"
 	"github.com/bailey-run/bailey/internal/plat/cores"
+	"github.com/bailey-run/bailey/internal/plat/graphics"
 	"github.com/bailey-run/bailey/internal/supervise"
 	"github.com/bailey-run/bailey/internal/wire/enginev1"
 	"github.com/bailey-run/bailey/internal/wire/modelv1"
 	"github.com/bailey-run/bailey/internal/wire/workerv1"
+	"github.com/bailey-run/bailey/internal/workerspec"
 )
 
 const engineKind = "engine"
@@ -41,6 +43,8 @@ type live struct {
 	// counted says that the core ended it for a fault of its own, which counts
 	// like a crash.
 	counted atomic.Bool
+	// card is the graphics card that it is given; nil = none.
+	card *card
 
 	mu     sync.Mutex
 	worker *supervise.Worker
@@ -57,13 +61,28 @@ type placed struct {
 	handle capability.Handle
 }
 
-// start starts the process and loads the model.
-func (e *engine) start(ctx context.Context, o loadOptions, progress func(uint32)) (_ *live, err error) {
+// start starts the process and loads the model: with the graphics card that the
+// engine is for, and without it where that fails for the card's sake. The record
+// then says so, and the one who loads it is told why.
+func (e *engine) start(ctx context.Context, o loadOptions, progress func(uint32)) (*live, error) {
+	if k, _ := e.onCard(); k != nil {
+		v, err := e.startOn(ctx, k, o, progress)
+		if err == nil || ctx.Err() != nil || !cardFailed(err) {
+			return v, err
+		}
+		e.refuse(err)
+		e.core.cfg.Log.Info("a model goes to the processor", "error", err)
+	}
+	return e.startOn(ctx, nil, o, progress)
+}
+
+// startOn is start on a card, or on none.
+func (e *engine) startOn(ctx context.Context, k *card, o loadOptions, progress func(uint32)) (_ *live, err error) {
 	const op = "core.engine-start"
 	c := e.core
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	v := &live{engine: e, options: o, gone: make(chan struct{}), rows: map[capability.ID][]placed{}}
+	v := &live{engine: e, options: o, card: k, gone: make(chan struct{}), rows: map[capability.ID][]placed{}}
 	v.use, err = c.cfg.Models.Use(ctx, models.Digest(e.key.digest), func() {
 		changed := errs.New(errs.ModelChanged, op)
 		cancel(changed)
@@ -156,7 +175,13 @@ func (v *live) run(ctx context.Context) error {
 		}
 	}
 	fit := models.Fit(m.Facts, v.options.context, v.options.parallel, available)
-	w, err := c.workers.Start(ctx, engineKind, supervise.Options{Memory: limits.EngineMemory + models.Need(fit)})
+	kind, opt := engineKind, supervise.Options{Memory: limits.EngineMemory + models.Need(fit), Swap: v.options.overMemory}
+	if v.card != nil {
+		kind = workerspec.GraphicsKind
+		opt.Memory += limits.GraphicsMemory
+		opt.Devices = graphics.Nodes(v.card.node)
+	}
+	w, err := c.workers.Start(ctx, kind, opt)
 	if err != nil {
 		return err
 	}
@@ -176,10 +201,17 @@ func (v *live) run(ctx context.Context) error {
 func (e *engine) actor() audit.Actor { return audit.Actor{App: e.key.app, Surface: ownSurface} }
 
 func (v *live) detail() map[string]string {
-	return map[string]string{
-		"kind": engineKind, "pid": strconv.Itoa(v.worker.PID()),
+	d := map[string]string{
+		"kind": v.worker.Kind, "pid": strconv.Itoa(v.worker.PID()),
 		"model": v.use.Model.Name, "sha256": hex.EncodeToString(v.engine.key.digest[:]),
 	}
+	if v.card != nil {
+		d["card"] = v.card.node
+	}
+	if _, why := v.engine.onCard(); why != "" {
+		d["card-refused"] = why
+	}
+	return d
 }
 
 // load hands the model over. An engine that reports no progress for too long
@@ -194,10 +226,14 @@ func (v *live) load(ctx context.Context, progress func(uint32)) error {
 	}
 	silence := time.AfterFunc(limits.EngineLoadSilence, func() { v.hang(op) })
 	defer silence.Stop()
-	in, err := enginev1.NewEngineServiceClient(v.worker.Conn).Load(ipc.WithFiles(ctx, v.use.File.File), &enginev1.LoadRequest{
+	q := &enginev1.LoadRequest{
 		Size: m.Facts.GetSize(), Role: m.Facts.GetRole(),
 		Context: v.options.context, Parallel: v.options.parallel, Threads: threads,
-	})
+	}
+	if v.card != nil {
+		q.Vram = v.card.vram
+	}
+	in, err := enginev1.NewEngineServiceClient(v.worker.Conn).Load(ipc.WithFiles(ctx, v.use.File.File), q)
 	if err != nil {
 		return err
 	}
@@ -219,8 +255,12 @@ func (v *live) load(ctx context.Context, progress func(uint32)) error {
 		} else {
 			v.loaded = r.GetLoaded()
 			// An engine's own words, which a person may be shown.
-			for _, s := range []*string{&v.loaded.Engine, &v.loaded.Variant} {
+			for _, s := range []*string{&v.loaded.Engine, &v.loaded.Variant, &v.loaded.Card} {
 				*s = plain(*s, limits.EngineSays)
+			}
+			_, v.loaded.CardRefused = v.engine.onCard()
+			if v.card == nil {
+				v.loaded.Card, v.loaded.CardLayers, v.loaded.Vram = "", 0, 0
 			}
 			if d := v.loaded.ChatRefused; d != "" && !said(errs.TemplateRefused, d) {
 				v.loaded.ChatRefused = quoted(d)
@@ -232,7 +272,11 @@ func (v *live) load(ctx context.Context, progress func(uint32)) error {
 // failed ends an engine that did not load, and says why.
 func (v *live) failed(err error) error {
 	err = v.why(err)
-	v.stop(nil, false)
+	var why *errs.Error
+	if v.card != nil {
+		why = errs.From(err) // stands with the process's end in the record
+	}
+	v.stop(why, false)
 	<-v.gone
 	return err
 }
@@ -303,7 +347,10 @@ func (v *live) watch() {
 		ev.Code = string(why.Code)
 	}
 	c.ended(w, &ev, v.died().Code)
-	if w.Crashed() || v.counted.Load() {
+	if v.card != nil && (w.Crashed() || v.counted.Load()) {
+		// The driver may be to blame, and not the model: the next start has none.
+		e.refuse(errs.New(v.died().Code, "core.card").With("its driver, or the engine with it, ended in the middle of its work"))
+	} else if w.Crashed() || v.counted.Load() {
 		if m, err := c.cfg.Models.Crashed(models.Digest(e.key.digest)); err != nil {
 			c.cfg.Log.Warn("a crash could not be counted", "error", err)
 		} else if m.Quarantined {
@@ -336,7 +383,13 @@ func memoryWords() []string {
 // itself.
 func (v *live) died() *errs.Error {
 	const op = "core.engine-died"
+	if v.worker.OutOfMemory() {
+		return errs.New(errs.MemoryUsedUp, op)
+	}
 	words := strings.ToLower(v.worker.Words())
+	if v.card != nil && outOfCard(words) {
+		return errs.New(errs.MemoryUsedUp, op).With("the graphics card is out of memory").WithHint("try again: the model then runs on the processor")
+	}
 	for _, s := range memoryWords() {
 		if strings.Contains(words, s) {
 			return errs.New(errs.MemoryUsedUp, op)

@@ -106,8 +106,15 @@ func (c *Core) unpin(ctx context.Context, d models.Digest) error {
 // grants that came of it have been ended.
 func (c *Core) forgotten(p grant.Remembered) {
 	if d, ok := p.Model(); ok {
-		c.engine(engineKey{p.App, d}).evict(errs.New(errs.GrantRevoked, "core.forgotten"))
+		for _, e := range (engines{c}).of(models.Digest(d)) {
+			if e.key.app == p.App {
+				e.evict(errs.New(errs.GrantRevoked, "core.forgotten"))
+			}
+		}
 		return
+	}
+	if p.Kind == capability.Name(policyv1.Kind_KIND_GPU_USE) {
+		return // its grants have ended, and the engines with them
 	}
 	c.mu.Lock()
 	var t *session.Task
@@ -148,7 +155,7 @@ func (c *Core) load(ctx context.Context, in *modelv1.LoadRequest, out *modelv1.M
 		}
 		began, said := time.Now(), time.Time{}
 		o := loadOptions{context: in.Context, parallel: in.Parallel, threads: in.Threads, overMemory: in.OverMemory}
-		v, err := l.engine.ensure(ctx, l, o, func(n uint32) {
+		v, err := l.at().ensure(ctx, l, o, func(n uint32) {
 			if time.Since(said) < limits.ModelProgress {
 				return
 			}

@@ -54,7 +54,7 @@ func (l *lease) stretch() time.Duration {
 	if l.running == 0 {
 		return 0
 	}
-	return l.engine.core.cfg.Clock.Boot() - l.since
+	return l.core.cfg.Clock.Boot() - l.since
 }
 
 // spent notes what was used.
@@ -78,7 +78,7 @@ type meter struct {
 // used up. Time counts while any call with the grant is at work.
 func (m *meter) begin(cancel context.CancelCauseFunc) (end func(), err error) {
 	l := m.lease
-	boot := l.engine.core.cfg.Clock.Boot
+	boot := l.core.cfg.Clock.Boot
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	q, err := l.left()

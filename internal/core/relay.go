@@ -204,7 +204,7 @@ func (r *call) find(ctx context.Context, q rpc.Granted) (target, capability.Hand
 			return target{}, h, err
 		}
 	}
-	return target{worker: w, silence: limits.WorkerSilence, hung: errs.WorkerHung, hang: w.Kill, why: fromWorker, worked: a.worked}, h, nil
+	return target{worker: w, silence: limits.WorkerSilence, hung: errs.WorkerHung, hang: w.Kill, why: endOf(w), worked: a.worked}, h, nil
 }
 
 // findEngine returns the loaded engine of the grant's model.
@@ -214,7 +214,7 @@ func (r *call) findEngine(ctx context.Context) (target, capability.Handle, error
 	if l == nil {
 		return target{}, capability.Handle{}, errs.New(errs.GrantMissing, op)
 	}
-	v, err := l.engine.ensure(ctx, l, l.wanted(), nil)
+	v, err := l.at().ensure(ctx, l, l.wanted(), nil)
 	if err != nil {
 		return target{}, capability.Handle{}, err
 	}
@@ -222,7 +222,11 @@ func (r *call) findEngine(ctx context.Context) (target, capability.Handle, error
 	if err != nil {
 		return target{}, h, err
 	}
-	t := target{worker: v.worker, silence: limits.EngineSilence, hung: errs.EngineHung, hang: func() { v.hang(op) }, why: v.why, worked: func() {}}
+	silence := limits.EngineSilence
+	if v.card != nil {
+		silence = limits.GraphicsSilence
+	}
+	t := target{worker: v.worker, silence: silence, hung: errs.EngineHung, hang: func() { v.hang(op) }, why: v.why, worked: func() {}}
 	switch r.method.NewResponse().(type) {
 	case *enginev1.GenerateResponse, *enginev1.EmbedResponse:
 		// Nothing else is work: what an engine says of itself ends no row of crashes.

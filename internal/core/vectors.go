@@ -156,7 +156,7 @@ func (v *vectors) grants(ctx context.Context) (*assignment, *lease, error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, f.Close())
 	}
-	c.assignModel(gs[1], v.model)
+	c.assignModel(gs[1], v.model, nil)
 	if err := c.assignTo(ctx, gs[0], f, v.task); err != nil {
 		return nil, nil, err
 	}

@@ -45,6 +45,7 @@ const (
 	SandboxMissing  Code = "sandbox-missing"
 	PostureFailed   Code = "sandbox-posture-failed"
 	WorkerCrashed   Code = "worker-crashed"
+	WorkerMemory    Code = "worker-out-of-memory"
 	WorkerHung      Code = "worker-hung"
 	EngineCrashed   Code = "engine-crashed"
 	EngineHung      Code = "engine-hung"
@@ -52,6 +53,7 @@ const (
 	TooLarge        Code = "too-large"
 	NotSupported    Code = "not-supported"
 	EngineMissing   Code = "engine-missing"
+	GraphicsMissing Code = "graphics-missing"
 	ModelMissing    Code = "model-missing"
 	ModelNameTaken  Code = "model-name-taken"
 	ModelAmbiguous  Code = "model-ambiguous"
@@ -119,12 +121,14 @@ var table = []Entry{
 	{SandboxMissing, ExitUnavailable, "This machine lacks a part of the sandbox that this work needs", "run `bailey doctor`", "A worker whose required layers are missing does not start; nothing ever runs outside the sandbox."},
 	{PostureFailed, ExitUnavailable, "A worker was not confined as it should be, and was ended", "run `bailey doctor`", "What was seen from outside, or tried from inside, differed from the worker's specification."},
 	{WorkerCrashed, ExitFailed, "The worker ended unexpectedly", "run the command again", "A sandboxed process crashed or was killed. The core goes on; nothing was lost."},
+	{WorkerMemory, ExitFailed, "The worker used up the memory that it may take, and was ended", "leave out the file or folder that it worked on, or split it", "A sandboxed process reached its limit: a file may be made to that end. The core goes on; nothing was lost."},
 	{WorkerHung, ExitFailed, "The worker made no progress and was ended", "run the command again", "A sandboxed process stopped answering."},
 	{EngineCrashed, ExitFailed, "The engine ended unexpectedly", "run the command again", "The sandboxed process that runs the model crashed or was killed. What was said so far is kept. A model that brings its engine down three times in a row is set aside."},
 	{EngineHung, ExitFailed, "The engine made no progress and was ended", "run the command again", "The sandboxed process that runs the model stopped answering. What was said so far is kept."},
 	{Malformed, ExitFailed, "A message was not in the agreed form", "", "The peer broke the protocol, and its connection was closed."},
 	{TooLarge, ExitFailed, "A message was larger than allowed", "", "Every message has a limit, named in the schema."},
 	{NotSupported, ExitUnavailable, "This is not supported here", "", "The operating system or this release cannot do it."},
+	{GraphicsMissing, ExitUnavailable, "There is no graphics card that models could use", "leave it out: models run on the processor; `bailey doctor` says what was found", "No device node of a card can be opened, or the library for cards is not installed (`make engine GPU=vulkan`). Nobody is asked for what is not there."},
 	{EngineMissing, ExitUnavailable, "The engine for models is not installed", "run `make engine` and install Bailey again; everything that needs no model works without it", "bailey-engine or its library is not beside bailey-core, or is not the one that this release was made for."},
 	{ModelMissing, ExitFailed, "There is no such model", "`bailey model list` shows those that are here; `bailey model pull FILE` brings one in", "No model of the store has that name or digest."},
 	{ModelNameTaken, ExitUsage, "Another model has that name", "choose another one with --name", "A name means one model of the store."},

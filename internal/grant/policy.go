@@ -225,6 +225,16 @@ func (p *Policies) Find(app, kind string, o capability.Object, same func(a, b ca
 	return Remembered{}, false
 }
 
+// FindCard returns an app's policy of the graphics card at a device node.
+func (p *Policies) FindCard(app, node string) (Remembered, bool) {
+	for _, r := range p.List() {
+		if r.App == app && r.Kind == capability.Name(policyv1.Kind_KIND_GPU_USE) && r.Path == node {
+			return r, true
+		}
+	}
+	return Remembered{}, false
+}
+
 // FindModel returns an app's pin of a model. Of two, which a person who was asked
 // twice may have made, it is the newer one.
 func (p *Policies) FindModel(app string, d capability.Digest) (Remembered, bool) {

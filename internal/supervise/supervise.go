@@ -117,7 +117,7 @@ func (s *Supervisor) Start(ctx context.Context, kind string, o Options) (*Worker
 	if !ok {
 		return nil, errs.New(errs.NotSupported, op).With("no worker of kind " + kind)
 	}
-	spec = spec.WithMemory(o.Memory)
+	spec = spec.WithMemory(o.Memory).WithDevices(o.Devices)
 	program := s.cfg.Programs[spec.Program]
 	if program == nil {
 		return nil, errs.New(errs.EngineMissing, op).With(spec.Program + " is not beside bailey-core")
@@ -230,7 +230,7 @@ func (w *Worker) explain(op string, err error) error {
 	if errs.CodeOf(err) != errs.WorkerCrashed {
 		return err
 	}
-	if w.spec.Class == workerspec.Engine && w.exit.Code == errs.ExitUnavailable {
+	if (w.spec.Class == workerspec.Engine || w.spec.Class == workerspec.Graphics) && w.exit.Code == errs.ExitUnavailable {
 		return errs.Wrap(errs.EngineMissing, op, fmt.Errorf("%w: said %q", err, w.stderr.String())).With("its library cannot be loaded")
 	}
 	return errs.Wrap(errs.WorkerCrashed, op, fmt.Errorf("%w: exit %d, signal %d, said %q", err, w.exit.Code, w.exit.Signal, w.stderr.String()))

@@ -26,6 +26,7 @@ func graphics(arch string) Spec {
 	s := engine(arch)
 	s.Kind = GraphicsKind
 	s.Class = Graphics
+	s.FullOnly = true
 	s.Mounts = append(s.Mounts, Mount{Target: "/graphics", Code: true})
 	s.Driver = &Driver{System: driverFiles()}
 	// A driver is told to keep nothing on disk, where it would look for a person's

@@ -1,4 +1,5 @@
-// Command gputest runs the tests that want a graphics card.
+// Command gputest runs the tests that want a graphics card: of the library, of the
+// programs in their sandbox, and of attacks from inside it.
 //
 //	gputest [-software]
 //
@@ -27,10 +28,18 @@ import (
 const (
 	libraryDir = "build/graphics"
 	library    = "libggml-vulkan.so"
-	tests      = "./internal/worker/engine/llama"
-	pattern    = "^Test(No)?Graphics"
 	notRun     = 2
 )
+
+// tests are what is run: the library by itself, the programs in the sandbox, and
+// what somebody tries who has taken that engine over.
+func tests() [][]string {
+	return [][]string{
+		{"./internal/worker/engine/llama", "-run", "^Test(No)?Graphics"},
+		{"./test/graphics"},
+		{"./test/hostile", "-run", "^TestEscapes$/./^graphics$"},
+	}
+}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -62,7 +71,7 @@ func run(ctx context.Context, say io.Writer, m machine, software bool) int {
 		}
 		// More threads than one spend their time on waiting for each other in what
 		// these models are.
-		env = append(env, "VK_ICD_FILENAMES="+found[0], "GGML_VK_VISIBLE_DEVICES=0", "LP_NUM_THREADS=1", "BAILEY_GRAPHICS_SLOW=1")
+		env = append(env, "VK_ICD_FILENAMES="+found[0], "GGML_VK_VISIBLE_DEVICES=0", "LP_NUM_THREADS=1", "BAILEY_GRAPHICS_SLOW=1", "BAILEY_GRAPHICS_TAGS=bailey_lavapipe")
 		fmt.Fprintln(say, "gpu-test: on lavapipe: Vulkan on the processor, no graphics card")
 	} else {
 		node, err := m.find()
@@ -86,15 +95,20 @@ func run(ctx context.Context, say io.Writer, m machine, software bool) int {
 	case err != nil:
 		fmt.Fprintln(say, "gpu-test: failed:", err)
 		return 1
-	case !bytes.Contains(out.Bytes(), []byte("--- PASS: TestGraphicsWrites")):
+	case !bytes.Contains(out.Bytes(), []byte("--- PASS: TestGraphicsWrites")) || !bytes.Contains(out.Bytes(), []byte("--- PASS: TestChat")):
 		return left("the tests were left out; they say why")
 	}
 	return 0
 }
 
 func test(ctx context.Context, say io.Writer, env []string) error {
-	c := exec.CommandContext(ctx, "go", "test", tests, "-run", pattern, "-count=1", "-v")
-	c.Env = append(os.Environ(), env...)
-	c.Stdout, c.Stderr = say, say
-	return c.Run()
+	for _, t := range tests() {
+		c := exec.CommandContext(ctx, "go", append([]string{"test", "-count=1", "-v"}, t...)...)
+		c.Env = append(os.Environ(), env...)
+		c.Stdout, c.Stderr = say, say
+		if err := c.Run(); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -26,7 +26,7 @@ func TestRun(t *testing.T) {
 		return "", errs.New(errs.NotSupported, "test").With("this system has none")
 	}
 	card := func() (string, error) { return "/dev/dri/renderD128", nil }
-	const passed = "--- PASS: TestGraphicsWrites (1.00s)\n"
+	const passed = "--- PASS: TestGraphicsWrites (1.00s)\n--- PASS: TestChat (1.00s)\n"
 	for _, c := range []struct {
 		name         string
 		find         func() (string, error)

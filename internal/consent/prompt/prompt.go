@@ -44,7 +44,7 @@ type Row struct {
 	Kind policyv1.Kind
 	// Model is what the row of a model is about.
 	Model Model
-	// Path is the object's real path as the core opened it.
+	// Path is the object's real path as the core opened it, or a card's device node.
 	Path []byte
 	// Asked is the name that was used for it, shown when Renamed.
 	Asked   []byte
@@ -56,6 +56,8 @@ type Row struct {
 	Remembered bool
 	// Ticked says whether "yes" includes the row.
 	Ticked bool
+	// VRAM of a graphics card that may be used, bytes; 0 = no limit.
+	VRAM uint64
 }
 
 // Model is what the core knows of a model that is to be run. Name, size and
@@ -272,7 +274,7 @@ func size(t *texts, n uint64) string {
 func tooSmall(columns, rows int) error {
 	return errs.New(errs.Denied, "prompt.lines").
 		With("the terminal is too small to show the whole question").
-		WithHint(fmt.Sprintf("make it at least %d columns by %d lines, or grant it on the command line with --allow-read DIR and --allow-model NAME", columns, rows))
+		WithHint(fmt.Sprintf("make it at least %d columns by %d lines, or grant it on the command line with --allow-read DIR, --allow-model NAME and --allow-gpu", columns, rows))
 }
 
 func (r Row) lasting(t *texts, until string) string {
@@ -283,6 +285,9 @@ func (r Row) lasting(t *texts, until string) string {
 		until = t.Remembered
 	case r.TTL > 0:
 		until = fill(t.For, "{time}", r.TTL.String())
+	}
+	if r.VRAM > 0 {
+		until += fill(t.VRAM, "{size}", size(t, r.VRAM))
 	}
 	if r.Model.MaxTokens > 0 {
 		until += fill(t.Tokens, "{tokens}", strconv.FormatUint(r.Model.MaxTokens, 10))

@@ -112,7 +112,7 @@ func TestKindsWithoutWords(t *testing.T) {
 		q := one("/a")
 		q.Rows[0].Kind = policyv1.Kind(k)
 		_, err := q.Lines(80, 24)
-		has := policyv1.Kind(k) == policyv1.Kind_KIND_FILE_READ || policyv1.Kind(k) == policyv1.Kind_KIND_MODEL_RUN
+		has := policyv1.Kind(k) == policyv1.Kind_KIND_FILE_READ || policyv1.Kind(k) == policyv1.Kind_KIND_MODEL_RUN || policyv1.Kind(k) == policyv1.Kind_KIND_GPU_USE
 		if (err == nil) != has {
 			t.Errorf("%v: %v", policyv1.Kind(k), err)
 		}
@@ -175,4 +175,31 @@ func FuzzLines(f *testing.F) {
 			t.Fatalf("%q cannot be read back", path)
 		}
 	})
+}
+
+// A graphics card is a row of its own, which says what it costs, and the question
+// of `chat` fits a terminal of the usual size with it.
+func TestCard(t *testing.T) {
+	for _, l := range []prompt.Language{prompt.English, prompt.German} {
+		q := one("/home/you/notes")
+		q.Language = l
+		q.Rows = append(q.Rows,
+			prompt.Row{Kind: policyv1.Kind_KIND_MODEL_RUN, Model: prompt.Model{Name: "m", SHA256: make([]byte, 32), Licence: "mit"}, Ticked: true},
+			prompt.Row{Kind: policyv1.Kind_KIND_GPU_USE, Path: []byte("/dev/dri/renderD128"), VRAM: 2_000_000_000, Ticked: true})
+		lines, err := q.Lines(80, 31)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Join(lines, "\n")
+		size := map[prompt.Language]string{prompt.English: "at most 2.0 GB of its memory", prompt.German: "höchstens 2,0 GB ihres Speichers"}[l]
+		for _, want := range []string{"[x] 3 /dev/dri/renderD128", size} {
+			if !strings.Contains(text, want) {
+				t.Errorf("no %q in\n%s", want, text)
+			}
+		}
+		q.Rows = q.Rows[1:]
+		if _, err := q.Lines(80, 24); err != nil {
+			t.Error(err)
+		}
+	}
 }

@@ -46,6 +46,7 @@ func (l Language) texts() *texts {
 type texts struct {
 	Wants, And       string // {actor} {act}; {act}
 	Folder, Model    words
+	Card             words
 	GivenRemembered  string // after the act of a model, at a terminal
 	GivenToApp       string // the same in a window: {actor}
 	GivenFolder      string
@@ -59,6 +60,7 @@ type texts struct {
 	NoRole           string
 	Bytes, Decimal   string
 	Tokens           string // {tokens}
+	VRAM             string // {size}
 	AllowedBefore    string
 	Remembered       string
 	For              string // {time}
@@ -116,6 +118,8 @@ func (t *texts) of(k policyv1.Kind) (words, bool) {
 		return t.Folder, true
 	case policyv1.Kind_KIND_MODEL_RUN:
 		return t.Model, true
+	case policyv1.Kind_KIND_GPU_USE:
+		return t.Card, true
 	}
 	return words{}, false
 }
@@ -143,6 +147,14 @@ func english() *texts {
 			YesOne:  "Run this model",
 			YesMany: "Run the ticked models",
 		},
+		Card: words{
+			Verb:    "use",
+			Act:     "let the model use this graphics card",
+			Acts:    "let the model use these graphics cards",
+			Denies:  "With the card its driver is in the model's process: an error in it could let the model out of its sandbox.",
+			YesOne:  "Use this graphics card",
+			YesMany: "Use the ticked graphics cards",
+		},
 		GivenRemembered:  ", and what you let `ask` and `summarize` read for it",
 		GivenToApp:       ", and what you let {actor} read for it",
 		GivenFolder:      " and passages of the folder",
@@ -158,6 +170,7 @@ func english() *texts {
 		Bytes:            "bytes",
 		Decimal:          ".",
 		Tokens:           ", at most {tokens} tokens",
+		VRAM:             ", at most {size} of its memory",
 		AllowedBefore:    "allowed before, remembered until you revoke it",
 		Remembered:       "remembered until you revoke it",
 		For:              "for {time}",
@@ -206,6 +219,14 @@ func german() *texts {
 			YesOne:  "Dieses Modell starten",
 			YesMany: "Angekreuzte Modelle starten",
 		},
+		Card: words{
+			Verb:    "nutzen",
+			Act:     "das Modell diese Grafikkarte nutzen lassen",
+			Acts:    "das Modell diese Grafikkarten nutzen lassen",
+			Denies:  "Mit der Karte ist ihr Treiber im Prozess des Modells: Ein Fehler darin könnte das Modell aus der Sandbox lassen.",
+			YesOne:  "Diese Grafikkarte nutzen",
+			YesMany: "Angekreuzte Grafikkarten nutzen",
+		},
 		GivenRemembered:  " und was Sie `ask` und `summarize` dafür lesen lassen",
 		GivenToApp:       " und was Sie {actor} dafür lesen lassen",
 		GivenFolder:      ", und Abschnitte aus dem Ordner",
@@ -221,6 +242,7 @@ func german() *texts {
 		Bytes:            "Byte",
 		Decimal:          ",",
 		Tokens:           ", höchstens {tokens} Tokens",
+		VRAM:             ", höchstens {size} ihres Speichers",
 		AllowedBefore:    "schon erlaubt; gilt, bis Sie es widerrufen",
 		Remembered:       "gilt auch später, bis Sie es widerrufen",
 		For:              "für {time}",

@@ -1,8 +1,8 @@
 // Package graphics says whether the system has a graphics card that this user may
 // open, before anything is asked or loaded for it. It looks at device nodes alone:
 // what a driver makes of them only the driver knows. It refuses a node that is
-// none, and one that this user may not open, and says so. The command's doctor and
-// `make gpu-test` ask it.
+// none, and one that this user may not open, and says so. The core asks it before
+// it asks a person, and the command's doctor and `make gpu-test` do.
 package graphics
 
 import (
@@ -11,13 +11,38 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/bailey-run/bailey/internal/errs"
 )
 
-// Find returns the node of the first card that this user may open. The error is
-// errs.NotSupported, with the reason as its detail.
-func Find() (string, error) { return find("/", open) }
+// Find returns the node of the first card that this user may open, and its
+// workers. The error is errs.NotSupported, with the reason as its detail.
+func Find() (string, error) {
+	if node, ok := standin(); ok {
+		return node, nil
+	}
+	return find("/", open)
+}
+
+// Nodes are the device nodes that a driver needs for the card of a node that Find
+// returned.
+func Nodes(node string) []string { return nodesOf("/", node) }
+
+func nodesOf(root, node string) []string {
+	if !strings.HasPrefix(node, "/dev/") {
+		return nil
+	}
+	out := []string{node}
+	if strings.HasPrefix(node, "/dev/nvidia") {
+		for _, beside := range []string{"/dev/nvidiactl", "/dev/nvidia-modeset"} {
+			if _, err := os.Stat(filepath.Join(root, beside)); err == nil {
+				out = append(out, beside)
+			}
+		}
+	}
+	return out
+}
 
 // find looks below root; open tries one node.
 func find(root string, open func(string) error) (string, error) {
@@ -32,7 +57,10 @@ func find(root string, open func(string) error) (string, error) {
 		}
 		if refused == "" {
 			refused = node + ", which cannot be used"
-			if errors.Is(err, fs.ErrPermission) {
+			switch {
+			case errors.Is(err, errNobody):
+				refused = node + ", which not everybody may open, as root's workers would have to (run Bailey as an ordinary user)"
+			case errors.Is(err, fs.ErrPermission):
 				refused = node + ", which this user may not open (group render or video)"
 			}
 		}
@@ -65,13 +93,22 @@ func nodes(root string) []string {
 	return out
 }
 
+var errNobody = errors.New("not everybody's")
+
 // open opens a node as a driver would, and closes it.
 func open(name string) error {
 	// Nothing else is opened: opening a FIFO would wait.
-	if st, err := os.Stat(name); err != nil {
+	st, err := os.Stat(name)
+	if err != nil {
 		return err
-	} else if st.Mode()&os.ModeCharDevice == 0 {
+	}
+	if st.Mode()&os.ModeCharDevice == 0 {
 		return errors.New("no device")
+	}
+	// The workers of a root core are nobody.
+	const everybody = 0o006
+	if os.Geteuid() == 0 && st.Mode()&everybody != everybody {
+		return errNobody
 	}
 	f, err := os.OpenFile(name, os.O_RDWR, 0)
 	if err != nil {

@@ -17,8 +17,9 @@ import (
 
 const op = "syslibs.open"
 
-// Open opens everything that spec declares as code: files from the system, the
-// one directory from engineDir. The error is errs.EngineMissing and says what is
+// Open opens everything that spec declares as code: files from the system,
+// engineDir, and for an engine with a graphics card the directory beside it that
+// is called graphics. The error is errs.EngineMissing and says what is
 // not there.
 func Open(spec workerspec.Spec, engineDir string) (*Set, error) {
 	return open(spec, engineDir, directories(runtime.GOARCH), musl(runtime.GOARCH))
@@ -41,13 +42,29 @@ func open(spec workerspec.Spec, engineDir string, dirs []string, musl string) (_
 			if where, f, err = find(path.Base(m.Target), dirs); err != nil {
 				return nil, missing(path.Base(m.Target), musl, err)
 			}
-		} else if where, f, err = openAt(engineDir, unix.O_DIRECTORY); err != nil {
-			return nil, errs.Wrap(errs.EngineMissing, op, err).With("the engine's library is not in " + engineDir)
+		} else {
+			// Of the same installation.
+			dir := engineDir
+			if name := path.Base(m.Target); name != "engine" {
+				dir = filepath.Join(filepath.Dir(engineDir), name)
+			}
+			if where, f, err = openAt(dir, unix.O_DIRECTORY); err != nil {
+				return nil, notInstalled(m.Target, dir, err)
+			}
 		}
 		s.files = append(s.files, f)
 		s.Mounts = append(s.Mounts, sandbox.Mount{Target: m.Target, Dir: f, Path: where})
 	}
 	return s, nil
+}
+
+// notInstalled says what of Bailey's own is not there.
+func notInstalled(target, dir string, cause error) error {
+	e := errs.Wrap(errs.EngineMissing, op, cause)
+	if target == "/graphics" {
+		return e.With("the library for graphics cards is not in " + dir).WithHint("run `make engine GPU=vulkan` and install Bailey again; models run on the processor without it")
+	}
+	return e.With("the engine's library is not in " + dir)
 }
 
 // missing says why a library of the system is not there.

@@ -48,8 +48,9 @@ type Service struct {
 	// Assign gives the minted grant of a folder its worker, which is told its row
 	// before the client gets the handle. It takes the folder over.
 	Assign func(context.Context, *grant.Grant, *folder.Folder) error
-	// AssignModel ties the minted grant of a model to the engine that it shares.
-	AssignModel func(*grant.Grant, *modelv1.Model)
+	// AssignModel ties the minted grant of a model to the engine that it shares; card
+	// is the one of a graphics card from the same question, or nil.
+	AssignModel func(g *grant.Grant, m *modelv1.Model, card *grant.Grant)
 	// Forgotten is called when a remembered permission is gone.
 	Forgotten func(grant.Remembered)
 	// Progress is how far the background work under a remembered permission is, in
@@ -66,8 +67,8 @@ type Service struct {
 	// of the window's, worth nothing on another. The caller closes the folder.
 	// errs.NotFound where it stands for nothing.
 	Picked func(s *session.Session, token []byte) (*folder.Folder, error)
-	// Graphics looks for a graphics card that this user may open; the error's detail
-	// says why there is none.
+	// Graphics looks for a graphics card that an engine could be given, and returns
+	// its device node. errs.GraphicsMissing, with the reason.
 	Graphics func() (string, error)
 	// Pins is held from when a model becomes one of the store until its pin is
 	// remembered: what collects models without a pin holds the other side of it.
@@ -103,7 +104,7 @@ func (s *Service) Propose(ctx context.Context, in *grantv1.ProposeRequest) (*gra
 			TtlSeconds: row.TTLSeconds, Remember: row.Remember || row.Again, Remembered: !row.Asks(), Model: row.Model,
 		}
 		if row.Quota != (capability.Quota{}) {
-			shown.Quota = &grantv1.Quota{Tokens: row.Quota.Tokens, Milliseconds: row.Quota.Milliseconds, Parallel: row.Quota.Parallel}
+			shown.Quota = &grantv1.Quota{Tokens: row.Quota.Tokens, Milliseconds: row.Quota.Milliseconds, Parallel: row.Quota.Parallel, Vram: row.Quota.VRAM}
 		}
 		out.Rows = append(out.Rows, shown)
 	}
@@ -121,7 +122,7 @@ func (s *Service) Propose(ctx context.Context, in *grantv1.ProposeRequest) (*gra
 func (s *Service) resolve(t *session.Task, w *grantv1.Want, alone bool) (consent.Row, error) {
 	const op = "grant.resolve"
 	if w.Kind == policyv1.Kind_KIND_GPU_USE && s.Graphics != nil {
-		return consent.Row{}, s.noGraphics()
+		return s.resolveCard(t, w, alone)
 	}
 	if !capability.Grantable(w.Kind) {
 		return consent.Row{}, errs.New(errs.Denied, op).With(capability.Name(w.Kind) + " cannot be granted in this release").WithHint("reading a folder can be, and running a model")
@@ -152,14 +153,25 @@ func (s *Service) resolve(t *session.Task, w *grantv1.Want, alone bool) (consent
 	return row, nil
 }
 
-// noGraphics is why gpu.use is not granted: what this machine lacks for it stands
-// beside that no worker of this release is given a card.
-func (s *Service) noGraphics() error {
-	why := "gpu.use cannot be granted in this release"
-	if _, err := s.Graphics(); err != nil {
-		why += ", and " + errs.From(err).Detail
+// resolveCard finds the graphics card that is wanted. Nobody is asked for one that
+// is not there, nor for one that nothing would use.
+func (s *Service) resolveCard(t *session.Task, w *grantv1.Want, alone bool) (consent.Row, error) {
+	if alone {
+		return consent.Row{}, errs.New(errs.Denied, "grant.card").With("a graphics card is given to a model, and none is asked for").
+			WithHint("ask for both in one question")
 	}
-	return errs.New(errs.Denied, "grant.graphics").With(why).WithHint("leave it out: models run on the processor")
+	node, err := s.Graphics()
+	if err != nil {
+		return consent.Row{}, err
+	}
+	row := consent.Row{Asked: capability.Asked{
+		Kind: w.Kind, TTLSeconds: w.TtlSeconds, Remember: w.Remember,
+		Scope: capability.Scope{Path: node}, Quota: capability.Quota{VRAM: w.Quota.GetVram()},
+	}}
+	if p, ok := s.Policies.FindCard(t.Session.App, node); ok {
+		row.Policy, row.Remember = p.ID, false
+	}
+	return row, nil
 }
 
 // open opens the folder of a want: a page's by what was picked, a command's by its
@@ -258,6 +270,8 @@ func (s *Service) settle(ctx context.Context, task *session.Task, q *consent.Que
 	}
 	var out []*grantv1.Granted
 	var err error
+	var models []func()
+	var card *grant.Grant
 	for i, row := range q.Rows {
 		if !yes[i] {
 			row.Close()
@@ -274,10 +288,22 @@ func (s *Service) settle(ctx context.Context, task *session.Task, q *consent.Que
 		}
 		// Before it is assigned: undo has to find it.
 		out = append(out, &grantv1.Granted{Id: string(g.Row.ID), Handle: h[:], Row: uint32(i), Remembered: string(g.Row.Policy)})
-		if row.Model != nil {
-			s.AssignModel(g, row.Model)
-		} else if err = s.Assign(ctx, g, row.Folder); err != nil {
+		switch {
+		case row.Model != nil:
+			// When it is known whether there is a card for it.
+			models = append(models, func() { s.AssignModel(g, row.Model, card) })
+		case row.Kind == policyv1.Kind_KIND_GPU_USE:
+			card = g
+		default:
+			err = s.Assign(ctx, g, row.Folder)
+		}
+		if err != nil {
 			break
+		}
+	}
+	for _, assign := range models {
+		if err == nil {
+			assign()
 		}
 	}
 	if err == nil {

@@ -165,19 +165,36 @@ func TestNoGrantForATaskThatHasEnded(t *testing.T) {
 	}
 }
 
-// Why no graphics card is granted names what this machine lacks too.
-func TestNoGraphics(t *testing.T) {
-	for _, c := range []struct {
-		err  error
-		want string
-	}{
-		{nil, "gpu.use cannot be granted in this release"},
-		{errs.New(errs.NotSupported, "test").With("this system has none"), "gpu.use cannot be granted in this release, and this system has none"},
-	} {
-		s := &Service{Graphics: func() (string, error) { return "/dev/dri/renderD128", c.err }}
-		_, err := s.resolve(nil, &grantv1.Want{Kind: policyv1.Kind_KIND_GPU_USE}, true)
-		if errs.CodeOf(err) != errs.Denied || errs.From(err).Detail != c.want {
-			t.Errorf("%v", err)
-		}
+// A card is asked for with a model, and where there is one.
+func TestCard(t *testing.T) {
+	const node = "/dev/dri/renderD128"
+	policies, err := grant.OpenPolicies(&file{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	task := &session.Task{Session: &session.Session{App: "app"}}
+	w := &grantv1.Want{Kind: policyv1.Kind_KIND_GPU_USE, Remember: true, Quota: &grantv1.Quota{Vram: 5}}
+	s := &Service{Policies: policies, Graphics: func() (string, error) { return "", errs.New(errs.GraphicsMissing, "test") }}
+	if _, err := s.resolve(task, w, false); errs.CodeOf(err) != errs.GraphicsMissing {
+		t.Errorf("none is there: %v", err)
+	}
+	s.Graphics = func() (string, error) { return node, nil }
+	if _, err := s.resolve(task, w, true); errs.CodeOf(err) != errs.Denied {
+		t.Errorf("alone: %v", err)
+	}
+	row, err := s.resolve(task, w, false)
+	if err != nil || row.Scope.Path != node || row.Quota.VRAM != 5 || !row.Remember || !row.Asks() {
+		t.Errorf("%+v %v", row, err)
+	}
+	p := grant.Remembered{ID: "p", App: "app", Kind: "gpu.use", Path: node}
+	if err := policies.Remember(p, func(string) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if row, err = s.resolve(task, w, false); err != nil || row.Asks() || row.Policy != "p" || row.Remember {
+		t.Errorf("remembered: %+v %v", row, err)
+	}
+	task.Session.App = "other"
+	if row, err = s.resolve(task, w, false); err != nil || !row.Asks() {
+		t.Errorf("another app's: %+v %v", row, err)
 	}
 }

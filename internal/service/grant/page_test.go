@@ -108,7 +108,7 @@ func setup(t *testing.T) *desk {
 			return folder.Open(base + "/" + string(token[1]))
 		},
 		Assign:      func(_ context.Context, _ *grant.Grant, f *folder.Folder) error { d.assigned.Add(1); return f.Close() },
-		AssignModel: func(*grant.Grant, *modelv1.Model) { d.assigned.Add(1) },
+		AssignModel: func(*grant.Grant, *modelv1.Model, *grant.Grant) { d.assigned.Add(1) },
 		Wanted: func(_ *session.Task, ref string, pin bool) (*Wanted, error) {
 			if ref == "set-aside" && !pin {
 				return nil, errs.New(errs.ModelQuarantine, "test")

@@ -422,6 +422,7 @@ func (r *request) question() prompt.Question {
 		out := prompt.Row{
 			Kind: row.Kind, Path: []byte(row.Scope.Path), Renamed: row.Folder != nil && row.Folder.Renamed,
 			TTL: time.Duration(row.TTLSeconds) * time.Second, Remember: row.Remember || row.Again, Remembered: !row.Asks(), Ticked: true,
+			VRAM: row.Quota.VRAM,
 		}
 		if m := row.Model; m != nil {
 			f := m.GetFacts()

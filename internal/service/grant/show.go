@@ -216,6 +216,12 @@ func explain(r *grantv1.ListResponse) []string {
 			"It does not allow the model to read files, to start anything, or any network; what it writes is text and can permit nothing.",
 			"The running is done by a process that sees nothing but the model.")
 	}
+	if r.Kind == policyv1.Kind_KIND_GPU_USE {
+		lines = append(lines,
+			"It allows the model of the same task to use that graphics card, within the memory that was allowed.",
+			"It does not allow the model to read your files, to start anything, or any network. The card's driver works in the model's process, whose sandbox holds less for it: a fault of the driver, or of its part in the kernel, could let the model out.",
+			"The running is done by a process that sees the model, the device and the system's libraries, and none of your files.")
+	}
 	switch r.State {
 	case grantv1.State_STATE_LIVE:
 		end := "It ends with its task, or when you revoke it."
@@ -227,6 +233,9 @@ func explain(r *grantv1.ListResponse) []string {
 		end := "or when the folder is not the same any more."
 		if r.Kind == policyv1.Kind_KIND_MODEL_RUN {
 			end = "and the model is then not loaded until you allow it anew."
+		}
+		if r.Kind == policyv1.Kind_KIND_GPU_USE {
+			end = "and models then run on the processor."
 		}
 		lines = append(lines, "It is remembered: a new task gets it without a question, and each time is on the record. It ends when you revoke it, "+end)
 		if r.Progress != 0 {

@@ -50,9 +50,10 @@ type Options struct {
 	// Threads; 0 = the default of the machine: physical cores less one, at least
 	// one, of those that the process may use.
 	Threads int
-	// VRAM that may be used, bytes; 0 = no graphics device. Where there is no
-	// device, or the model does not go there, the processor serves and
-	// Info.Graphics says why.
+	// VRAM that may be used, bytes; 0 = no graphics device. With one, a load whose
+	// model does not go there fails: errs.NotSupported, errs.EngineMissing where the
+	// library for cards is not there, errs.MemoryUsedUp. Who asks tries again with
+	// the processor, in the sandbox that has no driver in it.
 	VRAM uint64
 }
 
@@ -81,8 +82,6 @@ type Graphics struct {
 	Layers int
 	// VRAM that they, their cache and their scratch memory take, bytes.
 	VRAM uint64
-	// Refused says why the processor has all although Options.VRAM was given.
-	Refused error
 }
 
 // Sampling says how the next token is chosen; all fields are meant as they are.

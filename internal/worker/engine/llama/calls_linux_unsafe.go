@@ -33,6 +33,9 @@ type calls struct {
 	deviceGet   func(registry, i uintptr) uintptr
 	deviceName  func(device uintptr) string
 	deviceSays  func(device uintptr) string
+	deviceInit  func(device, params uintptr) uintptr
+	deviceRoom  func(device uintptr, free, total *uint64)
+	backendFree func(backend uintptr)
 
 	// libllama.
 	version        func() string
@@ -106,6 +109,7 @@ func (c *calls) base() []symbol {
 		{"ggml_threadpool_params_init", &c.poolInit}, {"ggml_log_set", &c.ggmlLog},
 		{"ggml_backend_reg_dev_count", &c.deviceCount}, {"ggml_backend_reg_dev_get", &c.deviceGet},
 		{"ggml_backend_dev_name", &c.deviceName}, {"ggml_backend_dev_description", &c.deviceSays},
+		{"ggml_backend_dev_init", &c.deviceInit}, {"ggml_backend_dev_memory", &c.deviceRoom}, {"ggml_backend_free", &c.backendFree},
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"github.com/bailey-run/bailey/internal/worker/engine"
 )
 
+const opGraphics = "llama.load-graphics"
+
 // graphicsName is the library for graphics devices.
 const graphicsName = "libggml-vulkan.so"
 
@@ -18,16 +20,16 @@ const graphicsName = "libggml-vulkan.so"
 type graphics struct {
 	// list is the device as C takes it, name what the library calls it, and says
 	// what its driver does.
-	list       uintptr
-	name, says string
+	list, handle uintptr
+	name, says   string
 	// refused is why there is none.
 	refused error
 }
 
 // OpenGraphics opens the library for graphics devices in dir and takes the first
 // device that it finds. Its driver is opened with it, so this comes before the
-// seal, if at all. What is wrong is no failure: the library goes on with the
-// processor, each load that asks for a device says why, and so does the result.
+// seal, if at all. What is wrong is said by the result, and by each load that
+// asks for a device.
 func (l *Library) OpenGraphics(dir string) error {
 	refuse := func(code errs.Code, detail string) error {
 		l.graphics = graphics{refused: errs.New(code, "llama.open-graphics").With(detail)}
@@ -45,49 +47,55 @@ func (l *Library) OpenGraphics(dir string) error {
 		return refuse(errs.NotSupported, "no driver of this system offers a graphics card")
 	}
 	d := l.c.deviceGet(registry, 0)
-	l.graphics = graphics{list: devices(l.c, d), name: l.c.deviceName(d), says: l.c.deviceSays(d)}
+	// What a driver opens for its device it opens now: before the seal, and before
+	// there is a model.
+	b := l.c.deviceInit(d, 0)
+	if b == 0 {
+		return refuse(errs.NotSupported, "the driver of the graphics card does not start")
+	}
+	l.c.backendFree(b)
+	l.graphics = graphics{list: devices(l.c, d), handle: d, name: l.c.deviceName(d), says: l.c.deviceSays(d)}
 	return nil
 }
 
 // onDevice loads a model with as many layers on the device as the memory that it
-// may use holds. No model and no error means that the processor has to do, and
-// why says what for; nil where no device was asked for.
-func (l *Library) onDevice(ctx context.Context, f *os.File, o engine.Options, progress func(float32)) (_ *model, why, err error) {
-	const op = "llama.load-graphics"
+// may use holds.
+func (l *Library) onDevice(ctx context.Context, f *os.File, o engine.Options, progress func(float32)) (*model, error) {
 	switch {
-	case o.VRAM == 0:
-		return nil, nil, nil
 	case l.graphics.refused != nil:
-		return nil, l.graphics.refused, nil
+		return nil, l.graphics.refused
 	case o.Embedding:
-		return nil, errs.New(errs.NotSupported, op).With("models that make vectors run on the processor"), nil
+		return nil, errs.New(errs.NotSupported, opGraphics).With("models that make vectors run on the processor")
 	}
 	s, err := l.survey(f, o)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	// Others use the card too: what is free is the most, whatever was allowed.
+	var free, total uint64
+	l.c.deviceRoom(l.graphics.handle, &free, &total)
+	o.VRAM = min(o.VRAM, free)
 	return l.fitting(ctx, f, o, s, progress)
 }
 
 // fitting loads what fits by the survey. What took more than that is given back,
 // and fewer layers are tried; a device that is out of memory is not asked again.
-func (l *Library) fitting(ctx context.Context, f *os.File, o engine.Options, s survey, progress func(float32)) (_ *model, why, err error) {
-	const op = "llama.load-graphics"
+func (l *Library) fitting(ctx context.Context, f *os.File, o engine.Options, s survey, progress func(float32)) (*model, error) {
 	for layers, tries := s.layers(o.VRAM), 0; layers > 0 && tries < limits.EngineGraphicsTries; tries++ {
 		m, err := l.attempt(ctx, f, o, layers, progress)
 		switch {
 		case errs.CodeOf(err) == errs.MemoryUsedUp:
-			return nil, errs.Wrap(errs.MemoryUsedUp, op, err).With("the graphics card is out of memory"), nil
+			return nil, errs.Wrap(errs.MemoryUsedUp, opGraphics, err).With("the graphics card is out of memory")
 		case err != nil:
-			return nil, nil, err
+			return nil, err
 		case m.info.Graphics.VRAM <= o.VRAM:
-			return m, nil, nil
+			return m, nil
 		}
 		// Each layer takes as much as the next, so this is as many as there is room for.
 		layers = min(layers-1, int(float64(layers)*float64(o.VRAM)/float64(m.info.Graphics.VRAM)))
 		m.Close()
 	}
-	return nil, errs.New(errs.MemoryUsedUp, op).With("no layer fits the memory of the graphics card that may be used"), nil
+	return nil, errs.New(errs.MemoryUsedUp, opGraphics).With("no layer fits the memory of the graphics card that may be used")
 }
 
 // survey is what a model's header says of where its bytes are.

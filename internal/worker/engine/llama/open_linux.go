@@ -144,15 +144,14 @@ func (l *Library) Load(ctx context.Context, f *os.File, o engine.Options, progre
 	defer f.Close()
 	l.load.Lock()
 	defer l.load.Unlock()
-	m, refused, err := l.onDevice(ctx, f, o, progress)
-	if err != nil {
-		return nil, err
+	m, err := (*model)(nil), error(nil)
+	if o.VRAM == 0 {
+		m, err = l.attempt(ctx, f, o, 0, progress)
+	} else {
+		m, err = l.onDevice(ctx, f, o, progress)
 	}
-	if m == nil {
-		if m, err = l.attempt(ctx, f, o, 0, progress); err != nil {
-			return nil, err
-		}
-		m.info.Graphics.Refused = refused
+	if err != nil {
+		return nil, err // and no model that is a nil of some type
 	}
 	return m, nil
 }

@@ -133,6 +133,7 @@ func (s *Service) Load(ctx context.Context, in *enginev1.LoadRequest, out *engin
 		Context: uint32(m.info.Context), TrainedContext: uint32(m.info.TrainedContext), Dimension: uint32(m.info.Dimension),
 		Threads: uint32(m.info.Threads), Parallel: uint32(m.info.Parallel),
 		Chat: m.chat != nil, Milliseconds: uint64(time.Since(start).Milliseconds()), Memory: s.cfg.Memory(),
+		Card: cut(m.info.Graphics.Device, limits.EngineReason), CardLayers: uint32(m.info.Graphics.Layers), Vram: m.info.Graphics.VRAM,
 	}
 	if m.refused != nil {
 		l.ChatRefused = reason(m.refused)
