@@ -40,7 +40,6 @@ import (
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/models"
 	"github.com/bailey-run/bailey/internal/plat/datadir"
-	"github.com/bailey-run/bailey/internal/plat/graphics"
 	"github.com/bailey-run/bailey/internal/plat/memory"
 	"github.com/bailey-run/bailey/internal/plat/peer"
 	auditservice "github.com/bailey-run/bailey/internal/service/audit"
