@@ -75,6 +75,8 @@ const (
 	AppUnknown        Code = "app-unknown"
 	AppMissing        Code = "app-missing"
 	BundleDamaged     Code = "bundle-damaged"
+	ProgramMissing    Code = "program-missing"
+	ProgramRefused    Code = "program-refused"
 )
 
 // Entry is what the table says of one code.
@@ -150,6 +152,8 @@ var table = []Entry{
 	{AppUnknown, ExitUsage, "There is no such app", "the apps are studio and panels", "The name is not one of an app that is part of Bailey."},
 	{AppMissing, ExitUnavailable, "The app is not part of this installation", "install Bailey again", "The app's files are not beside bailey-core, or the core was built without them. They are built by `make apps`, which needs Node."},
 	{BundleDamaged, ExitIntegrity, "The app's files are not those that Bailey was built with", "install Bailey again", "The core was linked with the digest of the app's archive. One byte differs, so nothing of it is shown."},
+	{ProgramMissing, ExitFailed, "There is no such program", "name it by its path, or by a name that PATH finds", "`bailey sandbox run` found no file to run."},
+	{ProgramRefused, ExitUsage, "The program cannot be run in this sandbox", "link it static, or run it in the kind tool", "`bailey sandbox run` runs static programs in kinds that may execute nothing, and any program in the kind tool. The error says what is in the way."},
 }
 
 func entry(c Code) Entry {

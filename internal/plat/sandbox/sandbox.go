@@ -72,6 +72,11 @@ type Config struct {
 	// Memory replaces the spec's limit of memory, bytes; 0 leaves it. [Check]
 	// wants the spec with the same ([workerspec.Spec.WithMemory]).
 	Memory uint64
+	// Group is the directory of the control group that the worker is born in; nil
+	// for that of this process.
+	Group *os.File
+	// Foreign is set for a program that is no worker; Args is empty then.
+	Foreign *Foreign
 
 	seam seam
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/bailey-run/bailey/internal/workerspec"
 )
 
@@ -14,15 +16,9 @@ import (
 // built without the tag.
 type seam struct {
 	Omit []workerspec.Layer `json:"omit,omitempty"`
-	// Foreign says that the worker's binary is anyone's static program.
-	Foreign bool `json:"foreign,omitempty"`
-}
-
-func (s seam) execute(spec workerspec.Spec, argv, env []string) error {
-	if s.Foreign && !s.omits(workerspec.SeccompStrict) {
-		return executeForeign(spec, argv, env)
-	}
-	return execDescriptor(binaryFD, argv, env)
+	// Refused has the thread that starts the worker be refused user namespaces, by a
+	// filter such as Docker's.
+	Refused bool `json:"refused,omitempty"`
 }
 
 func (s seam) omits(l workerspec.Layer) bool { return slices.Contains(s.Omit, l) }
@@ -33,8 +29,33 @@ func (c Config) Without(layers ...workerspec.Layer) Config {
 	return c
 }
 
+// RefusedNamespaces returns a Config whose worker comes to be at level 2.
+func (c Config) RefusedNamespaces() Config {
+	c.seam.Refused = true
+	return c
+}
+
+// refuse puts a filter on the calling thread, which nothing else uses again, that
+// refuses clones into a user namespace.
+func refuse() {
+	a := native()
+	b, err := rule(a, workerspec.Syscall{Name: "clone", Any: [][]workerspec.Cond{{{Arg: 0, Op: workerspec.NoBits, Value: unix.CLONE_NEWUSER}}}}, 0)
+	if err == nil {
+		err = unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+	}
+	if err == nil {
+		err = seccompFilter(program(append(prologue(a), append(b, insn{code: opRet, k: actAllow})...)), 0)
+	}
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+}
+
 // clone takes namespaces and the parent-death signal out of a clone.
 func (s seam) clone(sys *syscall.SysProcAttr) {
+	if s.Refused && sys.Cloneflags&syscall.CLONE_NEWUSER != 0 {
+		refuse()
+	}
 	for layer, flag := range map[workerspec.Layer]uintptr{
 		workerspec.PIDNamespace: syscall.CLONE_NEWPID,
 		workerspec.NetNamespace: syscall.CLONE_NEWNET,

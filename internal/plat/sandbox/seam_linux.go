@@ -16,7 +16,3 @@ type seam struct{}
 func (seam) omits(workerspec.Layer) bool { return false }
 
 func (seam) clone(*syscall.SysProcAttr) {}
-
-func (seam) execute(_ workerspec.Spec, argv, env []string) error {
-	return execDescriptor(binaryFD, argv, env)
-}

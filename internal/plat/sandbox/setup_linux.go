@@ -47,6 +47,8 @@ type setup struct {
 	KeepName bool         `json:"keep_name,omitempty"`
 	seam
 }
+	// Foreign says that the program is anyone's.
+	Foreign *foreignSetup `json:"foreign,omitempty"`
 
 // taken says of the mounts what a spec leaves open.
 func (m setup) taken() []workerspec.Taken {

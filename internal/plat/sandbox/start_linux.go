@@ -163,6 +163,10 @@ func (p *Process) clone(c Config) (int, error) {
 	if stub == nil {
 		stub = c.Worker
 	}
+	stdin, stdout := null, null
+	if c.Foreign != nil {
+		stdin, stdout = c.Foreign.streams(null)
+	}
 	attr := &syscall.ProcAttr{
 		Env:   []string{},
 		Files: []uintptr{stdin.Fd(), stdout.Fd(), stderr.Fd(), c.Conn.Fd(), stub.Fd(), uintptr(theirs), c.Worker.Fd()},
@@ -221,7 +225,10 @@ func cloneHint(err error) string {
 // introduce hands the stub its mounts and waits until it has executed the
 // worker.
 func (p *Process) introduce(c Config, sock int) error {
-	m := setup{Kind: c.Spec.Kind, Args: c.Args, Memory: c.Memory, Reduced: c.Spec.Reduced, Env: c.Given.Env, KeepName: c.Given.KeepName, seam: c.seam}
+	m := setup{Kind: c.Spec.Kind, Args: c.Args, Memory: c.Memory, Reduced: c.Spec.Reduced, Env: c.Given.Env, KeepName: c.Given.KeepName, Foreign: c.Foreign.setup(), seam: c.seam}
+	if c.Spec.Driver != nil {
+		m.Devices = c.Spec.Devices
+	}
 	for _, g := range c.Given.Places {
 		var st unix.Stat_t
 		if err := unix.Fstat(int(g.At.Fd()), &st); err != nil {
@@ -297,6 +304,9 @@ func (r report) err(c Config) error {
 	if r.Step == stepExec && c.Spec.Program != workerspec.WorkerProgram {
 		return errs.Wrap(errs.EngineMissing, opStart, cause).With(c.Spec.Program + " cannot be executed").WithHint(hintEngine)
 	}
+	if r.Step == stepExec && c.Foreign != nil {
+		return r.programError(cause)
+	}
 	if r.Step == stepRoot && refusedNamespaces(r.Errno) && !c.Spec.Reduced {
 		// Ubuntu gives the namespace, and no power in it.
 		cause = fmt.Errorf("%w: %w", errNamespaces, cause)
@@ -335,6 +345,11 @@ func (c Config) check() error {
 	}
 	if len(c.Mounts) != len(c.Spec.Mounts) || len(c.Mounts) > limits.SandboxMounts {
 		return bad("%d mounts where %s has %d", len(c.Mounts), c.Spec.Kind, len(c.Spec.Mounts))
+	}
+	if c.Foreign != nil {
+		if err := c.checkForeign(); err != nil {
+			return err
+		}
 	}
 	if err := c.checkGiven(); err != nil {
 		return bad("%v", err)

@@ -78,6 +78,9 @@ func build() error {
 		return step(stepSetup, err)
 	}
 	spec, ok := workerspec.For(m.Kind)
+	if m.Foreign != nil {
+		spec = spec.Foreign()
+	}
 	spec = spec.Taking(m.taken()...)
 	if !ok || len(spec.Mounts) != len(m.Mounts) {
 		return step(stepSetup, fmt.Errorf("no kind %q with %d mounts", m.Kind, len(m.Mounts)))
@@ -136,6 +139,9 @@ func build() error {
 		if err := step(stepLandlock, restrict(rules, networkOf(spec))); err != nil {
 			return err
 		}
+	if m.Foreign != nil {
+		rules = m.Foreign.rules(spec, rules)
+	}
 	}
 	if !m.omits(workerspec.SeccompCompat) {
 		if err := step(stepSeccomp, denyDangerous(spec)); err != nil {
@@ -151,14 +157,28 @@ func build() error {
 		if err := step(stepSetup, handGrant(spec, held)); err != nil {
 			return err
 		}
+	if m.Foreign != nil {
+		if err := m.Foreign.check(spec); err != nil {
+			return err
+		}
+	}
 	}
 	if err := step(stepSetup, send(setupFD, report{Ready: true}, nil)); err != nil {
 		return err
 	}
 	argv := append([]string{spec.Program}, arguments(spec, m.Args)...)
-	return step(stepExec, m.execute(spec, argv, slices.Concat(environment(spec, m.named()), m.Env)))
+	if m.Foreign != nil {
+		argv = m.Foreign.argv()
+	}
+	return step(stepExec, execDescriptor(binaryFD, argv, slices.Concat(environment(spec, m.named()), m.Env)))
 }
 
+	if m.Foreign != nil && !m.omits(workerspec.SeccompStrict) {
+		if _, err := receive(setupFD, limits.SandboxSetup, &goAhead{}); err != nil {
+			return step(stepSetup, err)
+		}
+		return step(stepExec, m.Foreign.execute(spec, slices.Concat(spec.Env, m.Env)))
+	}
 // fileRules opens each mount as the worker will, with no capability left, and
 // returns the Landlock rules for them and for the worker's binary.
 func fileRules(spec workerspec.Spec) ([]landlockRule, error) {

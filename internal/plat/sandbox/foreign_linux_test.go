@@ -1,9 +1,8 @@
-//go:build linux && bailey_hostile
-
 package sandbox
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -24,8 +23,8 @@ func asArgument(p []insn) []insn {
 }
 
 // TestForeignFilter: the filter of a foreign program differs from that of a
-// worker in one exec from one address, and in the calls of StartCalls.
-// test/hostile runs it, since it is of a test build alone.
+// worker in one exec from one address, and in the calls of a start that the list
+// of differences names. Where the kind may execute programs, in nothing.
 func TestForeignFilter(t *testing.T) {
 	const address = 0x1234_5678_9abc
 	for _, s := range workerspec.All() {
@@ -34,7 +33,13 @@ func TestForeignFilter(t *testing.T) {
 			t.Fatal(err)
 		}
 		a := native()
-		prog, err := foreignFilter(s, a, goldenSelf, address)
+		if s.Class == workerspec.Exec {
+			if p, err := strictFilter(s.Foreign(), a, goldenSelf); err != nil || !slices.Equal(p, whole) {
+				t.Errorf("%s: another filter, %v", s.Kind, err)
+			}
+			continue
+		}
+		prog, err := foreignFilter(s.Foreign(), a, goldenSelf, address)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,8 +68,11 @@ func TestForeignFilter(t *testing.T) {
 			}
 		}
 		start := map[uint32]bool{}
-		for _, c := range StartCalls() {
-			start[a.number[c.Name]] = true
+		for _, name := range []string{"set_tid_address", "set_robust_list", "arch_prctl"} {
+			start[a.number[name]] = true
+			if !strings.Contains(differenceNamed(t, s, workerspec.DiffStart).Program, name) {
+				t.Errorf("%s: %s is told to nobody", s.Kind, name)
+			}
 		}
 		for _, r := range goldenRows(t, native(), syscallList(t, "amd64")) {
 			for _, c := range r.calls {
@@ -84,6 +92,16 @@ func TestForeignFilter(t *testing.T) {
 			}
 		}
 	}
+}
+
+func differenceNamed(t *testing.T, s workerspec.Spec, name string) workerspec.Difference {
+	t.Helper()
+	all := s.Differences()
+	i := slices.IndexFunc(all, func(d workerspec.Difference) bool { return d.Name == name })
+	if i < 0 {
+		t.Fatalf("%s: no difference %s", s.Kind, name)
+	}
+	return all[i]
 }
 
 // TestRandomPage: two programs do not start from one address.

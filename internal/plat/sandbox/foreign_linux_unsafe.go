@@ -1,4 +1,4 @@
-//go:build linux && bailey_hostile
+//go:build linux
 
 package sandbox
 
