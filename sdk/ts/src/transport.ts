@@ -5,8 +5,9 @@
  * global or a prototype's method that stands here.
  */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { encodeCall, onlyMessage } from "./envelope.js";
 import { BaileyError, cancelled, fromWire } from "./error.js";
-import { CallSchema, ReplySchema, StreamRecordSchema } from "./gen/bailey/surface/v1/envelope_pb.js";
+import { ReplySchema, StreamRecordSchema } from "./gen/bailey/surface/v1/envelope_pb.js";
 import { AckRequestSchema, CancelRequestSchema } from "./gen/bailey/surface/v1/surface_pb.js";
 import { SurfaceServiceAck, SurfaceServiceCancel } from "./gen/methods.js";
 import type { Core } from "./call.js";
@@ -29,6 +30,8 @@ const ackAfter = 64 * 1024;
 const charCodeAt = Function.prototype.call.bind(String.prototype.charCodeAt) as (s: string, i: number) => number;
 const fromCharCode = String.fromCharCode;
 const apply = Reflect.apply;
+
+const none = new Uint8Array(0);
 
 export function toBinaryString(bytes: Uint8Array): string {
   let out = "";
@@ -72,8 +75,8 @@ export class PageCore implements Core {
     this.#fetch = fetcher;
   }
 
-  async #call(method: Method, message: Uint8Array, timeoutMs: number) {
-    const call = toBinary(CallSchema, create(CallSchema, { method: method.number, timeoutMs, message }));
+  async #call(method: Method, message: Uint8Array, timeoutMs: number): Promise<{ message: Uint8Array; stream: Uint8Array }> {
+    const call = encodeCall(method.number, timeoutMs, message);
     let text: string;
     try {
       text = await this.#post(toBinaryString(call));
@@ -82,7 +85,10 @@ export class PageCore implements Core {
     }
     let reply;
     try {
-      reply = fromBinary(ReplySchema, fromBinaryString(text));
+      const bytes = fromBinaryString(text);
+      const message = onlyMessage(bytes);
+      if (message) return { message, stream: none };
+      reply = fromBinary(ReplySchema, bytes);
     } catch {
       throw new BaileyError("malformed", "An answer is not in the agreed form");
     }
@@ -115,21 +121,22 @@ export class PageCore implements Core {
         const { done, value } = await orAborted(reader.read(), signal);
         if (done) throw new BaileyError("core-unavailable", "The answer was cut off", "try again");
         for (const record of records.push(value)) {
-          let r;
-          try {
-            r = fromBinary(StreamRecordSchema, record);
-          } catch {
-            throw new BaileyError("malformed", "A stream is not in the agreed form");
+          let message = onlyMessage(record);
+          if (!message) {
+            let r;
+            try {
+              r = fromBinary(StreamRecordSchema, record);
+            } catch {
+              throw new BaileyError("malformed", "A stream is not in the agreed form");
+            }
+            if (r.error || r.end) {
+              ended = true;
+              if (r.error) throw fromWire(r.error);
+              return;
+            }
+            message = r.message;
           }
-          if (r.error) {
-            ended = true;
-            throw fromWire(r.error);
-          }
-          if (r.end) {
-            ended = true;
-            return;
-          }
-          yield r.message;
+          yield message;
           // Only what the page has worked off is told: that is what holds the core
           // back from filling a page that cannot keep up.
           taken += record.length + 4;

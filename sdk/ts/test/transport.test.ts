@@ -9,6 +9,7 @@ import { CallSchema, ReplySchema, StreamRecordSchema, type Call } from "../src/g
 import { AckRequestSchema } from "../src/gen/bailey/surface/v1/surface_pb.js";
 import { newGrant } from "../src/grant.js";
 import { recordMax, Records } from "../src/records.js";
+import { encodeCall, onlyMessage } from "../src/envelope.js";
 import { fromBinaryString, PageCore, toBinaryString } from "../src/transport.js";
 
 const grant = newGrant("file.read", "id", "/x", new Uint8Array(16).fill(1));
@@ -70,6 +71,23 @@ test("bytes survive the way through strings", () => {
   const all = new Uint8Array(100_000).map((_, i) => (i * 31 + (i >> 8)) & 255);
   assert.deepEqual(fromBinaryString(toBinaryString(all)), all);
   assert.throws(() => fromBinaryString("\u0100"), fails("malformed"));
+});
+
+test("an envelope that is written by hand is what the schema says", () => {
+  for (const method of [1, 127, 128, 901, 0xffffffff])
+    for (const timeoutMs of [0, 1, 127, 128, 86400000])
+      for (const size of [0, 1, 127, 128, 16383, 16384, 1044480]) {
+        const message = new Uint8Array(size).fill(7);
+        assert.deepEqual(encodeCall(method, timeoutMs, message), toBinary(CallSchema, create(CallSchema, { method, timeoutMs, message })), `${method} ${timeoutMs} ${size}`);
+        for (const schema of [ReplySchema, StreamRecordSchema]) {
+          const bytes = toBinary(schema, create(schema, { message }));
+          assert.deepEqual(onlyMessage(bytes), size > 0 ? message : undefined);
+          // Whatever is not plain, or is cut off, is left to the general way.
+          if (size > 0) assert.equal(onlyMessage(bytes.subarray(0, -1)), undefined);
+          assert.equal(onlyMessage(Uint8Array.from([...bytes.subarray(0, 300), 0x18, 1])), undefined);
+        }
+      }
+  for (const odd of [[], [0x0a], [0x0a, 0x80], [0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01], [0x12, 0], [0x18, 1]]) assert.equal(onlyMessage(Uint8Array.from(odd)), undefined);
 });
 
 test("a unary call carries its method, its time and its message", async () => {
