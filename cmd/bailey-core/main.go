@@ -23,6 +23,7 @@ import (
 	"github.com/bailey-run/bailey/internal/grant"
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/models"
+	"github.com/bailey-run/bailey/internal/plat/codecache"
 	"github.com/bailey-run/bailey/internal/plat/datadir"
 	"github.com/bailey-run/bailey/internal/plat/env"
 	"github.com/bailey-run/bailey/internal/plat/home"
@@ -143,6 +144,14 @@ func run(homeDir string, ready io.WriteCloser) (err error) {
 		return err
 	}
 	defer stores.Close()
+	code, err := codecache.Open(filepath.Join(h.Cache, "code"))
+	if err != nil {
+		// It is made anew at each start.
+		log.Warn("no machine code is kept", "error", err)
+		code = nil
+	} else {
+		defer code.Close()
+	}
 	modelDir, err := state.Sub("models")
 	if err != nil {
 		return err
@@ -173,7 +182,7 @@ func run(homeDir string, ready io.WriteCloser) (err error) {
 	c := core.New(core.Config{
 		Release: release.Version(), Clock: clock.System{}, Log: log, Audit: alog, Policies: policies, Listener: l,
 		Programs: inst.programs, EngineDir: inst.dir(engineDir), OpenApp: inst.openApp, UserDir: environment.Home, RuntimeDir: h.Runtime,
-		Models: modelStore, Data: data, Stores: stores, StateDir: h.State, Own: own(h),
+		Models: modelStore, Data: data, Stores: stores, Code: code, StateDir: h.State, Own: own(h),
 	})
 	return c.Run(ctx, func() {
 		_, _ = fmt.Fprintln(ready, "ready")

@@ -14,6 +14,8 @@ func serviceOf(in sandbox.Inside) workerkit.Open {
 		return storeService(in)
 	case "inspect":
 		return inspectService
+	case "pdf":
+		return pdfService(in)
 	}
 	return nil
 }

@@ -321,6 +321,8 @@ func TestPolicyRefused(t *testing.T) {
 		{"a page twice", plainIn, policy("max_request", "surfaces: SURFACE_APP surfaces: SURFACE_APP max_request"), "surfaces hold one"},
 		{"for pages, and for none", plainIn, policy("CALLER_CLIENT", "CALLER_SURFACE"), "needs surfaces"},
 		{"the core's, for a page", plainIn, policy("CALLER_CLIENT,", "CALLER_CORE, surfaces: SURFACE_APP"), "no page may call"},
+		{"a worker's, for a page", plainIn, policy("CALLER_CLIENT,", "CALLER_WORKER, surfaces: SURFACE_APP"), "no page may call"},
+		{"a worker's, without a grant", plainIn, policy("CALLER_CLIENT,", "CALLER_WORKER,"), "stands under a grant"},
 		{"client streaming", plainIn, "client_streaming: true " + policy("", ""), "client streaming is not supported"},
 	} {
 		t.Run(c.name, func(t *testing.T) { refused(t, c.want, pkg(1, svc("AService", c.input, c.method))) })

@@ -98,8 +98,8 @@ func (m *method) check() error {
 	switch c := p.GetCaller(); {
 	case c == policyv1.Caller_CALLER_SURFACE && len(p.GetSurfaces()) == 0:
 		return fmt.Errorf("a method that only pages call needs surfaces")
-	case c == policyv1.Caller_CALLER_CORE && len(p.GetSurfaces()) > 0:
-		return fmt.Errorf("what the core calls no page may call")
+	case (c == policyv1.Caller_CALLER_CORE || c == policyv1.Caller_CALLER_WORKER) && len(p.GetSurfaces()) > 0:
+		return fmt.Errorf("what the core or a worker calls no page may call")
 	}
 	switch p.GetKind() {
 	case policyv1.Kind_KIND_SCREEN_CAPTURE, policyv1.Kind_KIND_INPUT_OBSERVE:
@@ -111,6 +111,9 @@ func (m *method) check() error {
 		if p.GetCaller() == policyv1.Caller_CALLER_CLIENT_TO_WORKER {
 			// The grant is what says which worker; CALLER_CLIENT_TO_STORE needs none.
 			return fmt.Errorf("a call that is passed on to a worker needs a kind other than KIND_NONE")
+		}
+		if p.GetCaller() == policyv1.Caller_CALLER_WORKER {
+			return fmt.Errorf("what a worker asks of another stands under a grant: it needs a kind other than KIND_NONE")
 		}
 	default:
 		if p.GetCaller() == policyv1.Caller_CALLER_CLIENT_TO_STORE {

@@ -47,6 +47,8 @@ type assignment struct {
 	handle  capability.Handle
 	crashes int
 	ended   bool
+	// pdf is the pdf worker that reads for the index worker pdfOf.
+	pdf, pdfOf *supervise.Worker
 
 	// connecting is held while a channel to an engine is made.
 	connecting sync.Mutex
@@ -189,6 +191,7 @@ func (a *assignment) use(ctx context.Context) (*supervise.Worker, capability.Han
 	}
 	a.worker, a.handle = w, h
 	a.core.background.Go(func() { a.core.noteEnd(w, a.actor(), a.grant.Row.ID) })
+	a.core.background.Go(func() { a.readers(w) })
 	return w, h, nil
 }
 
@@ -261,11 +264,14 @@ func (a *assignment) worked() {
 // for it.
 func (a *assignment) end() {
 	a.mu.Lock()
-	w := a.worker
+	w, p := a.worker, a.pdf
 	a.ended = true
 	a.mu.Unlock()
 	if w != nil {
 		w.Kill()
+	}
+	if p != nil {
+		p.Kill() // it may hold a file of the folder's
 	}
 	a.core.mu.Lock()
 	delete(a.core.assigned, a.grant.Row.ID)

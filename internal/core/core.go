@@ -11,6 +11,7 @@
 //	relay.go    a client's call on its way to the worker that holds the grant
 //	engine.go   which engine serves a grant of a model, and live.go its process
 //	channel.go  an index worker's way to an engine
+//	pdf.go      an index worker's way to a pdf worker, and that one's machine code
 //	store.go    an app's own data
 //	own.go      tasks of the core's own
 //	window.go   windows, and what shows them
@@ -39,6 +40,7 @@ import (
 	"github.com/bailey-run/bailey/internal/ipc"
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/models"
+	"github.com/bailey-run/bailey/internal/plat/codecache"
 	"github.com/bailey-run/bailey/internal/plat/datadir"
 	"github.com/bailey-run/bailey/internal/plat/memory"
 	"github.com/bailey-run/bailey/internal/plat/peer"
@@ -83,6 +85,9 @@ type Config struct {
 	// Data is where workers' directories are made, and Stores where those of apps'
 	// own data are.
 	Data, Stores *datadir.Parent
+	// Code is where machine code is kept that workers made for later ones; nil = it
+	// is made at each start.
+	Code *codecache.Store
 	// KeepAlive is how long a loaded engine waits for its next grant; 0 =
 	// limits.EngineKeepAlive.
 	KeepAlive time.Duration
@@ -120,6 +125,8 @@ type Core struct {
 	pins sync.RWMutex
 	// turn is held by the one work in the background that goes on.
 	turn chan struct{}
+	// coding is held by who looks for machine code, and makes it.
+	coding chan struct{}
 	// background counts what has to be done before the core may end.
 	background sync.WaitGroup
 
@@ -157,6 +164,7 @@ func New(cfg Config) *Core {
 		stores:   map[string]*store{},
 		vectors:  map[capability.ID]*vectors{},
 		turn:     make(chan struct{}, 1),
+		coding:   make(chan struct{}, 1),
 	}
 	c.grants = &grantservice.Service{
 		Clock: cfg.Clock, Sessions: c.sessions, Table: c.table, Policies: cfg.Policies, Desk: c.desk, Log: cfg.Audit,

@@ -71,7 +71,7 @@ func New(conn *net.UnixConn, o Options) *Conn {
 	}
 	c.tick = time.AfterFunc(limits.IPCTick, c.onTick)
 	c.tick.Stop()
-	c.serves = o.Peer == policyv1.Caller_CALLER_CLIENT || o.Peer == policyv1.Caller_CALLER_CORE
+	c.serves = o.Peer == policyv1.Caller_CALLER_CLIENT || o.Peer == policyv1.Caller_CALLER_CORE || o.Peer == policyv1.Caller_CALLER_WORKER
 	if o.Even {
 		c.nextID = 2
 	}

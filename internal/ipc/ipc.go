@@ -87,8 +87,9 @@ type Options struct {
 	// the bytes of the request, checked for size only.
 	Mux *rpc.Mux
 	// Peer says what the peer is: CALLER_CLIENT or CALLER_CORE, which may call
-	// their own methods and those that are passed on to a worker. A peer that is
-	// neither (a worker, as the core sees it) may call nothing.
+	// their own methods and those that are passed on to a worker, or CALLER_WORKER,
+	// which is what one worker is to another. A peer that is none of them (a worker,
+	// as the core sees it) may call nothing.
 	Peer policyv1.Caller
 	// Even is set by exactly one of the two sides: by the one that was there
 	// first, the core towards a client and the worker towards the core.
@@ -140,6 +141,8 @@ func (o Options) mayCall(c policyv1.Caller) bool {
 	switch o.Peer {
 	case policyv1.Caller_CALLER_CLIENT, policyv1.Caller_CALLER_CORE:
 		return c == o.Peer || c == policyv1.Caller_CALLER_CLIENT_TO_WORKER || c == policyv1.Caller_CALLER_CLIENT_TO_STORE
+	case policyv1.Caller_CALLER_WORKER:
+		return c == o.Peer || c == policyv1.Caller_CALLER_CLIENT_TO_WORKER
 	}
 	return false
 }

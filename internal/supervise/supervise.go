@@ -8,6 +8,7 @@ package supervise
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -77,6 +78,8 @@ type Options struct {
 	Mounts []sandbox.Mount
 	// Memory replaces the spec's limit, bytes; 0 leaves it.
 	Memory uint64
+	// Ready is how long the start may take; 0 = limits.WorkerReady.
+	Ready time.Duration
 	// Devices are the device nodes of a graphics card, for the one kind that is
 	// given any.
 	Devices []string
@@ -156,7 +159,7 @@ func (s *Supervisor) Start(ctx context.Context, kind string, o Options) (*Worker
 		w.broke.Store(&reason)
 	}})
 	go w.watch(words)
-	ready, cancel := context.WithTimeout(ctx, limits.WorkerReady)
+	ready, cancel := context.WithTimeout(ctx, cmp.Or(o.Ready, limits.WorkerReady))
 	defer cancel()
 	if err := w.check(ready, s.cfg.Release); err != nil {
 		// What is seen of a process that is dying says nothing of its sandbox.

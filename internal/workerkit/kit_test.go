@@ -61,6 +61,14 @@ func (s *service) Source(context.Context, *indexv1.SourceRequest, *indexv1.Index
 	return nil
 }
 
+func (s *service) Readers(context.Context, *indexv1.ReadersRequest, *indexv1.IndexServiceReadersSender) error {
+	return nil
+}
+
+func (s *service) Reader(context.Context, *indexv1.ReaderRequest) (*indexv1.ReaderResponse, error) {
+	return &indexv1.ReaderResponse{}, nil
+}
+
 type nowhere struct{}
 
 func (nowhere) Send([]byte) error { return io.ErrClosedPipe }

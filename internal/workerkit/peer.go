@@ -6,6 +6,7 @@ import (
 
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/ipc"
+	"github.com/bailey-run/bailey/internal/wire/pdfv1"
 	"github.com/bailey-run/bailey/internal/wire/policyv1"
 	"github.com/bailey-run/bailey/internal/wire/rpc"
 )
@@ -20,8 +21,9 @@ func channelOf(ctx context.Context) uint64 { n, _ := ctx.Value(channelKey{}).(ui
 // ServePeer answers another worker on the socket f, which it takes over. The
 // handle's row, which the core pushed and nobody has used, is usable on that
 // socket alone from then on, and no other row is usable there. The peer may
-// call what a client may call of the worker, and nothing that is the core's. The
-// end of the row ends the connection, and the end of the connection the row.
+// call what a client may call of the worker, and what is for workers, and nothing
+// that is the core's. The end of the row ends the connection, and the end of the
+// connection the row.
 //
 // ctx is that of a handler of the core's call.
 func ServePeer(ctx context.Context, handle []byte, f *os.File) error {
@@ -41,7 +43,7 @@ func ServePeer(ctx context.Context, handle []byte, f *os.File) error {
 		return err
 	}
 	c := ipc.New(conn, ipc.Options{
-		Mux: k.peers, Peer: policyv1.Caller_CALLER_CLIENT, Even: true, Log: k.cfg.Log,
+		Mux: k.peers, Peer: policyv1.Caller_CALLER_WORKER, Even: true, Log: k.cfg.Log, Descriptors: PeerDescriptors,
 		Context:     context.WithValue(context.Background(), channelKey{}, channel),
 		OnMalformed: func(reason string) { k.cfg.Log.Warn("a peer broke the format", "reason", reason) },
 	})
@@ -60,9 +62,18 @@ func ServePeer(ctx context.Context, handle []byte, f *os.File) error {
 func forPeers(guarded []rpc.Route) *rpc.Mux {
 	var out []rpc.Route
 	for _, r := range guarded {
-		if r.Method.Caller == policyv1.Caller_CALLER_CLIENT_TO_WORKER && r.Method.Kind != policyv1.Kind_KIND_NONE {
+		forPeer := r.Method.Caller == policyv1.Caller_CALLER_CLIENT_TO_WORKER || r.Method.Caller == policyv1.Caller_CALLER_WORKER
+		if forPeer && r.Method.Kind != policyv1.Kind_KIND_NONE {
 			out = append(out, r)
 		}
 	}
 	return rpc.NewMux(out)
+}
+
+// PeerDescriptors says how many descriptors ride on a call of another worker's.
+func PeerDescriptors(m *rpc.Method) int {
+	if m == pdfv1.PdfServiceTextMethod() {
+		return 1
+	}
+	return 0
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/bailey-run/bailey/internal/wire/enginev1"
 	"github.com/bailey-run/bailey/internal/wire/indexv1"
 	"github.com/bailey-run/bailey/internal/wire/inspectv1"
+	"github.com/bailey-run/bailey/internal/wire/pdfv1"
 	"github.com/bailey-run/bailey/internal/wire/policyv1"
 	"github.com/bailey-run/bailey/internal/wire/rpc"
 	"github.com/bailey-run/bailey/internal/wire/workerv1"
@@ -62,7 +63,7 @@ func Run(in sandbox.Inside, open Open) error {
 func Descriptors(m *rpc.Method) int {
 	switch m {
 	case enginev1.EngineServiceLoadMethod(), enginev1.EngineServiceServeMethod(), indexv1.IndexServiceAttachMethod(),
-		inspectv1.InspectServiceModelMethod():
+		indexv1.IndexServiceReaderMethod(), inspectv1.InspectServiceModelMethod(), pdfv1.PdfServiceServeMethod(), pdfv1.PdfServiceCodeMethod():
 		return 1
 	}
 	return 0

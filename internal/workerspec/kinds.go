@@ -29,7 +29,7 @@ func index() Spec {
 		Program:     WorkerProgram,
 		Mounts:      []Mount{{Target: "/grant"}, {Target: "/db", Write: true, Own: true}},
 		Descriptors: standard(),
-		Handed:      []Handed{{"socket", "the engine that makes its vectors"}},
+		Handed:      []Handed{{"socket", "the engine that makes its vectors"}, {"socket", "the pdf worker that reads for it"}},
 		Syscalls:    join(goRuntime(), connection(locks()...), readFiles(), writeFiles()),
 		Limits: Limits{
 			OpenFiles: limits.WorkerOpenFiles,
@@ -37,7 +37,7 @@ func index() Spec {
 			Processes: limits.WorkerThreads,
 			Data:      limits.IndexMemory,
 		},
-		Methods:  append(workerMethods(), 401, 402, 403, 404, 405),
+		Methods:  append(workerMethods(), 401, 402, 403, 404, 405, 406, 407),
 		Required: Layers(),
 		Probes:   join(findsNothing(), keepsGrant(), keepsData(), underLandlock(false), makesNothing(), makesNoCode()),
 	}

@@ -3,6 +3,7 @@ package dirfd
 import (
 	"encoding/binary"
 	"io"
+	"os"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -179,6 +180,16 @@ func (f *File) Read(p []byte) (int, error) {
 		}
 		return n, nil
 	}
+}
+
+// Handover returns a second descriptor of the file, to be handed to another process:
+// what it is opened for stays the same, and so does its place.
+func (f *File) Handover() (*os.File, error) {
+	fd, err := unix.FcntlInt(uintptr(f.fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), "file"), nil
 }
 
 // Close closes the directory; again is harmless.

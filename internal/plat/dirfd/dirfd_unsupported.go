@@ -2,7 +2,11 @@
 
 package dirfd
 
-import "github.com/bailey-run/bailey/internal/errs"
+import (
+	"os"
+
+	"github.com/bailey-run/bailey/internal/errs"
+)
 
 func refuse(op string) error { return errs.New(errs.NotSupported, op) }
 
@@ -28,6 +32,9 @@ func (f *File) Info() (Info, error) { return Info{}, refuse("dirfd.info") }
 func (d *Dir) List(max int) (names []Name, more bool, err error) {
 	return nil, false, refuse("dirfd.list")
 }
+
+// Handover refuses on this system.
+func (f *File) Handover() (*os.File, error) { return nil, refuse("dirfd.handover") }
 
 // Read refuses on this system.
 func (f *File) Read(p []byte) (int, error) { return 0, refuse("dirfd.read") }

@@ -1596,6 +1596,169 @@ func (x *VectorsResponse) GetTotal() uint64 {
 	return 0
 }
 
+type ReadersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadersRequest) Reset() {
+	*x = ReadersRequest{}
+	mi := &file_bailey_index_v1_index_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadersRequest) ProtoMessage() {}
+
+func (x *ReadersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_bailey_index_v1_index_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadersRequest.ProtoReflect.Descriptor instead.
+func (*ReadersRequest) Descriptor() ([]byte, []int) {
+	return file_bailey_index_v1_index_proto_rawDescGZIP(), []int{20}
+}
+
+type ReadersResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A pdf worker is wanted: the first, or one in place of the last, which ended or
+	// did not answer. Else the last is no longer needed.
+	Wanted        bool `protobuf:"varint,1,opt,name=wanted,proto3" json:"wanted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadersResponse) Reset() {
+	*x = ReadersResponse{}
+	mi := &file_bailey_index_v1_index_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadersResponse) ProtoMessage() {}
+
+func (x *ReadersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_bailey_index_v1_index_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadersResponse.ProtoReflect.Descriptor instead.
+func (*ReadersResponse) Descriptor() ([]byte, []int) {
+	return file_bailey_index_v1_index_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ReadersResponse) GetWanted() bool {
+	if x != nil {
+		return x.Wanted
+	}
+	return false
+}
+
+type ReaderRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the pdf worker takes on the socket; empty = there is none.
+	Handle        []byte `protobuf:"bytes,1,opt,name=handle,proto3" json:"handle,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReaderRequest) Reset() {
+	*x = ReaderRequest{}
+	mi := &file_bailey_index_v1_index_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReaderRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReaderRequest) ProtoMessage() {}
+
+func (x *ReaderRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_bailey_index_v1_index_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReaderRequest.ProtoReflect.Descriptor instead.
+func (*ReaderRequest) Descriptor() ([]byte, []int) {
+	return file_bailey_index_v1_index_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ReaderRequest) GetHandle() []byte {
+	if x != nil {
+		return x.Handle
+	}
+	return nil
+}
+
+type ReaderResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReaderResponse) Reset() {
+	*x = ReaderResponse{}
+	mi := &file_bailey_index_v1_index_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReaderResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReaderResponse) ProtoMessage() {}
+
+func (x *ReaderResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_bailey_index_v1_index_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReaderResponse.ProtoReflect.Descriptor instead.
+func (*ReaderResponse) Descriptor() ([]byte, []int) {
+	return file_bailey_index_v1_index_proto_rawDescGZIP(), []int{23}
+}
+
 var File_bailey_index_v1_index_proto protoreflect.FileDescriptor
 
 const file_bailey_index_v1_index_proto_rawDesc = "" +
@@ -1715,17 +1878,25 @@ const file_bailey_index_v1_index_proto_rawDesc = "" +
 	"\x06engine\x18\x01 \x01(\fB\a\xbaH\x04z\x02h\x10R\x06engine\";\n" +
 	"\x0fVectorsResponse\x12\x12\n" +
 	"\x04done\x18\x01 \x01(\x04R\x04done\x12\x14\n" +
-	"\x05total\x18\x02 \x01(\x04R\x05total*^\n" +
+	"\x05total\x18\x02 \x01(\x04R\x05total\"\x10\n" +
+	"\x0eReadersRequest\")\n" +
+	"\x0fReadersResponse\x12\x16\n" +
+	"\x06wanted\x18\x01 \x01(\bR\x06wanted\"0\n" +
+	"\rReaderRequest\x12\x1f\n" +
+	"\x06handle\x18\x01 \x01(\fB\a\xbaH\x04z\x02\x18\x10R\x06handle\"\x10\n" +
+	"\x0eReaderResponse*^\n" +
 	"\aSection\x12\x17\n" +
 	"\x13SECTION_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSECTION_ANSWER\x10\x01\x12\x14\n" +
 	"\x10SECTION_OVERVIEW\x10\x02\x12\x10\n" +
-	"\fSECTION_FILE\x10\x032\x86\x04\n" +
+	"\fSECTION_FILE\x10\x032\xcb\x05\n" +
 	"\fIndexService\x12\\\n" +
 	"\x03Ask\x12\x1b.bailey.index.v1.AskRequest\x1a\x1c.bailey.index.v1.AskResponse\"\x18\x8a\xb5\x18\x14\b\x91\x03\x10\x02\x18\x03 \x02(\x80\x80\x010\x80\x80\x10:\x01\x010\x01\x12m\n" +
 	"\tSummarize\x12!.bailey.index.v1.SummarizeRequest\x1a\".bailey.index.v1.SummarizeResponse\"\x17\x8a\xb5\x18\x13\b\x92\x03\x10\x02\x18\x03 \x02(\x80 0\x80\x80\x10:\x01\x010\x01\x12d\n" +
 	"\x06Source\x12\x1e.bailey.index.v1.SourceRequest\x1a\x1f.bailey.index.v1.SourceResponse\"\x17\x8a\xb5\x18\x13\b\x95\x03\x10\x02\x18\x03 \x02(\x80@0\x80\x80\x10:\x01\x010\x01\x12^\n" +
 	"\x06Attach\x12\x1e.bailey.index.v1.AttachRequest\x1a\x1f.bailey.index.v1.AttachResponse\"\x13\x8a\xb5\x18\x0f\b\x93\x03\x10\x01\x18\x02 \x01(\x80\b0\x80\x04\x12c\n" +
+	"\aReaders\x12\x1f.bailey.index.v1.ReadersRequest\x1a .bailey.index.v1.ReadersResponse\"\x13\x8a\xb5\x18\x0f\b\x96\x03\x10\x01\x18\x02 \x01(\x80\x040\x80\x040\x01\x12^\n" +
+	"\x06Reader\x12\x1e.bailey.index.v1.ReaderRequest\x1a\x1f.bailey.index.v1.ReaderResponse\"\x13\x8a\xb5\x18\x0f\b\x97\x03\x10\x01\x18\x02 \x01(\x80\x040\x80\x04\x12c\n" +
 	"\aVectors\x12\x1f.bailey.index.v1.VectorsRequest\x1a .bailey.index.v1.VectorsResponse\"\x13\x8a\xb5\x18\x0f\b\x94\x03\x10\x01\x18\x02 \x01(\x80\x040\x80\x040\x01B<Z:github.com/bailey-run/bailey/internal/wire/indexv1;indexv1b\x06proto3"
 
 var (
@@ -1741,7 +1912,7 @@ func file_bailey_index_v1_index_proto_rawDescGZIP() []byte {
 }
 
 var file_bailey_index_v1_index_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_bailey_index_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_bailey_index_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_bailey_index_v1_index_proto_goTypes = []any{
 	(Section)(0),              // 0: bailey.index.v1.Section
 	(*AskRequest)(nil),        // 1: bailey.index.v1.AskRequest
@@ -1764,8 +1935,12 @@ var file_bailey_index_v1_index_proto_goTypes = []any{
 	(*AttachResponse)(nil),    // 18: bailey.index.v1.AttachResponse
 	(*VectorsRequest)(nil),    // 19: bailey.index.v1.VectorsRequest
 	(*VectorsResponse)(nil),   // 20: bailey.index.v1.VectorsResponse
-	(modelv1.Role)(0),         // 21: bailey.model.v1.Role
-	(*modelv1.Loaded)(nil),    // 22: bailey.model.v1.Loaded
+	(*ReadersRequest)(nil),    // 21: bailey.index.v1.ReadersRequest
+	(*ReadersResponse)(nil),   // 22: bailey.index.v1.ReadersResponse
+	(*ReaderRequest)(nil),     // 23: bailey.index.v1.ReaderRequest
+	(*ReaderResponse)(nil),    // 24: bailey.index.v1.ReaderResponse
+	(modelv1.Role)(0),         // 25: bailey.model.v1.Role
+	(*modelv1.Loaded)(nil),    // 26: bailey.model.v1.Loaded
 }
 var file_bailey_index_v1_index_proto_depIdxs = []int32{
 	4,  // 0: bailey.index.v1.SkippedBatch.skipped:type_name -> bailey.index.v1.Skipped
@@ -1787,20 +1962,24 @@ var file_bailey_index_v1_index_proto_depIdxs = []int32{
 	12, // 16: bailey.index.v1.SummarizeResponse.done:type_name -> bailey.index.v1.Done
 	8,  // 17: bailey.index.v1.SummarizeResponse.written:type_name -> bailey.index.v1.Written
 	9,  // 18: bailey.index.v1.SummarizeResponse.written_done:type_name -> bailey.index.v1.WrittenDone
-	21, // 19: bailey.index.v1.AttachRequest.role:type_name -> bailey.model.v1.Role
-	22, // 20: bailey.index.v1.AttachRequest.loaded:type_name -> bailey.model.v1.Loaded
+	25, // 19: bailey.index.v1.AttachRequest.role:type_name -> bailey.model.v1.Role
+	26, // 20: bailey.index.v1.AttachRequest.loaded:type_name -> bailey.model.v1.Loaded
 	1,  // 21: bailey.index.v1.IndexService.Ask:input_type -> bailey.index.v1.AskRequest
 	2,  // 22: bailey.index.v1.IndexService.Summarize:input_type -> bailey.index.v1.SummarizeRequest
 	15, // 23: bailey.index.v1.IndexService.Source:input_type -> bailey.index.v1.SourceRequest
 	17, // 24: bailey.index.v1.IndexService.Attach:input_type -> bailey.index.v1.AttachRequest
-	19, // 25: bailey.index.v1.IndexService.Vectors:input_type -> bailey.index.v1.VectorsRequest
-	13, // 26: bailey.index.v1.IndexService.Ask:output_type -> bailey.index.v1.AskResponse
-	14, // 27: bailey.index.v1.IndexService.Summarize:output_type -> bailey.index.v1.SummarizeResponse
-	16, // 28: bailey.index.v1.IndexService.Source:output_type -> bailey.index.v1.SourceResponse
-	18, // 29: bailey.index.v1.IndexService.Attach:output_type -> bailey.index.v1.AttachResponse
-	20, // 30: bailey.index.v1.IndexService.Vectors:output_type -> bailey.index.v1.VectorsResponse
-	26, // [26:31] is the sub-list for method output_type
-	21, // [21:26] is the sub-list for method input_type
+	21, // 25: bailey.index.v1.IndexService.Readers:input_type -> bailey.index.v1.ReadersRequest
+	23, // 26: bailey.index.v1.IndexService.Reader:input_type -> bailey.index.v1.ReaderRequest
+	19, // 27: bailey.index.v1.IndexService.Vectors:input_type -> bailey.index.v1.VectorsRequest
+	13, // 28: bailey.index.v1.IndexService.Ask:output_type -> bailey.index.v1.AskResponse
+	14, // 29: bailey.index.v1.IndexService.Summarize:output_type -> bailey.index.v1.SummarizeResponse
+	16, // 30: bailey.index.v1.IndexService.Source:output_type -> bailey.index.v1.SourceResponse
+	18, // 31: bailey.index.v1.IndexService.Attach:output_type -> bailey.index.v1.AttachResponse
+	22, // 32: bailey.index.v1.IndexService.Readers:output_type -> bailey.index.v1.ReadersResponse
+	24, // 33: bailey.index.v1.IndexService.Reader:output_type -> bailey.index.v1.ReaderResponse
+	20, // 34: bailey.index.v1.IndexService.Vectors:output_type -> bailey.index.v1.VectorsResponse
+	28, // [28:35] is the sub-list for method output_type
+	21, // [21:28] is the sub-list for method input_type
 	21, // [21:21] is the sub-list for extension type_name
 	21, // [21:21] is the sub-list for extension extendee
 	0,  // [0:21] is the sub-list for field type_name
@@ -1833,7 +2012,7 @@ func file_bailey_index_v1_index_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bailey_index_v1_index_proto_rawDesc), len(file_bailey_index_v1_index_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   20,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

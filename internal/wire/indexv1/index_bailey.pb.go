@@ -910,6 +910,109 @@ var vectorsResponseShape = rule.Shape{
 	{Number: 2, Name: "total", Type: protowire.VarintType, Most: 1},
 }
 
+// Validate returns nil, or an errs.Malformed that names the field and the rule.
+func (x *ReadersRequest) Validate() error {
+	if x == nil {
+		return rule.Missing("ReadersRequest")
+	}
+	if err := x.Violation(); err != nil {
+		return err.Error("ReadersRequest")
+	}
+	return nil
+}
+
+// Violation is Validate for a message that holds this one.
+func (x *ReadersRequest) Violation() *rule.Violation {
+	if len(x.unknownFields) != 0 {
+		return rule.Broken("", "unknown field")
+	}
+	return nil
+}
+
+// Shape implements rpc.Message.
+func (*ReadersRequest) Shape() rule.Shape { return readersRequestShape }
+
+var readersRequestShape = rule.Shape{}
+
+// Validate returns nil, or an errs.Malformed that names the field and the rule.
+func (x *ReadersResponse) Validate() error {
+	if x == nil {
+		return rule.Missing("ReadersResponse")
+	}
+	if err := x.Violation(); err != nil {
+		return err.Error("ReadersResponse")
+	}
+	return nil
+}
+
+// Violation is Validate for a message that holds this one.
+func (x *ReadersResponse) Violation() *rule.Violation {
+	if len(x.unknownFields) != 0 {
+		return rule.Broken("", "unknown field")
+	}
+	return nil
+}
+
+// Shape implements rpc.Message.
+func (*ReadersResponse) Shape() rule.Shape { return readersResponseShape }
+
+var readersResponseShape = rule.Shape{
+	{Number: 1, Name: "wanted", Type: protowire.VarintType, Most: 1},
+}
+
+// Validate returns nil, or an errs.Malformed that names the field and the rule.
+func (x *ReaderRequest) Validate() error {
+	if x == nil {
+		return rule.Missing("ReaderRequest")
+	}
+	if err := x.Violation(); err != nil {
+		return err.Error("ReaderRequest")
+	}
+	return nil
+}
+
+// Violation is Validate for a message that holds this one.
+func (x *ReaderRequest) Violation() *rule.Violation {
+	if len(x.unknownFields) != 0 {
+		return rule.Broken("", "unknown field")
+	}
+	if len(x.Handle) > 16 {
+		return rule.Broken("handle", "bytes.max_len")
+	}
+	return nil
+}
+
+// Shape implements rpc.Message.
+func (*ReaderRequest) Shape() rule.Shape { return readerRequestShape }
+
+var readerRequestShape = rule.Shape{
+	{Number: 1, Name: "handle", Type: protowire.BytesType, Most: 1},
+}
+
+// Validate returns nil, or an errs.Malformed that names the field and the rule.
+func (x *ReaderResponse) Validate() error {
+	if x == nil {
+		return rule.Missing("ReaderResponse")
+	}
+	if err := x.Violation(); err != nil {
+		return err.Error("ReaderResponse")
+	}
+	return nil
+}
+
+// Violation is Validate for a message that holds this one.
+func (x *ReaderResponse) Violation() *rule.Violation {
+	if len(x.unknownFields) != 0 {
+		return rule.Broken("", "unknown field")
+	}
+	return nil
+}
+
+// Shape implements rpc.Message.
+func (*ReaderResponse) Shape() rule.Shape { return readerResponseShape }
+
+var readerResponseShape = rule.Shape{}
+
 var (
 	indexServiceAskMethod = &rpc.Method{
 		Number:      401,
@@ -962,6 +1065,30 @@ var (
 		NewRequest:  func() rpc.Message { return new(AttachRequest) },
 		NewResponse: func() rpc.Message { return new(AttachResponse) },
 	}
+	indexServiceReadersMethod = &rpc.Method{
+		Number:      406,
+		Name:        "bailey.index.v1.IndexService/Readers",
+		Kind:        policyv1.Kind_KIND_NONE,
+		Caller:      policyv1.Caller_CALLER_CORE,
+		Audit:       policyv1.Audit_AUDIT_NONE,
+		Streaming:   true,
+		MaxRequest:  512,
+		MaxResponse: 512,
+		NewRequest:  func() rpc.Message { return new(ReadersRequest) },
+		NewResponse: func() rpc.Message { return new(ReadersResponse) },
+	}
+	indexServiceReaderMethod = &rpc.Method{
+		Number:      407,
+		Name:        "bailey.index.v1.IndexService/Reader",
+		Kind:        policyv1.Kind_KIND_NONE,
+		Caller:      policyv1.Caller_CALLER_CORE,
+		Audit:       policyv1.Audit_AUDIT_NONE,
+		Streaming:   false,
+		MaxRequest:  512,
+		MaxResponse: 512,
+		NewRequest:  func() rpc.Message { return new(ReaderRequest) },
+		NewResponse: func() rpc.Message { return new(ReaderResponse) },
+	}
 	indexServiceVectorsMethod = &rpc.Method{
 		Number:      404,
 		Name:        "bailey.index.v1.IndexService/Vectors",
@@ -988,6 +1115,12 @@ func IndexServiceSourceMethod() *rpc.Method { return indexServiceSourceMethod }
 // IndexServiceAttachMethod is the policy of bailey.index.v1.IndexService.Attach. It is shared: do not change it.
 func IndexServiceAttachMethod() *rpc.Method { return indexServiceAttachMethod }
 
+// IndexServiceReadersMethod is the policy of bailey.index.v1.IndexService.Readers. It is shared: do not change it.
+func IndexServiceReadersMethod() *rpc.Method { return indexServiceReadersMethod }
+
+// IndexServiceReaderMethod is the policy of bailey.index.v1.IndexService.Reader. It is shared: do not change it.
+func IndexServiceReaderMethod() *rpc.Method { return indexServiceReaderMethod }
+
 // IndexServiceVectorsMethod is the policy of bailey.index.v1.IndexService.Vectors. It is shared: do not change it.
 func IndexServiceVectorsMethod() *rpc.Method { return indexServiceVectorsMethod }
 
@@ -998,6 +1131,8 @@ func IndexServiceMethods() []*rpc.Method {
 		indexServiceSummarizeMethod,
 		indexServiceSourceMethod,
 		indexServiceAttachMethod,
+		indexServiceReadersMethod,
+		indexServiceReaderMethod,
 		indexServiceVectorsMethod,
 	}
 }
@@ -1143,6 +1278,57 @@ func (c *IndexServiceClient) Attach(ctx context.Context, in *AttachRequest) (*At
 	return out, nil
 }
 
+// Readers calls bailey.index.v1.IndexService.Readers.
+func (c *IndexServiceClient) Readers(ctx context.Context, in *ReadersRequest) (*IndexServiceReadersStream, error) {
+	request, err := rpc.Encode(in, indexServiceReadersMethod.MaxRequest)
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.c.Open(ctx, indexServiceReadersMethod, request)
+	if err != nil {
+		return nil, err
+	}
+	return &IndexServiceReadersStream{r}, nil
+}
+
+// IndexServiceReadersStream is the client's end of a call of Readers. Close it when done.
+type IndexServiceReadersStream struct{ r rpc.Receiver }
+
+// Recv returns the next message, io.EOF after the last, or an *errs.Error. A
+// message that does not hold to the schema ends the stream.
+func (s *IndexServiceReadersStream) Recv() (*ReadersResponse, error) {
+	response, err := s.r.Recv()
+	if err != nil {
+		return nil, err
+	}
+	out := new(ReadersResponse)
+	if err := rpc.Decode(response, out, indexServiceReadersMethod.MaxResponse); err != nil {
+		_ = s.r.Close()
+		return nil, err
+	}
+	return out, nil
+}
+
+// Close gives the stream up; the server's context ends. Idempotent.
+func (s *IndexServiceReadersStream) Close() error { return s.r.Close() }
+
+// Reader calls bailey.index.v1.IndexService.Reader.
+func (c *IndexServiceClient) Reader(ctx context.Context, in *ReaderRequest) (*ReaderResponse, error) {
+	request, err := rpc.Encode(in, indexServiceReaderMethod.MaxRequest)
+	if err != nil {
+		return nil, err
+	}
+	response, err := c.c.Invoke(ctx, indexServiceReaderMethod, request)
+	if err != nil {
+		return nil, err
+	}
+	out := new(ReaderResponse)
+	if err := rpc.Decode(response, out, indexServiceReaderMethod.MaxResponse); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // Vectors calls bailey.index.v1.IndexService.Vectors.
 func (c *IndexServiceClient) Vectors(ctx context.Context, in *VectorsRequest) (*IndexServiceVectorsStream, error) {
 	request, err := rpc.Encode(in, indexServiceVectorsMethod.MaxRequest)
@@ -1195,6 +1381,15 @@ type IndexServiceServer interface {
 	// grants, that of the folder and that of the model.
 
 	Attach(ctx context.Context, in *AttachRequest) (*AttachResponse, error)
+	// Readers streams a message each time that the worker wants a pdf worker, or no
+	// longer wants the one that it has. The core calls it once, before all else.
+
+	Readers(ctx context.Context, in *ReadersRequest, out *IndexServiceReadersSender) error
+	// Reader hands over a socket to the pdf worker that was wanted, which rides on the
+	// request, and the handle that it takes there; or it says, without one, that
+	// there is none.
+
+	Reader(ctx context.Context, in *ReaderRequest) (*ReaderResponse, error)
 	// Vectors brings the index and the vectors of a remembered folder up to date,
 	// with nobody waiting.
 
@@ -1234,6 +1429,19 @@ type IndexServiceSourceSender struct{ out rpc.Sender }
 // is closed.
 func (s *IndexServiceSourceSender) Send(m *SourceResponse) error {
 	response, err := rpc.Encode(m, indexServiceSourceMethod.MaxResponse)
+	if err != nil {
+		return err
+	}
+	return s.out.Send(response)
+}
+
+// IndexServiceReadersSender is the server's end of a call of Readers.
+type IndexServiceReadersSender struct{ out rpc.Sender }
+
+// Send validates and sends one message; it blocks while the stream's window
+// is closed.
+func (s *IndexServiceReadersSender) Send(m *ReadersResponse) error {
+	response, err := rpc.Encode(m, indexServiceReadersMethod.MaxResponse)
 	if err != nil {
 		return err
 	}
@@ -1288,6 +1496,24 @@ func IndexServiceRoutes(s IndexServiceServer) []rpc.Route {
 				return nil, err
 			}
 			return rpc.Encode(out, indexServiceAttachMethod.MaxResponse)
+		}},
+		{Method: indexServiceReadersMethod, Stream: func(ctx context.Context, request []byte, out rpc.Sender) error {
+			in := new(ReadersRequest)
+			if err := rpc.Decode(request, in, indexServiceReadersMethod.MaxRequest); err != nil {
+				return err
+			}
+			return s.Readers(ctx, in, &IndexServiceReadersSender{out})
+		}},
+		{Method: indexServiceReaderMethod, Unary: func(ctx context.Context, request []byte) ([]byte, error) {
+			in := new(ReaderRequest)
+			if err := rpc.Decode(request, in, indexServiceReaderMethod.MaxRequest); err != nil {
+				return nil, err
+			}
+			out, err := s.Reader(ctx, in)
+			if err != nil {
+				return nil, err
+			}
+			return rpc.Encode(out, indexServiceReaderMethod.MaxResponse)
 		}},
 		{Method: indexServiceVectorsMethod, Stream: func(ctx context.Context, request []byte, out rpc.Sender) error {
 			in := new(VectorsRequest)

@@ -196,6 +196,8 @@ const (
 	Caller_CALLER_CLIENT_TO_STORE Caller = 4
 	// The page of a window calls the core; no other client may.
 	Caller_CALLER_SURFACE Caller = 5
+	// A worker calls another one, on a socket that the core made for the two.
+	Caller_CALLER_WORKER Caller = 6
 )
 
 // Enum value maps for Caller.
@@ -207,6 +209,7 @@ var (
 		3: "CALLER_CLIENT_TO_WORKER",
 		4: "CALLER_CLIENT_TO_STORE",
 		5: "CALLER_SURFACE",
+		6: "CALLER_WORKER",
 	}
 	Caller_value = map[string]int32{
 		"CALLER_UNSPECIFIED":      0,
@@ -215,6 +218,7 @@ var (
 		"CALLER_CLIENT_TO_WORKER": 3,
 		"CALLER_CLIENT_TO_STORE":  4,
 		"CALLER_SURFACE":          5,
+		"CALLER_WORKER":           6,
 	}
 )
 
@@ -446,14 +450,15 @@ const file_bailey_policy_v1_policy_proto_rawDesc = "" +
 	"\n" +
 	"AUDIT_NONE\x10\x01\x12\x12\n" +
 	"\x0eAUDIT_METADATA\x10\x02\x12\x10\n" +
-	"\fAUDIT_INTENT\x10\x03*\x91\x01\n" +
+	"\fAUDIT_INTENT\x10\x03*\xa4\x01\n" +
 	"\x06Caller\x12\x16\n" +
 	"\x12CALLER_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rCALLER_CLIENT\x10\x01\x12\x0f\n" +
 	"\vCALLER_CORE\x10\x02\x12\x1b\n" +
 	"\x17CALLER_CLIENT_TO_WORKER\x10\x03\x12\x1a\n" +
 	"\x16CALLER_CLIENT_TO_STORE\x10\x04\x12\x12\n" +
-	"\x0eCALLER_SURFACE\x10\x05*F\n" +
+	"\x0eCALLER_SURFACE\x10\x05\x12\x11\n" +
+	"\rCALLER_WORKER\x10\x06*F\n" +
 	"\aSurface\x12\x17\n" +
 	"\x13SURFACE_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vSURFACE_APP\x10\x01\x12\x11\n" +

@@ -10,7 +10,9 @@ import (
 	indexv1 "github.com/bailey-run/bailey/internal/wire/indexv1"
 	inspectv1 "github.com/bailey-run/bailey/internal/wire/inspectv1"
 	modelv1 "github.com/bailey-run/bailey/internal/wire/modelv1"
+	pdfv1 "github.com/bailey-run/bailey/internal/wire/pdfv1"
 	rpc "github.com/bailey-run/bailey/internal/wire/rpc"
+	sandboxv1 "github.com/bailey-run/bailey/internal/wire/sandboxv1"
 	storev1 "github.com/bailey-run/bailey/internal/wire/storev1"
 	surfacev1 "github.com/bailey-run/bailey/internal/wire/surfacev1"
 	windowv1 "github.com/bailey-run/bailey/internal/wire/windowv1"
@@ -40,6 +42,8 @@ func All() []*rpc.Method {
 		indexv1.IndexServiceAttachMethod(),
 		indexv1.IndexServiceVectorsMethod(),
 		indexv1.IndexServiceSourceMethod(),
+		indexv1.IndexServiceReadersMethod(),
+		indexv1.IndexServiceReaderMethod(),
 		enginev1.EngineServiceLoadMethod(),
 		enginev1.EngineServiceServeMethod(),
 		enginev1.EngineServiceGenerateMethod(),
@@ -71,5 +75,9 @@ func All() []*rpc.Method {
 		surfacev1.SurfaceServicePickMethod(),
 		surfacev1.SurfaceServiceOpenPanelMethod(),
 		windowv1.WindowServiceOpenMethod(),
+		pdfv1.PdfServiceServeMethod(),
+		pdfv1.PdfServiceCodeMethod(),
+		pdfv1.PdfServiceTextMethod(),
+		sandboxv1.SandboxServiceRunMethod(),
 	}
 }

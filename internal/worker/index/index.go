@@ -41,9 +41,18 @@ type Config struct {
 	Remembered bool
 	Clock      clock.Clock
 	Log        *slog.Logger
+	// PDF reads PDFs; nil skips them.
+	PDF PDF
 	// Workers is how many files are read into passages at the same time; 0
 	// means two.
 	Workers int
+}
+
+// PDF reads the text of PDFs. Package pdf implements it.
+type PDF interface {
+	// Read returns the text of a file, or why it has none. It calls beat now and
+	// then. When ctx has ended the answer means nothing.
+	Read(ctx context.Context, f *dirfd.File, beat func()) (doc.Text, doc.Reason)
 }
 
 // Progress is how far an Update is.

@@ -42,7 +42,15 @@ func (x *Index) Source(ctx context.Context, path string) (source string, changed
 	why, err := walk.Open(root, path, func(e *walk.Entry) error {
 		var l text.Loader
 		var t doc.Text
-		t, read = l.Load(io.TeeReader(e, sum), e.Name, e.Size)
+		if walk.PDF(e.Name) {
+			if _, err := io.Copy(sum, e); err != nil {
+				read = doc.IOError
+				return nil
+			}
+			t, read = x.readPDF(ctx, e, func() {})
+		} else {
+			t, read = l.Load(io.TeeReader(e, sum), e.Name, e.Size)
+		}
 		source = t.Source
 		return ctx.Err()
 	})

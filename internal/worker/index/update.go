@@ -156,6 +156,9 @@ func (u *updater) visit(e *walk.Entry) error {
 	if now := u.x.cfg.Clock.Wall().UnixNano(); now-e.CTime < int64(limits.IndexRacy) {
 		stamp.ModTime = -1
 	}
+	if walk.PDF(e.Name) {
+		return u.pdf(e, old, had, stamp)
+	}
 	weight := min(e.Size+limits.IndexFileWeight, limits.IndexInFlight)
 	if err := u.budget.Acquire(u.ctx, weight); err != nil {
 		return err

@@ -104,3 +104,12 @@ func (bad) Summarize(context.Context, *indexv1.SummarizeRequest, *indexv1.IndexS
 func (bad) Source(context.Context, *indexv1.SourceRequest, *indexv1.IndexServiceSourceSender) error {
 	return errs.New(errs.NotSupported, "test")
 }
+
+func (bad) Readers(ctx context.Context, _ *indexv1.ReadersRequest, _ *indexv1.IndexServiceReadersSender) error {
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+func (bad) Reader(context.Context, *indexv1.ReaderRequest) (*indexv1.ReaderResponse, error) {
+	return &indexv1.ReaderResponse{}, nil
+}

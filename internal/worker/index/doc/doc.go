@@ -82,7 +82,8 @@ const (
 	Man      Format = "man"
 	Source   Format = "source"
 	Markup   Format = "markup" // reStructuredText, AsciiDoc
-	Data     Format = "data"   // JSON, CSV, XML, YAML and the like
+	PDF      Format = "pdf"
+	Data     Format = "data" // JSON, CSV, XML, YAML and the like
 )
 
 // Text is what a file says: its source and, of a file that is no text itself (an

@@ -26,6 +26,14 @@ const (
 	TooDeep    Reason = "too-deep"
 	TooMany    Reason = "too-many"
 	IOError    Reason = "io-error"
+	Locked     Reason = "password"
+	OldFormat  Reason = "old-format"
+	LargeDoc   Reason = "document-too-large"
+	BadDoc     Reason = "document-damaged"
+	NoText     Reason = "no-text"
+	PDFDamaged Reason = "pdf-damaged"
+	PDFCostly  Reason = "pdf-costly"
+	NoReader   Reason = "pdf-reader"
 )
 
 // Skipped is one file or directory that was not read.
@@ -67,6 +75,14 @@ func Reasons() []ReasonEntry {
 		{TooDeep, "grant a folder further down", "More than 100 levels below the granted folder, or a path of more than 4096 bytes."},
 		{TooMany, "grant a part of the folder", "The directory has more than 1,048,576 entries; those beyond were not read."},
 		{IOError, "check the disk", "The system reported an error while reading."},
+		{Locked, "save a copy without its password", "The PDF, office file or book is opened with a password or by its seller's program alone; Bailey asks for no passwords."},
+		{OldFormat, "save it as .docx, .xlsx or .pptx, or as .odt, .ods or .odp", "A file of Word, Excel or PowerPoint in their formats from before 2007 (.doc, .xls, .ppt)."},
+		{LargeDoc, "save a part of it as a file of its own, or as plain text", "The office file or book holds more than is read of one: 32 MB of text, 1,048,576 paragraphs or rows, 10,000 slides, sheets or chapters, 10,000 files, 128 MB of XML or 8 million tags in all, 256 elements in each other, a tag of 1 MB. Or it unpacks to more than 500 times its size, as bombs do."},
+		{BadDoc, "open it in its own program and save it again", "The file is named as an office file or a book, is a zip archive, and is none that can be read: cut off, a wrong checksum, two files of one name or in one place, a part that is missing or is no XML, or XML with a document type, which these formats forbid."},
+		{NoText, "run OCR over it, for example with ocrmypdf", "The PDF has pages and no text: they are pictures, as a scanner makes them, or empty."},
+		{PDFDamaged, "open it in a viewer and save it again", "The file is named .pdf and is no PDF that can be read: it is cut off, or no page of it is whole."},
+		{PDFCostly, "print the part that you need to a new PDF", "Reading the PDF took more than 256 MB of memory or 2 minutes, it has more than 20,000 pages or 64 MB of text, or the reader ended on it, as crafted files make it. Nothing but its own reader was harmed."},
+		{NoReader, "run the command again", "The reader for PDFs could not be started, or so many files ended it that it was not started again."},
 	}
 }
 

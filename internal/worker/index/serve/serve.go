@@ -18,12 +18,14 @@ import (
 	"github.com/bailey-run/bailey/internal/worker/index/answer"
 	"github.com/bailey-run/bailey/internal/worker/index/attach"
 	"github.com/bailey-run/bailey/internal/worker/index/doc"
+	"github.com/bailey-run/bailey/internal/worker/index/pdf"
 	"github.com/bailey-run/bailey/internal/worker/index/written"
 )
 
 // Service implements indexv1.IndexServiceServer on one index.
 type Service struct {
 	cfg index.Config
+	pdf *pdf.Reader
 	// source is held by the call that holds a file's text.
 	source chan struct{}
 
@@ -38,7 +40,10 @@ var _ indexv1.IndexServiceServer = (*Service)(nil)
 // first call, so that a worker has no more open before it is sealed than its
 // spec declares.
 func New(cfg index.Config) *Service {
-	return &Service{cfg: cfg, source: make(chan struct{}, 1), engines: map[string]*attach.Engine{}}
+	s := &Service{cfg: cfg, source: make(chan struct{}, 1), engines: map[string]*attach.Engine{}}
+	s.pdf = pdf.New(cfg.Log)
+	s.cfg.PDF = s.pdf
+	return s
 }
 
 func (s *Service) index(ctx context.Context) (*index.Index, error) {
@@ -63,6 +68,7 @@ func (s *Service) Close() error {
 	for _, e := range engines {
 		e.Close()
 	}
+	s.pdf.Close()
 	if x == nil {
 		return nil
 	}

@@ -57,7 +57,7 @@ func binaryName(name string) bool {
 		"zip", "xz", "bz2", "zst", "lz4", "7z", "rar", "tar", "tgz", "txz", "tbz2", "cab", "iso", "img", "dmg", "deb", "rpm", "apk", "jar", "war", "whl", "egg", "gem", "crate", "vsix", "msi", "snap", "flatpak",
 		"exe", "dll", "so", "dylib", "a", "lib", "o", "obj", "class", "pyc", "pyo", "wasm", "elc", "beam", "node", "rlib", "rmeta", "pdb",
 		"ttf", "otf", "woff", "woff2", "eot", "pfb",
-		"pdf", "doc", "docx", "xls", "xlsx", "ppt", "pptx", "odt", "ods", "odp", "epub", "mobi", "pages", "numbers",
+		"mobi", "pages", "numbers", "xlsb",
 		"db", "sqlite", "sqlite3", "mdb", "ldb", "sst", "parquet", "arrow", "feather", "npy", "npz", "pkl", "pt", "pth", "onnx", "gguf", "safetensors", "h5", "hdf5", "bin", "swp", "mo", "gmo", "blend", "fbx", "glb", "stl":
 		return true
 	}

@@ -45,7 +45,7 @@ func Open(root *dirfd.Dir, path string, visit func(*Entry) error) (doc.Reason, e
 		return reasonOf(err), nil
 	case info.Kind != dirfd.Regular:
 		return doc.Special, nil
-	case info.Size > limits.TextFile:
+	case info.Size > largest(names[last]):
 		return doc.TooLarge, nil
 	}
 	return doc.Read, visit(&Entry{Path: path, Name: names[last], Info: info, file: f})

@@ -10,6 +10,7 @@ package walk
 
 import (
 	"context"
+	"strings"
 
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/plat/dirfd"
@@ -36,6 +37,20 @@ type Entry struct {
 
 // Read implements io.Reader.
 func (e *Entry) Read(p []byte) (int, error) { return e.file.Read(p) }
+
+// File is the open file, which stays the walk's.
+func (e *Entry) File() *dirfd.File { return e.file }
+
+// PDF reports whether a name is that of a PDF, which may be larger than a text: it is
+// read by pieces.
+func PDF(name string) bool { return extension(strings.ToLower(name)) == "pdf" }
+
+func largest(name string) int64 {
+	if PDF(name) {
+		return limits.PDFFile
+	}
+	return limits.TextFile
+}
 
 // Count is what a walk came by.
 type Count struct {

@@ -129,7 +129,7 @@ func (w *walker) file(d *dirfd.Dir, path string, n dirfd.Name, here *rules) (isD
 	case info.Kind != dirfd.Regular:
 		w.skip(full, doc.Special)
 		return false, nil
-	case info.Size > limits.TextFile:
+	case info.Size > largest(n.Name):
 		w.skip(full, doc.TooLarge)
 		return false, nil
 	case info.Size == 0:

@@ -1,0 +1,70 @@
+package index
+
+import (
+	"bytes"
+	"context"
+	"io"
+
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/worker/index/doc"
+	"github.com/bailey-run/bailey/internal/worker/index/store"
+	"github.com/bailey-run/bailey/internal/worker/index/walk"
+)
+
+// pdf is visit for a PDF, which another process reads. The file is hashed here: one
+// that is the same bytes is not read again.
+func (u *updater) pdf(e *walk.Entry, old store.File, had bool, stamp store.Stamp) error {
+	u.sum.Reset()
+	_, err := io.Copy(u.sum, e)
+	file := store.File{Path: e.Path, Stamp: stamp, Hash: u.sum.Sum(nil)}
+	if had {
+		file.ID = old.ID
+	}
+	if had && err == nil && bytes.Equal(old.Hash, file.Hash) && old.Reason != string(doc.NoReader) {
+		file.Reason, file.Hint, file.Bytes = old.Reason, old.Hint, old.Bytes
+		u.count(file.Reason, file.Hint, e.Path, file.Bytes)
+		return u.hand(done{entry: &store.Entry{File: file}, touch: true}, limits.IndexFileWeight)
+	}
+	var text doc.Text
+	reason := doc.IOError
+	if err == nil {
+		text, reason = u.x.readPDF(u.ctx, e, func() { u.report(false) })
+	}
+	if err := u.ctx.Err(); err != nil {
+		return err
+	}
+	file.Bytes = int64(len(text.Source))
+	if reason != doc.Read {
+		s := doc.Skip(e.Path, reason)
+		file.Reason, file.Hint = string(s.Reason), s.Hint
+		text = doc.Text{}
+	}
+	if reason == doc.NoReader {
+		file.Stamp.ModTime = -1 // that may be another time
+	}
+	u.count(file.Reason, file.Hint, e.Path, file.Bytes)
+	weight := min(text.Weight()+limits.IndexFileWeight, limits.IndexInFlight)
+	if err := u.budget.Acquire(u.ctx, weight); err != nil {
+		return err
+	}
+	return send(u.ctx, u.jobs, job{file: file, old: old, text: text, weight: weight})
+}
+
+// hand passes on what needs no more work.
+func (u *updater) hand(d done, weight int64) error {
+	if err := u.budget.Acquire(u.ctx, weight); err != nil {
+		return err
+	}
+	d.weight = weight
+	return send(u.ctx, u.out, d)
+}
+
+// readPDF has a PDF read.
+func (x *Index) readPDF(ctx context.Context, e *walk.Entry, beat func()) (doc.Text, doc.Reason) {
+	if x.cfg.PDF == nil {
+		return doc.Text{}, doc.NoReader
+	}
+	text, reason := x.cfg.PDF.Read(ctx, e.File(), beat)
+	text.Name = e.Name
+	return text, reason
+}
