@@ -73,6 +73,7 @@ const (
 	DiffHanded      = "handed"
 	DiffProbes      = "probes"
 	DiffProgram     = "program"
+	DiffDumpable    = "dumpable"
 )
 
 // Differences lists all in which a program that is run with these mounts differs
@@ -84,9 +85,14 @@ func (s Spec) Differences(taken ...Taken) []Difference {
 		{DiffArguments, "has its program's and its kind's name as arguments", "has those that you give it"},
 		{DiffProbes, "tries before its first work what must be refused", "tries what it likes, and its sandbox was looked at from outside before it began"},
 	}
-	if s.Class != Exec {
+	d = append(d, Difference{DiffFilter, "puts the strict filter on itself, once it has started", "has it on before its first instruction"})
+	if s.Class == Exec {
 		d = append(d,
-			Difference{DiffFilter, "puts the strict filter on itself, once it has started", "has it on before its first instruction"},
+			Difference{DiffProgram, "is " + s.Program, "is the system's program, or yours as a copy in memory that nobody can change; a script is its descriptor 6"},
+			Difference{DiffDumpable, "cannot be looked into by your other processes once it is at work", "can, like every program that is executed there"},
+		)
+	} else {
+		d = append(d,
 			Difference{DiffStart, "has made the calls of its start by then", "may make those of the C library's all the time: set_tid_address, set_robust_list, arch_prctl to set FS"},
 			Difference{DiffProgram, "is " + s.Program, "is your program, as a copy in memory that nobody can change"},
 		)

@@ -89,7 +89,8 @@ func withoutPaths(calls []Syscall) []Syscall {
 			continue
 		}
 		if flags, ok := map[string]int{"openat": 2, "open": 1}[c.Name]; ok {
-			c = when(c.Name, c.Refusal, []Cond{{flags, NoBits, oPath | accessMode&1}}, []Cond{{flags, NoBits, oPath | accessMode&2}})
+			mode := Cond{flags + 1, NoBits, setIDs}
+			c = when(c.Name, c.Refusal, []Cond{{flags, NoBits, oPath | accessMode&1}, mode}, []Cond{{flags, NoBits, oPath | accessMode&2}, mode})
 		}
 		left = append(left, c)
 	}

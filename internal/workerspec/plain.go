@@ -31,7 +31,9 @@ func file() Spec {
 	s := reserved("file", []Handed{{"file", "a single file of a person's"}})
 	s.Mounts = []Mount{{Target: "/grant", Write: true, Choice: true}, {Target: "/db", Write: true, Own: true}}
 	s.Syscalls = join(goRuntime(), connection(locks()...), readFiles(), writeFiles(),
-		allow("mkdirat", "inotify_init1", "inotify_add_watch", "inotify_rm_watch"))
+		allow("inotify_init1", "inotify_add_watch", "inotify_rm_watch"),
+		// A directory that its owner can enter.
+		[]Syscall{when("mkdirat", "EPERM", []Cond{{2, Equal32, 0o700}}, []Cond{{2, Equal32, 0o755}}, []Cond{{2, Equal32, 0o777}})})
 	s.Limits.FileSize, s.Limits.Data = limits.FileFileSize, limits.FileMemory
 	s.Probes = join(findsNothing(), keepsFolder(), []Probe{probe("link out of /db", "EPERM")}, underLandlock(false), makesNothing(), makesNoCode())
 	return s

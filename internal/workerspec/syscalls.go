@@ -72,6 +72,11 @@ const (
 	fSetlk        = 6
 	fSetlkw       = 7
 
+	// The same, of open file descriptions.
+	fOfdGetlk  = 36
+	fOfdSetlk  = 37
+	fOfdSetlkw = 38
+
 	fAddSeals = 1033
 	fGetSeals = 1034
 
@@ -169,9 +174,11 @@ func connection(more ...[]Cond) []Syscall {
 	)
 }
 
-// locks are POSIX locks, which SQLite takes on its files.
+// locks are record locks, which SQLite takes on its files: of the open file, and
+// those of the process on file systems that have no others.
 func locks() [][]Cond {
-	return [][]Cond{{{1, Equal32, fGetlk}}, {{1, Equal32, fSetlk}}, {{1, Equal32, fSetlkw}}}
+	return [][]Cond{{{1, Equal32, fGetlk}}, {{1, Equal32, fSetlk}}, {{1, Equal32, fSetlkw}},
+		{{1, Equal32, fOfdGetlk}}, {{1, Equal32, fOfdSetlk}}, {{1, Equal32, fOfdSetlkw}}}
 }
 
 // readFiles walks and reads what is mounted. What may be opened is decided by
@@ -180,9 +187,10 @@ func locks() [][]Cond {
 func readFiles() []Syscall {
 	return append(allow("pread64", "lseek", "fstat", "newfstatat", "statx", "lstat", "stat", "getdents64",
 		"faccessat", "faccessat2", "access", "readlinkat", "readlink", "getcwd", "fadvise64"),
-		when("openat", "EPERM", []Cond{{2, NoBits, oPath}}),
+		// No file that it makes runs as its owner.
+		when("openat", "EPERM", []Cond{{2, NoBits, oPath}, {3, NoBits, setIDs}}),
 		// SQLite's own way.
-		when("open", "EPERM", []Cond{{1, NoBits, oPath}}),
+		when("open", "EPERM", []Cond{{1, NoBits, oPath}, {2, NoBits, setIDs}}),
 	)
 }
 

@@ -64,13 +64,6 @@ func checkHostRoot(p Posture, spec workerspec.Spec, given Given) (bad []string) 
 			}
 		case place >= 0:
 			need(m, "ro", "nosuid", "nodev", "noexec")
-		case slices.ContainsFunc(s.System, func(d string) bool { return within(m.Point, d) }):
-			need(m, "ro", "nosuid", "nodev")
-		case slices.Contains(spec.Devices, m.Point):
-			need(m, "ro", "nosuid", "noexec")
-		case slices.ContainsFunc(s.Scratch, func(t workerspec.Scratch) bool { return m.Point == t.Path }) && m.Type == "tmpfs",
-			s.Proc && m.Point == "/proc" && m.Type == "proc":
-			need(m, "nosuid", "nodev", "noexec")
 		default:
 			options := surroundingNeeds(m, spec)
 			if options == nil {
@@ -88,6 +81,56 @@ func checkHostRoot(p Posture, spec workerspec.Spec, given Given) (bad []string) 
 		bad = append(bad, "not the root of a host")
 	}
 	return bad
+}
+
+func lacks(m proc.Mountpoint, options []string) (bad []string) {
+	for _, o := range options {
+		if !m.Has(o) {
+			bad = append(bad, m.Point+" is not "+o)
+		}
+	}
+	return bad
+}
+
+// surroundingNeeds are the options that a mount of a root's surroundings has to
+// have; nil when it is none.
+func surroundingNeeds(m proc.Mountpoint, spec workerspec.Spec) []string {
+	s := spec.Surroundings
+	if s == nil {
+		return nil
+	}
+	runs := spec.Class == workerspec.Exec
+	switch {
+	case slices.ContainsFunc(s.System, func(d string) bool { return within(m.Point, d) }):
+		return []string{"ro", "nosuid", "nodev"}
+	case slices.Contains(spec.Devices, m.Point):
+		return []string{"ro", "nosuid", "noexec"}
+	case slices.ContainsFunc(s.Scratch, func(t workerspec.Scratch) bool { return m.Point == t.Path }) && m.Type == "tmpfs":
+		if runs {
+			return []string{"nosuid", "nodev"}
+		}
+		return []string{"nosuid", "nodev", "noexec"}
+	case s.Proc && m.Point == "/proc" && m.Type == "proc":
+		if runs {
+			return []string{"ro", "nosuid", "nodev", "noexec"}
+		}
+		return []string{"nosuid", "nodev", "noexec"}
+	}
+	return nil
+}
+
+// withoutSurroundings returns the names of a root that are not there for the sake
+// of what stands around the mounts.
+func withoutSurroundings(root, want []string, spec workerspec.Spec) []string {
+	if spec.Surroundings == nil {
+		return root
+	}
+	var around []string
+	for _, t := range hostTargets(spec, Given{}) {
+		name, _, _ := strings.Cut(strings.TrimPrefix(t, "/"), "/")
+		around = append(around, name)
+	}
+	return slices.DeleteFunc(slices.Clone(root), func(n string) bool { return slices.Contains(around, n) && !slices.Contains(want, n) })
 }
 
 func within(point, dir string) bool { return point == dir || strings.HasPrefix(point, dir+"/") }

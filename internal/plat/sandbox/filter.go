@@ -22,6 +22,7 @@ const (
 	opJgt   = 0x25 // JMP|JGT|K
 	opJge   = 0x35 // JMP|JGE|K
 	opJset  = 0x45 // JMP|JSET|K
+	opAnd   = 0x54 // ALU|AND|K
 	opRet   = 0x06 // RET|K
 	x32Flag = 0x40000000
 )
@@ -251,6 +252,8 @@ func alternative(conds []workerspec.Cond, self uint32) ([]insn, error) {
 				insn{code: opLoad, k: low}, insn{code: opJset, jt: fail, k: uint32(c.Value)})
 		case workerspec.Not32:
 			b = append(b, insn{code: opLoad, k: low}, insn{code: opJeq, jt: fail, k: uint32(c.Value)})
+		case workerspec.IoctlType:
+			b = append(b, insn{code: opLoad, k: low}, insn{code: opAnd, k: 0xff00}, insn{code: opJeq, jf: fail, k: uint32(c.Value) << 8})
 		case workerspec.Self:
 			b = append(b, insn{code: opLoad, k: low}, insn{code: opJeq, jf: fail, k: self})
 		default:

@@ -65,6 +65,8 @@ func visit(t testing.TB, prog []insn, c call64, at func(pc int)) uint32 {
 			jump(a >= i.k)
 		case opJset:
 			jump(a&i.k != 0)
+		case opAnd:
+			a &= i.k
 		case opRet:
 			return i.k
 		default:
@@ -120,6 +122,8 @@ func holds(c workerspec.Cond, self uint32, v uint64) bool {
 		return uint32(v) != uint32(c.Value)
 	case workerspec.NoBits:
 		return v&c.Value == 0
+	case workerspec.IoctlType:
+		return uint64(uint8(v>>8)) == c.Value
 	case workerspec.Self:
 		return uint32(v) == self
 	}
@@ -271,6 +275,7 @@ func TestConstants(t *testing.T) {
 		{"jgt", opJgt, unix.BPF_JMP | unix.BPF_JGT | unix.BPF_K},
 		{"jge", opJge, unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K},
 		{"jset", opJset, unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K},
+		{"and", opAnd, unix.BPF_ALU | unix.BPF_AND | unix.BPF_K},
 		{"ret", opRet, unix.BPF_RET | unix.BPF_K},
 		{"kill", actKill, unix.SECCOMP_RET_KILL_PROCESS},
 		{"errno", actErrno, unix.SECCOMP_RET_ERRNO},

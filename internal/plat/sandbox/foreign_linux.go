@@ -38,6 +38,7 @@ const offAddress = 8
 // foreignSetup is what a stub is told of a foreign program.
 type foreignSetup struct {
 	Argv [][]byte `json:"argv"`
+	Path string   `json:"path,omitempty"`
 }
 
 // goAhead is what the core says when it has looked at a stub that is ready to
@@ -55,6 +56,8 @@ func (c Config) checkForeign() error {
 		// The page that holds the one exec is machine code, written for one processor.
 		return errs.New(errs.NotSupported, op).With("programs run in the kind " + c.Spec.Kind + " on x86-64 alone in this release").
 			WithHint("kinds that may execute programs take any, on every processor: `--kind tool`")
+	case f.Path != "" && !SeesProgram(c.Spec, f.Path):
+		return errs.Wrap(errs.Internal, op, errors.New("a program that the kind does not see"))
 	case len(f.Argv) == 0 || len(f.Argv) > limits.ProgramArgs:
 		return errs.Wrap(errs.Internal, op, fmt.Errorf("%d arguments", len(f.Argv)))
 	}
@@ -65,7 +68,7 @@ func (f *Foreign) setup() *foreignSetup {
 	if f == nil {
 		return nil
 	}
-	s := &foreignSetup{}
+	s := &foreignSetup{Path: f.Path}
 	for _, a := range f.Argv {
 		s.Argv = append(s.Argv, []byte(a))
 	}
@@ -127,15 +130,25 @@ func (s *foreignSetup) execute(spec workerspec.Spec, env []string) error {
 	if err := allowListed(spec); err != nil {
 		return err
 	}
-	return execDescriptor(binaryFD, s.argv(), env)
+	if s.Path != "" {
+		return unix.Exec(s.Path, s.argv(), env)
+	}
+	mark := make([]byte, 2)
+	if n, _ := descriptor(binaryFD).ReadAt(mark, 0); n < 2 || string(mark) != "#!" {
+		return execDescriptor(binaryFD, s.argv(), env)
+	}
+	// The kernel executes the interpreter, which reads the script by the name that
+	// it is executed by. So it keeps the descriptor.
+	if _, err := unix.FcntlInt(binaryFD, unix.F_SETFD, 0); err != nil {
+		return err
+	}
+	return unix.Exec(fmt.Sprintf("/proc/self/fd/%d", binaryFD), s.argv(), env)
 }
 
 // rules leaves out what Landlock has no rule for, and needs none: a file in memory
-// that nobody can name.
-func (s *foreignSetup) rules(spec workerspec.Spec, rules []landlockRule) []landlockRule {
-	if spec.Class == workerspec.Exec {
-		return rules
-	}
+// that nobody can name. A program of the system's is where the spec says that
+// programs are.
+func (s *foreignSetup) rules(rules []landlockRule) []landlockRule {
 	return slices.DeleteFunc(rules, func(r landlockRule) bool { return r.fd == binaryFD })
 }
 

@@ -183,6 +183,10 @@ func edges(c workerspec.Cond) []uint64 {
 			}
 		}
 		return v
+	case workerspec.IoctlType:
+		const low, beside = 0xff, 1 << 16
+		t := c.Value << 8
+		return []uint64{0, t - 1, t, t | low, t | beside, t | high, t + low + 1, ^uint64(0)}
 	case workerspec.Self:
 		return []uint64{0, goldenSelf, goldenSelf + 1, goldenSelf | high}
 	}
@@ -199,6 +203,8 @@ func base(c workerspec.Cond, full bool) uint64 {
 		}
 	case workerspec.Equal, workerspec.Equal32:
 		return c.Value
+	case workerspec.IoctlType:
+		return c.Value << 8
 	case workerspec.Self:
 		return goldenSelf
 	case workerspec.Not32:
@@ -427,6 +433,10 @@ func mutants(i insn) []insn {
 		allow, kill := i, i
 		allow.k, kill.k = actAllow, actKill
 		return slices.DeleteFunc([]insn{allow, kill}, func(m insn) bool { return m == i })
+	case opAnd:
+		all, none := i, i
+		all.k, none.k = ^uint32(0), 0
+		return []insn{all, none}
 	case opJeq, opJgt, opJge, opJset:
 		turned, beside := i, i
 		turned.jt, turned.jf = i.jf, i.jt

@@ -36,36 +36,9 @@ func enterHostRoot(spec workerspec.Spec, m setup) error {
 	add := func(fd int, target string, file bool) {
 		trees = append(trees, tree{fd, strings.TrimPrefix(target, "/"), file})
 	}
-	s := spec.Surroundings
-	for _, name := range s.System {
-		fd, file, err := takeSystem(root, name)
-		if err != nil {
-			return &stepError{stepRoot, name, fmt.Errorf("%s: %w", name, err)}
-		}
-		if fd >= 0 {
-			add(fd, name, file)
-		}
-	}
-	for _, t := range s.Scratch {
-		fd, err := newTmpfs(t.Bytes, limits.HostScratchInodes, "0700", scratchAttrs)
-		if err != nil {
-			return step(stepRoot, err)
-		}
-		add(fd, t.Path, false)
-	}
-	for _, d := range spec.Devices {
-		fd, err := takeTree(d, deviceAttrs)
-		if err != nil {
-			return step(stepRoot, fmt.Errorf("%s: %w", d, err))
-		}
-		add(fd, d, true)
-	}
-	if s.Proc {
-		fd, err := newProc()
-		if err != nil {
-			return step(stepProc, err)
-		}
-		add(fd, "/proc", false)
+	trees, err = takeSurroundings(root, spec, m)
+	if err != nil {
+		return err
 	}
 	for _, sm := range m.Places {
 		fd, _, err := take(sm, nil)
@@ -91,6 +64,63 @@ func enterHostRoot(spec workerspec.Spec, m setup) error {
 		}
 	}
 	return step(stepRoot, leave(root, m.KeepName))
+}
+
+// takeSurroundings takes what stands in a root besides mounts and what was given:
+// nothing, in that of most workers. A tool executes what it wrote, and writes
+// nothing about itself into /proc.
+func takeSurroundings(root int, spec workerspec.Spec, m setup) (trees []tree, err error) {
+	s := spec.Surroundings
+	if s == nil {
+		return nil, nil
+	}
+	scratch, proc := uint64(scratchAttrs), uint64(procAttrs)
+	if spec.Class == workerspec.Exec {
+		scratch, proc = codeAttrs, procAttrs|unix.MOUNT_ATTR_RDONLY
+	}
+	add := func(fd int, target string, file bool) {
+		trees = append(trees, tree{fd, strings.TrimPrefix(target, "/"), file})
+	}
+	for _, name := range s.System {
+		fd, file, err := takeSystem(root, name)
+		if err != nil {
+			return nil, &stepError{stepRoot, name, fmt.Errorf("%s: %w", name, err)}
+		}
+		if fd >= 0 {
+			add(fd, name, file)
+		}
+	}
+	for _, t := range s.Scratch {
+		fd, err := newTmpfs(t.Bytes, limits.HostScratchInodes, "0700", int(scratch))
+		if err != nil {
+			return nil, step(stepRoot, err)
+		}
+		add(fd, t.Path, false)
+	}
+	for _, d := range spec.Devices {
+		fd, err := takeTree(d, deviceAttrs)
+		if err != nil {
+			return nil, step(stepRoot, fmt.Errorf("%s: %w", d, err))
+		}
+		add(fd, d, true)
+	}
+	// Without a pid namespace of its own, which only a test leaves out, there is
+	// none to show.
+	if s.Proc && !m.omits(workerspec.PIDNamespace) {
+		fd, err := newProc(int(proc))
+		if err != nil {
+			return nil, step(stepProc, err)
+		}
+		add(fd, "/proc", false)
+	}
+	return trees, nil
+}
+
+// tree is what is to be mounted at a name in a new root.
+type tree struct {
+	fd   int
+	name string
+	file bool
 }
 
 // takeSystem takes a directory or file of the system as a detached tree, or

@@ -49,7 +49,7 @@ func Check(p Posture, spec workerspec.Spec) error {
 	if spec.Reduced {
 		bad = append(bad, checkReduced(p, spec)...)
 	} else {
-		bad = append(bad, checkConfined(p)...)
+		bad = append(bad, checkConfined(p, spec)...)
 		note(slices.Equal(p.Environ, spec.Env), "environment of %d entries", len(p.Environ))
 		bad = append(bad, checkRoot(p, spec)...)
 	}
@@ -98,7 +98,7 @@ func checkRoot(p Posture, spec workerspec.Spec) (bad []string) {
 	}
 	slices.Sort(want)
 	want = slices.Compact(want)
-	if !slices.Equal(p.Root, want) {
+	if !slices.Equal(withoutSurroundings(withoutDriver(p.Root, want, spec), want, spec), want) {
 		bad = append(bad, fmt.Sprintf("%d names in the root", len(p.Root)))
 	}
 	found := map[string]bool{}
@@ -114,7 +114,11 @@ func checkRoot(p Posture, spec workerspec.Spec) (bad []string) {
 			return m.Point == w.Target || strings.HasPrefix(m.Point, w.Target+"/")
 		})
 		if i < 0 {
-			bad = append(bad, "a mount that nobody declared")
+			if need := surroundingNeeds(m, spec); need != nil {
+				bad = append(bad, lacks(m, need)...)
+				continue
+			}
+			bad = append(bad, checkDriverMount(m, spec)...)
 			continue
 		}
 		target := spec.Mounts[i].Target
@@ -156,6 +160,7 @@ func checkDescriptors(have []proc.Descriptor, spec workerspec.Spec) (bad []strin
 			seen++
 		case i < 0 && poller[d.Target] > 0:
 			poller[d.Target]--
+		case i < 0 && spec.Driver != nil && slices.Contains(spec.Devices, d.Target):
 		default:
 			// The target may be a person's path: only its type is told.
 			kind, _, _ := strings.Cut(d.Target, ":")
@@ -181,7 +186,7 @@ func checkCode(p Posture, spec workerspec.Spec) (bad []string) {
 		known := m.Name == p.Program || m.Name == "[vdso]" || m.Name == "[vsyscall]" ||
 			slices.ContainsFunc(spec.Mounts, func(w workerspec.Mount) bool {
 				return w.Code && (m.Name == w.Target && w.File || !w.File && strings.HasPrefix(m.Name, w.Target+"/"))
-			})
+			}) || driverCode(m.Name, spec) || m.Name == "" && spec.Class == workerspec.JIT // what it compiled
 		if !known {
 			bad = append(bad, "code of a file that nobody declared, or of none")
 		}

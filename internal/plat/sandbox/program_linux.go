@@ -11,19 +11,21 @@ import (
 
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/workerspec"
 )
 
 // TakeProgram copies a program, from a descriptor that a person's command opened
 // for reading, to memory that is sealed against every change: what was hashed is
 // what is executed, whoever writes to the file meanwhile. The copy may be
 // executed and not be read again, so that a process that is made of it is
-// non-dumpable from its first instruction, as a worker is at its work. f stays the
-// caller's.
+// non-dumpable from its first instruction, as a worker is at its work; unless it
+// is made for a kind that may execute programs, to which a script would be of no
+// use then. f stays the caller's.
 //
 // Errors: errs.ProgramRefused, errs.NoSpace when there is no memory for it,
 // errs.SandboxMissing where the system executes nothing from memory, and the end
 // of ctx.
-func TakeProgram(ctx context.Context, f *os.File) (_ *Program, err error) {
+func TakeProgram(ctx context.Context, f *os.File, spec workerspec.Spec) (_ *Program, err error) {
 	const op = "sandbox.program"
 	refused := func(why string) *errs.Error { return errs.New(errs.ProgramRefused, op).With(why) }
 	raw, err := f.SyscallConn()
@@ -78,7 +80,11 @@ func TakeProgram(ctx context.Context, f *os.File) (_ *Program, err error) {
 	}
 	h.Sum(p.Digest[:0])
 	// Executed by others than its owner, the worker's id of a root core.
-	if err := unix.Fchmod(fd, 0o111); err != nil {
+	mode := uint32(0o111)
+	if spec.Class == workerspec.Exec {
+		mode = 0o555
+	}
+	if err := unix.Fchmod(fd, mode); err != nil {
 		return nil, errs.Wrap(errs.Internal, op, err)
 	}
 	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE

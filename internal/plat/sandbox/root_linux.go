@@ -25,11 +25,23 @@ func enterRoot(spec workerspec.Spec, m setup, detached []int) error {
 	// First, because it needs the capabilities and nothing else: where a
 	// security module gives the namespace without them, this fails, and not
 	// the taking of a directory, which would be blamed on the directory.
-	root, err := emptyRoot()
+	names := limits.SandboxRootInodes
+	if spec.Driver != nil || spec.Surroundings != nil {
+		names = limits.HostRootInodes
+	}
+	root, err := newTmpfs(limits.SandboxRootSize, names, "0700", mountAttrs)
 	if err != nil {
 		return step(stepRoot, err)
 	}
 	defer unix.Close(root)
+	driver, err := takeDriver(root, spec)
+	if err != nil {
+		return step(stepRoot, err)
+	}
+	around, err := takeSurroundings(root, spec, m)
+	if err != nil {
+		return err
+	}
 	trees := make([]int, len(m.Mounts))
 	for i, sm := range m.Mounts {
 		fd, rest, err := take(sm, detached)
@@ -41,7 +53,7 @@ func enterRoot(spec workerspec.Spec, m setup, detached []int) error {
 		}
 		trees[i], detached = fd, rest
 	}
-	return pivot(spec, root, trees, m.Mounts)
+	return pivot(spec, root, trees, append(driver, around...), m.Mounts)
 }
 
 // take returns the mount as a detached tree.

@@ -41,14 +41,16 @@ type setup struct {
 	Memory uint64       `json:"memory,omitempty"`
 	// Reduced is of level 2.
 	Reduced bool `json:"reduced,omitempty"`
+	// Devices are of a worker with a driver alone.
+	Devices []string `json:"devices,omitempty"`
 	// Of a host alone.
 	Env      []string     `json:"env,omitempty"`
 	Places   []setupMount `json:"places,omitempty"`
 	KeepName bool         `json:"keep_name,omitempty"`
-	seam
-}
 	// Foreign says that the program is anyone's.
 	Foreign *foreignSetup `json:"foreign,omitempty"`
+	seam
+}
 
 // taken says of the mounts what a spec leaves open.
 func (m setup) taken() []workerspec.Taken {

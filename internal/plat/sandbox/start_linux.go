@@ -186,6 +186,9 @@ func (p *Process) clone(c Config) (int, error) {
 	if c.Spec.Reduced {
 		withoutNamespaces(attr.Sys, p.ids)
 	}
+	if !c.Spec.Requires(workerspec.NetNamespace) {
+		attr.Sys.Cloneflags &^= unix.CLONE_NEWNET
+	}
 	c.seam.clone(attr.Sys)
 	pid, err := syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(stubFD), []string{stubName}, attr)
 	if err != nil {
@@ -301,11 +304,11 @@ func (r report) err(c Config) error {
 			}
 		}
 	}
-	if r.Step == stepExec && c.Spec.Program != workerspec.WorkerProgram {
-		return errs.Wrap(errs.EngineMissing, opStart, cause).With(c.Spec.Program + " cannot be executed").WithHint(hintEngine)
-	}
 	if r.Step == stepExec && c.Foreign != nil {
 		return r.programError(cause)
+	}
+	if r.Step == stepExec && c.Spec.Program != workerspec.WorkerProgram {
+		return errs.Wrap(errs.EngineMissing, opStart, cause).With(c.Spec.Program + " cannot be executed").WithHint(hintEngine)
 	}
 	if r.Step == stepRoot && refusedNamespaces(r.Errno) && !c.Spec.Reduced {
 		// Ubuntu gives the namespace, and no power in it.
@@ -343,15 +346,18 @@ func (c Config) check() error {
 	if c.Worker == nil || c.Conn == nil {
 		return bad("no worker binary or no connection")
 	}
-	if len(c.Mounts) != len(c.Spec.Mounts) || len(c.Mounts) > limits.SandboxMounts {
-		return bad("%d mounts where %s has %d", len(c.Mounts), c.Spec.Kind, len(c.Spec.Mounts))
-	}
 	if c.Foreign != nil {
 		if err := c.checkForeign(); err != nil {
 			return err
 		}
 	}
+	if len(c.Mounts) != len(c.Spec.Mounts) || len(c.Mounts) > limits.SandboxMounts {
+		return bad("%d mounts where %s has %d", len(c.Mounts), c.Spec.Kind, len(c.Spec.Mounts))
+	}
 	if err := c.checkGiven(); err != nil {
+		return bad("%v", err)
+	}
+	if err := checkDevices(c.Spec); err != nil {
 		return bad("%v", err)
 	}
 	for i, m := range c.Mounts {

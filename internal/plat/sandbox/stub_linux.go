@@ -85,6 +85,10 @@ func build() error {
 	if !ok || len(spec.Mounts) != len(m.Mounts) {
 		return step(stepSetup, fmt.Errorf("no kind %q with %d mounts", m.Kind, len(m.Mounts)))
 	}
+	spec = spec.WithDevices(m.Devices)
+	if err := step(stepSetup, checkDevices(spec)); err != nil {
+		return err
+	}
 	if m.Reduced {
 		if spec, err = spec.Reduce(); err != nil {
 			return step(stepSetup, err)
@@ -135,13 +139,13 @@ func build() error {
 	if err != nil {
 		return err
 	}
+	if m.Foreign != nil {
+		rules = m.Foreign.rules(rules)
+	}
 	if !m.omits(workerspec.Landlock) {
 		if err := step(stepLandlock, restrict(rules, networkOf(spec))); err != nil {
 			return err
 		}
-	if m.Foreign != nil {
-		rules = m.Foreign.rules(spec, rules)
-	}
 	}
 	if !m.omits(workerspec.SeccompCompat) {
 		if err := step(stepSeccomp, denyDangerous(spec)); err != nil {
@@ -153,18 +157,24 @@ func build() error {
 			return err
 		}
 	}
-	if spec.Reduced {
-		if err := step(stepSetup, handGrant(spec, held)); err != nil {
-			return err
-		}
 	if m.Foreign != nil {
 		if err := m.Foreign.check(spec); err != nil {
 			return err
 		}
 	}
+	if spec.Reduced {
+		if err := step(stepSetup, handGrant(spec, held)); err != nil {
+			return err
+		}
 	}
 	if err := step(stepSetup, send(setupFD, report{Ready: true}, nil)); err != nil {
 		return err
+	}
+	if m.Foreign != nil && !m.omits(workerspec.SeccompStrict) {
+		if _, err := receive(setupFD, limits.SandboxSetup, &goAhead{}); err != nil {
+			return step(stepSetup, err)
+		}
+		return step(stepExec, m.Foreign.execute(spec, environment(spec, m.named())))
 	}
 	argv := append([]string{spec.Program}, arguments(spec, m.Args)...)
 	if m.Foreign != nil {
@@ -173,12 +183,6 @@ func build() error {
 	return step(stepExec, execDescriptor(binaryFD, argv, slices.Concat(environment(spec, m.named()), m.Env)))
 }
 
-	if m.Foreign != nil && !m.omits(workerspec.SeccompStrict) {
-		if _, err := receive(setupFD, limits.SandboxSetup, &goAhead{}); err != nil {
-			return step(stepSetup, err)
-		}
-		return step(stepExec, m.Foreign.execute(spec, slices.Concat(spec.Env, m.Env)))
-	}
 // fileRules opens each mount as the worker will, with no capability left, and
 // returns the Landlock rules for them and for the worker's binary.
 func fileRules(spec workerspec.Spec) ([]landlockRule, error) {
@@ -194,7 +198,7 @@ func fileRules(spec workerspec.Spec) ([]landlockRule, error) {
 		}
 		rules = append(rules, landlockRule{fd, mountRights(m)})
 	}
-	return rules, nil
+	return driverRules(spec, rules)
 }
 
 // mountRights is what Landlock gives back of a mount.
@@ -206,8 +210,11 @@ func mountRights(m workerspec.Mount) uint64 {
 	if m.Write {
 		rights |= writeRights
 	}
-	if m.Loader {
+	if m.Loader || m.Run {
 		rights |= runRights
+	}
+	if m.Run && m.Write {
+		rights |= unix.LANDLOCK_ACCESS_FS_MAKE_SYM
 	}
 	return rights
 }
