@@ -2,7 +2,9 @@
 // without cgo, linked to the system's C library by its loader, so that it can
 // load others. The core starts it inside the sandbox that bailey-worker builds;
 // a person has no use for it. It loads its libraries, seals itself, and opens
-// nothing after that: the model comes as a descriptor.
+// nothing after that: the model comes as a descriptor. As the kind that is given
+// a graphics card it has the system's driver besides, which opens what its sandbox
+// has for it.
 package main
 
 import (
