@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"runtime"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -19,6 +18,7 @@ func TestArgumentsByName(t *testing.T) {
 		rw            = unix.PROT_READ | unix.PROT_WRITE
 		private       = unix.MAP_PRIVATE | unix.MAP_ANON
 	)
+	unlisted := map[string]uint32{"bind": unix.SYS_BIND, "listen": unix.SYS_LISTEN, "setuid": unix.SYS_SETUID}
 	type args = [6]uint64
 	for _, c := range []struct {
 		kind, call string
@@ -129,13 +129,8 @@ func TestArgumentsByName(t *testing.T) {
 		}
 		number, ok := a.number[c.call]
 		if !ok {
-			// The list has no such call, and neither has the table of names that it
-			// is made from.
-			for n, name := range syscallList(t, runtime.GOARCH) {
-				if name == c.call {
-					number, ok = n, true
-				}
-			}
+			// No list has such a call, and so neither has the table of names.
+			number, ok = unlisted[c.call]
 		}
 		if !ok {
 			continue // this processor has no such call
