@@ -1,5 +1,6 @@
 // Package text turns a file's bytes into UTF-8: it tells text from binary,
-// unpacks gzip and decodes UTF-16 and the Western single-byte encodings.
+// unpacks gzip, decodes UTF-16 and the Western single-byte encodings, and has
+// package office read office files and books.
 //
 // It refuses what is not text, what is larger than [limits.TextFile] before or
 // after unpacking, and archives that unpack like bombs; each refusal is a
@@ -17,6 +18,7 @@ import (
 
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/worker/index/doc"
+	"github.com/bailey-run/bailey/internal/worker/index/office"
 )
 
 // Loader loads files one after the other; its buffers are used again, since a
@@ -34,6 +36,9 @@ type Loader struct {
 // Of a binary file only the first 8 KB are read. A failed read gives
 // [doc.IOError].
 func (l *Loader) Load(r io.Reader, name string, size int64) (doc.Text, doc.Reason) {
+	if size <= limits.TextFile && office.Ours(name) {
+		return l.document(r, name, size)
+	}
 	inner, source, reason := l.load(r, name, size)
 	if reason != doc.Read {
 		return doc.Text{}, reason
@@ -47,6 +52,8 @@ func (l *Loader) load(r io.Reader, name string, size int64) (inner, source strin
 	}
 	if l.head == nil {
 		l.head = make([]byte, limits.TextSniff)
+	}
+	if l.chunk == nil {
 		l.chunk = make([]byte, limits.TextRead)
 	}
 	n, err := io.ReadFull(r, l.head)
@@ -86,6 +93,36 @@ func (l *Loader) load(r io.Reader, name string, size int64) (inner, source strin
 	}
 	source, reason = Decode(b.String())
 	return name, source, reason
+}
+
+// document reads an office file or a book, which is kept packed as a whole. What
+// has such a name and is none is read as any other file.
+func (l *Loader) document(r io.Reader, name string, size int64) (doc.Text, doc.Reason) {
+	raw, reason := l.whole(r, size)
+	switch {
+	case reason != doc.Read:
+		return doc.Text{}, reason
+	case office.Compound(raw):
+		return doc.Text{}, doc.Locked // so do newer programs pack a file with a password
+	case office.Archive(raw):
+		return office.Read(name, raw)
+	}
+	source, reason := Decode(raw)
+	if reason != doc.Read {
+		return doc.Text{}, reason
+	}
+	return doc.Text{Name: name, Source: source}, doc.Read
+}
+
+// whole reads all of r.
+func (l *Loader) whole(r io.Reader, size int64) (string, doc.Reason) {
+	if l.chunk == nil {
+		l.chunk = make([]byte, limits.TextRead)
+	}
+	var b strings.Builder
+	b.Grow(int(size))
+	reason := copyBounded(&b, r, l.chunk)
+	return b.String(), reason
 }
 
 // copyBounded reads r to its end into b, up to the limit in all.
@@ -166,6 +203,9 @@ func privateKey(head string) bool {
 
 func sniff(head []byte) doc.Reason {
 	s := string(head)
+	if office.Compound(s) {
+		return doc.OldFormat
+	}
 	if utf16Order(strings.TrimPrefix(s, "\xef\xbb\xbf")) != 0 {
 		return doc.Read
 	}
