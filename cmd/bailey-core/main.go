@@ -23,6 +23,7 @@ import (
 	"github.com/bailey-run/bailey/internal/grant"
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/models"
+	"github.com/bailey-run/bailey/internal/plat/cgroup"
 	"github.com/bailey-run/bailey/internal/plat/codecache"
 	"github.com/bailey-run/bailey/internal/plat/datadir"
 	"github.com/bailey-run/bailey/internal/plat/env"
@@ -179,9 +180,11 @@ func run(homeDir string, ready io.WriteCloser) (err error) {
 		return err
 	}
 	defer l.Close()
+	groups := cgroup.Begin(cgroup.Options{RuntimeDir: environment.RuntimeDir})
+	defer groups.Close()
 	c := core.New(core.Config{
 		Release: release.Version(), Clock: clock.System{}, Log: log, Audit: alog, Policies: policies, Listener: l,
-		Programs: inst.programs, EngineDir: inst.dir(engineDir), OpenApp: inst.openApp, UserDir: environment.Home, RuntimeDir: h.Runtime,
+		Programs: inst.programs, EngineDir: inst.dir(engineDir), OpenApp: inst.openApp, Groups: groups, UserDir: environment.Home, RuntimeDir: h.Runtime,
 		Models: modelStore, Data: data, Stores: stores, Code: code, StateDir: h.State, Own: own(h),
 	})
 	return c.Run(ctx, func() {

@@ -19,6 +19,7 @@ import (
 	grantservice "github.com/bailey-run/bailey/internal/service/grant"
 	"github.com/bailey-run/bailey/internal/session"
 	"github.com/bailey-run/bailey/internal/supervise"
+	"github.com/bailey-run/bailey/internal/workerspec"
 )
 
 // Where the index worker finds its directories.
@@ -199,9 +200,12 @@ func (a *assignment) actor() audit.Actor { return grantservice.HolderActor(a.gra
 
 // noteStart records a worker's start.
 func (c *Core) noteStart(w *supervise.Worker, actor audit.Actor, id capability.ID) error {
+	detail := map[string]string{"kind": w.Kind, "pid": strconv.Itoa(w.PID())}
+	if level := w.Level(); level != workerspec.FullLevel {
+		detail["level"] = level
+	}
 	return c.cfg.Audit.Note(audit.Event{
-		Kind: auditlog.WorkerStart, Actor: actor, Grant: string(id), Milliseconds: uint64(w.Ready.Milliseconds()),
-		Detail: map[string]string{"kind": w.Kind, "pid": strconv.Itoa(w.PID())},
+		Kind: auditlog.WorkerStart, Actor: actor, Grant: string(id), Milliseconds: uint64(w.Ready.Milliseconds()), Detail: detail,
 	})
 }
 
@@ -223,10 +227,14 @@ func (c *Core) ended(w *supervise.Worker, ev *audit.Event, code errs.Code) {
 		return
 	}
 	e := w.Exit()
+	if w.OutOfMemory() && code == errs.WorkerCrashed {
+		code = errs.WorkerMemory
+	}
 	ev.Kind, ev.Code = auditlog.WorkerCrash, string(code)
 	ev.Detail["exit"] = strconv.Itoa(e.Code)
 	ev.Detail["signal"] = strconv.Itoa(e.Signal)
 	ev.Detail["forbidden-call"] = strconv.FormatBool(e.Forbidden)
+	counted(w, ev)
 	if reason := w.Broke(); reason != "" {
 		ev.Kind, ev.Code = auditlog.MalformedPeer, string(errs.Malformed)
 		ev.Detail["reason"] = reason

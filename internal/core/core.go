@@ -15,6 +15,7 @@
 //	store.go    an app's own data
 //	own.go      tasks of the core's own
 //	window.go   windows, and what shows them
+//	runs.go     programs of the person's own in the sandbox of a kind
 //	vectors.go  work over a remembered folder while nobody waits
 package core
 
@@ -40,6 +41,7 @@ import (
 	"github.com/bailey-run/bailey/internal/ipc"
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/models"
+	"github.com/bailey-run/bailey/internal/plat/cgroup"
 	"github.com/bailey-run/bailey/internal/plat/codecache"
 	"github.com/bailey-run/bailey/internal/plat/datadir"
 	"github.com/bailey-run/bailey/internal/plat/memory"
@@ -59,6 +61,7 @@ import (
 	"github.com/bailey-run/bailey/internal/wire/modelv1"
 	"github.com/bailey-run/bailey/internal/wire/policyv1"
 	"github.com/bailey-run/bailey/internal/wire/rpc"
+	"github.com/bailey-run/bailey/internal/wire/sandboxv1"
 	"github.com/bailey-run/bailey/internal/wire/surfacev1"
 	"github.com/bailey-run/bailey/internal/wire/windowv1"
 )
@@ -88,6 +91,8 @@ type Config struct {
 	// Code is where machine code is kept that workers made for later ones; nil = it
 	// is made at each start.
 	Code *codecache.Store
+	// Groups is where workers get control groups; nil where they get none.
+	Groups *cgroup.Source
 	// KeepAlive is how long a loaded engine waits for its next grant; 0 =
 	// limits.EngineKeepAlive.
 	KeepAlive time.Duration
@@ -155,7 +160,7 @@ func New(cfg Config) *Core {
 		sessions: session.NewRegistry(cfg.Clock),
 		desk:     consent.NewDesk(cfg.Clock, func(q *consent.Question) { grantservice.Unanswered(cfg.Audit, q) }),
 		table:    grant.NewTable(cfg.Clock),
-		workers:  supervise.New(supervise.Config{Programs: cfg.Programs, EngineDir: cfg.EngineDir, Release: cfg.Release, Log: cfg.Log}),
+		workers:  supervise.New(supervise.Config{Programs: cfg.Programs, EngineDir: cfg.EngineDir, Groups: cfg.Groups, Release: cfg.Release, Log: cfg.Log}),
 		changed:  make(chan struct{}, 1),
 		assigned: map[capability.ID]*assignment{},
 		kept:     map[capability.ID]*assignment{},
@@ -189,6 +194,7 @@ func New(cfg Config) *Core {
 		greeted(grantv1.GrantServiceRoutes(c.grants)),
 		greeted(modelv1.ModelServiceRoutes(c.models)),
 		greeted(auditv1.AuditServiceRoutes(&auditservice.Service{Log: cfg.Audit})),
+		greeted(sandboxv1.SandboxServiceRoutes(c.newRuns())),
 		greeted(windowv1.WindowServiceRoutes(&windowservice.Service{Windows: c.windows, Clock: cfg.Clock, Record: cfg.Audit})),
 		greeted(surfacev1.SurfaceServiceRoutes(&surfaceservice.Service{Windows: c.windows, Record: cfg.Audit})),
 		greeted(c.relays()),
@@ -337,7 +343,7 @@ func (c *Core) serve(ctx context.Context, conn *net.UnixConn, cred peer.Credenti
 	base, cancel := context.WithCancel(session.With(ctx, s))
 	defer cancel()
 	ic := ipc.New(conn, ipc.Options{
-		Mux: c.mux, Peer: policyv1.Caller_CALLER_CLIENT, Even: true, Gone: errs.Cancelled, Context: base, Log: c.cfg.Log,
+		Mux: c.mux, Peer: policyv1.Caller_CALLER_CLIENT, Even: true, Gone: errs.Cancelled, Context: base, Log: c.cfg.Log, Descriptors: descriptors,
 		OnMalformed: func(reason string) {
 			_ = c.cfg.Audit.Note(audit.Event{Kind: auditlog.MalformedPeer, Actor: audit.Actor{App: s.App, Surface: s.Surface}, Detail: map[string]string{"reason": reason}})
 		},

@@ -44,9 +44,10 @@ func (c *Core) examine(ctx context.Context) *corev1.DoctorResponse {
 	add("audit-log", st.Broken, fmt.Sprintf("records: %d, %s, %s", st.Size, checked, anchor))
 	add("keys", nil, st.KeyDetail)
 	add("remembered", nil, fmt.Sprintf("permissions: %d", len(c.cfg.Policies.List())))
+	out.Checks = append(out.Checks, c.groupCheck(ctx))
 	for _, spec := range workerspec.All() {
 		w := &corev1.Worker{Kind: spec.Kind, Level: "full"}
-		layers, took, err := c.try(ctx, spec)
+		layers, level, took, err := c.try(ctx, spec)
 		switch {
 		case errs.CodeOf(err) == errs.EngineMissing:
 			// Nothing is wrong with the machine, and nothing else needs it.
@@ -54,43 +55,74 @@ func (c *Core) examine(ctx context.Context) *corev1.DoctorResponse {
 			w.Level = "not installed"
 			out.Checks = append(out.Checks, &corev1.Check{Id: "worker-" + spec.Kind, Ok: true, Detail: e.Message(), Hint: e.HintText()})
 		case err != nil:
-			w.Level, out.Level = "refused", "refused"
+			w.Level = "refused"
+			if !spec.Reserved {
+				out.Level = "refused"
+			}
 			layers = offered(sandbox.Survey(ctx))
 			add("worker-"+spec.Kind, err, "")
 		default:
+			w.Level = level
+			if spec.Reserved {
+				took += "; no service uses it yet"
+			}
+			if level != workerspec.FullLevel && out.Level == workerspec.FullLevel {
+				out.Level = level
+			}
 			add("worker-"+spec.Kind, nil, took)
 		}
 		w.Layers = layers
 		out.Workers = append(out.Workers, w)
 	}
+	if out.Level == workerspec.ReducedLevel {
+		out.Checks = append(out.Checks, namespaceCheck(sandbox.Survey(ctx)))
+	}
 	return out
 }
 
+// namespaceCheck says what workers at level 2 lack, and how it can be had.
+func namespaceCheck(found []sandbox.LayerState) *corev1.Check {
+	k := &corev1.Check{Id: "user-namespaces", Ok: true, Detail: "refused to workers, which run at level 2"}
+	for _, l := range found {
+		if l.Layer == workerspec.UserNamespace && !l.Have {
+			k.Detail, k.Hint = l.How+": workers run at level 2, without namespaces", l.Hint
+		}
+	}
+	return k
+}
+
 // try starts one worker of a spec with every directory of its own, empty.
-func (c *Core) try(ctx context.Context, spec workerspec.Spec) ([]*corev1.Layer, string, error) {
+func (c *Core) try(ctx context.Context, spec workerspec.Spec) (seen []*corev1.Layer, level, took string, err error) {
 	var mounts []sandbox.Mount
 	for _, m := range spec.Mounts {
-		if m.Code {
-			continue // the supervisor's business
+		if m.Code || m.Optional {
+			continue // the supervisor's business, and what it may do without
 		}
 		d, err := c.cfg.Data.Make(datadir.TaskPrefix + string(grant.NewID()))
 		if err != nil {
-			return nil, "", err
+			return nil, "", "", err
 		}
 		defer d.Remove()
+		if !m.Own {
+			// A person's folder that its worker may read, whatever its id.
+			if err := d.Show(); err != nil {
+				return nil, "", "", err
+			}
+		}
 		mounts = append(mounts, sandbox.Mount{Target: m.Target, Dir: d.Dir, Path: d.Path, Write: m.Write})
 	}
 	w, err := c.workers.Start(ctx, spec.Kind, supervise.Options{Mounts: mounts})
 	if err != nil {
-		return nil, "", err
+		return nil, "", "", err
 	}
 	defer w.Kill()
+	spec = sandbox.Narrow(spec, mounts)
 	if i := spec.Grant(); i >= 0 {
 		if _, err := w.Put(ctx, capability.Row{Kind: policyv1.Kind_KIND_FILE_READ}, spec.Mounts[i].Target, 0); err != nil {
-			return nil, "", err
+			return nil, "", "", err
 		}
 	}
-	return layers(w, spec), fmt.Sprintf("confined and ready in %.1f ms", float64(w.Ready.Microseconds())/1000), nil
+	return layers(w, spec), w.Level(), fmt.Sprintf("confined and ready in %.1f ms", float64(w.Ready.Microseconds())/1000), nil
 }
 
 // offered lists what the machine offers, where no worker started that could be
@@ -114,12 +146,19 @@ func layers(w *supervise.Worker, spec workerspec.Spec) []*corev1.Layer {
 	var out []*corev1.Layer
 	add := func(l workerspec.Layer, on bool, how string, a ...any) {
 		state := "on"
-		if !on {
+		switch {
+		case on:
+		case !spec.Requires(l):
+			state = "by design"
+		default:
 			state = "off"
 		}
 		out = append(out, &corev1.Layer{Layer: string(l), State: state, How: fmt.Sprintf(how, a...)})
 	}
 	refused := func(names ...string) bool {
+		if len(names) == 0 {
+			return false
+		}
 		for _, n := range names {
 			if !slices.ContainsFunc(w.Attempts, func(a *workerv1.Attempt) bool { return a.Name == n && a.Held && a.Errno != 0 }) {
 				return false
@@ -134,21 +173,68 @@ func layers(w *supervise.Worker, spec workerspec.Spec) []*corev1.Layer {
 		{workerspec.UserNamespace, "user"}, {workerspec.MountNamespace, "mnt"}, {workerspec.PIDNamespace, "pid"},
 		{workerspec.NetNamespace, "net"}, {workerspec.IPCNamespace, "ipc"}, {workerspec.UTSNamespace, "uts"},
 	} {
+		if n.layer == workerspec.NetNamespace && !spec.Requires(n.layer) {
+			add(n.layer, false, "it has the host's network, %s, which is what it is for", p.Namespaces[n.name])
+			continue
+		}
 		add(n.layer, p.Namespaces[n.name] != "" && p.Namespaces[n.name] != p.Ours[n.name], "seen from outside: %s, the core's is %s", p.Namespaces[n.name], p.Ours[n.name])
 	}
 	s := p.Status
 	declared := func(name string) bool {
-		return slices.ContainsFunc(spec.Mounts, func(m workerspec.Mount) bool { return strings.HasPrefix(m.Target+"/", "/"+name+"/") })
+		return slices.ContainsFunc(inRoot(spec), func(target string) bool { return strings.HasPrefix(target+"/", "/"+name+"/") })
 	}
+	reduced := w.Level() == workerspec.ReducedLevel
 	foreign := slices.ContainsFunc(p.Root, func(name string) bool { return !declared(name) })
-	add(workerspec.EmptyRoot, !foreign, "seen from outside: %d directories in its root, %d mounts", len(p.Root), len(spec.Mounts))
+	add(workerspec.EmptyRoot, !foreign && !reduced, "seen from outside: %d names in its root, all declared", len(p.Root))
 	add(workerspec.Landlock, refused("list /"), "tried inside: it may not list its own root, which nothing else refuses")
 	add(workerspec.NoNewPrivs, s.NoNewPrivs, "seen from outside: NoNewPrivs")
-	add(workerspec.NoCapabilities, s.Inheritable|s.Permitted|s.Effective|s.Bounding|s.Ambient == 0, "seen from outside: all five sets are empty")
+	if reduced {
+		add(workerspec.NoCapabilities, s.Inheritable|s.Permitted|s.Effective|s.Ambient == 0, "seen from outside: the four sets that count without new privileges are empty")
+	} else {
+		add(workerspec.NoCapabilities, s.Inheritable|s.Permitted|s.Effective|s.Bounding|s.Ambient == 0, "seen from outside: all five sets are empty")
+	}
 	add(workerspec.ResourceLimits, len(p.Limits) > 0, "seen from outside: /proc/PID/limits is as declared")
 	add(workerspec.SeccompCompat, s.Seccomp == 2, "seen from outside: mode %d, %d filters", s.Seccomp, s.Filters)
-	add(workerspec.SeccompStrict, refused("socket AF_UNIX", "execve", "memfd_create"), "tried inside: sockets, exec and memfd are refused")
+	strict := strictly(spec)
+	add(workerspec.SeccompStrict, refused(strict...), "tried inside, and refused: %s", strings.Join(strict, ", "))
 	add(workerspec.ParentDeath, refused("clear parent-death signal"), "tried inside: it cannot be cleared")
 	add(workerspec.NonDumpable, refused("become dumpable"), "tried inside: it cannot be undone")
+	out = append(out, groupLayer(w.Group))
 	return out
+}
+
+// inRoot are the targets of all that may stand in a worker's root.
+func inRoot(spec workerspec.Spec) []string {
+	targets := slices.Clone(spec.Devices)
+	for _, m := range spec.Mounts {
+		targets = append(targets, m.Target)
+	}
+	if s := spec.Surroundings; s != nil {
+		targets = append(append(targets, s.System...), s.Empty...)
+		for _, t := range s.Scratch {
+			targets = append(targets, t.Path)
+		}
+		if s.Proc {
+			targets = append(targets, "/proc")
+		}
+	}
+	if spec.Driver != nil {
+		targets = append(targets, spec.Driver.System...)
+		if len(spec.Devices) > 0 {
+			targets = append(targets, "/sys")
+		}
+	}
+	return targets
+}
+
+// strictly are the probes of a spec that its allow-list answers, and the deny-list
+// before it does not.
+func strictly(spec workerspec.Spec) []string {
+	var names []string
+	for _, n := range []string{"execve", "memfd_create", "become root", "signal the parent", "shmget"} {
+		if slices.ContainsFunc(spec.Probes, func(p workerspec.Probe) bool { return p.Name == n && !p.Early }) {
+			names = append(names, n)
+		}
+	}
+	return names
 }

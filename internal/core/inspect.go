@@ -46,11 +46,12 @@ func (c *Core) inspect(ctx context.Context, f *modelfile.File) (*modelv1.Facts, 
 	case errs.WorkerCrashed:
 		<-w.Done()
 		exit := w.Exit()
-		lerr := c.cfg.Audit.Note(audit.Event{
+		ev := audit.Event{
 			Kind: auditlog.WorkerCrash, Actor: audit.Actor{App: cliApp}, Code: string(errs.WorkerCrashed),
 			Detail: map[string]string{"kind": inspectKind, "exit": strconv.Itoa(exit.Code), "signal": strconv.Itoa(exit.Signal), "forbidden-call": strconv.FormatBool(exit.Forbidden)},
-		})
-		if lerr != nil {
+		}
+		counted(w, &ev)
+		if lerr := c.cfg.Audit.Note(ev); lerr != nil {
 			return nil, lerr
 		}
 		return nil, errs.Wrap(errs.ModelRefused, op, err).With("what read its header in the sandbox ended on it")

@@ -81,7 +81,7 @@ func (s *store) once(ctx context.Context, r *call, request []byte) error {
 		return err
 	}
 	defer s.done()
-	return r.carry(ctx, target{worker: w, silence: limits.WorkerSilence, hung: errs.WorkerHung, hang: w.Kill, why: fromWorker, worked: s.worked}, request)
+	return r.carry(ctx, target{worker: w, silence: limits.WorkerSilence, hung: errs.WorkerHung, hang: w.Kill, why: endOf(w), worked: s.worked}, request)
 }
 
 // use returns the running worker, starting it when need be; done has to follow.

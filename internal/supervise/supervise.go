@@ -24,6 +24,7 @@ import (
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/ipc"
 	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/plat/cgroup"
 	"github.com/bailey-run/bailey/internal/plat/sandbox"
 	"github.com/bailey-run/bailey/internal/plat/syslibs"
 	"github.com/bailey-run/bailey/internal/wire/workerv1"
@@ -39,8 +40,11 @@ type Config struct {
 	Programs map[string]*os.File
 	// EngineDir is the directory of inference libraries.
 	EngineDir string
-	Release   string
-	Log       *slog.Logger
+	// Groups is where workers get control groups of their own; nil where they
+	// share that of this process.
+	Groups  *cgroup.Source
+	Release string
+	Log     *slog.Logger
 }
 
 // Supervisor starts workers. It has no state but its configuration; each
@@ -58,6 +62,8 @@ type Worker struct {
 	// Posture and Attempts are what was seen before the first work.
 	Posture  sandbox.Posture
 	Attempts []*workerv1.Attempt
+	// Group is what was seen of its control group; the zero Report without one.
+	Group cgroup.Report
 	// Ready is the time from the start to the seal.
 	Ready time.Duration
 
@@ -69,6 +75,10 @@ type Worker struct {
 	broke atomic.Pointer[string]
 	done  chan struct{}
 	exit  sandbox.Exit
+	// leaf is its control group, nil without one; ended what that counted.
+	leaf  *cgroup.Leaf
+	ended cgroup.Ended
+	log   *slog.Logger
 }
 
 // Options are what differs from start to start of one kind.
@@ -78,6 +88,9 @@ type Options struct {
 	Mounts []sandbox.Mount
 	// Memory replaces the spec's limit, bytes; 0 leaves it.
 	Memory uint64
+	// Swap lets it be swapped out, by the wish of the person who loads more than
+	// the memory holds.
+	Swap bool
 	// Ready is how long the start may take; 0 = limits.WorkerReady.
 	Ready time.Duration
 	// Devices are the device nodes of a graphics card, for the one kind that is
@@ -141,16 +154,24 @@ func (s *Supervisor) Start(ctx context.Context, kind string, o Options) (*Worker
 		return nil, errs.Wrap(errs.Internal, op, err)
 	}
 	defer wordsW.Close()
+	leaf := s.leaf(ctx, spec, o.Swap)
 	proc, err := sandbox.Start(ctx, sandbox.Config{
 		Spec: spec, Worker: program, Stub: s.cfg.Programs[workerspec.WorkerProgram], Conn: child, Stderr: wordsW,
-		Mounts: slices.Concat(code.Mounts, o.Mounts), Memory: o.Memory,
+		Mounts: slices.Concat(code.Mounts, o.Mounts), Memory: o.Memory, Group: leaf.Dir(),
 	})
 	if err != nil {
+		_, _ = leaf.End()
 		conn.Close()
 		words.Close()
 		return nil, err
 	}
-	w := &Worker{Kind: kind, spec: sandbox.Narrow(spec, o.Mounts), proc: proc, stderr: &ring{max: limits.WorkerStderr}, done: make(chan struct{})}
+	w := &Worker{Kind: kind, spec: sandbox.Narrow(spec, o.Mounts), proc: proc, leaf: leaf, log: s.cfg.Log, stderr: &ring{max: limits.WorkerStderr}, done: make(chan struct{})}
+	if proc.Reduced() {
+		if w.spec, err = w.spec.Reduce(); err != nil {
+			panic("BUG: a worker at level 2 of a kind that has none")
+		}
+		s.cfg.Log.Warn("the system refuses user namespaces: a worker is at level 2", "kind", kind)
+	}
 	// The child's ends have to be closed here too, or its end would not show.
 	child.Close()
 	wordsW.Close()
@@ -197,6 +218,11 @@ func (w *Worker) check(ctx context.Context, release string) error {
 	if err := sandbox.Check(w.Posture, w.spec); err != nil {
 		return err
 	}
+	if w.leaf != nil {
+		if w.Group, err = w.leaf.Report(w.PID()); err != nil {
+			return err
+		}
+	}
 	probe, err := c.Probe(ctx, &workerv1.ProbeRequest{})
 	if err != nil {
 		return err
@@ -236,7 +262,11 @@ func (w *Worker) explain(op string, err error) error {
 	if (w.spec.Class == workerspec.Engine || w.spec.Class == workerspec.Graphics) && w.exit.Code == errs.ExitUnavailable {
 		return errs.Wrap(errs.EngineMissing, op, fmt.Errorf("%w: said %q", err, w.stderr.String())).With("its library cannot be loaded")
 	}
-	return errs.Wrap(errs.WorkerCrashed, op, fmt.Errorf("%w: exit %d, signal %d, said %q", err, w.exit.Code, w.exit.Signal, w.stderr.String()))
+	code := errs.WorkerCrashed
+	if w.OutOfMemory() {
+		code = errs.WorkerMemory
+	}
+	return errs.Wrap(code, op, fmt.Errorf("%w: exit %d, signal %d, said %q", err, w.exit.Code, w.exit.Signal, w.stderr.String()))
 }
 
 // watch collects the worker's last words and its end. A worker without its
@@ -262,6 +292,7 @@ func (w *Worker) watch(words *os.File) {
 	})
 	<-w.proc.Done()
 	w.exit, _ = w.proc.Wait(context.Background())
+	w.endGroup()
 	wg.Wait()
 	words.Close()
 	w.Conn.Close()
@@ -285,6 +316,9 @@ func (w *Worker) Put(ctx context.Context, row capability.Row, mount string, boot
 	_, err := workerv1.NewWorkerServiceClient(w.Conn).PutGrant(ctx, q)
 	return h, err
 }
+
+// Level is what a person reads of the level of its sandbox.
+func (w *Worker) Level() string { return w.spec.Level() }
 
 // May reports whether the core may route a method to the worker.
 func (w *Worker) May(method uint32) bool { return w.spec.May(method) }
@@ -316,6 +350,7 @@ func (w *Worker) end() {
 	if err := w.proc.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		panic("BUG: a worker cannot be killed: " + err.Error())
 	}
+	_ = w.leaf.Kill() // what is left of it is ended with the group
 }
 
 // Broke is how the worker broke the form of its connection, or of a message;

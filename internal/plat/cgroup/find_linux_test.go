@@ -216,7 +216,7 @@ func TestRefusals(t *testing.T) {
 		"no limit of all":         {func(m *tree) { m.refuse = denied("workers/memory.max") }, "cannot be divided", "delegate"},
 		"no worker's leaf":        {func(m *tree) { m.refuse = denied("try-1") }, "no process can be started", "delegate"},
 		"no limit of one":         {func(m *tree) { m.refuse = denied("try-1/pids.max") }, "no process can be started", "delegate"},
-		"no birth":                {func(m *tree) { m.born = func(*os.File) error { return unix.ENOSYS } }, "no process can be started", "delegate"},
+		"no birth":                {func(m *tree) { m.born = func(*os.File) error { return unix.EACCES } }, "no process can be started", "delegate"},
 		"processes that keep coming": {func(m *tree) {
 			m.system.write = func(name, value string) error {
 				err := m.write(name, value)

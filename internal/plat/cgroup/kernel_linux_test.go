@@ -390,17 +390,27 @@ func BenchmarkBirth(b *testing.B) {
 		}
 	})
 	b.Run("with", func(b *testing.B) {
+		var made, born, ended time.Duration
 		for b.Loop() {
+			begin := time.Now()
 			l, err := g.Leaf("bench", Limits{Memory: limits.GroupMargin, Processes: 10, Processors: 1000})
 			if err != nil {
 				b.Fatal(err)
 			}
+			made += time.Since(begin)
+			begin = time.Now()
 			if err := child(l.Dir()); err != unix.ENOTDIR {
 				b.Fatal(err)
 			}
+			born += time.Since(begin)
+			begin = time.Now()
 			if _, err := l.End(); err != nil {
 				b.Fatal(err)
 			}
+			ended += time.Since(begin)
 		}
+		b.ReportMetric(float64(made.Nanoseconds())/float64(b.N), "made-ns/op")
+		b.ReportMetric(float64(born.Nanoseconds())/float64(b.N), "born-ns/op")
+		b.ReportMetric(float64(ended.Nanoseconds())/float64(b.N), "ended-ns/op")
 	})
 }

@@ -190,7 +190,7 @@ func (p *Process) clone(c Config) (int, error) {
 		attr.Sys.Cloneflags &^= unix.CLONE_NEWNET
 	}
 	c.seam.clone(attr.Sys)
-	pid, err := syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(stubFD), []string{stubName}, attr)
+	pid, err := forkExec(attr, c.Group)
 	if err != nil {
 		unix.Close(mine)
 		if refusedNamespaces(err) && !c.Spec.Reduced {
@@ -200,6 +200,31 @@ func (p *Process) clone(c Config) (int, error) {
 	}
 	p.pid = pid
 	return mine, nil
+}
+
+// forkExec makes the child. Where clone3, which alone makes it in its control
+// group, is not to be had (Docker's filter answers ENOSYS), it is moved there
+// before it is told anything.
+func forkExec(attr *syscall.ProcAttr, group *os.File) (int, error) {
+	path, argv := "/proc/self/fd/"+strconv.Itoa(stubFD), []string{stubName}
+	pid, err := syscall.ForkExec(path, argv, attr)
+	if group == nil || !errors.Is(err, unix.ENOSYS) {
+		return pid, err
+	}
+	attr.Sys.UseCgroupFD = false
+	if pid, err = syscall.ForkExec(path, argv, attr); err != nil {
+		return pid, err
+	}
+	fd, err := unix.Openat(int(group.Fd()), "cgroup.procs", unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		_, err = unix.Write(fd, []byte(strconv.Itoa(pid)))
+		unix.Close(fd)
+	}
+	if err != nil {
+		unix.Kill(pid, unix.SIGKILL)
+		_, _ = syscall.Wait4(pid, nil, 0, nil)
+	}
+	return pid, err
 }
 
 // cloneError tells apart what one error of fork and exec may mean.
@@ -310,7 +335,7 @@ func (r report) err(c Config) error {
 	if r.Step == stepExec && c.Spec.Program != workerspec.WorkerProgram {
 		return errs.Wrap(errs.EngineMissing, opStart, cause).With(c.Spec.Program + " cannot be executed").WithHint(hintEngine)
 	}
-	if r.Step == stepRoot && refusedNamespaces(r.Errno) && !c.Spec.Reduced {
+	if r.Step == stepRoot && (refusedNamespaces(r.Errno) || r.Errno == unix.EACCES) && !c.Spec.Reduced {
 		// Ubuntu gives the namespace, and no power in it.
 		cause = fmt.Errorf("%w: %w", errNamespaces, cause)
 	}
