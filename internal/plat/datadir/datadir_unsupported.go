@@ -10,5 +10,8 @@ func Open(string) (*Parent, error) { return nil, errs.New(errs.NotSupported, "da
 // Make refuses.
 func (*Parent) Make(string) (*Dir, error) { return nil, errs.New(errs.NotSupported, "datadir.make") }
 
+// Show refuses.
+func (*Dir) Show() error { return errs.New(errs.NotSupported, "datadir.show") }
+
 // Remove refuses.
 func (*Parent) Remove(string) error { return errs.New(errs.NotSupported, "datadir.remove") }

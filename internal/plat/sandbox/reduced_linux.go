@@ -45,7 +45,7 @@ const fromDescriptor = "descriptor"
 // EPERM (a security module, a seccomp filter), ENOSPC and EUSERS (a limit),
 // EINVAL (a kernel without them).
 func refusedNamespaces(err error) bool {
-	return slices.ContainsFunc([]error{unix.EPERM, unix.EACCES, unix.ENOSPC, unix.EUSERS, unix.EINVAL},
+	return slices.ContainsFunc([]error{unix.EPERM, unix.ENOSPC, unix.EUSERS, unix.EINVAL},
 		func(e error) bool { return errors.Is(err, e) })
 }
 

@@ -136,6 +136,7 @@ func refuseNamespaces(way string) error {
 		}
 		prog = append(prog, b...)
 	}
+	prog = append(prog, verdict(a, "clone3", actErrno|38)...)
 	prog = append(prologue(a), append(prog, insn{code: opRet, k: actAllow})...)
 	return seccompFilter(program(prog), unix.SECCOMP_FILTER_FLAG_TSYNC)
 }

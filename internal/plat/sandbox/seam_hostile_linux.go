@@ -44,6 +44,7 @@ func refuse() {
 		err = unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 	}
 	if err == nil {
+		b = append(b, verdict(a, "clone3", actErrno|38)...)
 		err = seccompFilter(program(append(prologue(a), append(b, insn{code: opRet, k: actAllow})...)), 0)
 	}
 	if err != nil {
