@@ -24,8 +24,9 @@ import (
 const (
 	// promised is ten times what revoking may take.
 	promised = 2500 * time.Millisecond
-	wait     = 2 * time.Minute
-	model    = "generated"
+	// wait is for lavapipe's compiler on a busy machine.
+	wait  = 10 * time.Minute
+	model = "generated"
 )
 
 // bin is where the programs are; TestMain sets it before any test runs.

@@ -103,7 +103,7 @@ func run(ctx context.Context, say io.Writer, m machine, software bool) int {
 
 func test(ctx context.Context, say io.Writer, env []string) error {
 	for _, t := range tests() {
-		c := exec.CommandContext(ctx, "go", append([]string{"test", "-count=1", "-v"}, t...)...)
+		c := exec.CommandContext(ctx, "go", append([]string{"test", "-count=1", "-v", "-timeout=30m"}, t...)...)
 		c.Env = append(os.Environ(), env...)
 		c.Stdout, c.Stderr = say, say
 		if err := c.Run(); err != nil {
