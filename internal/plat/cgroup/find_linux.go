@@ -39,6 +39,8 @@ type system struct {
 	born         func(*os.File) error
 	// delegated reports whether a manager left a group to those in it.
 	delegated func(dir string) bool
+	// systemd reports whether it rules this machine.
+	systemd func() bool
 	// ask has systemd make a scope with this process in it; it returns its name.
 	ask func(ctx context.Context, o Options, uid, pid int) (string, error)
 }
@@ -51,6 +53,7 @@ func host() *system {
 		write:     write,
 		born:      born,
 		delegated: delegated,
+		systemd:   func() bool { return exists("/run/systemd/system") },
 		ask:       ask,
 	}
 }
@@ -96,7 +99,7 @@ func (s *system) take(ctx context.Context, o Options) (*Group, error) {
 	if g.dir, err = m.dir(path); err != nil {
 		return nil, none("our control group is not in the tree that is mounted", hintContainer, err)
 	}
-	systemd := s.exists("run/systemd/system")
+	systemd := s.systemd()
 	move := true
 	own := s.mayDivide(g, systemd)
 	switch {
@@ -178,8 +181,8 @@ func (g *Group) try() error {
 	return errors.Join(err, ended)
 }
 
-func (s *system) exists(name string) bool {
-	_, err := os.Stat(filepath.Join(s.root, name))
+func exists(name string) bool {
+	_, err := os.Stat(name)
 	return err == nil
 }
 

@@ -40,6 +40,7 @@ func newTree(t *testing.T, group, have string) *tree {
 		mkdir: m.mkdir, rmdir: m.rmdir, write: m.write,
 		born:      func(*os.File) error { return nil },
 		delegated: func(dir string) bool { return slices.Contains(m.marked, dir) },
+		systemd:   func() bool { return exists(filepath.Join(m.root, "run/systemd/system")) },
 		ask: func(context.Context, Options, int, int) (string, error) {
 			m.asked++
 			return "", errors.New("nobody is to be asked")
