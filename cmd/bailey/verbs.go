@@ -178,7 +178,7 @@ func verbs() []*verb {
 			flags:    []flag{flagHome()},
 			run:      auditSetAside,
 		},
-		dataListVerb(), dataEraseVerb(), benchTokensVerb(),
+		dataListVerb(), dataEraseVerb(), benchTokensVerb(), sandboxRunVerb(),
 		{
 			name: "doctor", short: "what holds on this machine, and what to mend",
 			long:     []string{"Starts each kind of worker once in its real sandbox and reports what was seen. It also says why the core does not start, if that is so."},
@@ -217,7 +217,7 @@ func verbs() []*verb {
 func laterVerbs() []string {
 	return []string{
 		"agent", "transcribe", "exec", "mcp", "serve", "undo", "report",
-		"app", "tool", "update", "release", "policy", "sandbox",
+		"app", "tool", "update", "release", "policy",
 	}
 }
 

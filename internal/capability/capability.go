@@ -116,6 +116,9 @@ type Row struct {
 	// ActionHash is the hash of the action that the person was shown.
 	ActionHash [sha256.Size]byte
 	By         Decision
+	// Run marks what is given to one program that a person runs by hand, in a
+	// sandbox: it is used up by that program's start, and no call goes by it.
+	Run bool
 }
 
 // Use is what a call wants of a grant.
@@ -149,6 +152,20 @@ func (r *Row) Check(u Use) error {
 // refusal.
 func Grantable(k policyv1.Kind) bool {
 	return k == policyv1.Kind_KIND_FILE_READ || k == policyv1.Kind_KIND_MODEL_RUN || k == policyv1.Kind_KIND_GPU_USE
+}
+
+// Mintable reports whether a row can become a grant in this release. What is given
+// to a program that a person runs by hand comes from the command line alone, is
+// never remembered, and may be of kinds that nothing else is granted.
+func Mintable(r Row) bool {
+	if !r.Run {
+		return Grantable(r.Kind)
+	}
+	switch r.Kind {
+	case policyv1.Kind_KIND_EXEC_RUN, policyv1.Kind_KIND_FILE_READ, policyv1.Kind_KIND_FILE_WRITE, policyv1.Kind_KIND_NET_FETCH:
+		return r.By == ByCommandLine && r.Policy == ""
+	}
+	return false
 }
 
 // Grave reports whether a wrong yes to a kind may not be taken back, as with what

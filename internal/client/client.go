@@ -34,6 +34,7 @@ import (
 	"github.com/bailey-run/bailey/internal/wire/grantv1"
 	"github.com/bailey-run/bailey/internal/wire/indexv1"
 	"github.com/bailey-run/bailey/internal/wire/modelv1"
+	"github.com/bailey-run/bailey/internal/wire/sandboxv1"
 	"github.com/bailey-run/bailey/internal/wire/storev1"
 	"github.com/bailey-run/bailey/internal/wire/windowv1"
 )
@@ -48,6 +49,8 @@ type Client struct {
 	Model  *modelv1.ModelServiceClient
 	Engine *enginev1.EngineServiceClient
 	Store  *storev1.StoreServiceClient
+	// Sandbox runs a program of the person's own.
+	Sandbox *sandboxv1.SandboxServiceClient
 	// Window shows apps.
 	Window *windowv1.WindowServiceClient
 	// PID is the core's process, by the kernel's word.
@@ -155,7 +158,8 @@ func Over(conn *ipc.Conn) *Client {
 		Core: corev1.NewCoreServiceClient(conn), Grant: grantv1.NewGrantServiceClient(conn),
 		Audit: auditv1.NewAuditServiceClient(conn), Index: indexv1.NewIndexServiceClient(conn),
 		Model: modelv1.NewModelServiceClient(conn), Engine: enginev1.NewEngineServiceClient(conn),
-		Store: storev1.NewStoreServiceClient(conn), Window: windowv1.NewWindowServiceClient(conn), conn: conn,
+		Store: storev1.NewStoreServiceClient(conn), Window: windowv1.NewWindowServiceClient(conn),
+		Sandbox: sandboxv1.NewSandboxServiceClient(conn), conn: conn,
 	}
 }
 

@@ -78,7 +78,7 @@ func NewID() capability.ID {
 // Errors: those of record, errs.CoreBusy when the table is full.
 func (t *Table) Mint(row capability.Row, record func(capability.Row) error) (*Grant, capability.Handle, error) {
 	const op = "grant.mint"
-	if !capability.Grantable(row.Kind) {
+	if !capability.Mintable(row) {
 		return nil, capability.Handle{}, errs.New(errs.Denied, op).With(capability.Name(row.Kind) + " cannot be granted in this release")
 	}
 	var h capability.Handle
@@ -106,7 +106,9 @@ func (t *Table) Mint(row capability.Row, record func(capability.Row) error) (*Gr
 		p.children = append(p.children, g)
 	}
 	t.grants[row.ID] = g
-	t.keys[key{row.Holder.Channel, h}] = g
+	if !row.Run {
+		t.keys[key{row.Holder.Channel, h}] = g
+	}
 	return g, h, nil
 }
 
@@ -193,6 +195,12 @@ func (t *Table) Revoke(id capability.ID) ([]Ended, error) {
 // EndTask ends all grants of a task on a channel.
 func (t *Table) EndTask(channel uint64, task string) []Ended {
 	return t.end(t.find(func(g *Grant) bool { return g.Row.Holder.Channel == channel && g.Row.Holder.Task == task }), errs.New(errs.Cancelled, "grant"))
+}
+
+// Finish ends a grant, and all below it, whose purpose is over. It is nobody's
+// withdrawal: one that has ended stays as it is.
+func (t *Table) Finish(id capability.ID) []Ended {
+	return t.end(t.find(func(g *Grant) bool { return g.Row.ID == id }), errs.New(errs.Cancelled, "grant"))
 }
 
 // Expire ends the grants whose time is over on either clock.

@@ -1,5 +1,7 @@
 package limits
 
+import "time"
+
 // Limits of `bailey sandbox run`, which runs anyone's program in the sandbox of a
 // kind.
 const (
@@ -14,6 +16,12 @@ const (
 	// ProgramArgBytes bounds them all together, bytes: they go to the stub in one
 	// message (SandboxMessage), in base64, beside the paths of folders.
 	ProgramArgBytes = 24 << 10
+	// ProgramArgsShown is how much of them stands in the log, bytes: beside a path in
+	// one detail (AuditDetail), every byte of either escaped.
+	ProgramArgsShown = 2 << 10
+	// ProgramDrain is how long the rest of a program's output is waited for when the
+	// command was told to end: the program is gone, but nobody may be reading.
+	ProgramDrain = time.Second
 	// ProgramRuns is how many programs may run at once for all clients: with
 	// ProgramBytes it bounds the memory of the copies to 1 GiB.
 	ProgramRuns = 8

@@ -28,6 +28,17 @@ func (s Spec) Foreign() Spec {
 	return s
 }
 
+// Folders are the places for a person's folders that a kind has, in order.
+func Folders(s Spec) []Mount {
+	var places []Mount
+	for _, m := range s.Mounts {
+		if !m.Own && !m.Code {
+			places = append(places, m)
+		}
+	}
+	return places
+}
+
 // startCalls are what the C library does before main. A worker does each of them
 // too, before it seals itself; a foreign program has its filter by then.
 func startCalls() []Syscall {

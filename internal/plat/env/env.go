@@ -36,6 +36,8 @@ type Env struct {
 	// Language is the locale of messages: the first that is set of LC_ALL,
 	// LC_MESSAGES and LANG, as setlocale(3) has it.
 	Language string
+	// Path is PATH, where `bailey sandbox run` finds a program by its name.
+	Path string
 }
 
 // Read reads the process's environment.
@@ -54,6 +56,7 @@ func From(get func(string) string) Env {
 		X11:        get("DISPLAY"),
 		XAuthority: absolute(get("XAUTHORITY")),
 		SessionBus: get("DBUS_SESSION_BUS_ADDRESS"),
+		Path:       get("PATH"),
 		Language:   cmp.Or(get("LC_ALL"), get("LC_MESSAGES"), get("LANG")),
 	}
 	switch w := get("WAYLAND_DISPLAY"); {

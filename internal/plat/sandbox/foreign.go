@@ -37,6 +37,16 @@ func SeesProgram(spec workerspec.Spec, path string) bool {
 		slices.ContainsFunc(spec.Surroundings.System, func(dir string) bool { return strings.HasPrefix(path, dir+"/") })
 }
 
+// InOrder sorts mounts as they stand in a spec.
+func InOrder(spec workerspec.Spec, mounts []Mount) []Mount {
+	at := func(m Mount) int {
+		return slices.IndexFunc(spec.Mounts, func(w workerspec.Mount) bool { return w.Target == m.Target })
+	}
+	mounts = slices.Clone(mounts)
+	slices.SortStableFunc(mounts, func(a, b Mount) int { return at(a) - at(b) })
+	return mounts
+}
+
 // Program is what is going to be executed, as a copy that nobody can change.
 type Program struct {
 	File *os.File

@@ -94,6 +94,36 @@ func TakeProgram(ctx context.Context, f *os.File, spec workerspec.Spec) (_ *Prog
 	return p, nil
 }
 
+// SystemProgram hashes a program that is executed by its path, because the sandbox
+// sees it there too. f, which a person's command opened, has to be what is at the
+// path. Errors as of [TakeProgram].
+func SystemProgram(ctx context.Context, f *os.File, path string) (sum [sha256.Size]byte, size int64, err error) {
+	const op = "sandbox.system-program"
+	var theirs, ours unix.Stat_t
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return sum, 0, errs.Wrap(errs.Internal, op, err)
+	}
+	if cerr := raw.Control(func(fd uintptr) { err = unix.Fstat(int(fd), &theirs) }); cerr != nil || err != nil {
+		return sum, 0, errs.Wrap(errs.Internal, op, errors.Join(cerr, err))
+	}
+	if err := unix.Stat(path, &ours); err != nil || ours.Dev != theirs.Dev || ours.Ino != theirs.Ino {
+		return sum, 0, errs.Wrap(errs.ProgramRefused, op, err).With("it is not what stands at its path")
+	}
+	if ours.Mode&unix.S_IFMT != unix.S_IFREG || ours.Mode&0o111 == 0 {
+		return sum, 0, errs.New(errs.ProgramRefused, op).With("nobody may execute the file").WithHint("make it executable: chmod +x")
+	}
+	h := sha256.New()
+	if size, err = io.Copy(h, &untilEnd{ctx, io.NewSectionReader(f, 0, ours.Size)}); err != nil {
+		if ctx.Err() != nil {
+			return sum, 0, errs.Wrap(errs.Cancelled, op, ctx.Err())
+		}
+		return sum, 0, errs.Wrap(errs.ProgramRefused, op, err).With("it cannot be read")
+	}
+	h.Sum(sum[:0])
+	return sum, size, nil
+}
+
 // memory makes a file in memory that may be executed. Kernels from 6.3 on want
 // that said; older ones do not know the flag.
 func memory(name string) (int, error) {

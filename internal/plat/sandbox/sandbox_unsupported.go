@@ -4,6 +4,7 @@ package sandbox
 
 import (
 	"context"
+	"os"
 
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/workerspec"
@@ -41,3 +42,14 @@ func Probe(workerspec.Spec, bool) []Attempt { return nil }
 func Survey(context.Context) []LayerState { return nil }
 
 type seam struct{}
+
+// TakeProgram refuses.
+func TakeProgram(context.Context, *os.File, workerspec.Spec) (*Program, error) { return nil, refuse() }
+
+// SystemProgram refuses.
+func SystemProgram(context.Context, *os.File, string) (sum [32]byte, size int64, err error) {
+	return sum, 0, refuse()
+}
+
+// CheckStreams refuses.
+func CheckStreams(_, _, _ *os.File) error { return refuse() }

@@ -1,6 +1,7 @@
 package grant
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"strings"
@@ -138,6 +139,13 @@ func scopeDetail(k policyv1.Kind, s capability.Scope) map[string]string {
 		d["model"], d["sha256"] = s.Name, hex.EncodeToString(s.Digest[:])
 		return d
 	}
+	if k == policyv1.Kind_KIND_NET_FETCH {
+		d["host"] = s.Name
+		return d
+	}
+	if s.Digest != (capability.Digest{}) {
+		d["sha256"] = hex.EncodeToString(s.Digest[:])
+	}
 	d["path"] = s.Path
 	return d
 }
@@ -159,7 +167,7 @@ func scopeText(path, name, digest string) []byte {
 	if digest == "" {
 		return []byte(path)
 	}
-	return []byte(name + " sha256:" + digest[:min(len(digest), shortDigits)])
+	return []byte(cmp.Or(name, path) + " sha256:" + digest[:min(len(digest), shortDigits)])
 }
 
 // modelsOf are the names of the models that a folder was remembered with, and

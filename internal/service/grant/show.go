@@ -1,6 +1,7 @@
 package grant
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"fmt"
@@ -77,6 +78,12 @@ func scopeOf(r capability.Row) []byte {
 	if r.Kind == policyv1.Kind_KIND_MODEL_RUN {
 		return scopeText("", r.Scope.Name, hex.EncodeToString(r.Scope.Digest[:]))
 	}
+	if r.Kind == policyv1.Kind_KIND_NET_FETCH {
+		return []byte(r.Scope.Name)
+	}
+	if r.Kind == policyv1.Kind_KIND_EXEC_RUN {
+		return scopeText(r.Scope.Path, "", hex.EncodeToString(r.Scope.Digest[:]))
+	}
 	return []byte(r.Scope.Path)
 }
 
@@ -128,7 +135,7 @@ func (s *Service) fromLog(ctx context.Context) (ended []*grantv1.ListResponse, o
 		switch r.Kind {
 		case auditlog.Grant:
 			g := &grantv1.ListResponse{
-				Id: r.Grant, Kind: kind(r.Detail["kind"]), Scope: scopeText(r.Detail["path"], r.Detail["model"], r.Detail["sha256"]), Holder: r.App, Task: r.Task,
+				Id: r.Grant, Kind: kind(r.Detail["kind"]), Scope: scopeText(cmp.Or(r.Detail["path"], r.Detail["host"]), r.Detail["model"], r.Detail["sha256"]), Holder: r.App, Task: r.Task,
 				SinceMs: r.Time.UnixMilli(), State: grantv1.State_STATE_EXPIRED, DecidedBy: decidedBy(capability.Decision(r.By)),
 			}
 			if t, err := time.Parse(time.RFC3339, r.Detail["expires"]); err == nil {
@@ -210,6 +217,18 @@ func explain(r *grantv1.ListResponse) []string {
 			"It allows reading the files in that folder and below it.",
 			"It does not allow changing anything, reading anything outside, or any network; links that lead out of the folder lead nowhere.",
 			"The reading is done by a process that sees nothing but that folder.")
+	case policyv1.Kind_KIND_FILE_WRITE:
+		lines = append(lines,
+			"It allows one program, that was run by hand in a sandbox, reading and changing the files in that folder and below it.",
+			"It does not allow reading or changing anything outside; links that lead out of the folder lead nowhere.")
+	case policyv1.Kind_KIND_EXEC_RUN:
+		lines = append(lines,
+			"It allows running that program once, with those bytes, in the sandbox of a kind of worker.",
+			"It does not allow it anything that the kind's own worker may not do.")
+	case policyv1.Kind_KIND_NET_FETCH:
+		lines = append(lines,
+			"It allows one program, that was run by hand in the sandbox of the kind net, connecting to any address, like the worker of that kind, which nothing but its own code keeps to the addresses that were granted.",
+			"It does not allow reading any file, or listening.")
 	case policyv1.Kind_KIND_MODEL_RUN:
 		lines = append(lines,
 			"It allows running that model, the one with that digest and no other, on what the command gives it: what you type, and for `ask` and `summarize` passages of the folder.",

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/plat/tty"
+	"github.com/bailey-run/bailey/internal/visible"
+)
+
+// streams are the pipes between a program in a sandbox and this command's own
+// streams. The program never holds those themselves: a terminal could be typed
+// into, and a file be reached by its place.
+type streams struct {
+	// theirs are the program's ends of its standard input, output and error, ours
+	// the other ones.
+	theirs, ours [3]*os.File
+
+	in       io.Reader
+	out, err *carried
+	carrying sync.WaitGroup
+}
+
+func newStreams(c *cli) (*streams, error) {
+	s := &streams{in: c.in}
+	for i := range s.theirs {
+		r, w, err := os.Pipe()
+		if err != nil {
+			s.close()
+			return nil, errs.Wrap(errs.Internal, "cli.pipe", err)
+		}
+		s.theirs[i], s.ours[i] = r, w
+		if i > 0 {
+			s.theirs[i], s.ours[i] = w, r
+		}
+		// A program expects pipes that block; Fd makes it so.
+		_ = s.theirs[i].Fd()
+	}
+	var errLock sync.Mutex
+	onErr := &carried{to: c.errOut, lock: &errLock, seen: tty.Is(c.screen.errFile)}
+	s.err = onErr
+	if c.json {
+		s.out = &carried{to: c.errOut, lock: &errLock, seen: onErr.seen}
+	} else {
+		s.out = &carried{to: c.out, flush: c.out.Flush, lock: &sync.Mutex{}, seen: c.screen.columns > 0}
+	}
+	return s, nil
+}
+
+func (s *streams) closeTheirs() {
+	for _, f := range s.theirs {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
+
+func (s *streams) close() {
+	s.closeTheirs()
+	for _, f := range s.ours {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
+
+// carry begins to carry, once what differs has been said.
+func (s *streams) carry(fail context.CancelCauseFunc) {
+	// Nobody waits for this one: it may stand in a read of the terminal when the
+	// program is long gone.
+	go func() {
+		_, _ = io.Copy(s.ours[0], s.in)
+		s.ours[0].Close()
+	}()
+	for i, to := range []*carried{s.out, s.err} {
+		s.carrying.Go(func() {
+			if _, err := io.Copy(onlyWriter{to}, s.ours[i+1]); err != nil {
+				fail(outputError(err))
+			}
+		})
+	}
+}
+
+// onlyWriter keeps io.Copy from other ways than Write.
+type onlyWriter struct{ io.Writer }
+
+// drain waits for the rest of what the program wrote: it is gone, so the pipes end.
+func (s *streams) drain(ctx context.Context) {
+	done := make(chan struct{})
+	go func() {
+		s.carrying.Wait()
+		close(done)
+	}()
+	if ctx.Err() == nil {
+		<-done
+		return
+	}
+	t := time.NewTimer(limits.ProgramDrain)
+	defer t.Stop()
+	select {
+	case <-done:
+	case <-t.C:
+	}
+}
+
+// midLine reports whether the program left something on the last line of a terminal
+// on which Bailey's own line is to follow.
+func (s *streams) midLine() bool { return s.err.midLine() }
+
+// carried passes bytes on as they are, and makes what could act visible where a
+// person sees them.
+type carried struct {
+	to    io.Writer
+	flush func() error
+	seen  bool
+
+	lock *sync.Mutex
+	// held is the beginning of a character whose rest has not come.
+	held []byte
+	mid  bool
+}
+
+func (w *carried) Write(b []byte) (int, error) {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	if len(b) == 0 {
+		return 0, nil
+	}
+	w.mid = b[len(b)-1] != '\n'
+	out := b
+	if w.seen {
+		whole := append(w.held, b...)
+		n := len(whole) - unfinished(whole)
+		w.held = append([]byte(nil), whole[n:]...)
+		out = []byte(shown(string(whole[:n])))
+	}
+	if _, err := w.to.Write(out); err != nil {
+		return 0, err
+	}
+	if w.flush != nil {
+		if err := w.flush(); err != nil {
+			return 0, err
+		}
+	}
+	return len(b), nil
+}
+
+func (w *carried) midLine() bool {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	return w.mid
+}
+
+// shown makes text of somebody else's fit for a terminal: lines and tabs stay.
+func shown(s string) string {
+	var b strings.Builder
+	for i, line := range strings.Split(s, "\n") {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		for j, cell := range strings.Split(strings.TrimSuffix(line, "\r"), "\t") {
+			if j > 0 {
+				b.WriteByte('\t')
+			}
+			b.WriteString(visible.Path(cell))
+		}
+	}
+	return b.String()
+}
+
+// unfinished is how many bytes at the end begin a character and do not end it.
+func unfinished(b []byte) int {
+	for n := 1; n < utf8.UTFMax && n <= len(b); n++ {
+		if c := b[len(b)-n]; utf8.RuneStart(c) {
+			if c >= utf8.RuneSelf && !utf8.FullRune(b[len(b)-n:]) {
+				return n
+			}
+			return 0
+		}
+	}
+	return 0
+}
