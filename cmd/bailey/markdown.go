@@ -44,7 +44,7 @@ func (p *markdownPrinter) sentence(s *indexv1.Sentence) {
 	}
 	p.out.WriteString(escapeMarkdown(visible.Text(s.GetText())))
 	for _, c := range s.GetCitations() {
-		p.out.WriteString(" " + p.at.link(c.GetPath(), c.GetLine()))
+		p.out.WriteString(" " + p.at.link(c))
 	}
 	p.out.WriteString(end)
 }
@@ -68,7 +68,7 @@ func (p *markdownPrinter) written(r *result) {
 			p.out.WriteString(" *(" + notInDocuments + ")*")
 		}
 		for _, c := range w.GetCitations() {
-			p.out.WriteString(" (" + similarAt + p.at.link(c.GetPath(), c.GetLine()) + ")")
+			p.out.WriteString(" (" + similarAt + p.at.link(c) + ")")
 		}
 		p.out.WriteString("\n>\n")
 	}

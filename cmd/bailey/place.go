@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bailey-run/bailey/internal/visible"
+	"github.com/bailey-run/bailey/internal/wire/indexv1"
 )
 
 // places turns paths inside the granted folder into paths that open from the
@@ -51,15 +52,48 @@ func slashed(p string) string {
 // open returns the bytes that open a cited path.
 func (p places) open(rel []byte) string { return p.prefix + string(rel) }
 
-// at is "path:line", which editors and terminals open.
-func (p places) at(rel []byte, line uint32) string {
-	return fmt.Sprintf("%s:%d", visible.Path(p.open(rel)), line)
+// at is "path:line", which editors and terminals open; of a file that no editor
+// opens, the path with what its own program counts by.
+func (p places) at(c *indexv1.Citation) string {
+	path := visible.Path(p.open(c.GetPath()))
+	if c.GetPage() == 0 && c.GetParagraph() == 0 {
+		return fmt.Sprintf("%s:%d", path, c.GetLine())
+	}
+	page, paragraph := counted(c.GetPath())
+	if n := c.GetPage(); n > 0 {
+		path += fmt.Sprintf(", %s %d", page, n)
+	}
+	if n := c.GetParagraph(); n > 0 {
+		path += fmt.Sprintf(", %s %d", paragraph, n)
+	}
+	return path
 }
 
-// link is a Markdown link to a line of a file: the label as in text, the target
-// as a relative or absolute reference (RFC 3986) of the exact bytes.
-func (p places) link(rel []byte, line uint32) string {
-	return fmt.Sprintf("[%s](%s#L%d)", escapeMarkdown(p.at(rel, line)), p.target(rel), line)
+// counted says what the pages and paragraphs of a file are called.
+func counted(path []byte) (page, paragraph string) {
+	switch strings.ToLower(filepath.Ext(string(path))) {
+	case ".xlsx", ".xlsm", ".xltx", ".xltm", ".ods", ".ots":
+		return "sheet", "row"
+	case ".pptx", ".pptm", ".ppsx", ".ppsm", ".potx", ".potm", ".odp", ".otp":
+		return "slide", "paragraph"
+	case ".epub":
+		return "chapter", "paragraph"
+	}
+	return "page", "paragraph"
+}
+
+// link is a Markdown link to a line of a file, or to a page where viewers take
+// one (RFC 8118): the label as in text, the target as a relative or absolute
+// reference (RFC 3986) of the exact bytes.
+func (p places) link(c *indexv1.Citation) string {
+	to := ""
+	switch {
+	case c.GetPage() == 0 && c.GetParagraph() == 0:
+		to = fmt.Sprintf("#L%d", c.GetLine())
+	case strings.EqualFold(filepath.Ext(string(c.GetPath())), ".pdf"):
+		to = fmt.Sprintf("#page=%d", c.GetPage())
+	}
+	return fmt.Sprintf("[%s](%s%s)", escapeMarkdown(p.at(c)), p.target(c.GetPath()), to)
 }
 
 func (p places) target(rel []byte) string {

@@ -55,7 +55,7 @@ func (p *textPrinter) sentence(s *indexv1.Sentence) {
 	p.gap()
 	p.wrapped("", text)
 	for _, c := range cited {
-		p.line("  " + p.at.at(c.GetPath(), c.GetLine()))
+		p.line("  " + p.at.at(c))
 	}
 }
 
@@ -66,14 +66,14 @@ func (p *textPrinter) fileLine(text string, cited []*indexv1.Citation) {
 		p.gap()
 		p.listed = true
 	}
-	for i, l := range visible.Wrap(p.at.at(cited[0].GetPath(), cited[0].GetLine())+": "+text, p.columns-2) {
+	for i, l := range visible.Wrap(p.at.at(cited[0])+": "+text, p.columns-2) {
 		if i > 0 {
 			l = "  " + l
 		}
 		p.line(l)
 	}
 	for _, c := range cited[1:] {
-		p.line("  " + p.at.at(c.GetPath(), c.GetLine()))
+		p.line("  " + p.at.at(c))
 	}
 }
 

@@ -190,7 +190,7 @@ func (p *textPrinter) written(r *result) {
 		}
 		p.wrapped("  ", text)
 		for _, c := range w.GetCitations() {
-			p.line("    " + similarAt + p.at.at(c.GetPath(), c.GetLine()))
+			p.line("    " + similarAt + p.at.at(c))
 		}
 	}
 	for _, l := range r.writtenNotes(p.folded) {

@@ -341,6 +341,9 @@ func pick(ws []window, max int, p params) []Sentence {
 // several. What precedes is of use within the paragraph only.
 func (w *window) extend() {
 	ss := w.passage.Sentences
+	if w.passage.Role == store.Code && ss[w.first].Paragraph > 0 {
+		return // a row of a table says nothing of the row below
+	}
 	size := 0
 	for _, s := range ss[w.first : w.last+1] {
 		size += utf8.RuneCountInString(s.Text) + 1

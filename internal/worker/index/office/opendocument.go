@@ -329,10 +329,11 @@ func (o *openDocument) done(b *odParagraph) {
 func (o *openDocument) table() error {
 	tab := &odTable{}
 	if o.format == "ods" && len(o.tables) == 0 {
-		o.p.turn(o.t.attr("name"))
 		if o.hidden["table "+o.t.attr("style-name")] {
+			o.p.turn("") // it counts, and not even its name is shown
 			return o.t.skip()
 		}
+		o.p.turn(o.t.attr("name"))
 		tab.sheet = &table{p: o.p}
 	}
 	o.tables = append(o.tables, tab)

@@ -33,14 +33,21 @@ func (p *paper) turn(name string) {
 		return
 	}
 	p.number = 0
-	mark := fmt.Sprintf("— %d —", p.page)
-	if name = clean(name); name != "" {
-		mark = fmt.Sprintf("— %d: %s —", p.page, name)
-	}
 	if p.source.Len() > 0 {
 		p.write("\n")
 	}
-	p.write(mark + "\n")
+	p.write(fmt.Sprintf("— %d", p.page))
+	if name = clean(name); name != "" {
+		p.write(": ")
+		p.mark(doc.Heading, 1, name, given(name))
+	}
+	p.write(" —\n")
+}
+
+// given reports a name that a person gave, which is a heading, and no "Sheet1".
+func given(name string) bool {
+	word := strings.TrimRight(name, "0123456789")
+	return word == name || strings.Contains(word, " ")
 }
 
 func (p *paper) fail(err error) {
@@ -89,12 +96,20 @@ func (p *paper) line(role doc.Role, level int, text string) {
 	case doc.ListItem:
 		p.write("- ")
 	}
+	p.mark(role, level, text, true)
+	p.write("\n")
+}
+
+// mark writes text, which is a paragraph or stands there for people alone.
+func (p *paper) mark(role doc.Role, level int, text string, indexed bool) {
+	start := p.source.Len()
+	p.write(text)
+	if !indexed {
+		return
+	}
 	if len(p.paragraphs) >= limits.OfficeParagraphs {
 		p.fail(tooLarge)
 	}
-	start := p.source.Len()
-	p.write(text)
-	p.write("\n")
 	if p.err == nil {
 		p.paragraphs = append(p.paragraphs, doc.Paragraph{Start: int32(start), End: int32(start + len(text)), Page: p.page, Number: p.number, Role: role, Level: uint8(level)})
 	}

@@ -30,12 +30,13 @@ func readWorkbook(p *paper, a *archive, t *tokens, rels relationSet) error {
 			v := t.attr("date1904")
 			book.from1904 = v != "" && on(v)
 		case "sheet":
+			if s := t.attr("state"); s == "hidden" || s == "veryHidden" {
+				p.turn("") // it counts, and not even its name is shown
+				return p.err
+			}
 			p.turn(t.attr("name"))
 			if p.err != nil {
 				return p.err
-			}
-			if s := t.attr("state"); s == "hidden" || s == "veryHidden" {
-				return nil
 			}
 			id := ""
 			for _, at := range t.el.Attr {
@@ -161,10 +162,6 @@ func formatOf(code string) format {
 			days = true
 		case 'h', 'H', 's', 'S':
 			hours = true
-		case '0', '#', '?':
-			if !hours && !days {
-				return plain
-			}
 		}
 	}
 	switch {

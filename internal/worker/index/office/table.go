@@ -80,7 +80,7 @@ func (t *table) write(cells []cell, named bool) {
 		}
 	}
 	role := doc.Table
-	if len(cells) == 1 && strings.Contains(cells[0].text, " ") {
+	if len(cells) == 1 && cells[0].name && strings.Contains(cells[0].text, " ") {
 		role = doc.Prose // a remark
 	}
 	t.p.line(role, 0, b.String())
