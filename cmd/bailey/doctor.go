@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/bailey-run/bailey/internal/client"
 	"github.com/bailey-run/bailey/internal/errs"
@@ -180,31 +181,41 @@ func (c *cli) doctorCore(ctx context.Context, d *doctorJSON, h *home.Home, core 
 	}
 }
 
-// folded reports whether all of a kind's layers are on, so that one line says it.
-// The control group is not required, and has a check of its own.
-func (w *workerJSON) folded() bool {
-	return len(w.Layers) > 0 && !slices.ContainsFunc(w.Layers, func(l layerJSON) bool {
-		return l.State != "on" && l.Layer != string(workerspec.ControlGroup)
-	})
-}
+// folded reports whether all is on that a kind needs, so that one line says it. The
+// control group is not required, and has a check of its own.
+func (w *workerJSON) folded() bool { return len(w.Layers) > 0 && w.on() == w.required() }
 
 // required counts the layers without which it does not start.
-func (w *workerJSON) required() int {
+func (w *workerJSON) required() int { return w.count(func(l layerJSON) bool { return true }) }
+
+// on counts those of them that were seen.
+func (w *workerJSON) on() int { return w.count(func(l layerJSON) bool { return l.State == "on" }) }
+
+func (w *workerJSON) count(f func(layerJSON) bool) int {
 	n := 0
 	for _, l := range w.Layers {
-		if l.Layer != string(workerspec.ControlGroup) {
+		if l.Layer != string(workerspec.ControlGroup) && l.State != byDesign && f(l) {
 			n++
 		}
 	}
 	return n
 }
 
-// print writes one line a check: the word first, so that it can be read by ear
-// and found by grep. The layers of a kind stand one by one where one is off, or
-// all are asked for.
+// byDesign is the state of a layer that a kind is not to have.
+const byDesign = "by design"
+
+// print writes one line a check, and one a kind of worker: the word first, so that
+// it can be read by ear and found by grep. Then stands what confines them, layer by
+// layer; and of a kind of which something is off, or of all when they are asked for,
+// the layers one by one.
 func (d *doctorJSON) print(out *output, all bool) {
 	fmt.Fprintf(out, "bailey %s, sandbox level: %s\n\n", d.Version, visible.Text(d.Level))
+	details := map[string]string{}
 	for _, k := range d.Checks {
+		if kind, ok := strings.CutPrefix(k.ID, workerCheck); ok && k.OK && d.started(kind) {
+			details[kind] = k.Detail
+			continue
+		}
 		word := "ok     "
 		if !k.OK {
 			word = "missing"
@@ -214,19 +225,14 @@ func (d *doctorJSON) print(out *output, all bool) {
 			fmt.Fprintf(out, "         to mend it: %s\n", k.Hint)
 		}
 	}
-	block := true // what came before is a block of its own
+	d.printWorkers(out, details)
+	d.printLayers(out)
 	for _, w := range d.Workers {
-		fold := !all && w.folded()
-		if block || !fold {
-			out.WriteString("\n")
-		}
-		block = !fold
-		if fold {
-			fmt.Fprintf(out, "worker %s: %s, all %d required layers on\n", visible.Text(w.Kind), visible.Text(w.Level), w.required())
+		if !all && w.folded() || len(w.Layers) == 0 {
 			continue
 		}
-		fmt.Fprintf(out, "worker %s: %s\n", visible.Text(w.Kind), visible.Text(w.Level))
-		t := table{head: []string{"  LAYER", "STATE", "SEEN BY"}}
+		fmt.Fprintf(out, "\nworker %s: %s\n", visible.Text(w.Kind), visible.Text(w.Level))
+		t := table{head: []string{"  LAYER", "STATE", "HOW IT IS KNOWN"}}
 		for _, l := range w.Layers {
 			t.add("  "+visible.Text(l.Layer), visible.Text(l.State), visible.Text(l.How))
 		}
@@ -237,4 +243,101 @@ func (d *doctorJSON) print(out *output, all bool) {
 	} else {
 		fmt.Fprint(out, "\nNot all is well: see above.\n")
 	}
+}
+
+// workerCheck begins the id of the check of a kind of worker.
+const workerCheck = "worker-"
+
+// started reports whether a worker of a kind was looked at.
+func (d *doctorJSON) started(kind string) bool {
+	return slices.ContainsFunc(d.Workers, func(w workerJSON) bool { return w.Kind == kind && len(w.Layers) > 0 })
+}
+
+// printWorkers says of each kind whether it starts, and with how many of the layers
+// that it needs.
+func (d *doctorJSON) printWorkers(out *output, details map[string]string) {
+	t := table{head: []string{"       ", "WORKER", "LEVEL", "LAYERS", "STARTED JUST NOW"}}
+	for _, w := range d.Workers {
+		detail, ok := details[w.Kind]
+		if !ok {
+			continue // it has a line above
+		}
+		word := "ok"
+		if !w.folded() {
+			word = "missing"
+		}
+		t.add(word, visible.Text(w.Kind), visible.Text(w.Level), fmt.Sprintf("%d of %d", w.on(), w.required()), detail)
+	}
+	if len(t.rows) > 0 {
+		out.WriteString("\n")
+		t.print(out)
+	}
+}
+
+// layerWords is how wide the last column is: with the others 100 in all.
+const layerWords = 68
+
+// printLayers says of each layer in how many kinds it was seen, how it was, and
+// where it was not and why.
+func (d *doctorJSON) printLayers(out *output) {
+	type layer struct {
+		how    string
+		on     int
+		others []string
+	}
+	seen := map[string]*layer{}
+	var order []string
+	looked := 0
+	for _, w := range d.Workers {
+		if w.Level == "refused" {
+			continue
+		}
+		if len(w.Layers) > 0 {
+			looked++
+		}
+		for _, l := range w.Layers {
+			s := seen[l.Layer]
+			if s == nil {
+				s = &layer{}
+				seen[l.Layer], order = s, append(order, l.Layer)
+			}
+			if l.State != "on" {
+				s.others = append(s.others, w.Kind+", "+l.State+": "+l.How)
+				continue
+			}
+			if s.on++; s.how == "" {
+				s.how = l.How
+			}
+		}
+	}
+	if looked == 0 {
+		return
+	}
+	out.WriteString("\n")
+	t := table{head: []string{"LAYER", "ON IN", "HOW IT IS KNOWN"}}
+	add := func(name, on, how string) {
+		for i, line := range visible.Wrap(visible.Text(how), layerWords) {
+			if i > 0 {
+				name, on = "", ""
+			}
+			t.add(visible.Text(name), on, line)
+		}
+	}
+	for _, name := range order {
+		s := seen[name]
+		on := fmt.Sprintf("%d of %d", s.on, looked)
+		switch {
+		case s.on == looked:
+			on = fmt.Sprintf("all %d", looked)
+		case s.on == 0:
+			// One reason for all.
+			on, s.how = "none", s.others[0][strings.Index(s.others[0], ", ")+2:]
+			s.others = nil
+		}
+		add(name, on, s.how)
+		for _, o := range s.others {
+			add("", "", "not in "+o)
+		}
+	}
+	t.print(out)
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"strings"
 	"testing"
 
 	"github.com/bailey-run/bailey/internal/errs"
@@ -24,5 +26,45 @@ func TestDoctorGraphics(t *testing.T) {
 		if len(d.Checks) != 1 || !d.OK || !d.Checks[0].OK || d.Checks[0].Detail != c.want {
 			t.Errorf("%+v", d)
 		}
+	}
+}
+
+// TestDoctorWorkers: what is on is one line a kind, what is not on stands with its
+// reason, and nothing is wider than a terminal.
+func TestDoctorWorkers(t *testing.T) {
+	on := func(name string) layerJSON { return layerJSON{name, "on", "seen from outside: " + name} }
+	d := &doctorJSON{OK: true, Version: "1", Level: "full",
+		Checks: []checkJSON{{"home", true, "/home", ""}, {"worker-index", true, "confined and ready in 6.0 ms", ""},
+			{"worker-net", true, "confined and ready in 7.0 ms; no service uses it yet", ""}, {"worker-engine", true, "not installed", "install it"}},
+		Workers: []workerJSON{
+			{"index", "full", []layerJSON{on("landlock"), on("net-namespace"), {"control-group", "off", "not required"}}},
+			{"net", "full", []layerJSON{on("landlock"), {"net-namespace", byDesign, strings.Repeat("it has the network ", 8)}, {"control-group", "off", "not required"}}},
+			{"engine", "not installed", nil},
+		}}
+	var b bytes.Buffer
+	out := newOutput(&b)
+	d.print(out, false)
+	out.Flush()
+	text := b.String()
+	for _, want := range []string{"ok       index   full   2 of 2", "ok       net     full   1 of 1", "no service uses it yet", "ok       worker-engine: not installed",
+		"landlock       all 2", "net-namespace  1 of 2", "not in net, by design: it has the network", "control-group  none    off: not required", "All is well."} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "worker-index") || strings.Contains(text, "\nworker ") {
+		t.Errorf("a kind that is well is told twice:\n%s", text)
+	}
+	for line := range strings.Lines(text) {
+		if len(line) > 101 {
+			t.Errorf("%d columns: %s", len(line), line)
+		}
+	}
+	d.Workers[0].Layers[0].State = "off"
+	b.Reset()
+	d.print(out, false)
+	out.Flush()
+	if text := b.String(); !strings.Contains(text, "missing  index   full   1 of 2") || !strings.Contains(text, "\nworker index: full\n") || strings.Contains(text, "\nworker net") {
+		t.Errorf("a layer is off:\n%s", text)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/bailey-run/bailey/internal/capability"
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/grant"
+	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/plat/datadir"
 	"github.com/bailey-run/bailey/internal/plat/sandbox"
 	"github.com/bailey-run/bailey/internal/supervise"
@@ -111,12 +112,22 @@ func (c *Core) try(ctx context.Context, spec workerspec.Spec) (seen []*corev1.La
 		}
 		mounts = append(mounts, sandbox.Mount{Target: m.Target, Dir: d.Dir, Path: d.Path, Write: m.Write})
 	}
-	w, err := c.workers.Start(ctx, spec.Kind, supervise.Options{Mounts: mounts})
+	o := supervise.Options{Mounts: mounts}
+	if spec.Kind == pdfKind {
+		// As for a document: without the code of its reader it starts too, after
+		// seconds.
+		o.Ready = limits.PDFReady
+		if code := c.code(ctx); code != nil {
+			defer code.Close()
+			o.Mounts = append(o.Mounts, sandbox.Mount{Target: codeMount, Dir: code.Dir, Path: code.Path})
+		}
+	}
+	w, err := c.workers.Start(ctx, spec.Kind, o)
 	if err != nil {
 		return nil, "", "", err
 	}
 	defer w.Kill()
-	spec = sandbox.Narrow(spec, mounts)
+	spec = sandbox.Narrow(spec, o.Mounts)
 	if i := spec.Grant(); i >= 0 {
 		if _, err := w.Put(ctx, capability.Row{Kind: policyv1.Kind_KIND_FILE_READ}, spec.Mounts[i].Target, 0); err != nil {
 			return nil, "", "", err
@@ -174,10 +185,10 @@ func layers(w *supervise.Worker, spec workerspec.Spec) []*corev1.Layer {
 		{workerspec.NetNamespace, "net"}, {workerspec.IPCNamespace, "ipc"}, {workerspec.UTSNamespace, "uts"},
 	} {
 		if n.layer == workerspec.NetNamespace && !spec.Requires(n.layer) {
-			add(n.layer, false, "it has the host's network, %s, which is what it is for", p.Namespaces[n.name])
+			add(n.layer, false, "it is what has the network, and nothing else")
 			continue
 		}
-		add(n.layer, p.Namespaces[n.name] != "" && p.Namespaces[n.name] != p.Ours[n.name], "seen from outside: %s, the core's is %s", p.Namespaces[n.name], p.Ours[n.name])
+		add(n.layer, p.Namespaces[n.name] != "" && p.Namespaces[n.name] != p.Ours[n.name], "seen from outside: %s, not the core's %s", p.Namespaces[n.name], p.Ours[n.name])
 	}
 	s := p.Status
 	declared := func(name string) bool {
@@ -186,7 +197,7 @@ func layers(w *supervise.Worker, spec workerspec.Spec) []*corev1.Layer {
 	reduced := w.Level() == workerspec.ReducedLevel
 	foreign := slices.ContainsFunc(p.Root, func(name string) bool { return !declared(name) })
 	add(workerspec.EmptyRoot, !foreign && !reduced, "seen from outside: %d names in its root, all declared", len(p.Root))
-	add(workerspec.Landlock, refused("list /"), "tried inside: it may not list its own root, which nothing else refuses")
+	add(workerspec.Landlock, refused("list /"), "tried inside: to list its own root, which nothing else refuses")
 	add(workerspec.NoNewPrivs, s.NoNewPrivs, "seen from outside: NoNewPrivs")
 	if reduced {
 		add(workerspec.NoCapabilities, s.Inheritable|s.Permitted|s.Effective|s.Ambient == 0, "seen from outside: the four sets that count without new privileges are empty")
@@ -231,7 +242,7 @@ func inRoot(spec workerspec.Spec) []string {
 // before it does not.
 func strictly(spec workerspec.Spec) []string {
 	var names []string
-	for _, n := range []string{"execve", "memfd_create", "become root", "signal the parent", "shmget"} {
+	for _, n := range []string{"execve", "memfd_create", "become root", "shmget"} {
 		if slices.ContainsFunc(spec.Probes, func(p workerspec.Probe) bool { return p.Name == n && !p.Early }) {
 			names = append(names, n)
 		}
