@@ -35,10 +35,13 @@
 //	must     what may be answered: errnos, SIGSYS for a worker that is killed for
 //	         the call, or "refused" for any of them
 //	handed   the same for workers that open nothing and are handed what they read
-//	jit, exec, engine
-//	         the same for one class; "lets: " and the reason when it may pass
+//	jit, exec, engine, graphics
+//	         the same for one class; "lets: " and the reason when it passes
+//	a kind's name
+//	         the same for one kind
 //	level2   the same where there are no namespaces
-//	only     granted, handed, opens, native: the kinds that it speaks of
+//	only     granted, handed, opens, writes, native, offline: the kinds that it
+//	         speaks of, by what they have
 //	alone    the one layer that stops it, and why there is no second
 //	control  "without " and the layers that are left out in the control run;
 //	         without the field all are. "none: " and the reason, when no run can

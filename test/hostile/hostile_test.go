@@ -177,11 +177,30 @@ func specs(t *testing.T) []workerspec.Spec {
 	t.Helper()
 	all := workerspec.All()
 	for _, s := range all {
-		if s.Class != workerspec.Plain && s.Class != workerspec.Engine {
+		if !slices.Contains(classes(), s.Class) {
 			t.Errorf("the table has no answers for %s, which is %s", s.Kind, s.Class)
 		}
 	}
 	return all
+}
+
+// classes are those that the table has a column for.
+func classes() []workerspec.Class {
+	return []workerspec.Class{workerspec.Plain, workerspec.JIT, workerspec.Exec, workerspec.Engine, workerspec.Graphics}
+}
+
+// kinds are the specs, in a short run one of each class.
+func kinds(t *testing.T) []workerspec.Spec {
+	t.Helper()
+	all := specs(t)
+	if _, ok := leftOut(t, caseEveryKind, whenShort); !ok || !testing.Short() {
+		return all
+	}
+	seen := map[workerspec.Class]bool{}
+	return slices.DeleteFunc(all, func(s workerspec.Spec) bool {
+		defer func() { seen[s.Class] = true }()
+		return seen[s.Class]
+	})
 }
 
 func TestEscapes(t *testing.T) {
@@ -189,7 +208,7 @@ func TestEscapes(t *testing.T) {
 	for _, u := range users(t) {
 		t.Run(u.name, func(t *testing.T) {
 			t.Parallel()
-			for _, s := range specs(t) {
+			for _, s := range kinds(t) {
 				var runs []run
 				controlled := map[string]bool{}
 				for _, r := range of(t, s) {
@@ -252,12 +271,7 @@ func TestAnyOneLayerMayFail(t *testing.T) {
 	for _, u := range users(t) {
 		t.Run(u.name, func(t *testing.T) {
 			t.Parallel()
-			seen := map[workerspec.Class]bool{}
-			for _, s := range specs(t) {
-				if _, ok := leftOut(t, caseOneLayer, whenShort); ok && testing.Short() && seen[s.Class] {
-					continue
-				}
-				seen[s.Class] = true
+			for _, s := range kinds(t) {
 				var runs []run
 				for _, l := range spare() {
 					for _, r := range of(t, s) {
@@ -287,7 +301,7 @@ func spare() []workerspec.Layer {
 func TestHonestWork(t *testing.T) {
 	bin := attacker(t)
 	for _, u := range users(t) {
-		for _, s := range specs(t) {
+		for _, s := range kinds(t) {
 			r := run{"honest work", s.Kind, "full"}
 			if got := launch(t, u, bin, []run{r})[r]; got.name() != "OK" {
 				t.Errorf("%s, %s: %s %s", u.name, s.Kind, got.name(), got.Got)
@@ -301,7 +315,7 @@ func TestHonestWork(t *testing.T) {
 func TestCensus(t *testing.T) {
 	bin := attacker(t)
 	for _, u := range users(t) {
-		for _, s := range specs(t) {
+		for _, s := range kinds(t) {
 			full, bare := run{"census", s.Kind, "full"}, run{"census", s.Kind, "bare"}
 			got := launch(t, u, bin, []run{full, bare})
 			want := "fds=0,1,2,3 env=" + strings.Join(s.Env, ",") + " cwd=/"
@@ -323,7 +337,7 @@ func TestCensus(t *testing.T) {
 func TestDaemon(t *testing.T) {
 	bin := attacker(t)
 	for _, u := range users(t) {
-		for _, s := range specs(t) {
+		for _, s := range kinds(t) {
 			confined := run{"daemon", s.Kind, "without:" + string(workerspec.SeccompStrict)}
 			bare := run{"daemon", s.Kind, "bare"}
 			got := launch(t, u, bin, []run{confined, bare})
@@ -345,7 +359,7 @@ const gone = time.Second
 func TestCoreKilled(t *testing.T) {
 	bin := attacker(t)
 	for _, u := range users(t) {
-		for _, s := range specs(t) {
+		for _, s := range kinds(t) {
 			t.Run(u.name+"/"+s.Kind, func(t *testing.T) {
 				if pid := killCore(t, u, bin, s.Kind, "full"); !died(t, pid, gone) {
 					unix.Kill(pid, unix.SIGKILL)

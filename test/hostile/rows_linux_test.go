@@ -26,6 +26,7 @@ type row struct {
 	must                    verdict
 	handed                  verdict
 	classes                 map[workerspec.Class]verdict
+	kinds                   map[string]verdict
 	level2                  verdict
 	only                    string
 	alone                   workerspec.Layer
@@ -64,6 +65,9 @@ func (v verdict) String() string {
 func (v verdict) said() bool { return v.String() != "" }
 
 func (v verdict) takes(answer string) bool {
+	if v.lets != "" {
+		return answer == "OK"
+	}
 	if v.anyRefusal {
 		return answer != "OK" && !strings.HasPrefix(answer, "failed")
 	}
@@ -148,7 +152,7 @@ func parseRows(b []byte) ([]row, error) {
 }
 
 func newRow(fields [][2]string) (row, error) {
-	r := row{classes: map[workerspec.Class]verdict{}}
+	r := row{classes: map[workerspec.Class]verdict{}, kinds: map[string]verdict{}}
 	reach := ""
 	for _, f := range fields {
 		v := f[1]
@@ -171,7 +175,7 @@ func newRow(fields [][2]string) (row, error) {
 			reach = v
 		case "call":
 			r.call = v
-		case "must", "handed", "level2", "jit", "exec", "engine":
+		case "must", "handed", "level2", "jit", "exec", "engine", "graphics":
 			// Without a test of its own an answer is an errno or a signal.
 			words := slices.ContainsFunc(fields, func(f [2]string) bool { return f[0] == "test" || f[0] == "untried" })
 			var d verdict
@@ -191,6 +195,8 @@ func newRow(fields [][2]string) (row, error) {
 				r.classes[workerspec.Exec] = d
 			case "engine":
 				r.classes[workerspec.Engine] = d
+			case "graphics":
+				r.classes[workerspec.Graphics] = d
 			}
 		case "only":
 			r.only = v
@@ -222,6 +228,12 @@ func newRow(fields [][2]string) (row, error) {
 		case "untried":
 			r.untried = v
 		default:
+			if _, ok := workerspec.For(f[0]); ok {
+				if r.kinds[f[0]], err = newVerdict(v, false); err != nil {
+					return r, fmt.Errorf("%s: %w", f[0], err)
+				}
+				break
+			}
 			return r, fmt.Errorf("no field is called %q", f[0])
 		}
 	}
@@ -280,13 +292,13 @@ func (r row) check() error {
 	if r.must.lets != "" {
 		return fmt.Errorf("it must be refused somewhere")
 	}
-	for _, v := range []verdict{r.handed, r.level2, r.classes[workerspec.JIT], r.classes[workerspec.Engine], r.classes[workerspec.Exec]} {
+	for _, v := range r.verdicts() {
 		if v.lets != "" && r.outside {
 			return fmt.Errorf("it reaches something outside, and may pass")
 		}
 	}
-	if r.classes[workerspec.Engine].lets != "" || r.handed.lets != "" {
-		return fmt.Errorf("only jit and exec kinds may let an attempt pass")
+	if r.classes[workerspec.Engine].lets != "" || r.handed.lets != "" || r.level2.lets != "" {
+		return fmt.Errorf("only jit, exec and graphics kinds may let an attempt pass")
 	}
 	for _, l := range append(slices.Clone(r.without), r.alone) {
 		if l != "" && !slices.Contains(workerspec.Layers(), l) {
@@ -297,7 +309,7 @@ func (r row) check() error {
 		return fmt.Errorf("alone is for attempts that reach outside, and says why")
 	}
 	switch r.only {
-	case "", "granted", "handed", "opens", "native":
+	case "", "granted", "handed", "opens", "native", "engine", "offline", "writes":
 	default:
 		return fmt.Errorf("only %q", r.only)
 	}
@@ -308,13 +320,25 @@ func (r row) check() error {
 		if a != "OK" && !isAnswer(a) {
 			return fmt.Errorf("the control run cannot reach %q", a)
 		}
-		for _, v := range []verdict{r.must, r.handed, r.classes[workerspec.JIT], r.classes[workerspec.Engine]} {
-			if r.noControl == "" && v.takes(a) {
+		for _, v := range append(r.verdicts(), r.must) {
+			if r.noControl == "" && v.lets == "" && v.takes(a) {
 				return fmt.Errorf("%s is right with and without the sandbox", a)
 			}
 		}
 	}
 	return nil
+}
+
+// verdicts are all but must.
+func (r row) verdicts() []verdict {
+	all := []verdict{r.handed, r.level2}
+	for _, v := range r.classes {
+		all = append(all, v)
+	}
+	for _, v := range r.kinds {
+		all = append(all, v)
+	}
+	return all
 }
 
 // speaksOf says whether a row is about a kind of worker.
@@ -323,7 +347,13 @@ func (r row) speaksOf(s workerspec.Spec) bool {
 	case "granted":
 		return s.Grant() >= 0
 	case "native":
+		return s.Program == workerspec.EngineProgram
+	case "engine":
 		return s.Class == workerspec.Engine
+	case "offline":
+		return s.Requires(workerspec.NetNamespace)
+	case "writes":
+		return opens(s) && slices.ContainsFunc(s.Mounts, func(m workerspec.Mount) bool { return m.Write })
 	case "opens":
 		return opens(s)
 	case "handed":
@@ -341,6 +371,9 @@ func handed(s workerspec.Spec) bool { return !opens(s) }
 
 // demands is what the whole sandbox of a kind may answer.
 func (r row) demands(s workerspec.Spec) verdict {
+	if v := r.kinds[s.Kind]; v.said() {
+		return v
+	}
 	if v := r.classes[s.Class]; v.said() {
 		return v
 	}

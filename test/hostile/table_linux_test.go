@@ -47,29 +47,60 @@ func (r row) inClass(c workerspec.Class) string {
 	if v := r.classes[c]; v.said() {
 		return v.String()
 	}
-	// Engines, and the kinds that will be jit, are handed what they read; those
-	// that will be exec open files.
+	// Engines, and what compiles at run time, are handed what they read; tools and
+	// drivers open files.
 	openers, handed := r.must.String(), r.must.String()
 	if r.handed.said() {
 		handed = r.handed.String()
 	}
 	switch {
-	case c == workerspec.Exec:
-		if r.only == "handed" || r.only == "native" {
+	case c == workerspec.Exec || c == workerspec.Graphics:
+		if r.only == "handed" || r.only == "native" || c == workerspec.Graphics && (r.only == "granted" || r.only == "writes") {
 			return "-"
 		}
 		return openers
 	case c != workerspec.Plain:
-		if r.only == "granted" || r.only == "opens" || r.only == "native" && c == workerspec.JIT {
+		if r.only == "granted" || r.only == "opens" || r.only == "writes" || r.only == "native" && c == workerspec.JIT {
 			return "-"
 		}
 		return handed
 	case r.only == "native":
 		return "-"
 	case openers != handed && r.only == "":
-		return openers + "; opens nothing: " + handed
+		return openers + "; opens nothing: " + handed + r.inKinds()
 	}
-	return openers
+	return openers + r.inKinds()
+}
+
+// inKinds are the answers of single kinds that differ.
+func (r row) inKinds() string {
+	text := ""
+	for _, s := range workerspec.All() {
+		if v := r.kinds[s.Kind]; v.said() {
+			text += "; " + s.Kind + ": " + v.String()
+		}
+	}
+	if r.only == "offline" {
+		text += "; not of net, which connects"
+	}
+	return text
+}
+
+// ofClass are the kinds of a class, in words; a star marks those that no service
+// uses yet.
+func ofClass(c workerspec.Class) string {
+	var names []string
+	for _, s := range workerspec.All() {
+		if s.Class != c {
+			continue
+		}
+		name := s.Kind
+		if s.Reserved {
+			name += "\\*"
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // atLevel2 is the same where there are no namespaces.
@@ -103,7 +134,7 @@ func TestDocument(t *testing.T) {
 		if r.untried == "" {
 			tried++
 		}
-		if r.classes[workerspec.JIT].lets != "" || r.classes[workerspec.Exec].lets != "" {
+		if slices.ContainsFunc(r.verdicts(), func(v verdict) bool { return v.lets != "" }) {
 			lets++
 		}
 	}
@@ -114,13 +145,22 @@ Generated from test/hostile/rows by `+"`go test ./test/hostile -run TestDocument
 %d attempts, %d of them tried. *Reach* is outside for what gets at a file, a process, a network or a socket that is not the worker's: no class and no level
 may let one of these pass, and the test refuses a row that would. Each other attempt that a class may let pass says why.
 
-An answer is the errno that the call gives, or SIGSYS where it ends the worker; "refused" is any of them, where nobody has built the kind yet that could say
-which. The classes: *plain* is index, store and inspect; *jit* will be plugins and PDF, *exec* tools: **no kind of these is built yet, so their columns are
-demands that nothing has met.** *Engine* is engine. *Level 2* is without namespaces, for plain kinds: **it is not built either.** No exec kind will start there.
+An answer is the errno that the call gives, or SIGSYS where it ends the worker. The classes:
 
-| row | attempt | reach | plain | jit | exec | engine | level 2 | besides | test |
-|---|---|---|---|---|---|---|---|---|---|
-`, len(all), tried)
+| class | kinds |
+|---|---|
+| plain | %s |
+| jit | %s |
+| exec | %s |
+| engine | %s |
+| graphics | %s |
+
+A star marks kinds that no service uses yet: their sandboxes are attacked like the others'. *Level 2* is without namespaces, for kinds that execute nothing
+and have neither devices nor sockets; its column is a demand that docs/untested.md says more about. What a class lets pass stands again at the end, with its reason.
+
+| row | attempt | reach | plain | jit | exec | engine | graphics | level 2 | besides | test |
+|---|---|---|---|---|---|---|---|---|---|---|
+`, len(all), tried, ofClass(workerspec.Plain), ofClass(workerspec.JIT), ofClass(workerspec.Exec), ofClass(workerspec.Engine), ofClass(workerspec.Graphics))
 	slices.SortStableFunc(all, func(a, b row) int { return cmp.Compare(a.place(), b.place()) })
 	for _, r := range all {
 		reach := "inside"
@@ -134,9 +174,17 @@ demands that nothing has met.** *Engine* is engine. *Level 2* is without namespa
 		case r.test != "":
 			test = r.test
 		}
-		fmt.Fprintf(&b, "| %s | **%s**: %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", r.id, r.attempt, r.does, reach,
-			r.inClass(workerspec.Plain), r.inClass(workerspec.JIT), r.inClass(workerspec.Exec), r.inClass(workerspec.Engine), r.atLevel2(),
+		fmt.Fprintf(&b, "| %s | **%s**: %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", r.id, r.attempt, r.does, reach,
+			r.inClass(workerspec.Plain), r.inClass(workerspec.JIT), r.inClass(workerspec.Exec), r.inClass(workerspec.Engine), r.inClass(workerspec.Graphics), r.atLevel2(),
 			strings.Join(r.needs, ", "), test)
+	}
+	b.WriteString("\n## What a class lets pass\n\nNone of these reaches outside.\n\n| attempt | class | why |\n|---|---|---|\n")
+	for _, r := range all {
+		for _, c := range classes() {
+			if v := r.classes[c]; v.lets != "" {
+				fmt.Fprintf(&b, "| %s | %s | %s |\n", r.attempt, c, v.lets)
+			}
+		}
 	}
 	b.WriteString("\n## Where one layer alone stands\n\nAll other attempts that reach outside are refused with any one layer missing (TestAnyOneLayerMayFail).\n\n| attempt | layer | why |\n|---|---|---|\n")
 	for _, r := range all {

@@ -212,11 +212,13 @@ func common() map[string]attack {
 			}
 			return raw(unix.SYS_PKEY_MPROTECT, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), unix.PROT_READ|unix.PROT_EXEC, ^uintptr(0))
 		}),
-		"own binary":    simple(func(order) error { return open(unix.AT_FDCWD, "/proc/self/exe", unix.O_RDONLY) }),
-		"oom score":     simple(func(order) error { return open(unix.AT_FDCWD, "/proc/self/oom_score_adj", unix.O_RDWR) }),
-		"tcp connect":   connect(unix.SOCK_STREAM, 0),
-		"mptcp connect": connect(unix.SOCK_STREAM, unix.IPPROTO_MPTCP),
-		"udp connect":   connect(unix.SOCK_DGRAM, 0),
+		"own binary":       simple(func(order) error { return open(unix.AT_FDCWD, "/proc/self/exe", unix.O_RDONLY) }),
+		"write own binary": simple(func(order) error { return open(unix.AT_FDCWD, "/proc/self/exe", unix.O_RDWR) }),
+		"write the system": simple(func(order) error { return open(unix.AT_FDCWD, "/usr/bin/env", unix.O_RDWR) }),
+		"oom score":        simple(func(order) error { return open(unix.AT_FDCWD, "/proc/self/oom_score_adj", unix.O_RDWR) }),
+		"tcp connect":      connect(unix.SOCK_STREAM, 0),
+		"mptcp connect":    connect(unix.SOCK_STREAM, unix.IPPROTO_MPTCP),
+		"udp connect":      connect(unix.SOCK_DGRAM, 0),
 		"tcp listen": simple(socket(unix.AF_INET, unix.SOCK_STREAM, 0, func(fd int) error {
 			if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
 				return err
@@ -474,7 +476,8 @@ func earlyThread(order) func() answer {
 	go func() {
 		runtime.LockOSThread()
 		<-run
-		result <- socket(unix.AF_INET, unix.SOCK_STREAM, 0, nil)(order{})
+		// A socket that no kind may make.
+		result <- socket(unix.AF_UNIX, unix.SOCK_STREAM, 0, nil)(order{})
 	}()
 	return func() answer { run <- true; return did(<-result) }
 }

@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bailey-run/bailey/internal/plat/sandbox"
-	"github.com/bailey-run/bailey/internal/plat/syslibs"
 	"github.com/bailey-run/bailey/internal/workerspec"
 )
 
@@ -76,9 +75,11 @@ func (r Run) foreign() (res Result, err error) {
 		return res, err
 	}
 	defer program.Close()
-	if err := sandbox.CheckForeign(program); err != nil {
+	taken, err := sandbox.TakeProgram(context.Background(), program, spec)
+	if err != nil {
 		return res, err
 	}
+	defer taken.Close()
 	self, err := os.Open("/proc/self/exe")
 	if err != nil {
 		return res, err
@@ -97,33 +98,21 @@ func (r Run) foreign() (res Result, err error) {
 	}
 	defer stderr.Close()
 	defer w.Close()
+	spec = spec.Foreign()
+	mounts, free, err := s.mounts(spec)
+	if err != nil {
+		return res, err
+	}
+	defer free()
+	spec = sandbox.Narrow(spec, mounts)
 	o := s.order
 	o.Grant, o.Data = inside(spec, false), inside(spec, true)
 	args, err := foreignArgs(strings.TrimPrefix(r.Attack, "call "), o)
 	if err != nil {
 		return res, err
 	}
-	code, err := syslibs.Open(spec, s.base+"/engine")
-	if err != nil {
-		return res, err
-	}
-	defer code.Close()
-	c := sandbox.Config{Spec: spec, Worker: program, Stub: self, Args: args, Conn: theirs, Stderr: w, Mounts: code.Mounts}.Foreign()
-	for _, m := range spec.Mounts {
-		if m.Code {
-			continue
-		}
-		path := s.Grant
-		if m.Write {
-			path = s.Data
-		}
-		d, err := openPath(path)
-		if err != nil {
-			return res, err
-		}
-		defer d.Close()
-		c.Mounts = append(c.Mounts, sandbox.Mount{Target: m.Target, Dir: d, Path: path, Write: m.Write})
-	}
+	c := sandbox.Config{Spec: spec, Worker: taken.File, Stub: self, Conn: theirs, Stderr: w, Mounts: mounts,
+		Foreign: &sandbox.Foreign{Argv: append([]string{name}, args...)}}
 	if without != "" {
 		c = c.Without(workerspec.Layer(without))
 	}

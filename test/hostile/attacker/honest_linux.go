@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
@@ -16,6 +18,8 @@ import (
 
 	"golang.org/x/sys/unix"
 	_ "modernc.org/sqlite" // what the index worker stores with
+
+	"github.com/bailey-run/bailey/internal/workerspec"
 )
 
 // honest does what the honest workers do, after the seal: threads, collections,
@@ -31,8 +35,19 @@ func honest(o order) func() answer {
 		if o.Data == "/db" {
 			err = errors.Join(err, database(o.Data+"/index.sqlite"))
 		}
-		if _, e := unix.FcntlInt(handedFD, unix.F_GETFD, 0); e == nil {
+		if o.Kind == "gate" {
+			err = errors.Join(err, take())
+		} else if _, e := unix.FcntlInt(handedFD, unix.F_GETFD, 0); e == nil {
 			err = errors.Join(err, model())
+		}
+		switch o.Class {
+		case workerspec.JIT.String():
+			err = errors.Join(err, compile())
+		case workerspec.Exec.String():
+			err = errors.Join(err, commands(o))
+		}
+		if o.Kind == "net" {
+			err = errors.Join(err, dial(o.Port))
 		}
 		return did(err, fmt.Sprint(err))
 	}
@@ -56,6 +71,63 @@ func model() error {
 		return errors.New("mapped and read differ")
 	}
 	return errors.Join(unix.Madvise(m, unix.MADV_WILLNEED), unix.Munmap(m))
+}
+
+// take takes a connection from the socket that a gate was handed.
+func take() error {
+	fd, _, err := unix.Accept4(handedFD, unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
+	if err != nil {
+		return fmt.Errorf("accept: %w", err)
+	}
+	return errors.Join(unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1), unix.Close(fd))
+}
+
+// dial connects by TCP and UDP, as Go's net package does.
+func dial(port int) error {
+	for _, network := range []string{"tcp4", "udp4"} {
+		c, err := net.Dial(network, fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			return err
+		}
+		if err := c.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compile does what wazero does to code that it made.
+func compile() error {
+	b, err := unix.Mmap(-1, 0, 4*unix.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		return err
+	}
+	return errors.Join(unix.Mprotect(b, unix.PROT_READ|unix.PROT_EXEC), unix.Munmap(b))
+}
+
+// commands runs programs of the system's, which are linked to its libraries: one
+// that writes a folder, one that starts another, and one that must not.
+func commands(o order) error {
+	run := func(argv ...string) error {
+		cmd := exec.Command(argv[0], argv[1:]...)
+		cmd.Dir = "/tmp"
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%v: %w: %s", argv, err, out)
+		}
+		return nil
+	}
+	err := errors.Join(
+		run("cp", "-p", o.Grant+"/note", o.Data+"/copied"),
+		run("env", "sort", "-o", "/tmp/sorted", o.Grant+"/note"),
+		run("ln", "-s", "note", o.Data+"/name"),
+		run("cp", "/bin/true", "/tmp/program"), run("/tmp/program"),
+		run("cp", "/bin/true", o.Data+"/program"), run(o.Data+"/program"),
+		run("readlink", "/proc/self/exe"),
+	)
+	if run("touch", o.Grant+"/new") == nil {
+		err = errors.Join(err, errors.New("it wrote to a folder that is for reading"))
+	}
+	return err
 }
 
 // heapLimit is far below the memory of every kind.

@@ -105,6 +105,7 @@ type scene struct {
 	// opened, in a race, are the directories as the core opened them before.
 	opened  map[string]*os.File
 	closers []io.Closer
+	tcp     *net.TCPListener
 }
 
 func (s *scene) Close() {
@@ -126,7 +127,7 @@ func newScene(attack string) (*scene, error) {
 		Attack: attack, Grant: base + "/grant", Data: base + "/data", Host: base + "/host",
 		Core: os.Getpid(), Marker: markerAddress(), Abstract: "bailey-hostile-" + filepath.Base(base),
 	}}
-	for _, d := range []string{s.Grant, s.Data, s.Host, base + "/engine"} {
+	for _, d := range []string{s.Grant, s.Data, s.Host, base + "/engine", base + "/graphics", base + "/cache"} {
 		// Readable by all: where /tmp cannot be id-mapped, root's worker reads as
 		// its own unprivileged id.
 		if err := os.Mkdir(d, 0o755); err != nil {
@@ -151,6 +152,7 @@ func newScene(attack string) (*scene, error) {
 	if err != nil {
 		return s, err
 	}
+	s.tcp = tcp.(*net.TCPListener)
 	s.Port = tcp.Addr().(*net.TCPAddr).Port
 	s.closers = append(s.closers, tcp)
 	for _, name := range []string{"@" + s.Abstract, s.Host + "/sock", s.Grant + "/sock"} {
@@ -171,6 +173,7 @@ type hostile struct {
 	in     *bufio.Reader
 	stderr *os.File
 	spec   workerspec.Spec
+	attack string
 	bare   bool
 	scene  *scene
 }
@@ -188,7 +191,7 @@ func (r Run) start(s *scene) (*hostile, error) {
 	}
 	defer self.Close()
 	program := self
-	if spec.Class == workerspec.Engine {
+	if spec.Program == workerspec.EngineProgram {
 		// The same code, linked by the system's loader as bailey-engine is.
 		name, err := os.Readlink("/proc/self/exe")
 		if err != nil {
@@ -210,9 +213,10 @@ func (r Run) start(s *scene) (*hostile, error) {
 		return nil, err
 	}
 	defer w.Close()
-	h := &hostile{conn: conn, in: bufio.NewReader(conn), stderr: stderr, spec: spec, bare: r.Mode == "bare", scene: s}
+	h := &hostile{attack: r.Attack, conn: conn, in: bufio.NewReader(conn), stderr: stderr, spec: spec, bare: r.Mode == "bare", scene: s}
 	without, partial := strings.CutPrefix(r.Mode, "without:")
 	o := s.order
+	o.Kind, o.Class = spec.Kind, spec.Class.String()
 	if r.Mode == "bare" {
 		attr := &syscall.ProcAttr{
 			Env:   os.Environ(),
@@ -229,29 +233,14 @@ func (r Run) start(s *scene) (*hostile, error) {
 		}
 	} else {
 		c := sandbox.Config{Spec: spec, Worker: program, Stub: self, Conn: theirs, Stderr: w}
-		code, err := syslibs.Open(spec, s.base+"/engine")
+		mounts, free, err := s.mounts(spec)
 		if err != nil {
 			return nil, err
 		}
-		defer code.Close()
-		c.Mounts = code.Mounts
-		for _, m := range spec.Mounts {
-			if m.Code {
-				continue
-			}
-			path := s.Grant
-			if m.Write {
-				path = s.Data
-			}
-			d := s.opened[m.Target]
-			if d == nil {
-				if d, err = openPath(path); err != nil {
-					return nil, err
-				}
-				defer d.Close()
-			}
-			c.Mounts = append(c.Mounts, sandbox.Mount{Target: m.Target, Dir: d, Path: path, Write: m.Write})
-		}
+		defer free()
+		c.Mounts = mounts
+		spec = sandbox.Narrow(spec, mounts)
+		h.spec = spec
 		o.Grant, o.Data, o.Seal = inside(spec, false), inside(spec, true), true
 		if partial {
 			var layers []workerspec.Layer
@@ -276,6 +265,56 @@ func (r Run) start(s *scene) (*hostile, error) {
 		return h, fmt.Errorf("the worker did not get ready: %w", err)
 	}
 	return h, nil
+}
+
+// mounts opens what a kind's worker is given: a grant to read, and to write either
+// a directory of its own or a second grant. Free closes it.
+func (s *scene) mounts(spec workerspec.Spec) (mounts []sandbox.Mount, free func(), err error) {
+	code, err := syslibs.Open(spec, s.base+"/engine")
+	if err != nil {
+		return nil, nil, err
+	}
+	var opened []*os.File
+	free = func() {
+		code.Close()
+		for _, f := range opened {
+			f.Close()
+		}
+	}
+	mounts = code.Mounts
+	persons := 0
+	for _, m := range spec.Mounts {
+		if m.Code {
+			continue
+		}
+		path, write := s.Grant, m.Write
+		switch {
+		case m.Own && !m.Write:
+			path = s.base + "/cache"
+		case m.Own:
+			path = s.Data
+		default:
+			if persons++; persons > 2 {
+				continue
+			}
+			if m.Choice {
+				write = persons == 2
+			}
+			if write {
+				path = s.Data
+			}
+		}
+		d := s.opened[m.Target]
+		if d == nil {
+			if d, err = openPath(path); err != nil {
+				free()
+				return nil, nil, err
+			}
+			opened = append(opened, d)
+		}
+		mounts = append(mounts, sandbox.Mount{Target: m.Target, Dir: d, Path: path, Write: write})
+	}
+	return mounts, free, nil
 }
 
 // nativeSuffix ends the name of the attacker that is linked to libraries.
@@ -305,7 +344,20 @@ func opensNothing(spec workerspec.Spec) bool {
 // the core does, or in a bare run for writing too.
 func (h *hostile) begin() error {
 	var rights []byte
-	if opensNothing(h.spec) {
+	if h.attack == honestAttack && h.spec.Kind == "gate" {
+		// Somebody knocks.
+		knock, err := net.Dial("tcp4", fmt.Sprintf("127.0.0.1:%d", h.scene.Port))
+		if err != nil {
+			return err
+		}
+		h.scene.closers = append(h.scene.closers, knock)
+		f, err := h.scene.tcp.File()
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		rights = unix.UnixRights(int(f.Fd()))
+	} else if opensNothing(h.spec) {
 		flags := os.O_RDONLY
 		if h.bare {
 			flags = os.O_RDWR
@@ -329,6 +381,9 @@ func openPath(path string) (*os.File, error) {
 }
 
 const terminalAttack = "push terminal input"
+
+// honestAttack is no attack: the worker does what it is for.
+const honestAttack = "honest work"
 
 // stderrFor returns a pipe, or a terminal for the attack that needs one.
 func stderrFor(attack string) (r, w *os.File, err error) {

@@ -35,6 +35,9 @@ func doMain(args []string) int {
 // order is what the launcher tells the hostile worker.
 type order struct {
 	Attack string `json:"attack"`
+	// Kind and Class are the worker's.
+	Kind  string `json:"kind"`
+	Class string `json:"class"`
 	// Grant and Data are where the two directories of the index worker stand;
 	// in a bare run their real paths, and in a worker that has no such directory
 	// another that it has.
