@@ -34,12 +34,14 @@ export const errorCodes = [
   "sandbox-missing",
   "sandbox-posture-failed",
   "worker-crashed",
+  "worker-out-of-memory",
   "worker-hung",
   "engine-crashed",
   "engine-hung",
   "malformed",
   "too-large",
   "not-supported",
+  "graphics-missing",
   "engine-missing",
   "model-missing",
   "model-name-taken",
@@ -61,6 +63,8 @@ export const errorCodes = [
   "app-unknown",
   "app-missing",
   "bundle-damaged",
+  "program-missing",
+  "program-refused",
 ] as const;
 
 /** What a grant can be for. */
