@@ -10,6 +10,9 @@ export interface Place {
   readonly path: Uint8Array;
   readonly line: number;
   readonly endLine: number;
+  /** From 1; 0 where the file has none. */
+  readonly page: number;
+  readonly paragraph: number;
 }
 
 export interface Passage {
@@ -118,11 +121,11 @@ export class Run {
 
   /** The same lines of the same file have one number in an answer. */
   #places(citations: readonly index.Citation[]): Place[] {
-    return citations.map(({ path, line, endLine }) => {
+    return citations.map(({ path, line, endLine, page, paragraph }) => {
       const key = `${path.join(",")}:${line}:${endLine}`;
       let number = this.#numbers.get(key);
       if (number === undefined) this.#numbers.set(key, (number = this.#numbers.size + 1));
-      return { number, path, line, endLine };
+      return { number, path, line, endLine, page, paragraph };
     });
   }
 }

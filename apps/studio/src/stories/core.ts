@@ -58,7 +58,7 @@ const arabic: typeof passages = [
 ];
 
 const sentence = ([text, path, line, section]: (typeof passages)[number]): { event: index.AskResponse["event"] } => ({
-  event: { case: "sentence", value: { $typeName: "bailey.index.v1.Sentence", text, section, citations: [{ $typeName: "bailey.index.v1.Citation", path: encode(path), line, endLine: line + 1, quote: text }] } },
+  event: { case: "sentence", value: { $typeName: "bailey.index.v1.Sentence", text, section, citations: [{ $typeName: "bailey.index.v1.Citation", path: encode(path), line, endLine: line + 1, quote: text, page: 0, paragraph: 0 }] } },
 });
 const progress = (files: number, stage: string): { event: index.AskResponse["event"] } => ({ event: { case: "progress", value: { $typeName: "bailey.index.v1.Progress", files: BigInt(files), filesTotal: 4000n, bytes: BigInt(files * 3000), stage } } });
 const skipped = (rows: readonly [string, string, string][]): { event: index.AskResponse["event"] } => ({ event: { case: "skipped", value: { $typeName: "bailey.index.v1.SkippedBatch", skipped: rows.map(([path, reason, hint]) => ({ $typeName: "bailey.index.v1.Skipped" as const, path: encode(path), reason, hint })) } } });
@@ -99,7 +99,7 @@ async function* answer(w: World, question: string, engines: number, signal: Abor
   yield done(312, { byMeaning: engines > 1 ? "all-minilm-l6-v2-q8_0" : "" });
   if (engines > 0) {
     for (const [text, supported] of [["The workshop's lease ends on 31 March 2027 unless notice is given by the end of December.", true], ["The landlord will raise the rent by ten per cent.", false]] as const) {
-      yield { event: { case: "written", value: { $typeName: "bailey.index.v1.Written", text, supported, section: index.Section.OVERVIEW, citations: supported ? [{ $typeName: "bailey.index.v1.Citation", path: encode(list[0]![1]), line: 12, endLine: 13, quote: text }] : [] } } };
+      yield { event: { case: "written", value: { $typeName: "bailey.index.v1.Written", text, supported, section: index.Section.OVERVIEW, citations: supported ? [{ $typeName: "bailey.index.v1.Citation", path: encode(list[0]![1]), line: 12, endLine: 13, quote: text, page: 0, paragraph: 0 }] : [] } } };
     }
     yield { event: { case: "writtenDone", value: { $typeName: "bailey.index.v1.WrittenDone", model: "smollm2-135m-instruct-q4_1", folded: false, promptTokens: 800, outputTokens: 60, milliseconds: 4000n, failed: "", files: 0 } } };
   }
