@@ -6,7 +6,8 @@
 //
 // It needs a group that this process may divide. In this order it takes
 //
-//	the group that it is in, where that was delegated to it and it is alone there,
+//	the group that it is in, where that was delegated to it and it is alone there
+//	but for Bailey's other programs,
 //	a scope of its own that systemd makes (of the person, or of the system for root),
 //	a group at the top of the tree, for root where there is no systemd.
 //

@@ -39,6 +39,8 @@ type system struct {
 	born         func(*os.File) error
 	// delegated reports whether a manager left a group to those in it.
 	delegated func(dir string) bool
+	// ours reports whether a process is of Bailey's programs.
+	ours func(pid string) bool
 	// systemd reports whether it rules this machine.
 	systemd func() bool
 	// ask has systemd make a scope with this process in it; it returns its name.
@@ -53,6 +55,7 @@ func host() *system {
 		write:     write,
 		born:      born,
 		delegated: delegated,
+		ours:      ours,
 		systemd:   func() bool { return exists("/run/systemd/system") },
 		ask:       ask,
 	}
@@ -181,6 +184,17 @@ func (g *Group) try() error {
 	return errors.Join(err, ended)
 }
 
+// ours reports whether a process runs a program that is installed beside this one:
+// the command that started the core is in its group, as a rule.
+func ours(pid string) bool {
+	self, err := os.Executable()
+	if err != nil {
+		return false
+	}
+	other, err := os.Readlink("/proc/" + pid + "/exe")
+	return err == nil && filepath.Dir(other) == filepath.Dir(self) && strings.HasPrefix(filepath.Base(other), "bailey")
+}
+
 func exists(name string) bool {
 	_, err := os.Stat(name)
 	return err == nil
@@ -254,7 +268,7 @@ func (s *system) mayDivide(g *Group, systemd bool) error {
 		return err
 	}
 	for _, pid := range strings.Fields(text) {
-		if pid != strconv.Itoa(s.pid) {
+		if pid != strconv.Itoa(s.pid) && !s.ours(pid) {
 			return errors.New("other processes are in our control group")
 		}
 	}

@@ -3,6 +3,7 @@ package cgroup
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -79,6 +80,11 @@ func TestDelegated(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(m.root, leaf)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the leaf is left: %v", err)
+	}
+	// The group is given back as it was.
+	g.close()
+	if m.get(base+"cgroup.procs") != "4711" || m.get(base+"cgroup.subtree_control") != "" || exists(m.at("/user.slice/app.scope/core")) || exists(m.at("/user.slice/app.scope/workers")) {
+		t.Errorf("left: processes %q, controllers %q", m.get(base+"cgroup.procs"), m.get(base+"cgroup.subtree_control"))
 	}
 }
 
@@ -307,6 +313,27 @@ func TestWithoutControllers(t *testing.T) {
 	}
 	if e, err := l.End(); err != nil || e != (Ended{}) {
 		t.Error(e, err)
+	}
+}
+
+// TestCommandComesAlong: the command that started the core is in its group, and
+// moves on with it.
+func TestCommandComesAlong(t *testing.T) {
+	m := newTree(t, "/a", all)
+	m.put("sys/fs/cgroup/a/cgroup.procs", "4712\n4711\n")
+	var moved []string
+	m.system.write = func(name, value string) error {
+		if strings.HasSuffix(name, "core/cgroup.procs") {
+			moved = append(moved, value)
+		}
+		return m.write(name, value)
+	}
+	if _, err := m.take(); err != nil || !slices.Equal(moved, []string{"4712", "4711"}) {
+		t.Errorf("%v, moved %v", err, moved)
+	}
+	// A program of somebody else's is not moved by whatever name.
+	if ours(fmt.Sprint(os.Getpid())) {
+		t.Error("this test is one of Bailey's programs")
 	}
 }
 

@@ -37,6 +37,8 @@ type Group struct {
 	own *os.File
 	// have are the controllers that workers' groups get.
 	have []string
+	// lent are those that our children got of it.
+	lent []string
 	// why says of a missing controller why it is, hint what would mend it.
 	why, hint string
 	count     atomic.Uint64
@@ -65,7 +67,7 @@ func (g *Group) adopt(move bool) error {
 			return err
 		}
 	}
-	g.have = g.sys.enable(g.dir)
+	g.lent = g.sys.enable(g.dir)
 	workers := filepath.Join(g.dir, workersName)
 	if err := g.sys.mkdir(workers); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
@@ -254,7 +256,9 @@ func (l *Leaf) empty() error {
 	}
 }
 
-// close removes what was made here. What was delegated is its manager's to remove.
+// close removes what was made here, and leaves a group that was delegated as it was:
+// whoever is put there next finds no children with controllers, beside which the
+// kernel lets nobody live. All of it may fail, and is then its manager's to remove.
 func (g *Group) close() {
 	workers := filepath.Join(g.dir, workersName)
 	g.sys.sweep(workers, func(string) bool { return true })
@@ -262,7 +266,18 @@ func (g *Group) close() {
 	if g.own != nil {
 		_ = g.sys.rmdir(g.dir)
 		g.own.Close()
+		return
 	}
+	for _, c := range g.lent {
+		_ = g.sys.write(filepath.Join(g.dir, "cgroup.subtree_control"), "-"+c)
+	}
+	core := filepath.Join(g.dir, coreName)
+	if text, err := read(filepath.Join(core, "cgroup.procs")); err == nil {
+		for pid := range strings.FieldsSeq(text) {
+			_ = g.sys.write(filepath.Join(g.dir, "cgroup.procs"), pid)
+		}
+	}
+	_ = g.sys.rmdir(core)
 }
 
 // absentProgram cannot exist: it lies below something that is no directory.

@@ -40,6 +40,7 @@ func newTree(t *testing.T, group, have string) *tree {
 		mkdir: m.mkdir, rmdir: m.rmdir, write: m.write,
 		born:      func(*os.File) error { return nil },
 		delegated: func(dir string) bool { return slices.Contains(m.marked, dir) },
+		ours:      func(pid string) bool { return pid == "4712" },
 		systemd:   func() bool { return exists(filepath.Join(m.root, "run/systemd/system")) },
 		ask: func(context.Context, Options, int, int) (string, error) {
 			m.asked++
@@ -150,6 +151,9 @@ func (m *tree) write(name, value string) error {
 	dir, file := filepath.Split(name)
 	switch file {
 	case "cgroup.subtree_control":
+		if c, ok := strings.CutPrefix(value, "-"); ok {
+			return os.WriteFile(name, []byte(strings.ReplaceAll(m.get(strings.TrimPrefix(name, m.root)), c, "")), 0o644)
+		}
 		c := strings.TrimPrefix(value, "+")
 		b, err := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
 		if err != nil {
@@ -171,9 +175,11 @@ func (m *tree) write(name, value string) error {
 		if err != nil {
 			return err
 		}
-		// They leave the group that they were in.
-		if err := os.WriteFile(filepath.Join(filepath.Dir(filepath.Clean(dir)), "cgroup.procs"), nil, 0o644); err != nil {
-			return err
+		// They leave the group that they were in, above it or below.
+		for _, from := range []string{filepath.Dir(filepath.Clean(dir)), filepath.Join(dir, coreName)} {
+			if err := os.WriteFile(filepath.Join(from, "cgroup.procs"), nil, 0o644); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return err
+			}
 		}
 		if value == strconv.Itoa(m.pid) {
 			m.enter("/" + rel)
