@@ -8,12 +8,12 @@ import (
 	"github.com/bailey-run/bailey/internal/errs"
 )
 
-// What there is of a card is said, and that it is not used; it is no fault.
+// What there is of a card is said, and how it was found; none is no fault.
 func TestDoctorGraphics(t *testing.T) {
 	for _, c := range []struct {
 		node, reason, want string
 	}{
-		{"/dev/dri/renderD128", "", "/dev/dri/renderD128, not used in this release: models run on the processor"},
+		{"/dev/dri/renderD128", "", "/dev/dri/renderD128, whose device could be opened; its driver was not tried. Models use it with --gpu or --allow-gpu"},
 		{"", "this system has none", "not usable: this system has none; models run on the processor"},
 	} {
 		d := &doctorJSON{OK: true}

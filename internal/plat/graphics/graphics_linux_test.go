@@ -1,9 +1,12 @@
 package graphics
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -47,6 +50,52 @@ func TestFind(t *testing.T) {
 		if err != nil && (errs.CodeOf(err) != errs.NotSupported || errs.From(err).Detail != c.reason) {
 			t.Errorf("%s: %v", c.name, err)
 		}
+	}
+}
+
+// A card of NVIDIA's has nodes beside its own; what is no device has none.
+func TestNodes(t *testing.T) {
+	root := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(root, "dev"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []string{"nvidia0", "nvidia1", "nvidiactl"} {
+		if err := os.WriteFile(filepath.Join(root, "dev", n), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for node, want := range map[string][]string{
+		"/dev/dri/renderD128": {"/dev/dri/renderD128"}, "/dev/nvidia0": {"/dev/nvidia0", "/dev/nvidiactl"},
+		"/usr/share/vulkan/icd.d/lvp_icd.x86_64.json": nil, "": nil,
+	} {
+		if got := nodesOf(root, node); !slices.Equal(got, want) {
+			t.Errorf("%s: %v", node, got)
+		}
+	}
+}
+
+// What not everybody may open, root's workers may not.
+func TestRootsWorkersAreNobody(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("an ordinary user's workers are that user")
+	}
+	dir := t.TempDir()
+	for mode, want := range map[uint32]error{0o666: nil, 0o660: errNobody, 0o664: errNobody} {
+		name := filepath.Join(dir, strconv.FormatUint(uint64(mode), 8))
+		// The device is /dev/null's.
+		if err := syscall.Mknod(name, syscall.S_IFCHR|mode, 1<<8|3); err != nil {
+			t.Skip("this container makes no device nodes: ", err)
+		}
+		if err := os.Chmod(name, os.FileMode(mode)); err != nil {
+			t.Fatal(err)
+		}
+		if err := open(name); !errors.Is(err, want) || (err == nil) != (want == nil) {
+			t.Errorf("mode %o: %v", mode, err)
+		}
+	}
+	_, err := find("/", func(string) error { return errNobody })
+	if d := errs.From(err).Detail; err == nil || d == "" {
+		t.Errorf("%v", err)
 	}
 }
 
