@@ -19,8 +19,8 @@ const (
 	// GraphicsSilence is the same for an engine with a graphics card: at the first
 	// words of a model its driver compiles some dozen programs for the card, anew for
 	// each process, since it is not let keep them. That takes lavapipe 20 seconds of
-	// one core.
-	GraphicsSilence = 2 * time.Minute
+	// one core, and several times that where others work too.
+	GraphicsSilence = 5 * time.Minute
 	// EngineProgress is the shortest time between two reports of progress.
 	EngineProgress = 100 * time.Millisecond
 	// EngineHeartbeat is how often a call that waits for others says so, as long

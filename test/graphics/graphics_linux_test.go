@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/plat/proc"
 	"github.com/bailey-run/bailey/internal/testkit/gguf"
 )
@@ -177,7 +178,7 @@ func TestTooLittleMemory(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 	log := r.record()
-	for _, s := range []string{"card-refused", "memory-used-up"} {
+	for _, s := range []string{"card-refused", string(errs.MemoryUsedUp)} {
 		if !strings.Contains(log, s) {
 			t.Errorf("the log has no %s", s)
 		}
