@@ -185,7 +185,11 @@ func checkCode(p Posture, spec workerspec.Spec) (bad []string) {
 	for _, m := range p.Code {
 		known := m.Name == p.Program || m.Name == "[vdso]" || m.Name == "[vsyscall]" ||
 			slices.ContainsFunc(spec.Mounts, func(w workerspec.Mount) bool {
-				return w.Code && (m.Name == w.Target && w.File || !w.File && strings.HasPrefix(m.Name, w.Target+"/"))
+				at := w.Target
+				if spec.Reduced {
+					at = p.Named[w.Target]
+				}
+				return w.Code && (m.Name == at && w.File || !w.File && strings.HasPrefix(m.Name, at+"/"))
 			}) || driverCode(m.Name, spec) || m.Name == "" && spec.Class == workerspec.JIT // what it compiled
 		if !known {
 			bad = append(bad, "code of a file that nobody declared, or of none")

@@ -182,7 +182,8 @@ func TestCheckEngine(t *testing.T) {
 // TestPostureIsClassified fails on a field that Check was not taught.
 func TestPostureIsClassified(t *testing.T) {
 	judged := map[string]bool{"Status": true, "Namespaces": true, "Descriptors": true, "Environ": true, "Cwd": true, "Root": true,
-		"Mounts": true, "Limits": true, "Program": true, "Code": true, "Children": true, "Ours": true, "Inherited": true}
+		"Mounts": true, "Limits": true, "Program": true, "Code": true, "Children": true, "Ours": true, "Inherited": true,
+		"Named": true}
 	typ := reflect.TypeFor[Posture]()
 	for i := range typ.NumField() {
 		if !judged[typ.Field(i).Name] {
