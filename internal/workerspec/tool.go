@@ -113,7 +113,7 @@ func anyCalls() []string {
 		"fork", "vfork", "execve", "execveat", "wait4", "waitid", "exit", "exit_group", "set_tid_address", "set_robust_list", "get_robust_list",
 		"getpid", "gettid", "getppid", "getuid", "geteuid", "getgid", "getegid", "getresuid", "getresgid", "getgroups", "capget",
 		"getpgid", "getpgrp", "getsid", "setpgid", "setsid", "umask", "uname", "sysinfo", "getrusage", "times", "getcpu", "membarrier",
-		"kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_open", "pidfd_send_signal",
+		"kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal",
 		"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigpending", "rt_sigsuspend", "rt_sigtimedwait", "sigaltstack", "signalfd", "signalfd4", "pause",
 		"getrlimit", "setrlimit", "getpriority", "sched_yield", "sched_getaffinity", "sched_getparam", "sched_getscheduler", "sched_getattr",
 		"sched_get_priority_max", "sched_get_priority_min", "sched_rr_get_interval", "ioprio_get", "restart_syscall",

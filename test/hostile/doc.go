@@ -40,7 +40,7 @@
 //	a kind's name
 //	         the same for one kind
 //	level2   the same where there are no namespaces
-//	only     granted, handed, opens, writes, native, offline: the kinds that it
+//	only     granted, handed, opens, writes, native, engine, offline: the kinds that it
 //	         speaks of, by what they have
 //	alone    the one layer that stops it, and why there is no second
 //	control  "without " and the layers that are left out in the control run;

@@ -61,6 +61,7 @@ func TestForeign(t *testing.T) {
 				if s.Class == workerspec.Exec {
 					delete(wants, execve)
 					delete(wants, execveat)
+					wants[first] = "OK" // what it tries is what a tool may
 				}
 				for r, want := range wants {
 					if g := got[r]; g.name() != want {
@@ -87,9 +88,8 @@ func TestForeign(t *testing.T) {
 	}
 }
 
-// TestReleaseHasNoSeam (R22): what leaves out layers, and what lets a program
-// that is no worker come after the filter, is in the attacker and in nothing
-// that is shipped.
+// TestReleaseHasNoSeam (R22): what leaves out layers is in the attacker and in
+// nothing that is shipped.
 func TestReleaseHasNoSeam(t *testing.T) {
 	bin := attacker(t)
 	has := func(path, what string) bool {
@@ -99,7 +99,7 @@ func TestReleaseHasNoSeam(t *testing.T) {
 		}
 		return bytes.Contains(b, []byte(what))
 	}
-	seams := []string{`json:"omit,omitempty"`, `json:"foreign,omitempty"`, "executeForeign"}
+	seams := []string{`json:"omit,omitempty"`}
 	for _, s := range seams {
 		if !has(bin, s) {
 			t.Errorf("the attacker has no %s", s)

@@ -54,8 +54,13 @@ func (r row) inClass(c workerspec.Class) string {
 		handed = r.handed.String()
 	}
 	switch {
+	case r.only == "engine":
+		if c != workerspec.Engine {
+			return "-"
+		}
+		return openers
 	case c == workerspec.Exec || c == workerspec.Graphics:
-		if r.only == "handed" || r.only == "native" || c == workerspec.Graphics && (r.only == "granted" || r.only == "writes") {
+		if r.only == "handed" || c == workerspec.Exec && r.only == "native" || c == workerspec.Graphics && (r.only == "granted" || r.only == "writes") {
 			return "-"
 		}
 		return openers

@@ -112,7 +112,7 @@ func (r Run) foreign() (res Result, err error) {
 		return res, err
 	}
 	c := sandbox.Config{Spec: spec, Worker: taken.File, Stub: self, Conn: theirs, Stderr: w, Mounts: mounts,
-		Foreign: &sandbox.Foreign{Argv: append([]string{name}, args...)}}
+		Foreign: &sandbox.Foreign{Argv: append([]string{name, spec.Kind}, args...)}}
 	if without != "" {
 		c = c.Without(workerspec.Layer(without))
 	}
