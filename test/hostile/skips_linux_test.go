@@ -48,16 +48,18 @@ const (
 	whenShort      = "short run"
 	whenNotAMD64   = "other processor than amd64"
 	whenNoCompiler = "no C compiler"
+	whenEmulated   = "emulated machine"
 	caseEveryLayer = "what each layer stops"
 	caseForeign    = "programs of C"
 	caseRoot       = "every case as root"
 	caseEveryKind  = "every kind"
+	caseEveryClass = "every class"
 	caseOneLayer   = "one layer missing for every class"
 	controlPrefix  = "control of "
 )
 
 func conditions() []string {
-	return []string{whenOrdinary, whenNoGrant, whenNoMounts, whenTestsOrd, whenShort, whenNotAMD64, whenNoCompiler}
+	return []string{whenOrdinary, whenNoGrant, whenNoMounts, whenTestsOrd, whenShort, whenNotAMD64, whenNoCompiler, whenEmulated}
 }
 
 // leftOut says whether skips.txt lets something be left out, and why. Whoever
@@ -97,6 +99,7 @@ func TestSkips(t *testing.T) {
 	for _, s := range skips(t) {
 		attempt, isControl := strings.CutPrefix(s.what, controlPrefix)
 		known := s.what == caseRoot && s.when == whenTestsOrd || (s.what == caseEveryKind || s.what == caseOneLayer || s.what == caseEveryLayer) && s.when == whenShort ||
+			s.what == caseEveryClass && s.when == whenEmulated ||
 			s.what == caseForeign && (s.when == whenNotAMD64 || s.when == whenNoCompiler) ||
 			isControl && slices.ContainsFunc(all, func(r row) bool { return r.attempt == attempt })
 		if !known || seen[s] || s.why == "" {

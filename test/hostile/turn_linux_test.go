@@ -1,0 +1,44 @@
+package hostile
+
+import (
+	"flag"
+	"slices"
+	"testing"
+
+	"github.com/bailey-run/bailey/internal/workerspec"
+)
+
+// turn is what `make vm-test` says, whose machines are emulated: an attempt there
+// takes fifty times as long as here.
+var turn = flag.Int("turn", -1, "make each attempt in one kind alone, whose turn comes from this number")
+
+// attempts are the rows that a user tries in a kind: all that speak of it, or
+// those whose turn it is. Then root and the ordinary user have different kinds.
+func attempts(t *testing.T, s workerspec.Spec, u user) []row {
+	t.Helper()
+	if *turn < 0 {
+		return of(t, s)
+	}
+	if why, ok := leftOut(t, caseEveryClass, whenEmulated); !ok {
+		t.Fatal("skips.txt does not let an attempt be left out in any kind")
+	} else {
+		t.Logf("%s: %s", s.Kind, why)
+	}
+	n := *turn
+	if !u.root {
+		n++
+	}
+	all := kinds(t)
+	var own []row
+	for _, r := range tried(t) {
+		of := slices.DeleteFunc(slices.Clone(all), func(k workerspec.Spec) bool { return !r.speaksOf(k) })
+		if len(of) == 0 {
+			continue
+		}
+		if of[n%len(of)].Kind == s.Kind {
+			own = append(own, r)
+		}
+		n++
+	}
+	return own
+}
