@@ -34,7 +34,7 @@ func sandboxRunVerb() *verb {
 		long: []string{
 			"Runs PROG as confined as the kind's own worker, so that anyone can test the boundary. What differs from the worker is said before the run. Kinds: " + strings.Join(runKinds(), ", ") + ".",
 			"Put -- before PROG. In all kinds but tool the program has to be static (`cc -static`, `CGO_ENABLED=0 go build`), because the strict filter is on before its first instruction; tool takes any program, scripts too, by a path or a name that PATH finds.",
-			"No folder is there unless one is allowed: " + runFolders() + ". Standard input, output and error are pipes; on a terminal, what could act on it is shown instead.",
+			"No folder is there unless one is allowed: " + runFolders() + ". They stand at /grant, /grant2 and so on, those to read first. Standard input, output and error are pipes; on a terminal, what could act on it is shown instead.",
 			"The exit code is the program's, or 128 and the signal's number if one killed it. The last line on standard error says which. Where it says something else, Bailey failed, with its own codes. With --json the program's output goes to standard error.",
 		},
 		examples: []example{
@@ -64,15 +64,19 @@ func runKinds() []string {
 
 // runFolders says which kinds have places for folders.
 func runFolders() string {
-	var one, change []string
+	var have []string
 	for _, s := range workerspec.All() {
-		if f := workerspec.Folders(s); len(f) > 0 && f[0].Write {
-			change = append(change, s.Kind)
-		} else if len(f) > 0 {
-			one = append(one, s.Kind)
+		f := workerspec.Folders(s)
+		if len(f) == 0 {
+			continue
 		}
+		what := " to read"
+		if f[0].Write {
+			what += " or change"
+		}
+		have = append(have, fmt.Sprintf("%s has room for %d%s", s.Kind, len(f), what))
 	}
-	return strings.Join(change, " and ") + " may be given one to read or to change, " + strings.Join(one, " and ") + " one to read, tool up to four, and the other kinds none; they stand at /grant, /grant2 and so on, those to read first"
+	return strings.Join(have, ", ") + ", the other kinds for none"
 }
 
 // runJob is a run before it has begun.
@@ -131,11 +135,11 @@ func (j *runJob) folders(call *call) error {
 	case len(reads)+len(writes) == 0:
 		return nil
 	case len(places) == 0:
-		return usage(name+" does not fit: a "+j.spec.Kind+" worker is given no folder", "leave it out, or take another kind: "+runFolders())
+		return usage(name+" does not fit: the kind "+j.spec.Kind+" is given no folder", "leave it out, or take another kind: "+runFolders())
 	case len(reads)+len(writes) > len(places):
-		return usage("a "+j.spec.Kind+" worker is given "+count(uint64(len(places)), "folder")+" at most", "allow a folder that holds them all")
+		return usage("the kind "+j.spec.Kind+" is given "+count(uint64(len(places)), "folder")+" at most", "allow a folder that holds them all")
 	case len(writes) > 0 && !places[0].Write:
-		return usage("--allow-write does not fit: a "+j.spec.Kind+" worker changes no folder", "use --allow-read, or take another kind: "+runFolders())
+		return usage("--allow-write does not fit: the kind "+j.spec.Kind+" changes no folder", "use --allow-read, or take another kind: "+runFolders())
 	}
 	for i, dir := range append(reads[:len(reads):len(reads)], writes...) {
 		path, err := filepath.Abs(dir)
@@ -298,7 +302,7 @@ func (r *ran) before() string {
 	}
 	b.WriteString(". It differs from the kind's own worker in this:\n")
 	for _, d := range r.granted.GetDifferences() {
-		fmt.Fprintf(&b, "  %s: the program %s; the worker %s\n", visible.Text(d.GetName()), visible.Text(d.GetProgram()), visible.Text(d.GetWorker()))
+		fmt.Fprintf(&b, "  %s: it %s; the worker %s\n", visible.Text(d.GetName()), visible.Text(d.GetProgram()), visible.Text(d.GetWorker()))
 	}
 	return b.String()
 }

@@ -112,7 +112,7 @@ func (s *streams) drain(ctx context.Context) {
 
 // midLine reports whether the program left something on the last line of a terminal
 // on which Bailey's own line is to follow.
-func (s *streams) midLine() bool { return s.err.midLine() }
+func (s *streams) midLine() bool { return s.err.midLine() || s.out.seen && s.out.midLine() }
 
 // carried passes bytes on as they are, and makes what could act visible where a
 // person sees them.

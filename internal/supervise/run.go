@@ -7,6 +7,7 @@ import (
 
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/ipc"
+	"github.com/bailey-run/bailey/internal/plat/cgroup"
 	"github.com/bailey-run/bailey/internal/plat/sandbox"
 	"github.com/bailey-run/bailey/internal/plat/syslibs"
 	"github.com/bailey-run/bailey/internal/workerspec"
@@ -31,6 +32,8 @@ type Program struct {
 	proc *sandbox.Process
 	done chan struct{}
 	exit sandbox.Exit
+	// ended is what its control group counted, nothing without one.
+	ended cgroup.Ended
 }
 
 // Run starts anyone's program in the sandbox of a kind, and returns once it was
@@ -55,17 +58,22 @@ func (s *Supervisor) Run(ctx context.Context, kind string, o RunOptions) (*Progr
 	}
 	defer conn.Close()
 	ours.Close()
+	leaf := s.leaf(ctx, spec, false)
 	proc, err := sandbox.Start(ctx, sandbox.Config{
 		Spec: spec.Foreign(), Worker: o.Program, Stub: s.cfg.Programs[workerspec.WorkerProgram], Conn: conn, Stderr: o.Stderr,
-		Mounts: slices.Concat(code.Mounts, o.Mounts), Foreign: o.Foreign,
+		Mounts: slices.Concat(code.Mounts, o.Mounts), Foreign: o.Foreign, Group: leaf.Dir(),
 	})
 	if err != nil {
+		_, _ = leaf.End()
 		return nil, err
 	}
 	p := &Program{proc: proc, done: make(chan struct{})}
 	go func() {
 		<-proc.Done()
 		p.exit, _ = proc.Wait(context.Background())
+		if p.ended, err = leaf.End(); err != nil {
+			s.cfg.Log.Warn("a program's control group is left", "kind", kind, "error", err)
+		}
 		close(p.done)
 	}()
 	return p, nil
@@ -88,11 +96,19 @@ func (p *Program) Exit() sandbox.Exit { return p.exit }
 // Layer is what killed it, empty where that is not known: that it died by a signal
 // says nothing else.
 func (p *Program) Layer() string {
-	if p.exit.Forbidden {
+	switch {
+	case p.exit.Forbidden:
 		return "seccomp"
+	case p.exit.Signal != 0 && p.ended.Killed > 0:
+		return string(workerspec.ControlGroup)
+	case p.exit.Signal == fileTooLarge:
+		return string(workerspec.ResourceLimits)
 	}
 	return ""
 }
+
+// fileTooLarge is SIGXFSZ, which the kernel sends for the limit of a file's size.
+const fileTooLarge = 25
 
 // Kill ends it at once, with all that it started, and returns when it is gone.
 // Idempotent.

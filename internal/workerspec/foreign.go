@@ -131,7 +131,9 @@ func (s Spec) optional(target string) bool {
 func handedWords(hs []Handed) string {
 	var words []string
 	for _, h := range hs {
-		words = append(words, "a "+h.Type)
+		if !slices.Contains(words, h.Type) {
+			words = append(words, h.Type)
+		}
 	}
-	return strings.Join(words, " and ")
+	return strings.Join(words, " and ") + " descriptors"
 }

@@ -35,7 +35,7 @@ const pause = 10 * time.Millisecond
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"exits": exits, "term": term, "tree": tree, "junk": junk, "file": file, "json": jsonIs, "cites": cites, "flip": flip, "cut": cut,
-		"closedpipe": closedPipe, "awaitgone": awaitGone, "harmless": harmless, "within": within, "setid": setID, "awaithere": awaitHere, "awaitindex": awaitIndex, "signal": signal, "awaitexits": awaitExits, "fill": fill, "name": name, "stuckpipe": stuckPipe, "environ": environ, "gguf": writeModel,
+		"closedpipe": closedPipe, "awaitgone": awaitGone, "harmless": harmless, "within": within, "setid": setID, "awaithere": awaitHere, "awaitindex": awaitIndex, "signal": signal, "awaitexits": awaitExits, "fill": fill, "name": name, "stuckpipe": stuckPipe, "environ": environ, "gguf": writeModel, "awaitgrant": awaitGrant,
 	}
 }
 
@@ -491,4 +491,28 @@ func processes(ts *testscript.TestScript, names []string) []string {
 		}
 	}
 	return found
+}
+
+// awaitgrant KIND: waits until a grant of that kind is live, and sets ID to its id.
+func awaitGrant(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 1, "awaitgrant KIND")
+	deadline := time.Now().Add(patience)
+	tick := time.NewTicker(pause)
+	defer tick.Stop()
+	for ; ; <-tick.C {
+		exits(ts, false, []string{"0", "bailey", "grant", "list", "--json"})
+		var list struct {
+			Grants []struct{ ID, Kind, State string } `json:"grants"`
+		}
+		ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &list))
+		for _, g := range list.Grants {
+			if g.Kind == args[0] && g.State == "live" {
+				ts.Setenv("ID", g.ID)
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("no grant of %s", args[0])
+		}
+	}
 }

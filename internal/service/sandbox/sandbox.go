@@ -186,10 +186,10 @@ func (r *run) open() error {
 			}
 		}
 		if want.Write && !places[i].Write {
-			return errs.New(errs.Usage, op).With("a " + r.spec.Kind + " worker changes no folder").WithHint("allow reading it: --allow-read")
+			return errs.New(errs.Usage, op).With("the kind " + r.spec.Kind + " changes no folder").WithHint("allow reading it: --allow-read")
 		}
 		if !want.Write && places[i].Write && !places[i].Choice {
-			return errs.New(errs.Usage, op).With("a " + r.spec.Kind + " worker is given a folder to change it").WithHint("allow that: --allow-write")
+			return errs.New(errs.Usage, op).With("the kind " + r.spec.Kind + " is given a folder to change it").WithHint("allow that: --allow-write")
 		}
 		r.folders = append(r.folders, f)
 		r.mounts = append(r.mounts, sandbox.Mount{Target: places[i].Target, Dir: f.Dir, Path: f.Path, Write: want.Write, Hide: r.Hidden(f)})
