@@ -130,6 +130,8 @@ test-full: go ## run all tests, the slow ones too, again with the race detector,
 	$(GO) run ./tools/runtests -full ./...
 	CGO_ENABLED=1 $(GO) run ./tools/runtests -race ./internal/...
 	cd bench && $(GO) run github.com/bailey-run/bailey/tools/runtests -full ./...
+	@$(MAKE) --no-print-directory build vmtest
+	@$(tools)/vmtest -bin $(BIN) -kernels 6.1 || [ $$? -eq 5 ]
 
 .PHONY: hostile
 hostile: go ## attack real workers of every kind; with DROP=landlock show what that layer is for
@@ -138,6 +140,19 @@ ifdef DROP
 else
 	$(GO) run ./tools/runtests -full ./test/hostile/... ./internal/plat/...
 endif
+
+# Other kernels, in virtual machines: without qemu, or where no kernel can be had,
+# one line says so and it ends with 5.
+KERNEL ?=
+.PHONY: vm-test
+vm-test: build vmtest ## attack real workers on other kernels under qemu; KERNEL=6.1 on one
+	@$(tools)/vmtest -bin $(BIN) -kernels "$(KERNEL)"
+
+.PHONY: vmtest
+vmtest: go
+	@$(GO) run ./tools/syspackages -for "virtual machines" packaging/debian/vm.txt || [ $$? -eq 3 ]
+	@mkdir -p $(tools)
+	@$(GO) build -o $(tools)/vmtest ./tools/vmtest
 
 # What wants a graphics card. SOFTWARE=1 runs it on Mesa's lavapipe instead, which
 # is no card, and says so.

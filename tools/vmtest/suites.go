@@ -1,0 +1,192 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/bailey-run/bailey/test/vm"
+)
+
+const (
+	hostileDir   = "test/hostile"
+	sandboxDir   = "internal/plat/sandbox"
+	cgroupDir    = "internal/plat/cgroup"
+	superviseDir = "internal/supervise"
+	doctor       = "doctor"
+)
+
+// suite is a test binary that the guests run.
+type suite struct {
+	name string
+	// pkg is its directory, where it is built by itself; dir where it runs.
+	pkg, dir string
+	// skip is a pattern of tests, why the reason that they are not for a guest.
+	skip, why string
+	args      []string
+	// turns says that its cases are divided among the classes of workers, in
+	// another way on each kernel.
+	turns bool
+	// users are who runs it, least how many cases each of them must have passed:
+	// a suite that shrinks to nothing would not fail otherwise.
+	users []string
+	least map[string]int
+}
+
+// suites are what each kernel has to pass.
+func suites() []suite {
+	return []suite{
+		{
+			name: "hostile", dir: hostileDir, args: []string{"-built", attackAt}, turns: true,
+			skip: "^Test(Rows|Skips|Document|ReleaseHasNoSeam|ForeignFilter|EveryLayerShows|AnyOneLayerMayFail|SwapRace|Foreign|KernelAgrees)$",
+			why:  "they look at the source tree, or take a quarter of an hour under an emulator",
+			// As root it attacks as both.
+			users: []string{vm.Root}, least: map[string]int{vm.Root: 100, vm.Ordinary: 100},
+		},
+		{
+			name: "sandbox", pkg: sandboxDir, dir: sandboxDir,
+			skip:  "^Test(AsOrdinaryUser|SyscallLists|ArchOf|Golden.*|EveryNumber|RootCore)$",
+			why:   "the ordinary user runs it by itself here; filters are data; overlayfs is a module",
+			users: []string{vm.Root, vm.Ordinary}, least: map[string]int{vm.Root: 20, vm.Ordinary: 20},
+		},
+		{
+			name: "cgroup", pkg: cgroupDir, dir: cgroupDir, args: []string{"-test.run=^TestKernel"},
+			skip:  "^TestKernelOrdinaryUser$",
+			why:   "the ordinary user runs it by itself here",
+			users: []string{vm.Root, vm.Ordinary}, least: map[string]int{vm.Root: 7, vm.Ordinary: 7},
+		},
+		{
+			name: "supervise", pkg: superviseDir, dir: superviseDir, args: []string{"-prebuilt=" + programsAt, "-test.run=^TestGroup$"},
+			skip:  "^TestAsOrdinaryUser$",
+			why:   "the ordinary user runs it by itself here; starts and refusals are the suite sandbox's",
+			users: []string{vm.Root, vm.Ordinary}, least: map[string]int{vm.Root: 4, vm.Ordinary: 4},
+		},
+	}
+}
+
+// limit is how many seconds one suite may take under an emulator that shares a
+// busy machine.
+const limit = 300
+
+// plan is what a guest does.
+func plan(k kernel) vm.Plan {
+	var p vm.Plan
+	for _, s := range suites() {
+		for _, u := range s.users {
+			argv := append([]string{testsAt + "/" + s.name + ".test", "-test.v", "-test.short", "-test.skip", s.skip, fmt.Sprintf("-test.timeout=%ds", limit)}, s.args...)
+			if s.turns {
+				argv = append(argv, "-turn", fmt.Sprint(max(0, slices.Index(allSeries(), k.Series))))
+			}
+			p.Runs = append(p.Runs, vm.Run{Suite: s.name, User: u, Argv: argv, Dir: sourceAt + "/" + s.dir, Seconds: limit})
+		}
+	}
+	bailey := programsAt + "/bailey"
+	for _, u := range []string{vm.Root, vm.Ordinary, vm.Without} {
+		home := "/tmp/bailey-" + u
+		p.Runs = append(p.Runs,
+			vm.Run{Suite: doctor, User: u, Argv: []string{bailey, "doctor", "--home", home}, Dir: "/", Seconds: limit},
+			vm.Run{Suite: "stop", User: u, Argv: []string{bailey, "stop", "--home", home}, Dir: "/", Seconds: limit})
+	}
+	return p
+}
+
+// judge says what is wrong with what a guest said.
+func judge(k kernel, rep vm.Report) []string {
+	var faults []string
+	fault := func(format string, a ...any) { faults = append(faults, fmt.Sprintf(format, a...)) }
+	if !rep.Done {
+		fault("the guest did not come to its end")
+	}
+	for _, s := range known() {
+		if s.name == k.Series && (rep.Landlock < s.oldest || s.newest != 0 && rep.Landlock > s.newest) {
+			fault("Landlock has ABI %d there", rep.Landlock)
+		}
+	}
+	for _, r := range rep.Results {
+		if r.Suite != doctor && r.Exit != 0 {
+			fault("%s as %s ended with %d:\n%s", r.Suite, r.User, r.Exit, complaint(r))
+		}
+		for _, c := range r.Cases {
+			if c.State == vm.Failed {
+				fault("%s as %s: %s failed", r.Suite, c.User(r.User), c.Name)
+			}
+		}
+	}
+	for _, s := range suites() {
+		for u, least := range s.least {
+			n := 0
+			for _, r := range rep.Results {
+				if r.Suite == s.name {
+					n += r.Count(u, vm.Passed)
+				}
+			}
+			if n < least {
+				fault("%s as %s: %d cases passed, and there are at least %d", s.name, u, n, least)
+			}
+		}
+	}
+	for _, u := range []string{vm.Root, vm.Ordinary, vm.Without} {
+		i := slices.IndexFunc(rep.Results, func(r vm.Result) bool { return r.Suite == doctor && r.User == u })
+		if i < 0 {
+			fault("no doctor as %s", u)
+			continue
+		}
+		said := strings.Join(rep.Results[i].Output, "\n")
+		if full := strings.Contains(said, "sandbox level: full\n"); full != (u != vm.Without) || full && rep.Results[i].Exit != 0 {
+			fault("doctor as %s ended with %d and said:\n%s", u, rep.Results[i].Exit, said)
+		}
+	}
+	return faults
+}
+
+// shown is how many lines of a failed suite are shown; all stand in the console's
+// file.
+const shown = 60
+
+// complaint is what a failed suite wrote besides what passed.
+func complaint(r vm.Result) string {
+	lines := slices.DeleteFunc(slices.Clone(r.Output), func(l string) bool {
+		l = strings.TrimSpace(l)
+		return strings.HasPrefix(l, "=== ") || strings.HasPrefix(l, "--- PASS") || strings.HasPrefix(l, "--- SKIP")
+	})
+	if len(lines) > shown {
+		lines = append(lines[:shown], fmt.Sprintf("and %d more lines", len(lines)-shown))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// row is a line of the table.
+type row struct {
+	kernel, landlock, suite, user string
+	counts                        [3]int
+}
+
+func table(rep vm.Report) []row {
+	var rows []row
+	for _, s := range suites() {
+		for _, u := range []string{vm.Root, vm.Ordinary} {
+			line := row{rep.Kernel, fmt.Sprint(rep.Landlock), s.name, u, [3]int{}}
+			for _, r := range rep.Results {
+				if r.Suite != s.name {
+					continue
+				}
+				for i, state := range []vm.State{vm.Passed, vm.Failed, vm.LeftOut} {
+					line.counts[i] += r.Count(u, state)
+				}
+			}
+			rows = append(rows, line)
+		}
+	}
+	return rows
+}
+
+// format writes the table as docs/testing.md has it.
+func format(rows []row) string {
+	var b strings.Builder
+	fmt.Fprintln(&b, "| kernel | Landlock | suite | as | passed | failed | left out |")
+	fmt.Fprintln(&b, "|---|---|---|---|---|---|---|")
+	for _, r := range rows {
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %d | %d | %d |\n", r.kernel, r.landlock, r.suite, r.user, r.counts[0], r.counts[1], r.counts[2])
+	}
+	return b.String()
+}
