@@ -21,7 +21,9 @@ type model struct {
 	c     *calls
 	h     uintptr
 	vocab uintptr
-	info  engine.Info
+	// layers are on a graphics device.
+	layers int
+	info   engine.Info
 	// pieces are the bytes of tokens that were asked for once.
 	pieces []atomic.Pointer[[]byte]
 

@@ -190,7 +190,7 @@ func (l *Library) attempt(ctx context.Context, f *os.File, o engine.Options, lay
 		p.gpuLayers, p.devices = int32(layers), l.graphics.list
 	}
 	p.progress = l.onStep
-	m := &model{lib: l, c: l.c, h: l.c.modelLoad(file, p)}
+	m := &model{lib: l, c: l.c, h: l.c.modelLoad(file, p), layers: layers}
 	if m.h == 0 {
 		if ctx.Err() != nil {
 			return nil, errs.Wrap(errs.Cancelled, "llama.load", ctx.Err())
