@@ -52,7 +52,8 @@
 //	got      the evidence that the control run must bring back
 //	descriptors odd
 //	         it needs descriptors that differ from the declared ones
-//	test     the test that tries it, when it is not TestEscapes
+//	test     the test that tries it, when it is not TestEscapes; behind its directory
+//	         when it is one of control groups
 //	untried  why nothing tries it yet
 //
 // What may be left out, and when, stands in skips.txt. A row whose control run

@@ -20,10 +20,24 @@ import (
 
 var update = flag.Bool("update", false, "write docs/hostile.md anew; read the difference before you commit it")
 
-// testNames are the tests of this package.
+// groupTests is where what control groups stop is tried, which is a matter of what
+// all processes of a worker take and not of what one of them calls.
+const groupTests = "internal/plat/cgroup"
+
+// testNames are the tests of this package, and those of groupTests with its name
+// before them.
 func testNames(t *testing.T) []string {
 	t.Helper()
-	files, err := filepath.Glob("*_test.go")
+	names := testsIn(t, ".")
+	for _, n := range testsIn(t, "../../"+groupTests) {
+		names = append(names, groupTests+" "+n)
+	}
+	return names
+}
+
+func testsIn(t *testing.T, dir string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
