@@ -113,6 +113,16 @@ func connectUnix(name func(o order) string) attack {
 	})
 }
 
+// datagram sends to a socket that stands in the grant over a pair, which needs no
+// connect: the name lies in memory, where no filter sees it.
+func datagram(o order) error {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	return unix.Sendmsg(pair[0], []byte("x"), nil, &unix.SockaddrUnix{Name: o.Grant + "/mail"}, 0)
+}
+
 // child runs f in a forked process that can do nothing but raw calls, and
 // returns what clone gave.
 func child(flags uintptr, f func()) error {
@@ -231,15 +241,16 @@ func common() map[string]attack {
 				return unix.Sendto(fd, []byte("x"), unix.MSG_FASTOPEN, &unix.SockaddrInet4{Port: o.Port, Addr: [4]byte{127, 0, 0, 1}})
 			})(o)
 		}),
-		"netlink":       simple(socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE, nil)),
-		"uevent":        simple(socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_KOBJECT_UEVENT, nil)),
-		"raw icmp":      simple(socket(unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_ICMP, nil)),
-		"packet":        simple(socket(unix.AF_PACKET, unix.SOCK_RAW, 0, nil)),
-		"vsock":         simple(socket(unix.AF_VSOCK, unix.SOCK_STREAM, 0, nil)),
-		"alg":           simple(socket(unix.AF_ALG, unix.SOCK_SEQPACKET, 0, nil)),
-		"abstract unix": connectUnix(func(o order) string { return "@" + o.Abstract }),
-		"unix outside":  connectUnix(func(o order) string { return o.Host + "/sock" }),
-		"unix inside":   connectUnix(func(o order) string { return o.Grant + "/sock" }),
+		"netlink":            simple(socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE, nil)),
+		"uevent":             simple(socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_KOBJECT_UEVENT, nil)),
+		"raw icmp":           simple(socket(unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_ICMP, nil)),
+		"packet":             simple(socket(unix.AF_PACKET, unix.SOCK_RAW, 0, nil)),
+		"vsock":              simple(socket(unix.AF_VSOCK, unix.SOCK_STREAM, 0, nil)),
+		"alg":                simple(socket(unix.AF_ALG, unix.SOCK_SEQPACKET, 0, nil)),
+		"abstract unix":      connectUnix(func(o order) string { return "@" + o.Abstract }),
+		"unix outside":       connectUnix(func(o order) string { return o.Host + "/sock" }),
+		"datagram to a name": simple(datagram),
+		"unix inside":        connectUnix(func(o order) string { return o.Grant + "/sock" }),
 		"io_uring": simple(func(order) error {
 			var p [120]byte
 			return raw(unix.SYS_IO_URING_SETUP, 1, uintptr(unsafe.Pointer(&p[0])))

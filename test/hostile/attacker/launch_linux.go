@@ -155,6 +155,11 @@ func newScene(attack string) (*scene, error) {
 	s.tcp = tcp.(*net.TCPListener)
 	s.Port = tcp.Addr().(*net.TCPAddr).Port
 	s.closers = append(s.closers, tcp)
+	mail, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: s.Grant + "/mail", Net: "unixgram"})
+	if err != nil {
+		return s, err
+	}
+	s.closers = append(s.closers, mail)
 	for _, name := range []string{"@" + s.Abstract, s.Host + "/sock", s.Grant + "/sock"} {
 		l, err := net.Listen("unix", name)
 		if err != nil {
