@@ -8,6 +8,9 @@ const (
 	// memory, bytes: its program, page tables, sockets, and pages of files, of
 	// which fewer only make it slower.
 	GroupMargin = 256 << 20
+	// GroupPage is the largest page of any kernel, bytes; memory.max is rounded down
+	// to pages, and what is read back is compared.
+	GroupPage = 64 << 10
 	// GroupMemoryEighths is the part of the machine's memory that all workers may
 	// take together, in eighths: the rest is left for who has to end them.
 	GroupMemoryEighths = 7

@@ -56,9 +56,8 @@ type Limits struct {
 // For returns the limits of a kind of worker. Those of the spec are of one process;
 // the margin above its memory is for what is not private and writable.
 func For(s workerspec.Spec) Limits {
-	const page = 64 << 10 // the largest of any kernel, to which memory.max is rounded
 	return Limits{
-		Memory:     (s.Limits.Data + limits.GroupMargin) / page * page,
+		Memory:     (s.Limits.Data + limits.GroupMargin) / limits.GroupPage * limits.GroupPage,
 		Processes:  s.Limits.Processes,
 		Processors: processors(runtime.NumCPU()),
 	}

@@ -298,8 +298,8 @@ func TestKernelProcessors(t *testing.T) {
 	w := wide()
 	w.Processors = 250
 	held, e := spin(w)
-	if e.Throttled == 0 || held >= wall/2 || held >= free {
-		t.Errorf("got %d ms of %d, %d without; counted %+v", held, wall, free, e)
+	if e.Throttled == 0 || held > free/2 {
+		t.Errorf("got %d ms, %d without; counted %+v", held, free, e)
 	}
 }
 
