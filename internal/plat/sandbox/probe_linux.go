@@ -136,7 +136,7 @@ func probes(spec workerspec.Spec) map[string]func() unix.Errno {
 		"make a page writable and executable": func() unix.Errno { return tryProtect(unix.PROT_READ | unix.PROT_WRITE | unix.PROT_EXEC) },
 		"create in /usr":                      tryOpen("/usr/"+probeName, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY),
 		"write /proc/self/oom_score_adj":      tryOpen("/proc/self/oom_score_adj", unix.O_WRONLY),
-		"shmget":                              func() unix.Errno { return call(unix.SYS_SHMGET, 0, 4096, 0o1600) },
+		"shmget":                              func() unix.Errno { return call(unix.SYS_SHMGET, 0, uintptr(unix.Getpagesize()), 0o1600) },
 		"limit another process":               func() unix.Errno { return call(unix.SYS_PRLIMIT64, 1, unix.RLIMIT_NOFILE, 0, 0) },
 		"raw socket":                          trySocket(unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_UDP),
 		"bind a port":                         func() unix.Errno { return errnoOf(unix.Bind(-1, &unix.SockaddrInet4{})) },
