@@ -32,6 +32,9 @@ func doMain() int {
 	args := []string{"test", "-json", "-count=1"}
 	if !*full {
 		args = append(args, "-short")
+	} else {
+		// Every attempt in every kind of worker, layer after layer, is one package.
+		args = append(args, "-timeout=2h")
 	}
 	if *race {
 		args = append(args, "-race")
