@@ -4,6 +4,7 @@ import (
 	"flag"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/bailey-run/bailey/internal/workerspec"
 )
@@ -42,3 +43,15 @@ func attempts(t *testing.T, s workerspec.Spec, u user) []row {
 	}
 	return own
 }
+
+// patience is how long something may take there that takes d on a machine.
+func patience(d time.Duration) time.Duration {
+	if *turn < 0 {
+		return d
+	}
+	return d * emulated
+}
+
+// emulated is how much slower an emulated machine may be; more than it was seen
+// to be by itself, since it shares a processor.
+const emulated = 10
