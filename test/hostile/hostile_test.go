@@ -146,7 +146,7 @@ type run struct {
 // launch has the attacker make the runs.
 func launch(t *testing.T, u user, bin string, runs []run) map[run]result {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), launchTime)
+	ctx, cancel := context.WithTimeout(t.Context(), patience(launchTime))
 	defer cancel()
 	var in, stdout, stderr bytes.Buffer
 	for _, r := range runs {
@@ -369,7 +369,7 @@ func TestCoreKilled(t *testing.T) {
 	for _, u := range users(t) {
 		for _, s := range kinds(t) {
 			t.Run(u.name+"/"+s.Kind, func(t *testing.T) {
-				if pid := killCore(t, u, bin, s.Kind, "full"); !died(t, pid, gone) {
+				if pid := killCore(t, u, bin, s.Kind, "full"); !died(t, pid, patience(gone)) {
 					unix.Kill(pid, unix.SIGKILL)
 					t.Error("the worker outlived its core")
 				}
