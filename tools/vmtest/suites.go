@@ -23,6 +23,9 @@ type suite struct {
 	pkg, dir string
 	// skip is a pattern of tests, why the reason that they are not for a guest.
 	skip, why string
+	// notOldest is a pattern of tests that want more of Landlock than 6.1 has; what
+	// is then refused is seen by the doctor without namespaces.
+	notOldest string
 	args      []string
 	// turns says that its cases are divided among the classes of workers, in
 	// another way on each kernel.
@@ -38,8 +41,9 @@ func suites() []suite {
 	return []suite{
 		{
 			name: "hostile", dir: hostileDir, args: []string{"-built", attackAt}, turns: true,
-			skip: "^Test(Rows|Skips|Document|ReleaseHasNoSeam|ForeignFilter|EveryLayerShows|AnyOneLayerMayFail|SwapRace|Foreign|KernelAgrees)$",
-			why:  "they look at the source tree, or take a quarter of an hour under an emulator",
+			skip:      "^Test(Rows|Skips|Document|ReleaseHasNoSeam|ForeignFilter|EveryLayerShows|AnyOneLayerMayFail|SwapRace|Foreign|KernelAgrees)$",
+			why:       "they look at the source tree, or take a quarter of an hour under an emulator",
+			notOldest: "^TestLevel2",
 			// As root it attacks as both.
 			users: []string{vm.Root}, least: map[string]int{vm.Root: 100, vm.Ordinary: 100},
 		},
@@ -64,16 +68,20 @@ func suites() []suite {
 	}
 }
 
-// limit is how many seconds one suite may take under an emulator that shares a
-// busy machine.
-const limit = 300
+// limit is how many seconds one suite may take: ten times what it takes on a
+// machine that has nothing else to do.
+const limit = 1500
 
 // plan is what a guest does.
 func plan(k kernel) vm.Plan {
 	var p vm.Plan
 	for _, s := range suites() {
 		for _, u := range s.users {
-			argv := append([]string{testsAt + "/" + s.name + ".test", "-test.v", "-test.short", "-test.skip", s.skip, fmt.Sprintf("-test.timeout=%ds", limit)}, s.args...)
+			skip := s.skip
+			if k.Series == "6.1" && s.notOldest != "" {
+				skip += "|" + s.notOldest
+			}
+			argv := append([]string{testsAt + "/" + s.name + ".test", "-test.v", "-test.short", "-test.skip", skip, fmt.Sprintf("-test.timeout=%ds", limit)}, s.args...)
 			if s.turns {
 				argv = append(argv, "-turn", fmt.Sprint(max(0, slices.Index(allSeries(), k.Series))))
 			}
