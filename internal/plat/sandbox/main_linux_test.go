@@ -30,6 +30,8 @@ func TestMain(m *testing.M) {
 		os.Exit(workerMain(os.Args[1:]))
 	}
 	switch os.Args[0] {
+	case foreignName:
+		os.Exit(foreignMain())
 	case overlayName:
 		os.Exit(onOverlay(os.Args[1]))
 	case filteredName:
