@@ -1,6 +1,7 @@
 package core
 
 import (
+	"context"
 	"math"
 	"strings"
 
@@ -77,7 +78,7 @@ func (c *Core) drop(e *engine) {
 // loseCard is the end of the grant of a card: whatever the engine does, it is gone
 // when this returns, since it holds the device. The model's own grant goes on with
 // the processor.
-func (l *lease) loseCard() {
+func (l *lease) loseCard(k *grant.Grant) {
 	old := l.at()
 	if old.key.card == "" {
 		return
@@ -95,7 +96,12 @@ func (l *lease) loseCard() {
 		old.mu.Unlock()
 	}
 	l.core.drop(old)
-	old.evict(errs.New(errs.GrantRevoked, "core.card").With("the graphics card was withdrawn"))
+	// The end of a task is no withdrawal.
+	var why *errs.Error
+	if errs.CodeOf(context.Cause(k.Context())) != errs.Cancelled {
+		why = errs.New(errs.GrantRevoked, "core.card").With("the graphics card was withdrawn")
+	}
+	old.evict(why)
 }
 
 // cardFailed reports whether an error of a load is the card's, its driver's or its

@@ -120,7 +120,7 @@ func (c *Core) assignModel(g *grant.Grant, m *modelv1.Model, card *grant.Grant) 
 	l.engine.join(l)
 	g.OnEnd(l.end)
 	if onCard {
-		card.OnEnd(l.loseCard)
+		card.OnEnd(func() { l.loseCard(card) })
 	}
 }
 
