@@ -124,7 +124,7 @@ func ZipEnd(e End, files ...File) []byte {
 
 func deflate(s string) []byte {
 	var b bytes.Buffer
-	w, err := flate.NewWriter(&b, flate.BestCompression)
+	w, err := flate.NewWriter(&b, flate.BestSpeed)
 	if err == nil {
 		_, err = w.Write([]byte(s))
 	}

@@ -46,7 +46,11 @@ func Compound(head string) bool { return strings.HasPrefix(head, "\xd0\xcf\x11\x
 // Read reads the archive raw, a file of the given name.
 func Read(name, raw string) (doc.Text, doc.Reason) {
 	p := &paper{}
-	format, err := read(p, raw)
+	var format doc.Format
+	a, err := openArchive(raw)
+	if err == nil {
+		format, err = readArchive(p, a)
+	}
 	if err == nil {
 		err = p.err
 	}
@@ -74,12 +78,8 @@ const (
 	encrypted = refusal(doc.Locked)
 )
 
-// read tells the format by what is in the archive, whatever its name says.
-func read(p *paper, raw string) (doc.Format, error) {
-	a, err := openArchive(raw)
-	if err != nil {
-		return "", err
-	}
+// readArchive tells the format by what is in the archive, whatever its name says.
+func readArchive(p *paper, a *archive) (doc.Format, error) {
 	switch {
 	case a.has("[Content_Types].xml"):
 		return readOPC(p, a)
