@@ -114,11 +114,14 @@ func (t *talk) permitted(ctx context.Context) error {
 		},
 		flag: func(row *grantv1.Row) string { return "--allow-model " + shellWord(row.GetModel().GetName()) },
 	}
-	got, _, err := t.c.permitWithCard(ctx, t.cl, "chat", t.task, []wanted{w}, t.o.card, false, t.note)
+	got, card, err := t.c.permitWithCard(ctx, t.cl, "chat", t.task, []wanted{w}, t.o.card, false, t.note)
 	if err != nil {
 		return err
 	}
 	t.handle = got[0].handle
+	if card == nil {
+		t.o.card.wanted = false // a no is not asked about again
+	}
 	return nil
 }
 
@@ -174,6 +177,7 @@ func (t *talk) lose(err error) {
 		t.cl, t.task, t.handle, t.loaded = nil, "", nil, nil
 	case errs.GrantRevoked, errs.GrantExpired, errs.GrantMissing, errs.QuotaUsedUp:
 		t.handle, t.loaded = nil, nil
+		t.o.card.wanted = false // nor is what was withdrawn
 	case errs.WorkerCrashed, errs.WorkerHung, errs.EngineCrashed, errs.EngineHung, errs.MemoryUsedUp, errs.ModelChanged, errs.TemplateRefused:
 		t.loaded = nil
 	}
