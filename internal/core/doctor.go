@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/grant"
 	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/plat/codecache"
 	"github.com/bailey-run/bailey/internal/plat/datadir"
 	"github.com/bailey-run/bailey/internal/plat/sandbox"
 	"github.com/bailey-run/bailey/internal/supervise"
@@ -50,6 +52,9 @@ func (c *Core) examine(ctx context.Context) *corev1.DoctorResponse {
 		w := &corev1.Worker{Kind: spec.Kind, Level: "full"}
 		layers, level, took, err := c.try(ctx, spec)
 		switch {
+		case err == errNoCode:
+			w.Level = "not started"
+			add("worker-"+spec.Kind, nil, "not started: it compiles its reader with the first PDF, which takes some seconds")
 		case errs.CodeOf(err) == errs.EngineMissing:
 			// Nothing is wrong with the machine, and nothing else needs it.
 			e := errs.From(err)
@@ -92,6 +97,21 @@ func namespaceCheck(found []sandbox.LayerState) *corev1.Check {
 	return k
 }
 
+// errNoCode says that a pdf worker would have to compile its reader first.
+var errNoCode = errors.New("no code yet")
+
+// compiled is the code of the reader of PDFs, if it is there.
+func (c *Core) compiled() *codecache.Dir {
+	if c.cfg.Code == nil {
+		return nil
+	}
+	d, err := c.cfg.Code.Get(codeKey())
+	if err != nil {
+		return nil
+	}
+	return d
+}
+
 // try starts one worker of a spec with every directory of its own, empty.
 func (c *Core) try(ctx context.Context, spec workerspec.Spec) (seen []*corev1.Layer, level, took string, err error) {
 	var mounts []sandbox.Mount
@@ -114,13 +134,13 @@ func (c *Core) try(ctx context.Context, spec workerspec.Spec) (seen []*corev1.La
 	}
 	o := supervise.Options{Mounts: mounts}
 	if spec.Kind == pdfKind {
-		// As for a document: without the code of its reader it starts too, after
-		// seconds.
-		o.Ready = limits.PDFReady
-		if code := c.code(ctx); code != nil {
-			defer code.Close()
-			o.Mounts = append(o.Mounts, sandbox.Mount{Target: codeMount, Dir: code.Dir, Path: code.Path})
+		code := c.compiled()
+		if code == nil {
+			return nil, "", "", errNoCode
 		}
+		defer code.Close()
+		o.Ready = limits.PDFReady
+		o.Mounts = append(o.Mounts, sandbox.Mount{Target: codeMount, Dir: code.Dir, Path: code.Path})
 	}
 	w, err := c.workers.Start(ctx, spec.Kind, o)
 	if err != nil {
