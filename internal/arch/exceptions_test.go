@@ -20,6 +20,7 @@ func exceptions() []exception {
 		{"system", "internal/worker/index/store/store.go", "imports os", "it removes its own damaged database from the directory that is the worker's alone"},
 		{"system", "internal/worker/store/files.go", "imports os", "it sets its own damaged database aside, and overwrites what was erased, in the directory that is the worker's alone"},
 		{"system", "internal/worker/engine", "imports os", "a model comes to an engine as an open file, and llama reads the directory of its libraries before the seal"},
+		{"state", "internal/worker/pdf/pdfium/module_unsafe.go", "pdfiumModule", "it is go-pdfium's, by its name in there, and nobody writes it"},
 		{"numbers", "internal/worker/index/language/words.go", "a size without a name", "its shifts are bits, one for each language"},
 		{"numbers", "internal/auditlog/record.go", "number 9999", "the last year that RFC 3339 can write"},
 		{"numbers", "internal/plat/sandbox/filter.go", "number 4095", "the kernel's BPF_MAXINSNS less one, cited beside it"},

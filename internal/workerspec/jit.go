@@ -6,6 +6,9 @@ import (
 	"github.com/bailey-run/bailey/internal/limits"
 )
 
+// pdfMethods is the first number of bailey.pdf.v1.
+const pdfMethods = 1201
+
 // pdf takes the text out of one file that it is handed. Its reader is compiled to
 // machine code: when the worker starts, or before, in which case the code stands
 // in /cache. What it needs of that it reads before it seals itself; after that it
@@ -26,7 +29,7 @@ func pdf() Spec {
 			Processes: limits.WorkerThreads,
 			Data:      limits.PDFMemory,
 		},
-		Methods:  append(workerMethods(), 1201, 1202, 1203),
+		Methods:  append(workerMethods(), pdfMethods, pdfMethods+1, pdfMethods+2),
 		Required: Layers(),
 		Probes: join(opensNothing(), []Probe{early("create in /cache", "EACCES", "EROFS", "ENOENT"), probe("open /cache", "EPERM")},
 			underLandlock(true), makesNothing(), makesCode()),

@@ -113,7 +113,7 @@ func (s *Service) Text(ctx context.Context, _ *pdfv1.TextRequest, out *pdfv1.Pdf
 	defer s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, limits.PDFTime)
 	defer cancel()
-	w := &writer{out: out}
+	w := &writer{out: out.Send}
 	if size > limits.PDFFile {
 		return w.end(pdfv1.Unread_UNREAD_COSTLY, "")
 	}

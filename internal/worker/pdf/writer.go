@@ -13,7 +13,7 @@ import (
 
 // writer puts paragraphs together into messages.
 type writer struct {
-	out   *pdfv1.PdfServiceTextSender
+	out   func(*pdfv1.TextResponse) error
 	held  []*pdfv1.Paragraph
 	size  int // of what is held, bytes
 	bytes int // of all text
@@ -63,7 +63,7 @@ func (w *writer) end(unread pdfv1.Unread, title string) error {
 func (w *writer) send(m *pdfv1.TextResponse) error {
 	m.Paragraphs = w.held
 	w.held, w.size, w.quiet = nil, 0, 0
-	if err := w.out.Send(m); err != nil {
+	if err := w.out(m); err != nil {
 		return errs.From(err)
 	}
 	return nil

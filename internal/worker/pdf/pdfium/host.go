@@ -6,7 +6,6 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/sys"
 
 	"github.com/bailey-run/bailey/internal/limits"
 )
@@ -66,7 +65,10 @@ func wasi() []hostFunction {
 		{"environ_get", types(i32, i32), types(i32), always(0)},
 		{"environ_sizes_get", types(i32, i32), types(i32), zeros(0, 4, 1, 4)},
 		{"clock_time_get", types(i32, i64, i32), types(i32), zeros(2, 8)},
-		{"proc_exit", types(i32), nil, func(_ context.Context, _ api.Module, stack []uint64) { panic(sys.NewExitError(uint32(stack[0]))) }},
+		// What C compiles behind it is a trap.
+		{"proc_exit", types(i32), nil, func(ctx context.Context, m api.Module, stack []uint64) {
+			_ = m.CloseWithExitCode(ctx, uint32(stack[0]))
+		}},
 	}
 }
 
