@@ -99,6 +99,13 @@ func compatFilter(spec workerspec.Spec, a arch) ([]insn, error) {
 		}
 		p = append(p, b...)
 	}
+	if !slices.Contains(spec.Sockets, "AF_UNIX") {
+		b, err := rule(a, workerspec.Pairs(), 0)
+		if err != nil {
+			return nil, err
+		}
+		p = append(p, b...)
+	}
 	for _, s := range compatRules() {
 		if nests && s.Name == "clone" {
 			continue
