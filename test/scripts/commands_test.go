@@ -35,7 +35,7 @@ const pause = 10 * time.Millisecond
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"exits": exits, "term": term, "tree": tree, "junk": junk, "file": file, "json": jsonIs, "cites": cites, "flip": flip, "cut": cut,
-		"closedpipe": closedPipe, "awaitgone": awaitGone, "harmless": harmless, "within": within, "setid": setID, "awaithere": awaitHere, "awaitindex": awaitIndex, "signal": signal, "awaitexits": awaitExits, "fill": fill, "name": name, "stuckpipe": stuckPipe, "environ": environ, "gguf": writeModel, "awaitgrant": awaitGrant,
+		"closedpipe": closedPipe, "awaitgone": awaitGone, "harmless": harmless, "within": within, "setid": setID, "awaithere": awaitHere, "awaitindex": awaitIndex, "signal": signal, "awaitexits": awaitExits, "fill": fill, "name": name, "stuckpipe": stuckPipe, "environ": environ, "gguf": writeModel, "awaitgrant": awaitGrant, "document": writeDocument,
 	}
 }
 

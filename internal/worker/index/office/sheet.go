@@ -396,17 +396,21 @@ func decimal(x float64) string {
 // moment writes a serial date or time of day as RFC 3339 does; empty where x is
 // none.
 func (b *workbook) moment(f format, x float64) string {
-	const lastDay = 2_958_466 // 31 December 9999 has the one before
+	const (
+		lastDay = 2_958_466 // 31 December 9999 has the one before
+		daySecs = 86_400
+		// Day 60 is 29 February 1900, which never was; so days count from 30 December.
+		zero1900, zero1904 = 1899, 1904
+	)
 	if f < date || x < 0 || x >= lastDay {
 		return ""
 	}
-	// Day 60 is 29 February 1900, which never was; so days count from 30 December.
-	start := time.Date(1899, 12, 30, 0, 0, 0, 0, time.UTC)
+	start := time.Date(zero1900, 12, 30, 0, 0, 0, 0, time.UTC)
 	if b.from1904 {
-		start = time.Date(1904, 1, 1, 0, 0, 0, 0, time.UTC)
+		start = time.Date(zero1904, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
 	day := math.Floor(x)
-	at := start.AddDate(0, 0, int(day)).Add(time.Duration(math.Round((x-day)*86400)) * time.Second)
+	at := start.AddDate(0, 0, int(day)).Add(time.Duration(math.Round((x-day)*daySecs)) * time.Second)
 	switch f {
 	case date:
 		return at.Format(time.DateOnly)

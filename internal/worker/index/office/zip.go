@@ -6,6 +6,7 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -43,8 +44,8 @@ const (
 	endSig       = 0x06054b50
 	stored       = 0
 	deflated     = 8
-	flagSecret   = 1<<0 | 1<<6 | 1<<13 // encrypted in one of three ways
-	none32       = 1<<32 - 1           // the value stands in a zip64 field
+	flagSecret   = 0x2041         // bits 0, 6 and 13: encrypted in one of three ways
+	none32       = math.MaxUint32 // the value stands in a zip64 field
 	extraZip64   = 1
 )
 
