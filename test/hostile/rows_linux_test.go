@@ -297,7 +297,7 @@ func (r row) check() error {
 			return fmt.Errorf("it reaches something outside, and may pass")
 		}
 	}
-	if r.classes[workerspec.Engine].lets != "" || r.handed.lets != "" || r.level2.lets != "" {
+	if r.classes[workerspec.Engine].lets != "" || r.handed.lets != "" {
 		return fmt.Errorf("only jit, exec and graphics kinds may let an attempt pass")
 	}
 	for _, l := range append(slices.Clone(r.without), r.alone) {
@@ -368,6 +368,15 @@ func opens(s workerspec.Spec) bool {
 
 // handed workers open nothing: what they read comes as a descriptor.
 func handed(s workerspec.Spec) bool { return !opens(s) }
+
+// demandsAtLevel2 is what a kind may answer without namespaces. Who opens nothing
+// there is refused before anything is looked for.
+func (r row) demandsAtLevel2(s workerspec.Spec) verdict {
+	if r.level2.said() && opens(s) {
+		return r.level2
+	}
+	return r.demands(s)
+}
 
 // demands is what the whole sandbox of a kind may answer.
 func (r row) demands(s workerspec.Spec) verdict {

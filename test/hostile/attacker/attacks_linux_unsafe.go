@@ -82,6 +82,23 @@ func open(at int, path string, flags int) error {
 	return err
 }
 
+// fstat opens a file outside in a way that neither reads nor writes it, and has the
+// descriptor tell how large it is.
+func fstat(flags int) attack {
+	return func(o order) func() answer {
+		return func() answer {
+			fd, err := unix.Open(o.Host+"/secret", flags|unix.O_CLOEXEC, 0)
+			if err != nil {
+				return did(err)
+			}
+			defer unix.Close(fd)
+			var st unix.Stat_t
+			err = unix.Fstat(fd, &st)
+			return did(err, strconv.FormatInt(st.Size, 10))
+		}
+	}
+}
+
 func socket(family, typ, protocol int, then func(fd int) error) func(order) error {
 	return func(order) error {
 		fd, err := unix.Socket(family, typ|unix.SOCK_CLOEXEC, protocol)
@@ -164,6 +181,8 @@ func common() map[string]attack {
 		"utimensat outside": simple(func(o order) error {
 			return unix.UtimesNanoAt(unix.AT_FDCWD, o.Host+"/victim", make([]unix.Timespec, 2), 0)
 		}),
+		"look at a path":     fstat(unix.O_PATH),
+		"open for nothing":   fstat(unix.O_WRONLY | unix.O_RDWR),
 		"create outside":     simple(func(o order) error { return open(unix.AT_FDCWD, o.Host+"/new", unix.O_CREAT|unix.O_WRONLY) }),
 		"symlink out":        func(o order) func() answer { return func() answer { return read(o.Grant + "/link") } },
 		"dotdot by dirfd":    dotdot(func(fd int) error { return open(fd, "../host/secret", unix.O_RDONLY) }),

@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -30,7 +31,8 @@ type Run struct {
 	Attack string `json:"attack"`
 	Kind   string `json:"kind"`
 	// Mode is "full", "bare", "without:" and the layers left out, or
-	// foreignMode and a program.
+	// foreignMode and a program; level2Mode before one of the others says that the
+	// system refuses user namespaces.
 	Mode string `json:"mode"`
 }
 
@@ -56,6 +58,9 @@ func launch(args []string) error {
 	if len(args) == 0 {
 		return errors.New("usage: attacker runs | hold KIND MODE | race SWAPS")
 	}
+	// A worker that is to be refused namespaces puts a filter on the thread that
+	// starts it. On the main thread it would stay, and be taken for the core's.
+	runtime.LockOSThread()
 	switch args[0] {
 	case "runs":
 		return runs()
@@ -219,7 +224,8 @@ func (r Run) start(s *scene) (*hostile, error) {
 	}
 	defer w.Close()
 	h := &hostile{attack: r.Attack, conn: conn, in: bufio.NewReader(conn), stderr: stderr, spec: spec, bare: r.Mode == "bare", scene: s}
-	without, partial := strings.CutPrefix(r.Mode, "without:")
+	mode, level2 := strings.CutPrefix(r.Mode, level2Mode)
+	without, partial := strings.CutPrefix(mode, "without:")
 	o := s.order
 	o.Kind, o.Class = spec.Kind, spec.Class.String()
 	if r.Mode == "bare" {
@@ -247,6 +253,15 @@ func (r Run) start(s *scene) (*hostile, error) {
 		spec = sandbox.Narrow(spec, mounts)
 		h.spec = spec
 		o.Grant, o.Data, o.Seal = inside(spec, false), inside(spec, true), true
+		if level2 {
+			c = c.RefusedNamespaces()
+			// The worker knows where it is on the host, and root's may go there: its own
+			// id is not what refuses.
+			o.Grant, o.Data = s.Grant, s.Data
+			if err := os.Chmod(s.base, 0o755); err != nil {
+				return nil, err
+			}
+		}
 		if partial {
 			var layers []workerspec.Layer
 			for _, l := range strings.Split(without, ",") {
@@ -259,6 +274,15 @@ func (r Run) start(s *scene) (*hostile, error) {
 			return nil, err
 		}
 		h.pid = h.proc.PID()
+		if h.proc.Reduced() != level2 {
+			h.kill()
+			return nil, errors.New("the worker is at another level")
+		}
+		if level2 {
+			if h.spec, err = h.spec.Reduce(); err != nil {
+				return nil, err
+			}
+		}
 	}
 	theirs.Close()
 	w.Close()
@@ -321,6 +345,9 @@ func (s *scene) mounts(spec workerspec.Spec) (mounts []sandbox.Mount, free func(
 	}
 	return mounts, free, nil
 }
+
+// level2Mode begins a mode without namespaces.
+const level2Mode = "level2:"
 
 // nativeSuffix ends the name of the attacker that is linked to libraries.
 const nativeSuffix = "-native"

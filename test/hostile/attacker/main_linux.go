@@ -125,11 +125,11 @@ func worker(args []string) int {
 		return 2
 	}
 	if o.Seal {
-		spec, ok := workerspec.For(args[1])
+		in, ok := sandbox.Started(args[1:])
 		if !ok {
 			return 2
 		}
-		if err := sandbox.Seal(spec); err != nil {
+		if err := sandbox.Seal(in.Spec); err != nil {
 			fmt.Fprintln(os.Stderr, "seal:", err)
 			return 2
 		}

@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"strings"
+	"syscall"
 
 	"github.com/ebitengine/purego"
 	"golang.org/x/sys/unix"
@@ -44,7 +45,16 @@ func native() map[string]attack {
 }
 
 // library is the path of a library of the system's in an engine's root.
-func library(name string) string { return loaderDir + "/" + name }
+func library(name string) string {
+	dir := loaderDir
+	for _, e := range syscall.Environ() {
+		// At level 2 it is where the system has it.
+		if dirs, ok := strings.CutPrefix(e, "LD_LIBRARY_PATH="); ok {
+			dir, _, _ = strings.Cut(dirs, ":")
+		}
+	}
+	return dir + "/" + name
+}
 
 // loaderError finds the errno in the loader's words.
 func loaderError(err error) error {
