@@ -88,8 +88,8 @@ func (c *cli) printRecord(raw []byte) error {
 		}
 		cells = append(cells, k)
 	}
-	// A folder or a file, or the model that it is about.
-	for _, about := range []string{"path", "model"} {
+	// A folder or a file, the model or the host that it is about.
+	for _, about := range []string{"path", "model", "host"} {
 		if d := r.Detail[about]; d != "" {
 			cells = append(cells, d)
 		}

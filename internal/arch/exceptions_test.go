@@ -11,6 +11,7 @@ func exceptions() []exception {
 		{"system", "internal/hosts", "imports os", "it owns the pipes of the hosts that it starts, and is handed their programs open"},
 		{"system", "internal/hosts", "imports net", "a host's one connection is a stream of a socketpair, on which descriptors ride"},
 		{"system", "internal/hosts", "imports golang.org/x/sys/unix", "the pair has to be made in one call with its flags, and what a host is given is opened by O_PATH without links"},
+		{"system", "internal/service/sandbox", "imports os", "a program and its streams come with the call as open files, which it checks, hands on and closes"},
 		{"system", "internal/window", "imports os", "the ends of pipes that pages read are open files"},
 		{"system", "internal/window", "imports net", "a host's one connection is a stream of a socketpair, on which descriptors ride"},
 		{"system", "internal/core/core.go", "imports os", "it hands the worker's binary, opened once, to each start"},

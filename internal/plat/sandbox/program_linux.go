@@ -55,7 +55,8 @@ func TakeProgram(ctx context.Context, f *os.File, spec workerspec.Spec) (_ *Prog
 	}
 	fd, err := memory("program")
 	if err != nil {
-		return nil, errs.Wrap(errs.SandboxMissing, op, err).With("no memory that can be executed (vm.memfd_noexec)")
+		return nil, errs.Wrap(errs.SandboxMissing, op, err).With("it executes nothing from memory").
+			WithHint("an administrator can allow it: `sysctl -w vm.memfd_noexec=1`; the kind tool runs the system's programs without it")
 	}
 	p := &Program{File: os.NewFile(uintptr(fd), "program")}
 	defer func() {
