@@ -140,14 +140,20 @@ func sourcesOf(targets string) (string, error) {
 	return b.String(), nil
 }
 
-// newest is the newest package of a series.
+// newest is the newest package of a series. Since Debian's 7.3 the kernel's file is
+// in a package of its own, linux-binary, that linux-image needs.
 func newest(names []string, series string) string {
+	binary := func(image string) string { return strings.Replace(image, "linux-image-", "linux-binary-", 1) }
 	of := regexp.MustCompile(`^linux-image-` + regexp.QuoteMeta(series) + `\.[0-9][0-9a-z.+~-]*-cloud-amd64$`)
-	names = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !of.MatchString(n) })
-	if len(names) == 0 {
+	images := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !of.MatchString(n) })
+	if len(images) == 0 {
 		return ""
 	}
-	return slices.MaxFunc(names, func(a, b string) int { return slices.Compare(numbers(a), numbers(b)) })
+	image := slices.MaxFunc(images, func(a, b string) int { return slices.Compare(numbers(a), numbers(b)) })
+	if slices.Contains(names, binary(image)) {
+		return binary(image)
+	}
+	return image
 }
 
 // numbers are the numbers of the version in a package's name.
@@ -174,7 +180,7 @@ func fetch(ctx context.Context, a apt, dir string, which []string, say io.Writer
 		return nil, err
 	}
 	trouble := a.update(ctx)
-	names, err := a.cache(ctx, "pkgnames", "linux-image-")
+	names, err := a.cache(ctx, "pkgnames", "linux-")
 	trouble = errors.Join(trouble, err)
 	var found []kernel
 	for _, s := range which {

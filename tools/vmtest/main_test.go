@@ -41,9 +41,10 @@ func TestNewest(t *testing.T) {
 		"linux-image-6.1.0-9-cloud-amd64", "linux-image-6.1.0-56-cloud-amd64", "linux-image-6.1.0-57-cloud-amd64-unsigned", "linux-image-6.1.0-56-amd64",
 		"linux-image-6.12.9+deb12-cloud-amd64", "linux-image-6.12.90+deb12-cloud-amd64", "linux-image-6.12.90+deb12.1-cloud-amd64", "linux-image-6.12.117+deb12-cloud-amd64-dbg",
 		"linux-image-6.12-cloud-amd64", "linux-image-cloud-amd64", "linux-image-7.2.12+deb13-cloud-amd64", "linux-image-7.3.4+deb13-cloud-amd64",
+		"linux-binary-7.3.4+deb13-cloud-amd64", "linux-binary-7.4.0-cloud-amd64-dbg",
 	}
 	for series, want := range map[string]string{
-		"6.1": names[1], "6.12": names[6], "7": names[11], "7.2": names[10], "6": names[6], "5.10": "",
+		"6.1": names[1], "6.12": names[6], "7": names[12], "7.2": names[10], "6": names[6], "5.10": "",
 	} {
 		if got := newest(names, series); got != want {
 			t.Errorf("%s: %q, want %q", series, got, want)
