@@ -33,6 +33,9 @@ const (
 	// ToolScratch is what a tool may write besides its folders, bytes, in memory:
 	// the temporary files of a build.
 	ToolScratch = 512 << 20
+	// ToolNames bounds the files in each of those places: what a package of Node's
+	// unpacks to, or the objects of a build.
+	ToolNames = 32 << 10
 	// ToolHome is for what programs want to remember, which goes with them, bytes.
 	ToolHome = 64 << 20
 )

@@ -74,9 +74,9 @@ func takeSurroundings(root int, spec workerspec.Spec, m setup) (trees []tree, er
 	if s == nil {
 		return nil, nil
 	}
-	scratch, proc := uint64(scratchAttrs), uint64(procAttrs)
+	scratch, proc, names := uint64(scratchAttrs), uint64(procAttrs), limits.HostScratchInodes
 	if spec.Class == workerspec.Exec {
-		scratch, proc = codeAttrs, procAttrs|unix.MOUNT_ATTR_RDONLY
+		scratch, proc, names = codeAttrs, procAttrs|unix.MOUNT_ATTR_RDONLY, limits.ToolNames
 	}
 	add := func(fd int, target string, file bool) {
 		trees = append(trees, tree{fd, strings.TrimPrefix(target, "/"), file})
@@ -91,7 +91,7 @@ func takeSurroundings(root int, spec workerspec.Spec, m setup) (trees []tree, er
 		}
 	}
 	for _, t := range s.Scratch {
-		fd, err := newTmpfs(t.Bytes, limits.HostScratchInodes, "0700", int(scratch))
+		fd, err := newTmpfs(t.Bytes, names, "0700", int(scratch))
 		if err != nil {
 			return nil, step(stepRoot, err)
 		}
