@@ -56,7 +56,7 @@ type Result struct {
 
 func launch(args []string) error {
 	if len(args) == 0 {
-		return errors.New("usage: attacker runs | hold KIND MODE | race SWAPS")
+		return errors.New("usage: attacker runs | hold KIND MODE | race SWAPS | peers | peer ORDER")
 	}
 	// A worker that is to be refused namespaces puts a filter on the thread that
 	// starts it. On the main thread it would stay, and be taken for the core's.
@@ -68,6 +68,10 @@ func launch(args []string) error {
 		return hold(args[1], args[2])
 	case "race":
 		return race(args[1])
+	case "peers":
+		return peers()
+	case "peer":
+		return peer(args[1:])
 	}
 	return fmt.Errorf("no command %q", args[0])
 }
