@@ -295,12 +295,14 @@ func unpack(ctx context.Context, deb, image string) error {
 }
 
 func takeKernel(r io.Reader, image string) error {
+	// In 7.3 it stands with its modules.
+	isKernel := regexp.MustCompile(`^\./(boot/vmlinuz-[^/]+|usr/lib/modules/[^/]+/vmlinuz)$`)
 	for in := tar.NewReader(r); ; {
 		h, err := in.Next()
 		if err != nil {
 			return fmt.Errorf("no kernel in the package: %w", err)
 		}
-		if h.Typeflag != tar.TypeReg || !strings.HasPrefix(h.Name, "./boot/vmlinuz-") {
+		if h.Typeflag != tar.TypeReg || !isKernel.MatchString(h.Name) {
 			continue
 		}
 		if h.Size > largestKernel {

@@ -100,7 +100,10 @@ func TestTakeKernel(t *testing.T) {
 	if b, err := os.ReadFile(image); err != nil || string(b) != "./boot/vmlinuz-6.1" {
 		t.Errorf("%q, %v", b, err)
 	}
-	if takeKernel(pack("./boot/config-6.1"), image) == nil {
+	if err := takeKernel(pack("./usr/lib/modules/7.3/vmlinuz"), image); err != nil {
+		t.Error(err)
+	}
+	if takeKernel(pack("./boot/config-6.1", "./usr/lib/modules/7.3/build/vmlinuz"), image) == nil {
 		t.Error("a package without a kernel was taken")
 	}
 }
