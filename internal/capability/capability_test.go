@@ -163,3 +163,27 @@ func TestWhatIsNeverGrantable(t *testing.T) {
 		}
 	}
 }
+
+// TestMintable: what a program that is run by hand may be given comes of the command
+// line alone and is never remembered; nothing else is given those kinds, and no
+// program the kinds that calls are made with.
+func TestMintable(t *testing.T) {
+	for k := range policyv1.Kind_name {
+		k := policyv1.Kind(k)
+		r := Row{Kind: k}
+		if Mintable(r) != Grantable(k) {
+			t.Errorf("%s: mintable %t", Name(k), Mintable(r))
+		}
+		run := k == policyv1.Kind_KIND_EXEC_RUN || k == policyv1.Kind_KIND_FILE_READ || k == policyv1.Kind_KIND_FILE_WRITE || k == policyv1.Kind_KIND_NET_FETCH
+		for _, by := range []Decision{ByTerminal, ByCommandLine, ByRemembered, ByPrompt, ByPolicy} {
+			r := Row{Kind: k, Run: true, By: by}
+			if Mintable(r) != (run && by == ByCommandLine) {
+				t.Errorf("%s by %s: mintable %t", Name(k), by, Mintable(r))
+			}
+			r.Policy = "p"
+			if Mintable(r) {
+				t.Errorf("%s is remembered", Name(k))
+			}
+		}
+	}
+}

@@ -283,3 +283,32 @@ func TestWatchingThePersonIsRefused(t *testing.T) {
 		t.Fatalf("err %v, recorded %v", err, called)
 	}
 }
+
+// What is given to a program that is run by hand is listed and can be withdrawn, and
+// no call goes by it, also with its handle.
+func TestRunGrantHasNoCalls(t *testing.T) {
+	tb, _ := table(t)
+	r := row(1)
+	r.Run, r.By = true, capability.ByCommandLine
+	g, h := mint(t, tb, r)
+	if _, err := tb.Use(read, 1, h[:]); !is(err, errs.GrantMissing) {
+		t.Errorf("used: %v", err)
+	}
+	if len(tb.List()) != 1 {
+		t.Error("it is not listed")
+	}
+	exec := r
+	exec.Kind, exec.By = policyv1.Kind_KIND_EXEC_RUN, capability.ByTerminal
+	if _, _, err := tb.Mint(exec, recorded); !is(err, errs.Denied) {
+		t.Errorf("minted by a person: %v", err)
+	}
+	child := r
+	child.Parent = g.Row.ID
+	c, _ := mint(t, tb, child)
+	if ended := tb.Finish(g.Row.ID); len(ended) != 2 || !is(context.Cause(c.Context()), errs.Cancelled) {
+		t.Errorf("%d ended, %v", len(ended), context.Cause(c.Context()))
+	}
+	if ended := tb.Finish(g.Row.ID); len(ended) != 0 {
+		t.Error("it ended twice")
+	}
+}
