@@ -24,6 +24,9 @@ const (
 	// as OfficeUnpacked bytes have in files that people's programs write. It
 	// bounds the time, at less than a microsecond each.
 	OfficeTokens = 8_000_000
+	// OfficeBeat is how many of them lie between two signs of life, in which the
+	// caller may end it too: some tens of milliseconds.
+	OfficeBeat = 1 << 16
 	// OfficeToken is the longest tag, attribute or text between two tags in
 	// bytes: a cell of a table has 32 KB at most, a run of text less.
 	OfficeToken = 1 << 20

@@ -40,7 +40,7 @@ func (x *Index) Source(ctx context.Context, path string) (source string, changed
 	sum := sha256.New()
 	read := doc.Read
 	why, err := walk.Open(root, path, func(e *walk.Entry) error {
-		var l text.Loader
+		l := text.Loader{Beat: ctx.Err}
 		var t doc.Text
 		if walk.PDF(e.Name) {
 			if _, err := io.Copy(sum, e); err != nil {

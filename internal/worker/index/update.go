@@ -84,6 +84,10 @@ func (x *Index) update(ctx context.Context, progress func(Progress), skipped fun
 		jobs: make(chan job, limits.IndexQueue), out: make(chan done, limits.IndexQueue),
 		parts: make(chan struct{}, limits.IndexParts)}
 	u.last = u.start
+	u.loader.Beat = func() error {
+		u.report(false)
+		return u.ctx.Err()
+	}
 	err = x.store.Each(ctx, func(f store.File) error {
 		u.known[f.Path] = f
 		return nil
@@ -165,6 +169,9 @@ func (u *updater) visit(e *walk.Entry) error {
 	}
 	u.sum.Reset()
 	text, reason := u.loader.Load(io.TeeReader(e, u.sum), e.Name, e.Size)
+	if err := u.ctx.Err(); err != nil {
+		return err // and what was read may be half of it
+	}
 	file := store.File{Path: e.Path, Stamp: stamp, Hash: u.sum.Sum(nil), Bytes: int64(len(text.Source))}
 	if reason != doc.Read {
 		s := doc.Skip(e.Path, reason)

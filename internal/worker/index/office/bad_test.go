@@ -21,13 +21,14 @@ func TestBadDocuments(t *testing.T) {
 			if !Archive(raw) {
 				return // package text tells
 			}
-			d, r := Read(c.Name, raw)
+			d, r := Read(c.Name, raw, idle)
 			if string(r) != c.Want {
 				t.Fatalf("%s: %q, want %q", c.What, r, c.Want)
 			}
 			// What reading it cost at most, counted and not timed.
 			if a, err := openArchive(raw); err == nil {
 				p := &paper{}
+				a.beat = idle
 				_, _ = readArchive(p, a)
 				if unpacked := limits.OfficeUnpacked - a.left; unpacked > limits.OfficeUnpacked+limits.TextRead || a.tokens < -1 {
 					t.Errorf("%s: %d bytes were unpacked, %d tokens are left", c.What, unpacked, a.tokens)

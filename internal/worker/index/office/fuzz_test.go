@@ -55,7 +55,7 @@ func FuzzArchive(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
-		d, r := Read("x", raw)
+		d, r := Read("x", raw, idle)
 		hold(t, d, r, len(raw))
 	})
 }
@@ -72,7 +72,7 @@ func fuzzPart(f *testing.F, name string, seeds []string, files func() []testoffi
 				all[i] = testoffice.File{Name: name, Content: content, Stored: true}
 			}
 		}
-		d, r := Read("x", string(testoffice.Zip(all...)))
+		d, r := Read("x", string(testoffice.Zip(all...)), idle)
 		hold(t, d, r, len(content))
 	})
 }

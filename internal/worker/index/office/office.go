@@ -43,12 +43,14 @@ func Archive(head string) bool { return strings.HasPrefix(head, "PK\x03\x04") }
 // in which newer versions also put files with a password ([MS-CFB], 2.2).
 func Compound(head string) bool { return strings.HasPrefix(head, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") }
 
-// Read reads the archive raw, a file of the given name.
-func Read(name, raw string) (doc.Text, doc.Reason) {
+// Read reads the archive raw, a file of the given name. It calls beat now and
+// then, whose error ends it; what is returned then means nothing.
+func Read(name, raw string, beat func() error) (doc.Text, doc.Reason) {
 	p := &paper{}
 	var format doc.Format
 	a, err := openArchive(raw)
 	if err == nil {
+		a.beat = beat
 		format, err = readArchive(p, a)
 	}
 	if err == nil {

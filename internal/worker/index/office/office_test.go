@@ -1,6 +1,7 @@
 package office
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -27,6 +28,8 @@ func told(t *testing.T, d doc.Text) string {
 	}
 	return b.String()
 }
+
+func idle() error { return nil }
 
 func run(props, text string) string {
 	return `<w:r><w:rPr>` + props + `</w:rPr><w:t>` + text + `</w:t></w:r>`
@@ -94,7 +97,7 @@ b</pre>`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			raw := string(testoffice.Zip(c.files...))
-			d, r := Read("x", raw)
+			d, r := Read("x", raw, idle)
 			if r != doc.Read || d.Format != c.format || d.Title != c.title {
 				t.Fatalf("%q, format %q, title %q", r, d.Format, d.Title)
 			}
@@ -104,12 +107,26 @@ b</pre>`),
 			if strings.Contains(d.Source, "GONE") {
 				t.Errorf("what nobody sees is in the source: %q", d.Source)
 			}
-			if again, r := Read("x", raw); r != doc.Read || again.Source != d.Source {
+			if again, r := Read("x", raw, idle); r != doc.Read || again.Source != d.Source {
 				t.Error("read again, it is another text")
 			}
 			for _, f := range c.files {
 				gone += strings.Count(f.Content, "GONE")
 			}
 		})
+	}
+}
+
+// TestBeat: who waits is told that it goes on, and may end it.
+func TestBeat(t *testing.T) {
+	raw := string(testoffice.Zip(testoffice.Word(strings.Repeat(testoffice.P("", "Text."), 100_000))...))
+	beats := 0
+	if _, r := Read("x.docx", raw, func() error { beats++; return nil }); r != doc.Read || beats < 5 {
+		t.Errorf("%q after %d beats", r, beats)
+	}
+	beats = 0
+	d, r := Read("x.docx", raw, func() error { beats++; return errors.New("enough") })
+	if r == doc.Read || d.Source != "" || beats != 1 {
+		t.Errorf("%q, %d bytes after %d beats", r, len(d.Source), beats)
 	}
 }

@@ -49,6 +49,11 @@ func (t *tokens) next() (xml.Token, error) {
 		if t.a.tokens--; t.a.tokens < 0 {
 			return nil, tooLarge
 		}
+		if t.a.tokens%limits.OfficeBeat == 0 {
+			if err := t.a.beat(); err != nil {
+				return nil, err
+			}
+		}
 		t.in.n = 0
 		k, err := t.d.Token()
 		if err != nil {

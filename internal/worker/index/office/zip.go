@@ -24,6 +24,7 @@ type archive struct {
 	entries map[string]entry
 	left    int64 // bytes that may still be unpacked
 	tokens  int   // and tokens read
+	beat    func() error
 }
 
 type entry struct {

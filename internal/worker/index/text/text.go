@@ -25,6 +25,10 @@ import (
 // folder has thousands of small packed files. The zero Loader is ready. It is
 // not safe for concurrent use.
 type Loader struct {
+	// Beat is called now and then while a file takes long; its error ends that.
+	// May be nil.
+	Beat func() error
+
 	head  []byte
 	chunk []byte
 	gz    unpacker
@@ -105,7 +109,11 @@ func (l *Loader) document(r io.Reader, name string, size int64) (doc.Text, doc.R
 	case office.Compound(raw):
 		return doc.Text{}, doc.Locked // so do newer programs pack a file with a password
 	case office.Archive(raw):
-		return office.Read(name, raw)
+		beat := l.Beat
+		if beat == nil {
+			beat = func() error { return nil }
+		}
+		return office.Read(name, raw, beat)
 	}
 	source, reason := Decode(raw)
 	if reason != doc.Read {
