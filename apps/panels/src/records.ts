@@ -70,7 +70,7 @@ function what(t: Words, f: Fields): string {
   const object = visible(f.detail?.["path"] ?? f.detail?.["model"] ?? f.detail?.["object"] ?? "");
   const kind = f.detail?.["kind"];
   if (f.kind === "call" || f.kind === "call-end") return doing(t, f);
-  if (kind === "file.read" || kind === "model.run") return t(`w.${kind}`, { object });
+  if (kind === "file.read" || kind === "model.run" || kind === "gpu.use") return t(`w.${kind}`, { object });
   if (kind !== undefined && kind !== "") return t("w.kind", { kind: visible(kind), object });
   return doing(t, f);
 }
@@ -81,7 +81,7 @@ function doing(t: Words, f: Fields): string {
   return t("w.something");
 }
 
-const workers = new Set(["index", "engine", "store", "inspect", "window", "prompt", "picker"]);
+const workers = new Set(["index", "engine", "graphics", "store", "inspect", "window", "prompt", "picker"]);
 
 function worker(t: Words, f: Fields): string {
   const kind = f.detail?.["worker"] ?? f.detail?.["kind"] ?? f.method ?? "";
