@@ -17,7 +17,7 @@ const (
 	// again for workers that are given more than they may have.
 	memory = "1536"
 	// whole bounds one guest, from its start to its end.
-	whole = time.Hour
+	whole = 2 * time.Hour
 	// tries is how often a guest whose kernel gives up is started: an emulated
 	// processor has its moods.
 	tries = 3
