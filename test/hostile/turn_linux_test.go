@@ -44,6 +44,16 @@ func attempts(t *testing.T, s workerspec.Spec, u user) []row {
 	return own
 }
 
+// controls says whether a row has a control run here and now: where attempts take
+// turns root has those alone that the ordinary user cannot make.
+func (r row) controls(t *testing.T, s workerspec.Spec, u user) bool {
+	t.Helper()
+	if *turn >= 0 && u.root && r.controlled(t, s, user{name: u.name}) {
+		return false
+	}
+	return r.controlled(t, s, u)
+}
+
 // patience is how long something may take there that takes d on a machine.
 func patience(d time.Duration) time.Duration {
 	if *turn < 0 {
