@@ -214,7 +214,7 @@ func TestEscapes(t *testing.T) {
 				rows := attempts(t, s, u)
 				for _, r := range rows {
 					runs = append(runs, run{r.attack(t), s.Kind, "full"})
-					if controlled[r.attempt] = r.controlled(t, s, u); controlled[r.attempt] {
+					if controlled[r.attempt] = r.controls(t, s, u); controlled[r.attempt] {
 						runs = append(runs, run{r.attack(t), s.Kind, r.controlMode()})
 					}
 				}
