@@ -5,7 +5,8 @@
 // before, the machine code of its reader. It has no folder, and opens no file. The
 // descriptor has to be of a regular file, opened for reading only. One document is
 // read at a time; what a crafted one does to the reader ends that reader, and the
-// next document gets another.
+// next document gets another. One that keeps the reader at work without end is not
+// ended here: nothing is said any more, and whoever waits has the worker ended.
 //
 // The code that it compiled itself it gives away once, and only while it has not
 // been asked to serve: what has seen a document makes no code for others.
@@ -180,6 +181,9 @@ func (s *Service) pages(ctx context.Context, i *pdfium.Instance, f io.ReaderAt, 
 	}
 	bad, read := 0, false
 	for n := range d.Pages() {
+		if ctx.Err() != nil {
+			return "", pdfv1.Unread_UNREAD_COSTLY, d.Close()
+		}
 		lines, ok, err := d.Page(n)
 		if err != nil {
 			return "", 0, err

@@ -41,6 +41,10 @@ type Reader struct {
 	turn chan struct{}
 	peer *peer
 	none bool
+	// failed says that the last pdf worker ended, or did not answer.
+	failed bool
+	// silence is how long one may say nothing.
+	silence time.Duration
 	// idle is set while a pdf worker waits for the next file.
 	idle   *time.Timer
 	closed chan struct{}
@@ -56,7 +60,7 @@ type peer struct {
 
 // New returns a Reader that has no pdf worker yet.
 func New(log *slog.Logger) *Reader {
-	r := &Reader{log: log, ask: make(chan bool), got: make(chan *peer, 1), turn: make(chan struct{}, 1), closed: make(chan struct{})}
+	r := &Reader{log: log, ask: make(chan bool), got: make(chan *peer, 1), turn: make(chan struct{}, 1), closed: make(chan struct{}), silence: limits.PDFSilence}
 	r.idle = time.AfterFunc(limits.PDFIdle, r.rest)
 	r.idle.Stop()
 	return r
@@ -116,6 +120,7 @@ func (r *Reader) Read(ctx context.Context, f *dirfd.File, beat func()) (doc.Text
 	if err != nil {
 		r.log.Info("a PDF ended its reader", "error", err)
 		r.drop()
+		r.failed = true
 		return doc.Text{}, doc.PDFCostly
 	}
 	if reason != doc.Read {
@@ -133,10 +138,11 @@ func (r *Reader) rest() {
 		return // it is at work again
 	}
 	r.none = false
-	if r.peer == nil {
+	if r.peer == nil && !r.failed {
 		return
 	}
 	r.drop()
+	r.failed = false
 	select {
 	case r.ask <- false:
 	case <-r.closed:
@@ -190,7 +196,7 @@ func (r *Reader) connect(ctx context.Context, beat func()) bool {
 		case ask <- true:
 			ask = nil // once
 		case p := <-r.got:
-			r.peer, r.none = p, p == nil
+			r.peer, r.none, r.failed = p, p == nil, false
 			return p != nil
 		case <-tick.C:
 			beat()
@@ -211,7 +217,7 @@ func (r *Reader) text(ctx context.Context, b *builder, beat func()) (doc.Reason,
 	p := r.peer
 	ctx, cancel := context.WithTimeout(ctx, limits.PDFTime+limits.PDFSilence)
 	defer cancel()
-	silence := time.AfterFunc(limits.PDFSilence, cancel)
+	silence := time.AfterFunc(r.silence, cancel)
 	defer silence.Stop()
 	in, err := p.client.Text(ctx, &pdfv1.TextRequest{Grant: p.handle})
 	if err != nil {
@@ -226,7 +232,7 @@ func (r *Reader) text(ctx context.Context, b *builder, beat func()) (doc.Reason,
 			}
 			return doc.Read, err
 		}
-		silence.Reset(limits.PDFSilence)
+		silence.Reset(r.silence)
 		beat()
 		if !b.add(m) {
 			return doc.PDFCostly, nil

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/ipc"
@@ -34,6 +35,9 @@ func (w *worker) Text(ctx context.Context, _ *pdfv1.TextRequest, out *pdfv1.PdfS
 	switch what := string(b[:n]); what {
 	case "die":
 		w.conn.Fail("the test wants it")
+		return nil
+	case "hang":
+		<-w.conn.Done() // and not with the call
 		return nil
 	case "stop":
 		return out.Send(&pdfv1.TextResponse{Paragraphs: []*pdfv1.Paragraph{p(1, "half")}})
@@ -63,6 +67,7 @@ func (w *worker) Text(ctx context.Context, _ *pdfv1.TextRequest, out *pdfv1.PdfS
 func core(t *testing.T, left int) (r *Reader, given *atomic.Int32) {
 	t.Helper()
 	r, given = New(slog.New(slog.DiscardHandler)), &atomic.Int32{}
+	r.silence = 200 * time.Millisecond
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
@@ -144,6 +149,25 @@ func TestRead(t *testing.T) {
 		}
 	}
 	if _, why := read(t, r, "again"); why != doc.Read || given.Load() != 1 {
+		t.Errorf("%q of %d workers", why, given.Load())
+	}
+}
+
+// TestHang: a worker that says nothing any more is given up, and the core is told
+// even when no other file comes, so that it ends it.
+func TestHang(t *testing.T) {
+	r, given := core(t, 2)
+	if _, why := read(t, r, "hang"); why != doc.PDFCostly {
+		t.Error(why)
+	}
+	if !r.failed || r.peer != nil {
+		t.Error("it is kept")
+	}
+	r.rest()
+	if r.failed {
+		t.Error("the core is not told")
+	}
+	if _, why := read(t, r, "next"); why != doc.Read || given.Load() != 2 {
 		t.Errorf("%q of %d workers", why, given.Load())
 	}
 }

@@ -24,8 +24,7 @@ const (
 	errorSecurity = 5
 )
 
-// Document opens a document of size bytes. ctx bounds everything that is done with
-// it, and ends the instance when it ends.
+// Document opens a document of size bytes.
 func (i *Instance) Document(ctx context.Context, f io.ReaderAt, size int64) (*Document, error) {
 	if size <= 0 || size > math.MaxUint32 {
 		return nil, ErrDamaged

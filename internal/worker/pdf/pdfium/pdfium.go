@@ -12,6 +12,9 @@
 // what an earlier Compile returned, in a tenth of one. Such code is executed as it
 // is: the caller vouches for where it comes from. Package pdf calls it, before its
 // process seals itself; nothing here makes code later.
+//
+// A call of PDFium is not interrupted: code that looks at a clock at each turn of a
+// loop takes twice the time. Who waits for one has to end the process.
 package pdfium
 
 import (
@@ -33,8 +36,8 @@ var (
 	ErrDamaged = errors.New("pdfium: not a readable PDF")
 	// ErrLocked: it wants a password.
 	ErrLocked = errors.New("pdfium: the document wants a password")
-	// ErrEnded: the module ended on it: a trap, no more memory, or no more time. The
-	// instance is gone.
+	// ErrEnded: the module ended on it: a trap, or no more memory. The instance is
+	// gone.
 	ErrEnded = errors.New("pdfium: the module ended")
 )
 
@@ -67,7 +70,6 @@ func open(ctx context.Context, code []byte) (_ *Library, err error) {
 		// PDFium's setjmp is made of exceptions.
 		WithCoreFeatures(api.CoreFeaturesV2|experimental.CoreFeaturesExceptionHandling).
 		WithMemoryLimitPages(limits.PDFModulePages).
-		WithCloseOnContextDone(true).
 		// Names of functions and lines serve nobody here.
 		WithDebugInfoEnabled(false).
 		WithCompilationCache(cc))}
@@ -120,8 +122,7 @@ func functions() []string {
 		"FPDFText_GetFontSize"}
 }
 
-// New makes an instance, which lives until ctx ends or it is closed. ctx bounds
-// everything that is done with it.
+// New makes an instance, which lives until it is closed.
 func (l *Library) New(ctx context.Context) (*Instance, error) {
 	i := &Instance{call: map[string]api.Function{}}
 	i.ctx = context.WithValue(ctx, instanceKey{}, i)

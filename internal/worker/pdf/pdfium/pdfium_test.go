@@ -199,18 +199,3 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	t.Errorf("it took %d bytes", i.Memory())
 }
-
-// TestTimeIsBounded: what computes without end is ended with its context.
-func TestTimeIsBounded(t *testing.T) {
-	i, err := lib.New(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer i.Close()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	f := testpdf.Text(testpdf.Options{}, []string{"x"})
-	if _, err := i.Document(ctx, bytes.NewReader(f), int64(len(f))); !errors.Is(err, ErrEnded) {
-		t.Error(err)
-	}
-}
