@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/testkit/office"
 	"github.com/bailey-run/bailey/internal/worker/index/doc"
 )
 
@@ -54,5 +55,27 @@ func TestSplitLongParagraph(t *testing.T) {
 	piece, rest := split(doc.Text{Source: source, Paragraphs: []doc.Paragraph{{Start: 0, End: n - 4}, {Start: n - 3, End: n}}}, 0)
 	if len(piece.Paragraphs) != 1 || len(rest.Paragraphs) != 1 || piece.Source+rest.Source != source {
 		t.Fatalf("%d and %d paragraphs", len(piece.Paragraphs), len(rest.Paragraphs))
+	}
+}
+
+// The source of an office file is its extracted text, in which a citation's line
+// and quote stand.
+func TestSourceOfADocument(t *testing.T) {
+	root := t.TempDir()
+	write(t, root, "talk.pptx", string(office.Zip(office.Slides(office.Shape("title", "Welcome"), office.Shape("title", "Delay")+office.Shape("body", "The launch slipped because the supplier went bankrupt."))...)))
+	x := openIndex(t, root, t.TempDir(), false)
+	update(t, x)
+	a, err := x.Ask(t.Context(), "Why did the launch slip?", 1)
+	if err != nil || len(a.Sentences) != 1 {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	c := a.Sentences[0].Citations[0]
+	source, changed, err := x.Source(t.Context(), c.Path)
+	if err != nil || changed {
+		t.Fatalf("changed %v, %v", changed, err)
+	}
+	lines := strings.Split(source, "\n")
+	if c.Page != 2 || c.Paragraph != 2 || c.Line != c.End || !strings.Contains(lines[c.Line-1], c.Quote) {
+		t.Errorf("%+v of %q", c, source)
 	}
 }
