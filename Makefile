@@ -186,6 +186,7 @@ bench: build ## measure against the targets and the peers; raw data goes to benc
 	cd bench/ask && $(GO) run . -o ../data/ask-$(DAY).json
 	cd bench/audit && $(GO) run . -dir /var/tmp -out ../data/audit-$(DAY).json
 	cd bench/index && $(GO) run . -o ../data/index-$(DAY).json
+	cd bench/pdf && $(GO) run . -o ../data/pdf-$(DAY).json
 	cd bench/tokens && $(GO) run . -o ../data/tokens-$(DAY).json
 	cd bench/window && $(GO) run . -o ../data/window-$(DAY).json
 	cd bench/answers && CGO_ENABLED=0 $(GO) run . -bailey ../../bin/bailey $(if $(wildcard build/models/all-minilm-l6-v2-q8_0.gguf),-embed ../../build/models/all-minilm-l6-v2-q8_0.gguf) -o ../data/answers-$(DAY).json
