@@ -275,11 +275,26 @@ install: ## install programs, shell completion and desktop entry under PREFIX (/
 	@$(BIN)/bailey completion zsh >$(word 2,$(completions))
 	@$(BIN)/bailey completion fish >$(word 3,$(completions))
 	@chmod 644 $(completions)
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || [ ! -e $(APPARMOR)/abi/4.0 ] || $(MAKE) --no-print-directory apparmor
 	@echo "installed: $(to)/bin/bailey"
+
+# What lets Bailey make user namespaces where AppArmor gives them to programs with a
+# profile alone. Such systems have AppArmor 4.
+APPARMOR ?= /etc/apparmor.d
+profile  := $(APPARMOR)/bailey
+
+.PHONY: apparmor
+apparmor: ## as root: install the AppArmor profile for what is under PREFIX
+	@[ -e $(APPARMOR)/abi/4.0 ] || { echo "make: no AppArmor 4 in $(APPARMOR)" >&2; exit 1; }
+	sed 's|/usr/{,local/}libexec/bailey|$(abspath $(helpers))|' packaging/apparmor/bailey >$(profile)
+	@chmod 644 $(profile)
+	@[ $(APPARMOR) != /etc/apparmor.d ] || apparmor_parser -r $(profile)
+	@echo "installed: $(profile), by which $(abspath $(helpers)) may make user namespaces"
 
 .PHONY: uninstall
 uninstall: ## remove what install put there; your data stays
 	rm -f $(installed) $(windows_in) $(apps_in) $(entry) $(icon) $(libraries) $(cards)
+	@[ ! -w $(profile) ] || ! grep -qF '$(abspath $(helpers))/' $(profile) || { [ $(APPARMOR) != /etc/apparmor.d ] || apparmor_parser -R $(profile) || true; rm -f $(profile); echo "removed: $(profile)"; }
 	@[ ! -f $(made) ] || { list=$$(sort -r $(made)); rm -f $(made); echo "$$list" | while read -r d; do rmdir "$$d" 2>/dev/null || true; done; }
 
 .PHONY: clean

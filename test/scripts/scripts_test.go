@@ -61,7 +61,9 @@ func build(dir, release string) error {
 	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-X github.com/bailey-run/bailey/internal/release.version="+release, "-o", dir+"/",
 		"github.com/bailey-run/bailey/cmd/bailey", "github.com/bailey-run/bailey/cmd/bailey-core", "github.com/bailey-run/bailey/cmd/bailey-worker", "github.com/bailey-run/bailey/cmd/bailey-engine",
 		// What the scripts of `bailey sandbox run` run.
-		"github.com/bailey-run/bailey/test/scripts/try")
+		"github.com/bailey-run/bailey/test/scripts/try",
+		// What makes a system that refuses user namespaces.
+		"github.com/bailey-run/bailey/test/scripts/refuse")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("building: %w\n%s", err, out)

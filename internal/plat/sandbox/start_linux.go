@@ -21,7 +21,7 @@ import (
 const (
 	opStart = "sandbox.start"
 
-	hintNamespaces = "this system refuses unprivileged user namespaces; install Bailey's package, whose AppArmor profile allows them, or ask an administrator; `bailey doctor` says more"
+	hintNamespaces = "this system refuses unprivileged user namespaces; where AppArmor does (Ubuntu), `sudo make install`, or `sudo make apparmor PREFIX=` with yours, installs the AppArmor profile that gives them to Bailey; else ask an administrator; `bailey doctor` says more"
 	hintBinary     = "install Bailey again: the worker's binary must be readable and executable by everyone (mode 0755), and /proc must be mounted"
 	hintEngine     = "run `make engine` and install Bailey again; the engine and its library must be readable by everyone"
 	hintProc       = "a part of /proc is covered here, as in most containers; run Bailey outside of it, or work in the terminal"
