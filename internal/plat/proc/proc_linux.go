@@ -26,6 +26,28 @@ func ReadStatus(pid int) (Status, error) {
 	return parseStatus(string(b))
 }
 
+// ReadThreadStatus returns the status of one thread of a process, by its number in
+// the innermost pid namespace. The error is fs.ErrNotExist when there is none. What
+// a process that has not executed yet did to itself, it may have done to one thread
+// alone.
+func ReadThreadStatus(pid, inner int) (Status, error) {
+	threads, err := os.ReadDir(path(pid, "task"))
+	if err != nil {
+		return Status{}, err
+	}
+	for _, t := range threads {
+		b, err := os.ReadFile(path(pid, "task/"+t.Name()+"/status"))
+		if err != nil {
+			continue // it has ended
+		}
+		s, err := parseStatus(string(b))
+		if err != nil || s.Inner == inner {
+			return s, err
+		}
+	}
+	return Status{}, fs.ErrNotExist
+}
+
 func parseStatus(text string) (Status, error) {
 	s := Status{Filters: -1}
 	seen := map[string]bool{}

@@ -315,3 +315,33 @@ func FuzzParsers(f *testing.F) {
 		}
 	})
 }
+
+// TestReadThreadStatus: what one thread did to itself is seen of that one, and not of
+// its process.
+func TestReadThreadStatus(t *testing.T) {
+	type seen struct {
+		thread, process Status
+		err             error
+	}
+	c := make(chan seen)
+	go func() {
+		// It ends with this goroutine: what it did to itself is not taken back.
+		runtime.LockOSThread()
+		var s seen
+		s.err = unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+		if s.err == nil && unix.Gettid() != unix.Getpid() {
+			s.process, s.err = ReadStatus(os.Getpid())
+		}
+		if s.err == nil {
+			s.thread, s.err = ReadThreadStatus(os.Getpid(), unix.Gettid())
+		}
+		c <- s
+	}()
+	s := <-c
+	if s.err != nil || !s.thread.NoNewPrivs || s.process.NoNewPrivs {
+		t.Errorf("thread %t, process %t, %v", s.thread.NoNewPrivs, s.process.NoNewPrivs, s.err)
+	}
+	if _, err := ReadThreadStatus(os.Getpid(), 1<<30); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+}

@@ -7,6 +7,7 @@ import "github.com/bailey-run/bailey/internal/errs"
 func refuse() error { return errs.New(errs.NotSupported, "proc") }
 
 func ReadStatus(int) (Status, error)            { return Status{}, refuse() }
+func ReadThreadStatus(int, int) (Status, error) { return Status{}, refuse() }
 func Namespaces(int) (map[string]string, error) { return nil, refuse() }
 func Descriptors(int) ([]Descriptor, error)     { return nil, refuse() }
 func Cmdline(int) ([]string, error)             { return nil, refuse() }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/plat/proc"
 	"github.com/bailey-run/bailey/internal/workerspec"
 )
 
@@ -153,11 +154,11 @@ func (s *foreignSetup) rules(rules []landlockRule) []landlockRule {
 }
 
 // letGo has a stub that is ready execute a foreign program, once it was looked at.
-func (p *Process) letGo(c Config, sock int) error {
+func (p *Process) letGo(c Config, sock, thread int) error {
 	if c.Foreign == nil || c.seam.omits(workerspec.SeccompStrict) {
 		return nil
 	}
-	if err := p.seenBefore(c); err != nil {
+	if err := p.seenBefore(c, thread); err != nil {
 		return err
 	}
 	if err := send(sock, goAhead{}, nil); err != nil {
@@ -178,11 +179,18 @@ func (p *Process) begun(c Config) error {
 // strict filter on and execute a foreign program: all that /proc shows by then has
 // to be what the spec demands. A worker is looked at before its first work; here
 // there is no later.
-func (p *Process) seenBefore(c Config) error {
+func (p *Process) seenBefore(c Config, thread int) error {
 	pos, err := p.Posture()
 	if err != nil {
 		return err
 	}
+	// The stub need not be the first thread of its process.
+	s, err := proc.ReadThreadStatus(p.pid, thread)
+	if err != nil {
+		return errs.Wrap(errs.PostureFailed, "sandbox.posture", err)
+	}
+	s.Inner = pos.Status.Inner
+	pos.Status = s
 	return checkBefore(pos, c.Spec.WithMemory(c.Memory))
 }
 

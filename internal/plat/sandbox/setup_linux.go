@@ -77,11 +77,14 @@ type setupMount struct {
 // report is what a stub tells the core: that it is about to execute the
 // worker, or at which step it failed.
 type report struct {
-	Ready bool       `json:"ready,omitempty"`
-	Step  string     `json:"step,omitempty"`
-	Errno unix.Errno `json:"errno,omitempty"`
-	Text  string     `json:"text,omitempty"`
-	Path  string     `json:"path,omitempty"`
+	Ready bool `json:"ready,omitempty"`
+	// Thread is the one that is ready, as it sees itself: what confines it is on no
+	// other until it executes.
+	Thread int        `json:"thread,omitempty"`
+	Step   string     `json:"step,omitempty"`
+	Errno  unix.Errno `json:"errno,omitempty"`
+	Text   string     `json:"text,omitempty"`
+	Path   string     `json:"path,omitempty"`
 }
 
 // errClosed is the end of the setup socket: the other process has executed the

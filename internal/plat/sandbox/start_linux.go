@@ -297,7 +297,7 @@ func (p *Process) introduce(c Config, sock int) error {
 			return errs.Wrap(errs.SandboxMissing, opStart, err)
 		case r.Ready:
 			ready = true
-			if err := p.letGo(c, sock); err != nil {
+			if err := p.letGo(c, sock, r.Thread); err != nil {
 				return err
 			}
 		default:

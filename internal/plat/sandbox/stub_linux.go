@@ -167,7 +167,7 @@ func build() error {
 			return err
 		}
 	}
-	if err := step(stepSetup, send(setupFD, report{Ready: true}, nil)); err != nil {
+	if err := step(stepSetup, send(setupFD, report{Ready: true, Thread: unix.Gettid()}, nil)); err != nil {
 		return err
 	}
 	if m.Foreign != nil && !m.omits(workerspec.SeccompStrict) {
