@@ -81,7 +81,7 @@ func (r row) controlled(t testing.TB, s workerspec.Spec, u user) bool {
 		return false
 	}
 	for when, holds := range map[string]bool{
-		whenOrdinary: !u.root, whenNoGrant: s.Grant() < 0, whenNoMounts: len(s.Mounts) == 0,
+		whenOrdinary: !u.root, whenNoGrant: s.Grant() < 0, whenNoMounts: len(s.Mounts) == 0, whenEmulated: *turn >= 0,
 	} {
 		if why, ok := leftOut(t, controlPrefix+r.attempt, when); ok && holds {
 			t.Logf("no control run of %s as %s in %s: %s", r.attempt, u.name, s.Kind, why)
