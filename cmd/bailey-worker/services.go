@@ -17,5 +17,8 @@ func serviceOf(in sandbox.Inside) workerkit.Open {
 	case "pdf":
 		return pdfService(in)
 	}
+	if in.Spec.Reserved {
+		return reservedService
+	}
 	return nil
 }
