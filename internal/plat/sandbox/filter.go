@@ -135,6 +135,10 @@ func socketCalls(names []string) (workerspec.Syscall, error) {
 			return r, fmt.Errorf("sockets of %s are not known to filters", n)
 		}
 		alternative := []workerspec.Cond{{Arg: 0, Op: workerspec.Equal32, Value: f}}
+		if f == afInet || f == afInet6 {
+			// MPTCP, of which Landlock knows nothing.
+			alternative = append(alternative, workerspec.Cond{Arg: 2, Op: workerspec.Not32, Value: protocolMPTCP})
+		}
 		if f == afNetlink {
 			// NETLINK_ROUTE of all its families.
 			alternative = append(alternative, workerspec.Cond{Arg: 2, Op: workerspec.Equal32, Value: 0})
@@ -292,6 +296,7 @@ const (
 	afInet           = 2
 	afInet6          = 10
 	afNetlink        = 16
+	protocolMPTCP    = 262
 	tiocsti          = 0x5412
 	tioclinux        = 0x541c
 	prSetMM          = 35

@@ -283,6 +283,7 @@ func TestConstants(t *testing.T) {
 		{"listener", seccompListener, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER},
 		{"tiocsti", tiocsti, unix.TIOCSTI},
 		{"tioclinux", tioclinux, unix.TIOCLINUX},
+		{"mptcp", protocolMPTCP, unix.IPPROTO_MPTCP},
 		{"mm", prSetMM, unix.PR_SET_MM},
 		{"dispatch", prSetDispatch, unix.PR_SET_SYSCALL_USER_DISPATCH},
 		{"new", cloneNewFlags, unix.CLONE_NEWTIME | unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS |

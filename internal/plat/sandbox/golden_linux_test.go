@@ -249,7 +249,7 @@ func argumentCalls() map[string][][6]uint64 {
 		add(s.Syscalls)
 	}
 	add(compatRules())
-	for _, s := range workerspec.Hosts() {
+	for _, s := range append(workerspec.All(), workerspec.Hosts()...) {
 		if r, err := socketCalls(s.Sockets); err == nil {
 			add([]workerspec.Syscall{r})
 		}
