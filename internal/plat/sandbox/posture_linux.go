@@ -2,6 +2,9 @@ package sandbox
 
 import (
 	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/plat/proc"
@@ -10,7 +13,11 @@ import (
 // Posture reads what /proc shows of the worker. It must still be dumpable. The
 // error is errs.PostureFailed when the worker is gone or cannot be read.
 func (p *Process) Posture() (Posture, error) {
-	pos, err := readPosture(p.pid)
+	var pos Posture
+	err := p.asItself(func() (err error) {
+		pos, err = readPosture(p.pid)
+		return err
+	})
 	if err != nil {
 		return Posture{}, errs.Wrap(errs.PostureFailed, "sandbox.posture", err)
 	}
@@ -24,6 +31,29 @@ func (p *Process) Posture() (Posture, error) {
 		}
 		return pos, nil
 	}
+}
+
+// asItself looks at the worker with the worker's own ids for files, where a root core
+// has another and no namespace of the worker's makes it its owner: in a container
+// root may have no CAP_SYS_PTRACE, and then may look at its own id's processes alone.
+func (p *Process) asItself(look func() error) error {
+	if !p.spec.Reduced || !p.ids.switched {
+		return look()
+	}
+	runtime.LockOSThread()
+	uid, gid := os.Geteuid(), os.Getegid()
+	_, _ = unix.SetfsgidRetGid(p.ids.hostGID)
+	_, _ = unix.SetfsuidRetUid(p.ids.hostUID)
+	err := look()
+	_, _ = unix.SetfsuidRetUid(uid)
+	_, _ = unix.SetfsgidRetGid(gid)
+	// The call tells what was, and never fails; -1 changes nothing.
+	u, _ := unix.SetfsuidRetUid(-1)
+	g, _ := unix.SetfsgidRetGid(-1)
+	if u == uid && g == gid {
+		runtime.UnlockOSThread()
+	}
+	return err
 }
 
 func readPosture(pid int) (pos Posture, err error) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -45,7 +46,12 @@ func TestNamespacesRefused(t *testing.T) {
 		},
 		// As under AppArmor and in Docker.
 		refusedFilter: {},
+		// As Docker's root.
+		refusedContainer: {},
 	} {
+		if way == refusedContainer && os.Geteuid() != 0 {
+			continue // there is nothing that an ordinary user could lack
+		}
 		t.Run(way, func(t *testing.T) {
 			dir := realDir(t)
 			// Root's workers are somebody else.
@@ -56,7 +62,22 @@ func TestNamespacesRefused(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), workerPath)
 			cmd.Args = []string{refusedName, way, dir}
 			cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = &stdout, &stderr, attr
-			if err := cmd.Run(); err != nil {
+			err := make(chan error)
+			go func() {
+				// The thread ends with the powers that it has given up.
+				runtime.LockOSThread()
+				if way == refusedContainer {
+					if e := unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_SYS_PTRACE, 0, 0, 0); e != nil {
+						err <- e
+						return
+					}
+				}
+				err <- cmd.Start()
+			}()
+			if err := <-err; err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Wait(); err != nil {
 				t.Fatalf("%v: %s", err, stderr.String())
 			}
 			var got refused
@@ -90,8 +111,9 @@ func TestNamespacesRefused(t *testing.T) {
 
 // The ways in which a system refuses user namespaces.
 const (
-	refusedLimit  = "limit"  // ENOSPC
-	refusedFilter = "filter" // EPERM
+	refusedLimit     = "limit"     // ENOSPC
+	refusedFilter    = "filter"    // EPERM
+	refusedContainer = "container" // EPERM, and root may not look into other ids' processes
 )
 
 // refused is what a core saw that is refused namespaces.
