@@ -121,9 +121,13 @@ func good() vm.Report {
 		rep.Results = append(rep.Results, r)
 	}
 	for _, u := range []string{vm.Root, vm.Ordinary, vm.Without} {
-		r := vm.Result{Suite: doctor, User: u, Output: []string{"bailey 1, sandbox level: full", ""}}
-		if u == vm.Without {
-			r = vm.Result{Suite: doctor, User: u, Exit: 5, Output: []string{"bailey 1, sandbox level: none", ""}}
+		r := vm.Result{Suite: doctor, User: u, Output: []string{"missing  worker-pdf: It took too long"}}
+		for _, kind := range []string{"index", "store", "inspect", "engine"} {
+			level := "full     16 of 16"
+			if u == vm.Without {
+				level = "reduced  9 of 16"
+			}
+			r.Output = append(r.Output, "ok       "+kind+"    "+level+"  confined and ready in 25.6 ms")
 		}
 		rep.Results = append(rep.Results, r)
 	}
@@ -145,9 +149,10 @@ func TestJudge(t *testing.T) {
 		"a case that failed":  func(r *vm.Report) { r.Results[0].Cases[0].State = vm.Failed },
 		"a case fewer":        func(r *vm.Report) { r.Results[1].Cases[0].State = vm.LeftOut },
 		"no doctor":           func(r *vm.Report) { r.Results = r.Results[:doctors] },
-		"a doctor that does not see the whole sandbox": func(r *vm.Report) { r.Results[doctors].Output[0] = "bailey 1, sandbox level: none" },
-		"a doctor that claims what is switched off":    func(r *vm.Report) { r.Results[doctors+2].Output[0] = "bailey 1, sandbox level: full" },
-		"a doctor that is not well":                    func(r *vm.Report) { r.Results[doctors].Exit = 5 },
+		"a doctor that does not see the whole sandbox": func(r *vm.Report) { r.Results[doctors].Output[1] = "ok       index    full     15 of 16  confined" },
+		"a doctor that does not see a kind":            func(r *vm.Report) { r.Results[doctors].Output[1] = "" },
+		"a doctor that claims what is switched off":    func(r *vm.Report) { r.Results[doctors+2].Output[1] = "ok       index    full     16 of 16  confined" },
+		"a doctor that misses a kind":                  func(r *vm.Report) { r.Results[doctors].Output[0] = "missing  worker-file: It took too long" },
 	} {
 		rep := good()
 		change(&rep)
