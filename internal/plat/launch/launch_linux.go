@@ -98,9 +98,14 @@ func firstLine(r io.Reader) (string, error) {
 	}
 }
 
-// Self returns the real path of the running program.
+// Self returns the real path of the running program. Errors: errs.SandboxMissing
+// where there is no /proc, without which no worker could be looked at either.
 func Self() (string, error) {
 	p, err := os.Executable()
+	if _, e := os.Lstat("/proc/self"); err != nil && e != nil {
+		return "", errs.Wrap(errs.SandboxMissing, "launch.self", err).With("/proc is not mounted").
+			WithHint("mount it (`mount -t proc proc /proc`), in a container or chroot as well")
+	}
 	if err == nil {
 		p, err = filepath.EvalSymlinks(p)
 	}

@@ -6,6 +6,7 @@
 //	refuse filter COMMAND ARGS   by a filter (EPERM), as AppArmor and Docker do
 //	refuse limit COMMAND ARGS    by the limit of their number (ENOSPC), in a user
 //	                             namespace of its own, whose limit is its own to set
+//	refuse proc DIR COMMAND ARGS with DIR as the root, in which there is no /proc
 package main
 
 import (
@@ -42,6 +43,12 @@ func doMain(args []string) int {
 		}
 	case args[0] == "limit":
 		err = inside(args)
+	case args[0] == "proc" && len(args) > 2:
+		cmd := exec.Command(args[2], args[3:]...)
+		cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Dir = os.Stdin, os.Stdout, os.Stderr, "/"
+		cmd.SysProcAttr = namespace()
+		cmd.SysProcAttr.Chroot = args[1]
+		err = cmd.Run()
 	default:
 		err = fmt.Errorf("no way called %q", args[0])
 	}
@@ -68,13 +75,18 @@ func become(argv []string) error {
 func inside(args []string) error {
 	cmd := exec.Command("/proc/self/exe", append([]string{args[0], inner}, args[1:]...)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{
+	cmd.SysProcAttr = namespace()
+	cmd.SysProcAttr.AmbientCaps = []uintptr{unix.CAP_SYS_RESOURCE}
+	return cmd.Run()
+}
+
+// namespace is a user namespace in which everybody is who they are.
+func namespace() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: os.Geteuid(), HostID: os.Geteuid(), Size: 1}},
 		GidMappings: []syscall.SysProcIDMap{{ContainerID: os.Getegid(), HostID: os.Getegid(), Size: 1}},
-		AmbientCaps: []uintptr{unix.CAP_SYS_RESOURCE},
 	}
-	return cmd.Run()
 }
 
 // filter refuses clone and unshare with CLONE_NEWUSER by EPERM, and clone3, whose
