@@ -110,6 +110,11 @@ func (a *archive) fill(stage, bin string, p vm.Plan) error {
 			return err
 		}
 	}
+	for _, s := range suites() {
+		if err := a.Directory(sourceAt + "/" + s.dir); err != nil {
+			return err
+		}
+	}
 	// The shell is what the C library's system() starts, and echo what execve does.
 	for _, name := range []string{"sh", "echo", "true"} {
 		real, err := filepath.EvalSymlinks("/bin/" + name)
