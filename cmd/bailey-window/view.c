@@ -543,6 +543,8 @@ GtkWidget *view_new(const struct config *c)
 
 	WebKitMemoryPressureSettings *memory = webkit_memory_pressure_settings_new();
 	webkit_memory_pressure_settings_set_memory_limit(memory, PAGE_MEMORY_MB);
+	/* From 4 % on, looked at every 30 s, it gives back what it keeps for later. */
+	webkit_memory_pressure_settings_set_conservative_threshold(memory, 0.04);
 	webkit_memory_pressure_settings_set_kill_threshold(memory, 1.0);
 	WebKitWebContext *context = g_object_new(WEBKIT_TYPE_WEB_CONTEXT, "memory-pressure-settings", memory, NULL);
 	webkit_memory_pressure_settings_free(memory);
