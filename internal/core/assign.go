@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -245,9 +246,10 @@ func (c *Core) ended(w *supervise.Worker, ev *audit.Event, code errs.Code) {
 // within lists Bailey's own directories below a folder, by their names
 // relative to it: a grant of a person's home does not show a worker the keys of
 // the log and what is remembered. Names alone would miss a home that is mounted
-// a second time.
+// a second time. With them goes where the system's own state is mounted: a grant
+// of / gives no processes.
 func (c *Core) within(f *folder.Folder) []string {
-	var out []string
+	out := slices.Clone(f.System)
 	for _, own := range c.cfg.Own {
 		rel, ok := strings.CutPrefix(own, strings.TrimSuffix(f.Path, "/")+"/")
 		if !ok {

@@ -22,6 +22,9 @@ type Folder struct {
 	// Renamed is whether the caller's path named it by another way.
 	Renamed bool
 	Object  capability.Object
+	// System are the directories below it, relative to it, where the kernel's own
+	// state is mounted: the folder may be given, and they may not.
+	System []string
 }
 
 // Close gives the descriptor back.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/bailey-run/bailey/internal/capability"
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/plat/proc"
 )
 
 // Open opens the directory at an absolute path. Links in the path are followed
@@ -51,6 +53,10 @@ func Open(path string) (*Folder, error) {
 		f.Close()
 		return nil, errs.New(errs.Denied, op).With("the folder holds no documents, but the system's own state").WithHint("name a folder of a disk")
 	}
+	if f.System, err = system(real); err != nil {
+		f.Close()
+		return nil, errs.Wrap(errs.FolderClosed, op, err)
+	}
 	if f.Object, err = identify(fd); err != nil {
 		f.Close()
 		return nil, errs.Wrap(errs.FolderClosed, op, err)
@@ -72,6 +78,36 @@ func pseudo(fd int) bool {
 		return true
 	}
 	return false
+}
+
+// system lists where, below a directory, such a file system is mounted; what is
+// mounted in one of them goes with it.
+func system(dir string) ([]string, error) {
+	mounts, err := proc.Mounts(os.Getpid())
+	if err != nil {
+		return nil, err
+	}
+	var below []string
+	for _, m := range mounts {
+		if rel, ok := strings.CutPrefix(m.Point, strings.TrimSuffix(dir, "/")+"/"); ok && rel != "" && slices.Contains(pseudoNames(), m.Type) {
+			below = append(below, rel)
+		}
+	}
+	slices.Sort(below)
+	var top []string
+	for _, rel := range below {
+		if n := len(top); n == 0 || rel != top[n-1] && !strings.HasPrefix(rel, top[n-1]+"/") {
+			top = append(top, rel)
+		}
+	}
+	return top, nil
+}
+
+// pseudoNames are the names of such file systems, of those too that stand in
+// others as a rule.
+func pseudoNames() []string {
+	return []string{"proc", "sysfs", "cgroup", "cgroup2", "debugfs", "tracefs", "securityfs", "bpf", "devpts", "selinuxfs", "efivarfs", "pstore",
+		"mqueue", "configfs", "fusectl", "binfmt_misc", "smackfs", "resctrl", "nfsd", "rpc_pipefs"}
 }
 
 func openError(op string, err error) error {

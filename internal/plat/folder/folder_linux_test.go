@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,6 +61,27 @@ func TestOpenRefuses(t *testing.T) {
 
 // A directory that was deleted and made anew under the same name, even with
 // the same inode number, is another directory.
+// TestSystemBelow: what may not be given itself is named where it stands below a
+// folder that may.
+func TestSystemBelow(t *testing.T) {
+	f, err := Open("/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if !slices.Contains(f.System, "proc") {
+		t.Errorf("below / there is %q", f.System)
+	}
+	if _, err := Open("/proc"); errs.CodeOf(err) != errs.Denied {
+		t.Errorf("/proc itself: %v", err)
+	}
+	g, err := Open(t.TempDir())
+	if err != nil || len(g.System) > 0 {
+		t.Errorf("below a folder of documents there is %q, %v", g.System, err)
+	}
+	g.Close()
+}
+
 func TestSameTellsARemadeDirectoryApart(t *testing.T) {
 	d := real(t, t.TempDir()) + "/x"
 	reused := false

@@ -65,7 +65,7 @@ func (c Config) reduce(refusal error) (Config, error) {
 			})
 			if err == nil {
 				unix.Close(fd)
-				return c, errs.Wrap(errs.FolderClosed, opStart, refusal).With(m.Path + " holds Bailey's own data").WithHint(hintOwnInDir)
+				return c, errs.Wrap(errs.FolderClosed, opStart, refusal).With(m.Path + " holds Bailey's own data, or the system's state").WithHint(hintOwnInDir)
 			}
 		}
 	}
