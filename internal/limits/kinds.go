@@ -19,9 +19,11 @@ const (
 	// bytes.
 	PluginMemory = 1 << 30
 
-	// ToolOpenFiles is what ordinary programs are written for: the soft limit of
-	// every Linux system.
-	ToolOpenFiles = 1024
+	// ToolOpenFiles is less than the soft limit of every Linux system, 1024, by the
+	// 253 that one message passes. Descriptors in messages that nobody has read are
+	// counted for the person, and who finds more than its own limit passes none: a
+	// desktop's programs would not.
+	ToolOpenFiles = 768
 	// ToolFileSize is the largest file that a tool writes, bytes.
 	ToolFileSize = 8 << 30
 	// ToolMemory bounds each process of a tool, bytes: compilers and Node's heap

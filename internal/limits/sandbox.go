@@ -10,6 +10,10 @@ const (
 	// WorkerThreads: the Go runtime has one for each processor and each
 	// blocked read, and dies when it gets no more; a thread bomb ends here.
 	WorkerThreads = 512
+	// WorkerSignals: what waits in a queue, and each timer of a program's, counts
+	// against the person's own limit too, of some ten thousands: what one process
+	// takes the others have not got. No process of ours keeps more than a few.
+	WorkerSignals = 1024
 	// IndexFileSize is the largest file of an index, bytes: the index of a
 	// 2 GB folder is about as large as its text.
 	IndexFileSize = 8 << 30

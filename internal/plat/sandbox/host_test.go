@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/plat/proc"
 	"github.com/bailey-run/bailey/internal/workerspec"
 )
@@ -34,7 +35,7 @@ func goodHost(spec workerspec.Spec) (Posture, Given) {
 			{Point: workerspec.X11Target + "5", Type: "ext4", Options: []string{"ro", "nosuid", "nodev", "noexec"}},
 		},
 		Limits: map[string]proc.Limit{"Max open files": limit(l.OpenFiles), "Max file size": limit(l.FileSize), "Max processes": limit(l.Processes),
-			"Max data size": limit(l.Data), "Max core file size": limit(0), "Max locked memory": limit(0), "Max msgqueue size": limit(0)},
+			"Max data size": limit(l.Data), "Max core file size": limit(0), "Max locked memory": limit(0), "Max msgqueue size": limit(0), "Max pending signals": limit(limits.WorkerSignals)},
 		Program: "/opt/bailey-window",
 		Code:    []proc.Mapping{{Rights: "r-xp", Name: "/opt/bailey-window"}, {Rights: "r-xp", Name: "/usr/lib/libgtk-4.so.1"}, {Rights: "r-xp", Name: "[vdso]"}},
 	}

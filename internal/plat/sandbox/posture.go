@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/plat/proc"
 	"github.com/bailey-run/bailey/internal/workerspec"
 )
@@ -208,7 +209,7 @@ func checkLimits(have map[string]proc.Limit, want workerspec.Limits) (bad []stri
 	}{
 		{"Max open files", want.OpenFiles}, {"Max file size", want.FileSize}, {"Max processes", want.Processes},
 		{"Max data size", want.Data}, {"Max core file size", want.Core}, {"Max locked memory", want.LockedMemory},
-		{"Max msgqueue size", want.MessageQueues},
+		{"Max msgqueue size", want.MessageQueues}, {"Max pending signals", limits.WorkerSignals},
 	} {
 		if l.value == 0 && l.name == "Max processes" {
 			continue // not limited

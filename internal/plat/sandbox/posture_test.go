@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/plat/proc"
 	"github.com/bailey-run/bailey/internal/workerspec"
 )
@@ -33,7 +34,7 @@ func goodPosture(spec workerspec.Spec) Posture {
 		},
 		Limits: map[string]proc.Limit{
 			"Max open files": l(spec.Limits.OpenFiles), "Max file size": l(spec.Limits.FileSize), "Max processes": l(spec.Limits.Processes),
-			"Max data size": l(spec.Limits.Data), "Max core file size": l(0), "Max locked memory": l(0), "Max msgqueue size": l(0),
+			"Max data size": l(spec.Limits.Data), "Max core file size": l(0), "Max locked memory": l(0), "Max msgqueue size": l(0), "Max pending signals": l(limits.WorkerSignals),
 		},
 	}
 	for _, n := range []string{"user", "mnt", "pid", "net", "ipc", "uts"} {

@@ -226,7 +226,7 @@ func setLimits(l workerspec.Limits) error {
 	}{
 		{unix.RLIMIT_NOFILE, l.OpenFiles}, {unix.RLIMIT_FSIZE, l.FileSize}, {unix.RLIMIT_NPROC, l.Processes},
 		{unix.RLIMIT_DATA, l.Data}, {unix.RLIMIT_CORE, l.Core}, {unix.RLIMIT_MEMLOCK, l.LockedMemory},
-		{unix.RLIMIT_MSGQUEUE, l.MessageQueues},
+		{unix.RLIMIT_MSGQUEUE, l.MessageQueues}, {unix.RLIMIT_SIGPENDING, limits.WorkerSignals},
 	} {
 		if r.resource == unix.RLIMIT_NPROC && r.value == 0 {
 			continue // not limited

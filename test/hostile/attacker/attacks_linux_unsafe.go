@@ -299,6 +299,7 @@ func common() map[string]attack {
 		}),
 		"seccomp listener":   simple(listener),
 		"many descriptors":   simple(manyDescriptors),
+		"queue signals":      simple(queueSignals),
 		"huge file":          simple(hugeFile),
 		"host name":          simple(func(order) error { return unix.Sethostname([]byte("owned")) }),
 		"memory bomb":        simple(memoryBomb(unix.MAP_PRIVATE)),
@@ -465,6 +466,29 @@ func manyDescriptors(order) error {
 		}
 	}
 	return nil
+}
+
+// queueSignals queues signals to itself that it never takes: each counts against the
+// limit of the person too, whose other programs then make no timer. The thread that
+// has them blocked ends with the goroutine, and they with it.
+func queueSignals(order) error {
+	const some, signal, set = 1500, 50, 1 << (50 - 1)
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		done <- func() error {
+			if err := unix.PthreadSigmask(unix.SIG_BLOCK, &unix.Sigset_t{Val: [16]uint64{set}}, nil); err != nil {
+				return err
+			}
+			for range some {
+				if err := unix.Tgkill(unix.Getpid(), unix.Gettid(), signal); err != nil {
+					return err
+				}
+			}
+			return nil
+		}()
+	}()
+	return <-done
 }
 
 // hugeFile wants one byte beyond any limit of a spec.
