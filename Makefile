@@ -131,7 +131,7 @@ test-full: go ## run all tests, the slow ones too, again with the race detector,
 	CGO_ENABLED=1 $(GO) run ./tools/runtests -race ./internal/...
 	cd bench && $(GO) run github.com/bailey-run/bailey/tools/runtests -full ./...
 	@$(MAKE) --no-print-directory build vmtest
-	@$(tools)/vmtest -bin $(BIN) -kernels 6.1 || [ $$? -eq 5 ]
+	@$(tools)/vmtest -bin $(BIN) -release "$(RELEASE)" -kernels 6.1 || [ $$? -eq 5 ]
 
 .PHONY: hostile
 hostile: go ## attack real workers of every kind; with DROP=landlock show what that layer is for
@@ -146,7 +146,7 @@ endif
 KERNEL ?=
 .PHONY: vm-test
 vm-test: build vmtest ## attack real workers on other kernels under qemu; KERNEL=6.1 on one
-	@$(tools)/vmtest -bin $(BIN) -kernels "$(KERNEL)"
+	@$(tools)/vmtest -bin $(BIN) -release "$(RELEASE)" -kernels "$(KERNEL)"
 
 .PHONY: vmtest
 vmtest: go

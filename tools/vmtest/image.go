@@ -17,6 +17,9 @@ import (
 	"github.com/bailey-run/bailey/test/vm"
 )
 
+// releaseVersion is the variable that make build sets.
+const releaseVersion = "github.com/bailey-run/bailey/internal/release.version"
+
 // Where things stand in a guest.
 const (
 	programsAt = "/opt/bailey"
@@ -27,7 +30,7 @@ const (
 )
 
 // build builds what a guest runs besides the programs of make build.
-func build(ctx context.Context, stage string) error {
+func build(ctx context.Context, stage, release string) error {
 	attack := filepath.Join(stage, "attack")
 	if err := errors.Join(os.RemoveAll(stage), os.MkdirAll(attack, 0o755)); err != nil {
 		return err
@@ -44,7 +47,7 @@ func build(ctx context.Context, stage string) error {
 		if s.pkg == "" {
 			continue
 		}
-		if err := command(ctx, "", "go", "test", "-c", "-o", filepath.Join(stage, s.name+".test"), "./"+s.pkg); err != nil {
+		if err := command(ctx, "", "go", "test", "-c", "-ldflags=-X "+releaseVersion+"="+release, "-o", filepath.Join(stage, s.name+".test"), "./"+s.pkg); err != nil {
 			return err
 		}
 	}

@@ -1,7 +1,7 @@
 // Command vmtest runs the suites of the sandbox on other kernels, in virtual
 // machines under qemu, and has `bailey doctor` say what it sees there.
 //
-//	vmtest [-bin bin] [-cache build/vm] [-kernels "6.1 6.12 7"]
+//	vmtest [-bin bin] [-release VERSION] [-cache build/vm] [-kernels "6.1 6.12 7"]
 //
 // A kernel is named by its series; the newest of it that Debian has is found at
 // run time, by apt with directories of its own (nothing is installed, and the
@@ -48,6 +48,7 @@ func doMain(ctx context.Context, args []string, say io.Writer) int {
 	fs := flag.NewFlagSet("vmtest", flag.ContinueOnError)
 	fs.SetOutput(say)
 	bin := fs.String("bin", "bin", "where make build put the programs")
+	release := fs.String("release", "dev", "what make build said the release is, which programs that talk to each other have to agree on")
 	cache := fs.String("cache", "build/vm", "where kernels and what the guests said are kept")
 	kernels := fs.String("kernels", "", "the series of kernels, separated by spaces; all of "+strings.Join(allSeries(), ", ")+" when there is none")
 	if fs.Parse(args) != nil || fs.NArg() != 0 {
@@ -79,7 +80,7 @@ func doMain(ctx context.Context, args []string, say io.Writer) int {
 	}
 	stage, err := filepath.Abs(filepath.Join(*cache, "stage"))
 	if err == nil {
-		err = build(ctx, stage)
+		err = build(ctx, stage, *release)
 	}
 	if err != nil {
 		fmt.Fprintln(say, "vm-test:", err)
