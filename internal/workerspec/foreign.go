@@ -100,7 +100,7 @@ func (s Spec) Differences(taken ...Taken) []Difference {
 	if s.Class == Exec {
 		d = append(d,
 			Difference{DiffProgram, "is " + s.Program, "is the system's program, or yours as a copy in memory that nobody can change; a script is its descriptor 6"},
-			Difference{DiffDumpable, "cannot be looked into by your other processes once it is at work", "can, like every program that is executed there"},
+			Difference{DiffDumpable, "what /proc shows of it is closed to your other processes once it is at work", "is not, like that of every program that is executed there"},
 		)
 	} else {
 		d = append(d,

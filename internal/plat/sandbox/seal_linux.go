@@ -26,9 +26,10 @@ func Seal(spec workerspec.Spec) error {
 	return nil
 }
 
-// MakeUndumpable takes away the right of the user's other processes to trace
-// the calling worker and to read its memory, descriptors and environment. It
-// is the last step before work, and is read back.
+// MakeUndumpable closes /proc/PID of the calling worker (memory, descriptors,
+// environment) to the user's other processes, and keeps them from tracing it where
+// it has no user namespace. An ordinary user who made its namespace has every power
+// in it, ptrace among them. It is the last step before work, and is read back.
 func MakeUndumpable() error {
 	const op = "sandbox.undumpable"
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
