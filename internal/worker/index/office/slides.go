@@ -71,7 +71,6 @@ type slide struct {
 
 	t     *tokens
 	place string // the placeholder that the shape fills
-	shape bool   // inside one
 	cells [][]string
 	inRow bool
 }
