@@ -150,9 +150,17 @@ func newScene(attack string) (*scene, error) {
 			return s, err
 		}
 	}
-	// Everybody may write it: only the mount and what stands before it may refuse.
-	if err := errors.Join(os.WriteFile(base+"/engine/lib.so", []byte("library"), 0o666), os.Chmod(base+"/engine/lib.so", 0o666)); err != nil {
+	// Everybody may write these: only a mount and what stands before it may refuse.
+	// What root has in a /tmp that cannot be id-mapped its worker could not, else.
+	if err := os.WriteFile(base+"/engine/lib.so", []byte("library"), 0o666); err != nil {
 		return s, err
+	}
+	for name, mode := range map[string]os.FileMode{
+		s.Grant: 0o777, s.Data: 0o777, s.Grant + "/note": 0o666, s.Data + "/mine": 0o666, base + "/engine/lib.so": 0o666,
+	} {
+		if err := os.Chmod(name, mode); err != nil {
+			return s, err
+		}
 	}
 	if err := os.Symlink(s.Host+"/secret", s.Grant+"/link"); err != nil {
 		return s, err
