@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"debug/elf"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -62,7 +63,7 @@ func pack(image, stage, bin string, p vm.Plan) (err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	w := bufio.NewWriter(f)
-	a := &archive{vm.Archive{W: w}}
+	a := &archive{Archive: vm.Archive{W: w}}
 	if err := a.fill(stage, bin, p); err != nil {
 		return err
 	}
@@ -80,7 +81,11 @@ func command(ctx context.Context, dir string, argv ...string) error {
 	return nil
 }
 
-type archive struct{ vm.Archive }
+type archive struct {
+	vm.Archive
+	// have are the libraries that are in it.
+	have map[string]bool
+}
 
 func (a *archive) fill(stage, bin string, p vm.Plan) error {
 	plan, err := json.Marshal(p)
@@ -118,13 +123,15 @@ func (a *archive) fill(stage, bin string, p vm.Plan) error {
 			return err
 		}
 	}
-	// The shell is what the C library's system() starts, and echo what execve does.
-	for _, name := range []string{"sh", "echo", "true"} {
-		real, err := filepath.EvalSymlinks("/bin/" + name)
+	for _, name := range system() {
+		real, err := filepath.EvalSymlinks("/usr/bin/" + name)
 		if err != nil {
 			return err
 		}
 		if err := a.copy("/usr/bin/"+name, real); err != nil {
+			return err
+		}
+		if err := a.needs(real); err != nil {
 			return err
 		}
 	}
@@ -177,6 +184,45 @@ func (a *archive) tree(to, from string) error {
 	})
 }
 
+// system are the programs that attempts and honest work start: the C library's
+// system() the shell, execve echo, and a tool the others.
+func system() []string {
+	return []string{"sh", "echo", "true", "cp", "env", "ln", "readlink", "sort", "touch"}
+}
+
+// needs adds the libraries that a program or library is linked to.
+func (a *archive) needs(program string) error {
+	f, err := elf.Open(program)
+	if err != nil {
+		return err
+	}
+	names, err := f.ImportedLibraries()
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	for _, name := range names {
+		if a.have[name] {
+			continue
+		}
+		if err := a.library(name, filepath.Join(debianLibs, name)); err != nil {
+			return err
+		}
+		if err := a.needs(filepath.Join(debianLibs, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// library adds a library to where Debian has them.
+func (a *archive) library(name, from string) error {
+	if a.have == nil {
+		a.have = map[string]bool{}
+	}
+	a.have[name] = true
+	return a.copy(debianLibs+"/"+name, from)
+}
+
 // libraries adds the system's libraries that an engine is made of.
 func (a *archive) libraries() error {
 	engine, ok := workerspec.For("engine")
@@ -191,10 +237,10 @@ func (a *archive) libraries() error {
 	}
 	defer set.Close()
 	for _, m := range set.Mounts {
-		if m.Path == dir {
+		if m.Path == dir || a.have[filepath.Base(m.Target)] {
 			continue
 		}
-		if err := a.copy(debianLibs+"/"+filepath.Base(m.Target), m.Path); err != nil {
+		if err := a.library(filepath.Base(m.Target), m.Path); err != nil {
 			return err
 		}
 	}
