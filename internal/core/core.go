@@ -345,7 +345,11 @@ func (c *Core) serve(ctx context.Context, conn *net.UnixConn, cred peer.Credenti
 	ic := ipc.New(conn, ipc.Options{
 		Mux: c.mux, Peer: policyv1.Caller_CALLER_CLIENT, Even: true, Gone: errs.Cancelled, Context: base, Log: c.cfg.Log, Descriptors: descriptors,
 		OnMalformed: func(reason string) {
-			_ = c.cfg.Audit.Note(audit.Event{Kind: auditlog.MalformedPeer, Actor: audit.Actor{App: s.App, Surface: s.Surface}, Detail: map[string]string{"reason": reason}})
+			// Connections cost nothing: who breaks one after the other only fills the log.
+			record, messages := c.refusals.add(s.App+" malformed", c.cfg.Clock.Boot())
+			if record {
+				_ = c.cfg.Audit.Note(audit.Event{Kind: auditlog.MalformedPeer, Actor: audit.Actor{App: s.App, Surface: s.Surface}, Messages: messages, Detail: map[string]string{"reason": reason}})
+			}
 		},
 	})
 	hello := time.AfterFunc(limits.ClientHello, func() {

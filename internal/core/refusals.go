@@ -7,7 +7,7 @@ import (
 	"github.com/bailey-run/bailey/internal/limits"
 )
 
-// refusals counts calls without a grant. Each is on the record, until they come so
+// refusals counts calls without a grant, and connections that broke the form. Each is on the record, until they come so
 // fast that whoever makes them only fills the log: then one stands for many. The
 // zero value is ready.
 type refusals struct {

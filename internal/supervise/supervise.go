@@ -75,6 +75,9 @@ type Worker struct {
 	broke atomic.Pointer[string]
 	done  chan struct{}
 	exit  sandbox.Exit
+	// crashed is that it ended before it was told to. Whoever tells it once it is
+	// ending changes nothing: what it did would not be on the record.
+	crashed bool
 	// leaf is its control group, nil without one; ended what that counted.
 	leaf  *cgroup.Leaf
 	ended cgroup.Ended
@@ -273,9 +276,11 @@ func (w *Worker) explain(op string, err error) error {
 // connection is ended at once: it could serve nobody, and would keep the folder.
 func (w *Worker) watch(words *os.File) {
 	var wg sync.WaitGroup
+	var lost atomic.Bool
 	wg.Go(func() {
 		select {
 		case <-w.Conn.Done():
+			lost.Store(!w.stopped.Load())
 			w.end()
 		case <-w.proc.Done():
 		}
@@ -291,9 +296,11 @@ func (w *Worker) watch(words *os.File) {
 		}
 	})
 	<-w.proc.Done()
+	stopped := w.stopped.Load()
 	w.exit, _ = w.proc.Wait(context.Background())
 	w.endGroup()
 	wg.Wait()
+	w.crashed = !stopped || lost.Load() || w.Broke() != ""
 	words.Close()
 	w.Conn.Close()
 	close(w.done)
@@ -327,7 +334,7 @@ func (w *Worker) May(method uint32) bool { return w.spec.May(method) }
 func (w *Worker) Done() <-chan struct{} { return w.done }
 
 // Crashed reports, after Done, whether the worker ended without being told to.
-func (w *Worker) Crashed() bool { return !w.stopped.Load() }
+func (w *Worker) Crashed() bool { return w.crashed }
 
 // Exit is how it ended; valid after Done.
 func (w *Worker) Exit() sandbox.Exit { return w.exit }

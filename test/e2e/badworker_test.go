@@ -21,13 +21,16 @@ import (
 )
 
 // connectBad reaches a core beside which a taken-over worker lies.
-func (p *place) connectBad() *client.Client {
+func (p *place) connectBad() *client.Client { p.t.Helper(); return p.connectWith("bad") }
+
+// connectWith reaches a core beside which the worker of test/e2e/WHICHworker lies.
+func (p *place) connectWith(which string) *client.Client {
 	p.t.Helper()
 	h, err := home.Open(home.Options{Dir: p.home, Env: env.Read()})
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	c, err := client.Dial(p.t.Context(), h, client.Options{Release: release.Version(), Core: bins.path("bad/bailey-core"), Env: env.Read().ForCore()})
+	c, err := client.Dial(p.t.Context(), h, client.Options{Release: release.Version(), Core: bins.path(which + "/bailey-core"), Env: env.Read().ForCore()})
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -210,10 +213,15 @@ func TestRefusedAnswersAreOnTheRecord(t *testing.T) {
 	}
 }
 
-// linkBad makes the directory of the core with the taken-over worker.
+// linkBad makes the directories of the core with each taken-over worker.
 func linkBad(dir string) error {
-	if err := os.MkdirAll(dir+"/bad", 0o755); err != nil {
-		return err
+	for _, which := range []string{"/bad", "/raw"} {
+		if err := os.MkdirAll(dir+which, 0o755); err != nil {
+			return err
+		}
+		if err := os.Link(dir+"/bailey-core", dir+which+"/bailey-core"); err != nil {
+			return err
+		}
 	}
-	return os.Link(dir+"/bailey-core", dir+"/bad/bailey-core")
+	return nil
 }

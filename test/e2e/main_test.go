@@ -71,11 +71,13 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	cmd = exec.Command("go", "build", "-trimpath", "-o", dir+"/bad/bailey-worker", "./badworker")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "building: %v\n%s", err, out)
-		return 1
+	for place, pkg := range map[string]string{"bad": "./badworker", "raw": "./rawworker"} {
+		cmd = exec.Command("go", "build", "-trimpath", "-o", dir+"/"+place+"/bailey-worker", pkg)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "building: %v\n%s", err, out)
+			return 1
+		}
 	}
 	if err := engineFiles(dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)

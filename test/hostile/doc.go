@@ -53,7 +53,7 @@
 //	descriptors odd
 //	         it needs descriptors that differ from the declared ones
 //	test     the test that tries it, when it is not TestEscapes; behind its directory
-//	         when it is one of control groups
+//	         when it is one of control groups, or needs a real core
 //	untried  why nothing tries it yet
 //
 // What may be left out, and when, stands in skips.txt. A row whose control run

@@ -48,6 +48,10 @@ func TestForeign(t *testing.T) {
 						runs = append(runs, run{r.attack(t), s.Kind, mode})
 					}
 				}
+				// A frame that sets all registers makes the same call, and no other.
+				framed, sealed := run{"call 39", s.Kind, "foreign:frame"}, run{"call 321 0 0 0", s.Kind, "foreign:frame"}
+				same := run{"call 321 0 0 0", s.Kind, mode}
+				runs = append(runs, framed, sealed, same)
 				goroutines, thread := run{"call 39", s.Kind, "foreign:goroutines"}, run{"call 39", s.Kind, "foreign:thread"}
 				got := launch(t, u, bin, append(runs, goroutines, thread))
 				// A kind lets threads be made in the way of its own worker's runtime; one
@@ -56,6 +60,9 @@ func TestForeign(t *testing.T) {
 				ofGo := got[goroutines].name() == "OK"
 				if ofC := got[thread].name() == "OK"; ofGo == native || ofC != (native || s.Class == workerspec.Exec) {
 					t.Errorf("%s: threads of Go %s, of C %s", s.Kind, got[goroutines].name(), got[thread].name())
+				}
+				if got[framed].name() != "OK" || got[sealed].name() != got[same].name() || got[same].name() == "OK" {
+					t.Errorf("%s: by a forged frame %s and %s, want OK and %s", s.Kind, got[framed].name(), got[sealed].name(), got[same].name())
 				}
 				wants := map[run]string{getpid: "OK", execve: "EPERM", execveat: killed, first: "EPERM", lax: "OK"}
 				if s.Class == workerspec.Exec {

@@ -121,7 +121,7 @@ func programs(t *testing.T, bin string) bool {
 }
 
 func buildPrograms(ctx context.Context, cc, bin string) error {
-	for name, flags := range map[string][]string{"call": {"-static"}, "sweep": {"-static"}, "first": {"-static", "-nostdlib", "-fno-stack-protector"},
+	for name, flags := range map[string][]string{"call": {"-static"}, "frame": {"-static"}, "sweep": {"-static"}, "first": {"-static", "-nostdlib", "-fno-stack-protector"},
 		"thread": {"-static", "-pthread"}, "linked": nil, "writable": {"-static", "-z", "execstack"}} {
 		src := map[string]string{"linked": "call", "writable": "call"}[name]
 		if src == "" {

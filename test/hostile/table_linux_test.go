@@ -20,17 +20,23 @@ import (
 
 var update = flag.Bool("update", false, "write docs/hostile.md anew; read the difference before you commit it")
 
-// groupTests is where what control groups stop is tried, which is a matter of what
-// all processes of a worker take and not of what one of them calls.
-const groupTests = "internal/plat/cgroup"
+const (
+	// groupTests is where what control groups stop is tried, which is a matter of
+	// what all processes of a worker take and not of what one of them calls.
+	groupTests = "internal/plat/cgroup"
+	// coreTests is where a hostile worker meets a real core.
+	coreTests = "test/e2e"
+)
 
-// testNames are the tests of this package, and those of groupTests with its name
-// before them.
+// testNames are the tests of this package, and those of groupTests and coreTests
+// with that name before them.
 func testNames(t *testing.T) []string {
 	t.Helper()
 	names := testsIn(t, ".")
-	for _, n := range testsIn(t, "../../"+groupTests) {
-		names = append(names, groupTests+" "+n)
+	for _, dir := range []string{groupTests, coreTests} {
+		for _, n := range testsIn(t, "../../"+dir) {
+			names = append(names, dir+" "+n)
+		}
 	}
 	return names
 }
