@@ -4,6 +4,7 @@ package main
 
 import (
 	"errors"
+	"runtime"
 	"strings"
 	"syscall"
 
@@ -29,6 +30,9 @@ func native() map[string]attack {
 			}
 		},
 		"dlopen": simple(func(order) error {
+			// The loader's words are the thread's that it told them to.
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
 			_, err := purego.Dlopen(library("libstdc++.so.6"), purego.RTLD_NOW)
 			return loaderError(err)
 		}),
