@@ -33,7 +33,7 @@ import (
 )
 
 type options struct {
-	out, md, user, bin, npm string
+	out, md, user, bin, npm, only string
 }
 
 func main() {
@@ -110,6 +110,7 @@ func run(ctx context.Context, args []string) (err error) {
 	f.StringVar(&o.user, "user", "nobody", "whom root becomes")
 	f.StringVar(&o.bin, "bin", "../../bin", "where Bailey's programs are")
 	f.StringVar(&o.npm, "npm", "../../build/npm/sandbox-runtime", "where npm puts sandbox-runtime")
+	f.StringVar(&o.only, "only", "", "sandboxes with this in their names alone, and none")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -142,7 +143,10 @@ func run(ctx context.Context, args []string) (err error) {
 	}
 	var tried []column
 	var counted []attempt
-	for _, s := range list {
+	for i, s := range list {
+		if i > 0 && !strings.Contains(s.Name, o.only) {
+			continue
+		}
 		if s.missing != "" {
 			fmt.Fprintf(os.Stderr, "peers: %s is left out: %s\n", s.Name, s.missing)
 			continue

@@ -61,8 +61,8 @@ func sandboxes(ctx context.Context, o options, work string, who person) ([]sandb
 		kind    string
 		allowed []string
 		data    string
-	}{{"index", []string{"--allow-read", "{grant}"}, "/db"}, {"tool", []string{"--allow-read", "{grant}", "--allow-write", "{data}"}, ""}} {
-		all = append(all, sandbox{Name: "bailey sandbox run --kind " + k.kind, Version: own, missing: missing, Data: k.data, Command: append(append(
+	}{{"index", []string{"--allow-read", "{grant}"}, "/db"}, {"tool", []string{"--allow-read", "{grant}", "--allow-write", "{data}"}, "/grant2"}} {
+		all = append(all, sandbox{Name: "bailey sandbox run --kind " + k.kind, Version: own, missing: missing, Grant: "/grant", Data: k.data, Command: append(append(
 			[]string{bailey, "sandbox", "run", "--home", work + "/home", "--kind", k.kind}, k.allowed...), "--", "{attacker}")})
 	}
 	return all, nil

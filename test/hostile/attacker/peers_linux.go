@@ -140,17 +140,27 @@ func (p Peer) do() (res PeerResult, err error) {
 	defer w.Close()
 	cmd.Stderr = w
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: p.Attack == terminalAttack, Ctty: 2}
-	out, err := cmd.StdoutPipe()
+	out, answers, err := os.Pipe()
 	if err != nil {
 		return res, err
 	}
-	if err := cmd.Start(); err != nil {
+	defer out.Close()
+	cmd.Stdout = answers
+	err = cmd.Start()
+	answers.Close()
+	if err != nil {
 		return res, err
 	}
 	w.Close()
-	// A bomb may take the whole of an answer's time, and never more than this.
+	// What the attacker leaves behind, or its sandbox, holds the pipe open.
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		out.SetReadDeadline(time.Now().Add(time.Second))
+		close(ended)
+	}()
 	said, _ := io.ReadAll(io.LimitReader(out, 64<<10))
-	_ = cmd.Wait()
+	<-ended
 	stderr.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
 	b, _ := io.ReadAll(io.LimitReader(stderr, 4<<10))
 	res.Stderr = string(b)
