@@ -26,6 +26,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -91,12 +92,7 @@ func doMain(ctx context.Context, args []string, say io.Writer) int {
 	for _, k := range found {
 		fmt.Fprintf(say, "vm-test: %s %s, sha256 %s\n", k.Package, k.Version, k.SHA256)
 		began := time.Now()
-		image := filepath.Join(*cache, "root.cpio")
-		var rep vm.Report
-		err := pack(image, stage, *bin, plan(k))
-		if err == nil {
-			rep, err = boot(ctx, k, image, filepath.Join(*cache, "console-"+k.Series+".txt"), say)
-		}
+		rep, err := machines(ctx, k, stage, *cache, *bin, say)
 		if err != nil {
 			fmt.Fprintf(say, "vm-test: %s: %v\n", k.Series, err)
 			worst = failed
@@ -120,6 +116,31 @@ func doMain(ctx context.Context, args []string, say io.Writer) int {
 		fmt.Fprintf(say, "vm-test: failed; what the guests said stands in %s\n", *cache)
 	}
 	return worst
+}
+
+// machines has the guests of a kernel do their plans, all at once, and puts together
+// what they said.
+func machines(ctx context.Context, k kernel, stage, cache, bin string, say io.Writer) (vm.Report, error) {
+	plans := plans(k)
+	reports, errs := make([]vm.Report, len(plans)), make([]error, len(plans))
+	var wg sync.WaitGroup
+	for i, p := range plans {
+		wg.Go(func() {
+			name := fmt.Sprintf("%s-%d", k.Series, i+1)
+			image := filepath.Join(cache, "root-"+name+".cpio")
+			defer os.Remove(image)
+			if errs[i] = pack(image, stage, bin, p); errs[i] == nil {
+				reports[i], errs[i] = boot(ctx, k, image, filepath.Join(cache, "console-"+name+".txt"), say)
+			}
+		})
+	}
+	wg.Wait()
+	whole := reports[0]
+	for _, r := range reports[1:] {
+		whole.Results = append(whole.Results, r.Results...)
+		whole.Done = whole.Done && r.Done
+	}
+	return whole, errors.Join(errs...)
 }
 
 // emulator is the program that runs a guest.

@@ -26,7 +26,7 @@ const (
 // machine is a guest without a disk, a network or a screen. Of "max" is taken away
 // what Debian's 6.12 does not bear under the emulator (cx16), and what makes each
 // miss of a page longer (la57). Two processors took twice the time of one for the
-// same work. Mitigations and doubts of the clock are of no use in what is no real
+// same work, so that two guests with one each do more. Mitigations and doubts of the clock are of no use in what is no real
 // processor, and cost.
 func machine(k kernel, image string) []string {
 	return []string{

@@ -73,9 +73,9 @@ func suites() []suite {
 // machine that has nothing else to do.
 const limit = 3000
 
-// plan is what a guest does.
-func plan(k kernel) vm.Plan {
-	var p vm.Plan
+// plans are what the two guests of a kernel do: the longest suite has one of its own.
+func plans(k kernel) []vm.Plan {
+	var long, p vm.Plan
 	for _, s := range suites() {
 		for _, u := range s.users {
 			skip := s.skip
@@ -86,7 +86,12 @@ func plan(k kernel) vm.Plan {
 			if s.turns {
 				argv = append(argv, "-turn", fmt.Sprint(max(0, slices.Index(allSeries(), k.Series))))
 			}
-			p.Runs = append(p.Runs, vm.Run{Suite: s.name, User: u, Argv: argv, Dir: sourceAt + "/" + s.dir, Seconds: limit})
+			r := vm.Run{Suite: s.name, User: u, Argv: argv, Dir: sourceAt + "/" + s.dir, Seconds: limit}
+			if s.turns {
+				long.Runs = append(long.Runs, r)
+			} else {
+				p.Runs = append(p.Runs, r)
+			}
 		}
 	}
 	bailey := programsAt + "/bailey"
@@ -100,7 +105,7 @@ func plan(k kernel) vm.Plan {
 			vm.Run{Suite: doctor, User: u, Argv: []string{bailey, "doctor", "--home", home}, Dir: "/", Seconds: limit},
 			vm.Run{Suite: "stop", User: u, Argv: []string{bailey, "stop", "--home", home}, Dir: "/", Seconds: limit})
 	}
-	return p
+	return []vm.Plan{long, p}
 }
 
 // judge says what is wrong with what a guest said.
