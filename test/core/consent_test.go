@@ -180,11 +180,15 @@ func TestOneQuestion(t *testing.T) {
 func TestKindsOfTheFuture(t *testing.T) {
 	r := start(t, 0)
 	u := r.connect()
-	for _, k := range []policyv1.Kind{policyv1.Kind_KIND_GPU_USE, policyv1.Kind_KIND_SCREEN_CAPTURE} {
+	for _, k := range []policyv1.Kind{policyv1.Kind_KIND_AUDIO_CAPTURE, policyv1.Kind_KIND_SCREEN_CAPTURE} {
 		_, err := u.Grant.Propose(t.Context(), &grantv1.ProposeRequest{Task: u.task("chat"), Wants: []*grantv1.Want{{Kind: k}}})
 		if e := errs.From(err); e.Code != errs.Denied || !strings.Contains(e.Detail, "cannot be granted in this release") {
 			t.Errorf("%v: %v", k, err)
 		}
+	}
+	// A card is given to a model alone.
+	if _, err := u.Grant.Propose(t.Context(), &grantv1.ProposeRequest{Task: u.task("chat"), Wants: []*grantv1.Want{{Kind: policyv1.Kind_KIND_GPU_USE}}}); !is(err, errs.Denied) {
+		t.Errorf("a card for nothing: %v", err)
 	}
 	for _, name := range []string{"none", "sha256:", "staged:", "staged:zz", "staged:" + strings.Repeat("0", 32), "../x", ""} {
 		if _, err := u.Grant.Propose(t.Context(), &grantv1.ProposeRequest{Task: u.task("chat"), Wants: []*grantv1.Want{run1(name)}}); !is(err, errs.ModelMissing) {
