@@ -107,7 +107,7 @@ func (a apt) update(ctx context.Context) error {
 			return err
 		}
 	}
-	_, err = a.get(ctx, "", "update", "-qq")
+	_, err = a.get(ctx, "", "update", "-qq", "-o", "APT::Update::Error-Mode=any")
 	return err
 }
 
