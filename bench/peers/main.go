@@ -174,19 +174,29 @@ func run(ctx context.Context, args []string) (err error) {
 		in, out := c.blocked(counted)
 		fmt.Printf("%-44s %3d of %d, outside %2d of %d\n", s.Name, in, len(counted), out, outside(counted))
 	}
+	// What is kept says nothing of where this machine has things.
+	plain := strings.NewReplacer(work, "{work}", absolute(o.bin)+string(filepath.Separator), "", "node "+absolute(o.npm)+cli, "srt", absolute(o.npm)+cli, "cli.js", who.home, "{home}")
 	if o.out != "" {
 		b, err := json.MarshalIndent(map[string]any{"machine": rows.Machine(), "columns": tried}, "", " ")
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(o.out, b, 0o644); err != nil {
+		if err := os.WriteFile(o.out, []byte(plain.Replace(string(b))), 0o644); err != nil {
 			return err
 		}
 	}
 	if o.md != "" {
-		return os.WriteFile(o.md, page(tried, counted), 0o644)
+		return os.WriteFile(o.md, []byte(plain.Replace(page(tried, counted))), 0o644)
 	}
 	return nil
+}
+
+// absolute is a path as it is from the root, or as it was given.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
 }
 
 // person is whom the attempts are made as.

@@ -7,7 +7,7 @@ import (
 )
 
 // page is what docs shows of a run.
-func page(tried []column, counted []attempt) []byte {
+func page(tried []column, counted []attempt) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `# The same attempts under other sandboxes
 
@@ -26,7 +26,7 @@ to fork, to make code or a socket is what their programs are meant to do, as tho
 		in, out := c.blocked(counted)
 		fmt.Fprintf(&b, "| %s | %d of %d | %d of %d |\n", c.Sandbox.Name, in, len(counted), out, outside(counted))
 	}
-	b.WriteString("\n## What got outside\n\nWhere a cell is empty the attempt was refused.\n\n| attempt |")
+	b.WriteString("\n## What got outside\n\nWhere a cell is empty the attempt was refused. `udp connect` succeeds in a network namespace of the sandbox's own too, where it\nreaches nobody: a datagram's connect asks nobody.\n\n| attempt |")
 	for _, c := range tried[1:] {
 		fmt.Fprintf(&b, " %s |", c.Sandbox.Name)
 	}
@@ -61,5 +61,5 @@ to fork, to make code or a socket is what their programs are meant to do, as tho
 			fmt.Fprintf(&b, "`%s`:\n\n```\n%s\n```\n\n", name, text)
 		}
 	}
-	return []byte(strings.TrimSpace(b.String()) + "\n")
+	return strings.TrimSpace(b.String()) + "\n"
 }

@@ -24,6 +24,9 @@ type sandbox struct {
 // runtimePackage is sandbox-runtime, by what npm calls it.
 const runtimePackage = "@anthropic-ai/sandbox-runtime@0.0.83"
 
+// cli is its program, below npm's directory.
+const cli = "/node_modules/@anthropic-ai/sandbox-runtime/dist/cli.js"
+
 // sandboxes lists all, the control first.
 func sandboxes(ctx context.Context, o options, work string, who person) ([]sandbox, error) {
 	all := []sandbox{{Name: "none", Command: []string{"{attacker}"}}}
@@ -86,7 +89,7 @@ func sandboxRuntime(ctx context.Context, dir string) (argv []string, version, mi
 	if err != nil {
 		return nil, "", err.Error()
 	}
-	entry := filepath.Join(dir, "node_modules/@anthropic-ai/sandbox-runtime/dist/cli.js")
+	entry := dir + cli
 	if _, err := os.Stat(entry); err != nil {
 		cmd := exec.CommandContext(ctx, "npm", "install", "--prefix", dir, "--ignore-scripts", "--no-audit", "--no-fund", runtimePackage)
 		if out, err := cmd.CombinedOutput(); err != nil {
