@@ -50,7 +50,7 @@ func suites() []suite {
 			name: "supervise", pkg: superviseDir, dir: superviseDir, args: []string{"-prebuilt=" + programsAt, "-test.run=^TestGroup$"},
 			skip:  "^TestAsOrdinaryUser$",
 			why:   "the ordinary user runs it by itself here; starts and refusals are the suite sandbox's",
-			users: []string{vm.Root, vm.Ordinary}, least: map[string]int{vm.Root: 4, vm.Ordinary: 4},
+			users: []string{vm.Root, vm.Ordinary}, least: map[string]int{vm.Root: 3, vm.Ordinary: 3},
 		},
 		{
 			name: "hostile", dir: hostileDir, args: []string{"-built", attackAt}, turns: true,
@@ -58,13 +58,13 @@ func suites() []suite {
 			why:       "they look at the source tree, or take a quarter of an hour under an emulator",
 			notOldest: "^TestLevel2",
 			// As root it attacks as both.
-			users: []string{vm.Root}, least: map[string]int{vm.Root: 100, vm.Ordinary: 100},
+			users: []string{vm.Root}, least: map[string]int{vm.Root: 150, vm.Ordinary: 150},
 		},
 		{
 			name: "sandbox", pkg: sandboxDir, dir: sandboxDir,
 			skip:  "^Test(AsOrdinaryUser|SyscallLists|ArchOf|Golden.*|EveryNumber|RootCore)$",
 			why:   "the ordinary user runs it by itself here; filters are data; overlayfs is a module",
-			users: []string{vm.Root, vm.Ordinary}, least: map[string]int{vm.Root: 20, vm.Ordinary: 20},
+			users: []string{vm.Root, vm.Ordinary}, least: map[string]int{vm.Root: 120, vm.Ordinary: 120},
 		},
 	}
 }
