@@ -56,11 +56,8 @@ func doMain(args []string) int {
 		},
 	})
 	w := &worker{conn: conn, mux: kit.Mux(nil), db: in.Dir("/db")}
-	if err := w.serve(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 5
-	}
-	return 0
+	fmt.Fprintln(os.Stderr, w.serve())
+	return 5
 }
 
 // The kinds of frames; see package ipc, none of whose checks this program has.
@@ -101,7 +98,7 @@ type worker struct {
 	db string
 }
 
-// serve answers the core until it is ordered something else.
+// serve answers the core until it is ordered something else, and says why it ended.
 func (w *worker) serve() error {
 	for {
 		f, err := w.read()
