@@ -24,7 +24,7 @@ import (
 )
 
 // Wait bounds everything that is awaited of a desktop.
-const Wait = 20 * time.Second
+const Wait = 45 * time.Second
 
 // Options say what is on the desktop.
 type Options struct {
