@@ -117,7 +117,9 @@ func commands(o order) error {
 		return nil
 	}
 	err := errors.Join(
-		run("cp", "-p", o.Grant+"/note", o.Data+"/copied"),
+		// The owner of what root granted has no name inside where /tmp cannot be id-mapped.
+		run("cp", "--preserve=mode,timestamps", o.Grant+"/note", o.Data+"/copied"),
+		run("cp", "-p", o.Data+"/copied", o.Data+"/again"),
 		run("env", "sort", "-o", "/tmp/sorted", o.Grant+"/note"),
 		run("ln", "-s", "note", o.Data+"/name"),
 		run("cp", "/bin/true", "/tmp/program"), run("/tmp/program"),
