@@ -154,7 +154,7 @@ func (b *builder) calls() {
 	b.run(b.top, nil, "make", "build/include/page.inc")
 	flags := strings.Fields(b.run("/", nil, "pkg-config", "--cflags", "--libs", "webkitgtk-6.0", "gio-unix-2.0"))
 	argv := append([]string{"cc", "-std=gnu11", "-O2", "-fPIE", "-pie", "-s", "-Wl,--wrap=link_send", "-I" + b.top + "/build/include", "-o", b.path(armCalls, "bin", "bailey-window")}, src...)
-	b.run(b.top, nil, append(append(argv, "bench/window/tap.c"), flags...)...)
+	b.run(b.top, nil, append(append(argv, "bench/window/tap/tap.c"), flags...)...)
 	// The prompt that says when it has painted.
 	prompt, err := filepath.Glob(b.top + "/cmd/bailey-prompt/*.c")
 	b.do(func() error { return err })

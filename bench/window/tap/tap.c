@@ -16,7 +16,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "../../cmd/bailey-window/host.h"
+#include "../../../cmd/bailey-window/host.h"
 
 enum { MOST = 3000, EACH = 12 };
 
