@@ -74,7 +74,7 @@ func computeOf(f *modelv1.Facts, context, parallel uint32) uint64 {
 	step := min(uint64(limits.ModelStep), tokens)
 	// As the engine decides: scores of shorter steps, or none.
 	scores := product(4*limits.EngineScoresStep, uint64(f.GetHeads()), tokens)
-	if scores <= limits.EngineScores {
+	if f.GetDimension() >= limits.EngineScoresWidth && scores <= limits.EngineScores {
 		step = min(step, limits.EngineScoresStep)
 	} else {
 		scores = 0

@@ -295,8 +295,9 @@ func TestKernelProcessors(t *testing.T) {
 	w := wide()
 	w.Processors = 250
 	held, e := spin(w)
-	// A guest whose own processor was taken away sees a period or two go by.
-	if e.Throttled <= 3*control.Throttled || held > free*3/4 {
+	// The control is held back too, to what all may have together, and an emulated
+	// guest's clock runs unevenly.
+	if e.Throttled <= control.Throttled || held > free/2 {
 		t.Errorf("got %d ms, %d without; counted %+v, %+v without", held, free, e, control)
 	}
 }
