@@ -31,6 +31,10 @@ const (
 	Ordinary = "ordinary"
 	// Without is the ordinary user where user namespaces are switched off.
 	Without = "without-namespaces"
+	// Unprofiled is the ordinary user where AppArmor gives user namespaces to
+	// profiles that say so alone, and Bailey has none; Profiled where it has.
+	Unprofiled = "without-profile"
+	Profiled   = "with-profile"
 )
 
 // OrdinaryID is the ordinary user's and its group's number in the guest.

@@ -23,7 +23,8 @@ const releaseVersion = "github.com/bailey-run/bailey/internal/release.version"
 
 // Where things stand in a guest.
 const (
-	programsAt = "/opt/bailey"
+	// as make install does, for AppArmor's profile
+	programsAt = "/usr/libexec/bailey"
 	testsAt    = "/opt/tests"
 	attackAt   = "/opt/tests/attack"
 	sourceAt   = "/src"
@@ -135,7 +136,7 @@ func (a *archive) fill(stage, bin string, p vm.Plan) error {
 			return err
 		}
 	}
-	return a.libraries()
+	return errors.Join(a.libraries(), a.tree(apparmorAt, apparmorDir(stage)))
 }
 
 // copy adds a file of this machine's.

@@ -53,10 +53,11 @@ type kernel struct {
 	Image string `json:"image"`
 }
 
-// Where Debian keeps its kernels; apt takes what a source has and the rest is
-// passed over. Backports are looked at here and enabled nowhere.
+// Where Debian keeps its kernels, and AppArmor 4 with what it is linked to; apt
+// takes what a source has and the rest is passed over. These suites are looked at
+// here and enabled nowhere.
 const (
-	archiveSuites  = "bookworm bookworm-backports trixie-backports"
+	archiveSuites  = "bookworm bookworm-backports trixie trixie-backports"
 	securitySuites = "bookworm-security"
 	keyring        = "/usr/share/keyrings/debian-archive-keyring.gpg"
 )
@@ -65,6 +66,12 @@ const (
 type apt struct {
 	dir string
 	run func(ctx context.Context, dir string, argv ...string) (string, error)
+}
+
+// absolute is the same from wherever apt is run.
+func (a apt) absolute() (apt, error) {
+	dir, err := filepath.Abs(a.dir)
+	return apt{dir: dir, run: a.run}, err
 }
 
 func (a apt) options() []string {
@@ -174,9 +181,6 @@ func numbers(name string) []int {
 func fetch(ctx context.Context, a apt, dir string, which []string, say io.Writer) ([]kernel, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
-		return nil, err
-	}
-	if a.dir, err = filepath.Abs(a.dir); err != nil {
 		return nil, err
 	}
 	trouble := a.update(ctx)

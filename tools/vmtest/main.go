@@ -75,7 +75,11 @@ func doMain(ctx context.Context, args []string, say io.Writer) int {
 	if err := os.MkdirAll(*cache, 0o755); err != nil {
 		return left(err)
 	}
-	found, err := fetch(ctx, apt{dir: filepath.Join(*cache, "apt"), run: output}, *cache, which, say)
+	a, err := apt{dir: filepath.Join(*cache, "apt"), run: output}.absolute()
+	if err != nil {
+		return left(err)
+	}
+	found, err := fetch(ctx, a, *cache, which, say)
 	if err != nil {
 		return left(err)
 	}
@@ -86,6 +90,14 @@ func doMain(ctx context.Context, args []string, say io.Writer) int {
 	if err != nil {
 		fmt.Fprintln(say, "vm-test:", err)
 		return failed
+	}
+	for _, k := range found {
+		if k.Series != profiled {
+			continue
+		}
+		if err := a.parser(ctx, apparmorDir(stage)); err != nil {
+			return left(err)
+		}
 	}
 	worst := 0
 	var rows []row

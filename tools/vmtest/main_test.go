@@ -120,11 +120,11 @@ func good() vm.Report {
 		}
 		rep.Results = append(rep.Results, r)
 	}
-	for _, u := range []string{vm.Root, vm.Ordinary, vm.Without} {
+	for _, u := range []string{vm.Root, vm.Ordinary, vm.Without, vm.Unprofiled, vm.Profiled} {
 		r := vm.Result{Suite: doctor, User: u, Output: []string{"missing  worker-pdf: It took too long"}}
 		for _, kind := range []string{"index", "store", "inspect", "engine"} {
 			level := "full     16 of 16"
-			if u == vm.Without {
+			if u == vm.Without || u == vm.Unprofiled {
 				level = "reduced  9 of 16"
 			}
 			r.Output = append(r.Output, "ok       "+kind+"    "+level+"  confined and ready in 25.6 ms")
@@ -139,6 +139,16 @@ func TestJudge(t *testing.T) {
 	k := kernel{Series: "6.1"}
 	if f := judge(k, good()); len(f) != 0 {
 		t.Fatalf("%q", f)
+	}
+	// The newest is looked at with AppArmor too.
+	newest, rep := kernel{Series: profiled}, good()
+	rep.Landlock = 11
+	if f := judge(newest, rep); len(f) != 0 {
+		t.Errorf("%q", f)
+	}
+	rep.Results = rep.Results[:len(rep.Results)-1]
+	if f := judge(newest, rep); len(f) == 0 {
+		t.Error("no doctor with a profile, and no fault")
 	}
 	doctors := len(suites())
 	for what, change := range map[string]func(*vm.Report){

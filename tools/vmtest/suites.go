@@ -94,18 +94,27 @@ func plans(k kernel) []vm.Plan {
 			}
 		}
 	}
-	bailey := programsAt + "/bailey"
 	for _, u := range []string{vm.Root, vm.Ordinary, vm.Without} {
-		// Without namespaces it is the same user, with what was made before.
-		home := "/tmp/bailey-" + vm.Ordinary
-		if u == vm.Root {
-			home = "/tmp/bailey-" + u
-		}
-		p.Runs = append(p.Runs,
-			vm.Run{Suite: doctor, User: u, Argv: []string{bailey, "doctor", "--home", home}, Dir: "/", Seconds: limit},
-			vm.Run{Suite: "stop", User: u, Argv: []string{bailey, "stop", "--home", home}, Dir: "/", Seconds: limit})
+		p.Runs = append(p.Runs, doctorRuns(u)...)
+	}
+	if k.Series == profiled {
+		p.Runs = append(p.Runs, profileRuns()...)
 	}
 	return []vm.Plan{long, p}
+}
+
+// doctorRuns have a user's doctor look, and end what it started.
+func doctorRuns(user string) []vm.Run {
+	// All but root are one person, with what was made before.
+	home := "/tmp/bailey-" + vm.Ordinary
+	if user == vm.Root {
+		home = "/tmp/bailey-" + user
+	}
+	var runs []vm.Run
+	for _, name := range []string{doctor, "stop"} {
+		runs = append(runs, vm.Run{Suite: name, User: user, Argv: []string{programsAt + "/bailey", name, "--home", home}, Dir: "/", Seconds: limit})
+	}
+	return runs
 }
 
 // judge says what is wrong with what a guest said.
@@ -143,13 +152,17 @@ func judge(k kernel, rep vm.Report) []string {
 			}
 		}
 	}
-	for _, u := range []string{vm.Root, vm.Ordinary, vm.Without} {
+	doctors := map[string]bool{vm.Root: true, vm.Ordinary: true, vm.Without: false}
+	if k.Series == profiled {
+		doctors[vm.Unprofiled], doctors[vm.Profiled] = false, true
+	}
+	for u, full := range doctors {
 		i := slices.IndexFunc(rep.Results, func(r vm.Result) bool { return r.Suite == doctor && r.User == u })
 		if i < 0 {
 			fault("no doctor as %s", u)
 			continue
 		}
-		for _, f := range diagnose(rep.Results[i], u != vm.Without) {
+		for _, f := range diagnose(rep.Results[i], full) {
 			fault("doctor as %s: %s", u, f)
 		}
 	}
