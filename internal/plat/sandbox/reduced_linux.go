@@ -49,6 +49,14 @@ func refusedNamespaces(err error) bool {
 		func(e error) bool { return errors.Is(err, e) })
 }
 
+// cloneDenied reports whether it is the making of a user namespace that is
+// answered with EACCES, as AppArmor does for a profile without its rule, and not
+// the executing of a program.
+func cloneDenied() bool {
+	_, err := syscall.ForkExec(absentProgram, []string{absentProgram}, &syscall.ProcAttr{Env: []string{}, Sys: &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER}})
+	return errors.Is(err, unix.EACCES)
+}
+
 // reduce returns the Config at level 2. refusal is why it is needed, and is
 // returned with the reason where the kind, or the folder, does not bear it.
 func (c Config) reduce(refusal error) (Config, error) {

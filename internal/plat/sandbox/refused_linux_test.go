@@ -49,8 +49,9 @@ func TestNamespacesRefused(t *testing.T) {
 			Credential:  become,
 			AmbientCaps: []uintptr{unix.CAP_SYS_RESOURCE},
 		},
-		// As under AppArmor and in Docker.
-		refusedFilter: {},
+		// As in Docker, and as a profile of AppArmor's without its rule does.
+		refusedFilter:  {},
+		refusedProfile: {},
 		// As Docker's root.
 		refusedContainer: {},
 	} {
@@ -127,6 +128,7 @@ func TestNamespacesRefused(t *testing.T) {
 const (
 	refusedLimit     = "limit"     // ENOSPC
 	refusedFilter    = "filter"    // EPERM
+	refusedProfile   = "profile"   // EACCES, as for a program that may not be executed
 	refusedContainer = "container" // EPERM, and root may not look into other ids' processes
 )
 
@@ -161,10 +163,14 @@ func refuseNamespaces(way string) error {
 		return err
 	}
 	a := native()
+	refusal := "EPERM"
+	if way == refusedProfile {
+		refusal = "EACCES"
+	}
 	var prog []insn
 	for _, r := range []workerspec.Syscall{
-		{Name: "clone", Any: [][]workerspec.Cond{{{Arg: 0, Op: workerspec.NoBits, Value: unix.CLONE_NEWUSER}}}},
-		{Name: "unshare", Any: [][]workerspec.Cond{{{Arg: 0, Op: workerspec.NoBits, Value: unix.CLONE_NEWUSER}}}},
+		{Name: "clone", Refusal: refusal, Any: [][]workerspec.Cond{{{Arg: 0, Op: workerspec.NoBits, Value: unix.CLONE_NEWUSER}}}},
+		{Name: "unshare", Refusal: refusal, Any: [][]workerspec.Cond{{{Arg: 0, Op: workerspec.NoBits, Value: unix.CLONE_NEWUSER}}}},
 	} {
 		b, err := rule(a, r, 0)
 		if err != nil {

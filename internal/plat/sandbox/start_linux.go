@@ -193,7 +193,7 @@ func (p *Process) clone(c Config) (int, error) {
 	pid, err := forkExec(attr, c.Group)
 	if err != nil {
 		unix.Close(mine)
-		if refusedNamespaces(err) && !c.Spec.Reduced {
+		if !c.Spec.Reduced && (refusedNamespaces(err) || errors.Is(err, unix.EACCES) && cloneDenied()) {
 			err = fmt.Errorf("%w: %w", errNamespaces, err)
 		}
 		return -1, cloneError(err)
@@ -232,6 +232,8 @@ func cloneError(err error) error {
 	switch {
 	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOMEM):
 		return errs.Wrap(errs.CoreBusy, opStart, err)
+	case errors.Is(err, errNamespaces) && errors.Is(err, unix.EACCES):
+		return errs.Wrap(errs.SandboxMissing, opStart, err).WithHint(hintNamespaces)
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.ENOEXEC), errors.Is(err, unix.ENOENT), errors.Is(err, unix.ETXTBSY):
 		// The clone succeeded: of these it gives none.
 		return errs.Wrap(errs.SandboxMissing, opStart, err).With("bailey-worker cannot be executed").WithHint(hintBinary)

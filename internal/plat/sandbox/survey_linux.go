@@ -50,7 +50,7 @@ func inWords(err error) error {
 	switch {
 	case errors.Is(err, unix.ENOSPC):
 		return errors.New("the limit in /proc/sys/user/max_user_namespaces is reached")
-	case errors.Is(err, unix.EPERM):
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		return errors.New("the system refuses it to this user")
 	}
 	return err
