@@ -1,14 +1,18 @@
 // Command start measures how long a worker takes from its start to its first
 // reply to a grant: package supervise as the core uses it (clone, sandbox,
 // posture read from outside, probes inside, seal), beside the same code of the
-// worker in a plain process and under bubblewrap, and within the real core from
-// a client's yes to its handle, with the durable records before and after. The
-// three take turns, each first in every third round.
+// worker in a plain process and under bubblewrap, firejail and sandbox-runtime,
+// and within the real core from a client's yes to its handle, with the durable
+// records before and after. All take turns, each first in another round. What a
+// worker then has of its own in memory is compared too, and starts without
+// namespaces are measured in a user namespace whose limit of them is 0.
 //
-//	cd bench/start && CGO_ENABLED=0 go run . [-n 300] [-o FILE]
+//	cd bench/start && CGO_ENABLED=0 go run . [-n 300] [-work /srv] [-o FILE]
 //
-// It needs `bwrap` (Debian: bubblewrap), in whose empty root there is no loader,
-// hence the CGO_ENABLED.
+// In bubblewrap's empty root there is no loader, hence the CGO_ENABLED. A peer that
+// is missing (Debian: bubblewrap, firejail; bench/peers installs sandbox-runtime
+// below -npm) is left out, and that stands in the notes. firejail hides /var/tmp,
+// and wants the ordinary user, 12321, to have a name.
 package main
 
 import (
@@ -23,6 +27,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,33 +55,49 @@ import (
 const plainName = "plain-worker"
 
 func main() {
-	if len(os.Args) == 2 && os.Args[1] == plainName {
-		if err := plainWorker(); err != nil {
-			fmt.Fprintln(os.Stderr, "plain worker:", err)
-			os.Exit(1)
+	if len(os.Args) > 1 {
+		inner, ok := map[string]func([]string) error{plainName: plainWorker, reducedName: reducedStarts}[os.Args[1]]
+		if ok {
+			if err := inner(os.Args[2:]); err != nil {
+				fmt.Fprintln(os.Stderr, os.Args[1]+":", err)
+				os.Exit(1)
+			}
+			return
 		}
-		return
+	}
+	// The ordinary user's copy gets the same arguments and works elsewhere.
+	if npm, err := filepath.Abs("../../build/npm/sandbox-runtime"); err == nil && !slices.Contains(os.Args, "-npm") {
+		os.Args = append(os.Args, "-npm", npm)
 	}
 	var n int
-	os.Exit(live.Main("start", func(f *flag.FlagSet) { f.IntVar(&n, "n", 300, "starts of each") },
-		func(ctx context.Context, s live.Stage, dir string) (rows.Part, error) { return measure(ctx, s, dir, n) }))
+	var npm string
+	os.Exit(live.Main("start", func(f *flag.FlagSet) {
+		f.IntVar(&n, "n", 300, "starts of each")
+		f.StringVar(&npm, "npm", "", "the absolute `path` where bench/peers installed sandbox-runtime")
+	}, func(ctx context.Context, s live.Stage, dir string) (rows.Part, error) {
+		return measure(ctx, s, dir, npm, n)
+	}))
 }
 
-// connFD is the worker's connection.
-const connFD = 3
+// connFD is the worker's connection: standard input, which every peer passes on.
+const connFD = 0
 
 // release is what the plain worker says it is.
 const release = "bench"
 
-// plainWorker is bailey-worker's code without its sandbox.
-func plainWorker() error {
+// plainWorker is bailey-worker's code without its sandbox. Its arguments are the
+// granted folder and the directory of its database.
+func plainWorker(args []string) error {
+	if len(args) != 2 {
+		return fmt.Errorf("%d arguments", len(args))
+	}
 	conn, err := ipc.FromFD(connFD)
 	if err != nil {
 		return err
 	}
 	log := slog.New(slog.DiscardHandler)
 	s := serve.New(index.Config{
-		Root: func() (*dirfd.Dir, error) { return dirfd.Open("/grant") }, DB: "/db", Remembered: true, Clock: clock.System{}, Log: log,
+		Root: func() (*dirfd.Dir, error) { return dirfd.Open(args[0]) }, DB: args[1], Remembered: true, Clock: clock.System{}, Log: log,
 	})
 	defer s.Close()
 	kit := workerkit.New(workerkit.Config{
@@ -90,22 +111,14 @@ func plainWorker() error {
 
 type system struct {
 	name string
-	// start starts one, waits for the reply to its first grant, and returns
-	// what ends it.
-	start func(context.Context) (stop func(), err error)
+	// start starts one, waits for the reply to its first grant, and returns its
+	// process and what ends it.
+	start func(context.Context) (pid int, stop func(), err error)
 }
 
-func measure(ctx context.Context, s live.Stage, dir string, n int) (p rows.Part, err error) {
+func measure(ctx context.Context, s live.Stage, dir, npm string, n int) (p rows.Part, err error) {
 	granted := filepath.Join(dir, "granted")
 	if err := os.CopyFS(granted, os.DirFS(s.Collections())); err != nil {
-		return p, err
-	}
-	bwrap, err := exec.LookPath("bwrap")
-	if err != nil {
-		return p, fmt.Errorf("%w (Debian: bubblewrap)", err)
-	}
-	version, err := exec.CommandContext(ctx, bwrap, "--version").Output()
-	if err != nil {
 		return p, err
 	}
 	h, err := s.NewHome(ctx, dir)
@@ -131,28 +144,49 @@ func measure(ctx context.Context, s live.Stage, dir string, n int) (p rows.Part,
 	}
 	all := []system{
 		{"bailey", ours},
-		{"bwrap", func(ctx context.Context) (func(), error) {
-			return plain(ctx, bwrap, append([]string{bwrap}, tight(s.Self(), granted, db)...))
+		{"plain", func(ctx context.Context) (int, func(), error) {
+			return plain(ctx, []string{s.Self(), plainName, granted, db})
 		}},
-		{"plain", func(ctx context.Context) (func(), error) { return plain(ctx, s.Self(), []string{s.Self(), plainName}) }},
 	}
 	p.Raw = map[string][]float64{"within the core, ms": yes}
 	p.Notes = map[string]any{
 		"starts of each": n, "core resident bytes": core, "resident bytes of the process that starts": mine, "ballast": len(weigh),
-		"bwrap": strings.TrimSpace(string(version)), "bwrap arguments": strings.Join(tight("SELF", "FOLDER", "DB"), " "),
+	}
+	for _, peer := range peers(s.Self(), granted, db, npm) {
+		name, argv := peer.name, peer.argv
+		start := func(ctx context.Context) (int, func(), error) { return plain(ctx, argv) }
+		_, stop, err := start(ctx)
+		if err != nil {
+			p.Notes[name] = "left out: " + err.Error()
+			continue
+		}
+		stop()
+		p.Notes[name] = peer.version(ctx)
+		p.Notes[name+" command"] = strings.NewReplacer(s.Self(), "SELF", granted, "FOLDER", db, "DB", npm, "NPM").Replace(strings.Join(argv, " "))
+		all = append(all, system{name, start})
 	}
 	for i := range n {
 		for j := range all {
 			sys := all[(i+j)%len(all)]
 			begin := time.Now()
-			stop, err := sys.start(ctx)
+			pid, stop, err := sys.start(ctx)
 			took := time.Since(begin)
 			if err != nil {
 				return p, fmt.Errorf("%s: %w", sys.name, err)
 			}
+			own, err := live.Memory(pid, "RssAnon")
 			stop()
+			if err != nil {
+				return p, err
+			}
 			p.Raw[sys.name+", ms"] = append(p.Raw[sys.name+", ms"], rows.Milliseconds(took))
+			if sys.name == "bailey" || sys.name == "plain" {
+				p.Raw[sys.name+", own memory, MiB"] = append(p.Raw[sys.name+", own memory, MiB"], float64(own)/(1<<20))
+			}
 		}
+	}
+	if err := reduced(ctx, s, granted, n, &p); err != nil {
+		return p, err
 	}
 	of := func(name string, q float64) float64 { return rows.Quantile(p.Raw[name+", ms"], q) }
 	for _, q := range []struct {
@@ -160,11 +194,17 @@ func measure(ctx context.Context, s live.Stage, dir string, n int) (p rows.Part,
 		q      float64
 		target string
 	}{{"p50", 0.5, "<= 15"}, {"p99", 0.99, ""}} {
-		p.Rows = append(p.Rows,
-			rows.New("start/worker to first reply, "+q.name, of("bailey", q.q), "ms", q.target).Beside("the same worker under bubblewrap", of("bwrap", q.q)),
-			rows.New("start/worker to first reply, against no sandbox, "+q.name, of("bailey", q.q), "ms", "").Beside("the same worker in a plain process", of("plain", q.q)),
-			rows.New("start/within the core, from yes to handle, with its durable records, "+q.name, of("within the core", q.q), "ms", ""))
+		p.Rows = append(p.Rows, rows.New("start/worker to first reply, against no sandbox, "+q.name, of("bailey", q.q), "ms", q.target).Beside("the same worker in a plain process", of("plain", q.q)))
+		for _, sys := range all[2:] {
+			p.Rows = append(p.Rows, rows.New("start/worker to first reply, "+q.name, of("bailey", q.q), "ms", q.target).Beside("the same worker under "+sys.name, of(sys.name, q.q)))
+		}
+		if len(p.Raw["level 2, ms"]) > 0 {
+			p.Rows = append(p.Rows, rows.New("start/worker at level 2 to first reply, "+q.name, of("level 2", q.q), "ms", "").Beside("a plain process in the same namespace", of("plain there", q.q)))
+		}
+		p.Rows = append(p.Rows, rows.New("start/within the core, from yes to handle, with its durable records, "+q.name, of("within the core", q.q), "ms", ""))
 	}
+	own := func(name string) float64 { return rows.Quantile(p.Raw[name+", own memory, MiB"], 0.5) }
+	p.Rows = append(p.Rows, rows.New("start/worker's own memory, no file's, p50", own("bailey"), "MiB", "<= the plain one's + 1").Beside("the same worker in a plain process", own("plain")))
 	return p, nil
 }
 
@@ -211,7 +251,7 @@ func grow(core int64) (ballast []byte, mine int64, err error) {
 
 // supervised starts workers as the core does, over directories that it opened
 // as the core does.
-func supervised(ctx context.Context, s live.Stage, dir, granted string) (func(context.Context) (func(), error), func() error, error) {
+func supervised(ctx context.Context, s live.Stage, dir, granted string) (func(context.Context) (int, func(), error), func() error, error) {
 	version, err := s.Release(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -233,46 +273,41 @@ func supervised(ctx context.Context, s live.Stage, dir, granted string) (func(co
 		return nil, nil, errors.Join(err, parent.Close(), f.Close(), worker.Close())
 	}
 	sup := supervise.New(supervise.Config{Programs: map[string]*os.File{workerspec.WorkerProgram: worker}, Release: version, Log: slog.New(slog.DiscardHandler)})
-	start := func(ctx context.Context) (func(), error) {
+	start := func(ctx context.Context) (int, func(), error) {
 		w, err := sup.Start(ctx, "index", supervise.Options{Mounts: []sandbox.Mount{
 			{Target: "/grant", Dir: f.Dir, Path: f.Path}, {Target: "/db", Dir: data.Dir, Path: data.Path, Write: true},
 		}})
 		if err != nil {
-			return nil, err
+			return 0, nil, err
 		}
 		if _, err := w.Put(ctx, capability.Row{Kind: policyv1.Kind_KIND_FILE_READ}, "/grant", clock.System{}.Boot()); err != nil {
 			w.Kill()
-			return nil, err
+			return 0, nil, err
 		}
-		return w.Kill, nil
+		return w.PID(), w.Kill, nil
 	}
 	return start, func() error { return errors.Join(data.Remove(), parent.Close(), f.Close(), worker.Close()) }, nil
 }
 
-// tight is bubblewrap as tight as it is usually called: every namespace, no
-// capabilities, an empty root with what the program needs and nothing else.
-func tight(self, granted, db string) []string {
-	return []string{
-		"--unshare-user", "--unshare-all", "--disable-userns", "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL",
-		"--ro-bind", self, "/worker", "--ro-bind", granted, "/grant", "--bind", db, "/db", "--chdir", "/", "--remount-ro", "/",
-		"/worker", plainName,
-	}
-}
-
 // plain starts a program that becomes a plain worker, and says to it what the
 // core says to a worker.
-func plain(ctx context.Context, path string, args []string) (func(), error) {
+func plain(ctx context.Context, argv []string) (int, func(), error) {
 	conn, child, err := ipc.Pair()
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
-	cmd := &exec.Cmd{Path: path, Args: args, Env: []string{}, Stderr: os.Stderr, ExtraFiles: []*os.File{child}}
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Stdin = child
+	var said strings.Builder
+	cmd.Stderr = &said
 	err = cmd.Start()
 	child.Close()
 	if err != nil {
 		conn.Close()
-		return nil, err
+		return 0, nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	c, err := greet(ctx, conn)
 	stop := func() {
 		c.Close()
@@ -281,10 +316,13 @@ func plain(ctx context.Context, path string, args []string) (func(), error) {
 	}
 	if err != nil {
 		stop()
-		return nil, err
+		return 0, nil, fmt.Errorf("%w: %s", err, strings.TrimSpace(said.String()))
 	}
-	return stop, nil
+	return cmd.Process.Pid, stop, nil
 }
+
+// patience is how long a peer may take to start.
+const patience = 20 * time.Second
 
 func greet(ctx context.Context, conn *net.UnixConn) (*ipc.Conn, error) {
 	c := ipc.New(conn, ipc.Options{})
