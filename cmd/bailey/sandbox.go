@@ -310,7 +310,11 @@ func (r *ran) before() string {
 // after is the last line.
 func (r *ran) after() string {
 	level := ""
-	if r.level != workerspec.FullLevel {
+	switch r.level {
+	case workerspec.FullLevel:
+	case workerspec.WrappedLevel:
+		level = ", started by bubblewrap"
+	default:
 		level = ", at " + visible.Text(r.level)
 	}
 	if n := r.ended.GetSignal(); n != 0 {

@@ -104,4 +104,8 @@ func TestRanExit(t *testing.T) {
 	if got := r.after(); got != "the program was killed by signal 31 (SIGSYS), by the layer seccomp, at level 2" {
 		t.Error(got)
 	}
+	r = &ran{level: "bwrap", ended: &sandboxv1.Ended{ExitCode: 3}}
+	if got := r.after(); got != "the program ended with exit code 3, started by bubblewrap" {
+		t.Error(got)
+	}
 }

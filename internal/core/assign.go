@@ -201,13 +201,19 @@ func (a *assignment) actor() audit.Actor { return grantservice.HolderActor(a.gra
 
 // noteStart records a worker's start.
 func (c *Core) noteStart(w *supervise.Worker, actor audit.Actor, id capability.ID) error {
-	detail := map[string]string{"kind": w.Kind, "pid": strconv.Itoa(w.PID())}
-	if level := w.Level(); level != workerspec.FullLevel {
-		detail["level"] = level
-	}
+	detail := withLevel(map[string]string{"kind": w.Kind, "pid": strconv.Itoa(w.PID())}, w)
 	return c.cfg.Audit.Note(audit.Event{
 		Kind: auditlog.WorkerStart, Actor: actor, Grant: string(id), Milliseconds: uint64(w.Ready.Milliseconds()), Detail: detail,
 	})
+}
+
+// withLevel adds to what is recorded of a worker's start its level, where that is not
+// the full one.
+func withLevel(detail map[string]string, w *supervise.Worker) map[string]string {
+	if level := w.Level(); level != workerspec.FullLevel {
+		detail["level"] = level
+	}
+	return detail
 }
 
 // noteEnd records a worker's end, when it has come. A crash is a security event.

@@ -72,7 +72,8 @@ func (c *Core) examine(ctx context.Context) *corev1.DoctorResponse {
 			if spec.Reserved {
 				took += "; no service uses it yet"
 			}
-			if level != workerspec.FullLevel && out.Level == workerspec.FullLevel {
+			// The lowest is the machine's.
+			if level == workerspec.ReducedLevel && out.Level != "refused" || out.Level == workerspec.FullLevel {
 				out.Level = level
 			}
 			add("worker-"+spec.Kind, nil, took)
@@ -80,18 +81,22 @@ func (c *Core) examine(ctx context.Context) *corev1.DoctorResponse {
 		w.Layers = layers
 		out.Workers = append(out.Workers, w)
 	}
-	if out.Level == workerspec.ReducedLevel {
-		out.Checks = append(out.Checks, namespaceCheck(sandbox.Survey(ctx)))
+	switch out.Level {
+	case workerspec.ReducedLevel:
+		out.Checks = append(out.Checks, namespaceCheck(sandbox.Survey(ctx), "run at level 2, without namespaces"))
+	case workerspec.WrappedLevel:
+		out.Checks = append(out.Checks, namespaceCheck(sandbox.Survey(ctx), "get theirs through the system's bubblewrap, and windows none"))
 	}
 	return out
 }
 
-// namespaceCheck says what workers at level 2 lack, and how it can be had.
-func namespaceCheck(found []sandbox.LayerState) *corev1.Check {
-	k := &corev1.Check{Id: "user-namespaces", Ok: true, Detail: "refused to workers, which run at level 2"}
+// namespaceCheck says what Bailey is refused, what workers do instead, and how it can
+// be had.
+func namespaceCheck(found []sandbox.LayerState, instead string) *corev1.Check {
+	k := &corev1.Check{Id: "user-namespaces", Ok: true, Detail: "refused to Bailey: workers " + instead}
 	for _, l := range found {
 		if l.Layer == workerspec.UserNamespace && !l.Have {
-			k.Detail, k.Hint = l.How+": workers run at level 2, without namespaces", l.Hint
+			k.Detail, k.Hint = l.How+": workers "+instead, l.Hint
 		}
 	}
 	return k
@@ -211,8 +216,12 @@ func layers(w *supervise.Worker, spec workerspec.Spec) []*corev1.Layer {
 		add(n.layer, p.Namespaces[n.name] != "" && p.Namespaces[n.name] != p.Ours[n.name], "seen from outside: %s, not the core's %s", p.Namespaces[n.name], p.Ours[n.name])
 	}
 	s := p.Status
+	standing := inRoot(spec)
+	if w.Level() == workerspec.WrappedLevel {
+		standing = append(standing, workerspec.StubTarget)
+	}
 	declared := func(name string) bool {
-		return slices.ContainsFunc(inRoot(spec), func(target string) bool { return strings.HasPrefix(target+"/", "/"+name+"/") })
+		return slices.ContainsFunc(standing, func(target string) bool { return strings.HasPrefix(target+"/", "/"+name+"/") })
 	}
 	reduced := w.Level() == workerspec.ReducedLevel
 	foreign := slices.ContainsFunc(p.Root, func(name string) bool { return !declared(name) })

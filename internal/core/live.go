@@ -194,7 +194,7 @@ func (v *live) run(ctx context.Context) error {
 		w.Kill()
 	}
 	return c.cfg.Audit.Note(audit.Event{
-		Kind: auditlog.WorkerStart, Actor: e.actor(), Milliseconds: uint64(w.Ready.Milliseconds()), Detail: v.detail(),
+		Kind: auditlog.WorkerStart, Actor: e.actor(), Milliseconds: uint64(w.Ready.Milliseconds()), Detail: withLevel(v.detail(), w),
 	})
 }
 

@@ -80,12 +80,7 @@ func (s *Supervisor) Run(ctx context.Context, kind string, o RunOptions) (*Progr
 }
 
 // Level is that of its sandbox, for people.
-func (p *Program) Level() string {
-	if p.proc.Reduced() {
-		return workerspec.ReducedLevel
-	}
-	return workerspec.FullLevel
-}
+func (p *Program) Level() string { return p.proc.Spec().Level() }
 
 // Done is closed when it is gone, with all that it started.
 func (p *Program) Done() <-chan struct{} { return p.done }

@@ -168,12 +168,9 @@ func (s *Supervisor) Start(ctx context.Context, kind string, o Options) (*Worker
 		words.Close()
 		return nil, err
 	}
-	w := &Worker{Kind: kind, spec: sandbox.Narrow(spec, o.Mounts), proc: proc, leaf: leaf, log: s.cfg.Log, stderr: &ring{max: limits.WorkerStderr}, done: make(chan struct{})}
-	if proc.Reduced() {
-		if w.spec, err = w.spec.Reduce(); err != nil {
-			panic("BUG: a worker at level 2 of a kind that has none")
-		}
-		s.cfg.Log.Warn("the system refuses user namespaces: a worker is at level 2", "kind", kind)
+	w := &Worker{Kind: kind, spec: proc.Spec(), proc: proc, leaf: leaf, log: s.cfg.Log, stderr: &ring{max: limits.WorkerStderr}, done: make(chan struct{})}
+	if level := w.Level(); level != workerspec.FullLevel {
+		s.cfg.Log.Warn("the system refuses user namespaces: a worker is at another level", "kind", kind, "level", level)
 	}
 	// The child's ends have to be closed here too, or its end would not show.
 	child.Close()

@@ -5,11 +5,17 @@ import (
 	"slices"
 )
 
-// FullLevel and ReducedLevel are what a person reads of a worker's level.
+// FullLevel, WrappedLevel and ReducedLevel are what a person reads of a worker's
+// level.
 const (
 	FullLevel    = "full"
+	WrappedLevel = "bwrap"
 	ReducedLevel = "level 2"
 )
+
+// StubTarget is where the program that builds the sandbox stands in the root of a
+// worker that bubblewrap started, which executes by name alone.
+const StubTarget = "/bailey-stub"
 
 // GrantFD is the descriptor of a person's directory in a worker of level 2, by
 // which it finds what is in it.
@@ -17,10 +23,30 @@ const GrantFD = 4
 
 // Level is what a person reads of the spec's level.
 func (s Spec) Level() string {
-	if s.Reduced {
+	switch {
+	case s.Reduced:
 		return ReducedLevel
+	case s.Wrapped:
+		return WrappedLevel
 	}
 	return FullLevel
+}
+
+// Wrap returns the spec as the system's bubblewrap starts it, for a machine that
+// gives user namespaces to that program and refuses them to Bailey. It has every
+// layer. Its mounts are made by a program that cannot forbid execution on them,
+// which Landlock and the filter still do, and its root has the stub in it.
+func (s Spec) Wrap() (Spec, error) {
+	switch {
+	case s.Reduced:
+		return s, errors.New("it is at level 2")
+	case s.Class == Host:
+		return s, errors.New("what draws makes sandboxes of its own")
+	case s.Driver != nil:
+		return s, errors.New("its device needs mounts of Bailey's own")
+	}
+	s.Wrapped = true
+	return s, nil
 }
 
 // namespaces are the layers that take user namespaces.

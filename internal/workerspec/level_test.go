@@ -1,6 +1,7 @@
 package workerspec
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 )
@@ -101,6 +102,31 @@ func TestLevel2(t *testing.T) {
 		r.Syscalls[0].Name, r.Required[0], r.Descriptors[0].For = "changed", "changed", "changed"
 		if other, _ := For(r.Kind); other.Syscalls[0].Name == "changed" || other.Required[0] == "changed" || other.Descriptors[0].For == "changed" {
 			t.Errorf("%s is shared", r.Kind)
+		}
+	}
+}
+
+// TestWhoBubblewrapStarts: all but what draws and what has a card, with every layer
+// that they have anyway, and nothing else changed.
+func TestWhoBubblewrapStarts(t *testing.T) {
+	for _, s := range append(All(), Hosts()...) {
+		w, err := s.Wrap()
+		if refuses := s.Class == Host || s.Driver != nil; refuses != (err != nil) {
+			t.Errorf("%s: %v", s.Kind, err)
+		}
+		if err != nil {
+			continue
+		}
+		if w.Level() != WrappedLevel || s.Level() != FullLevel {
+			t.Errorf("%s: levels %s and %s", s.Kind, w.Level(), s.Level())
+		}
+		if w.Wrapped = false; !reflect.DeepEqual(w, s) {
+			t.Errorf("%s is another one", s.Kind)
+		}
+	}
+	for _, s := range reduced(t) {
+		if _, err := s.Wrap(); err == nil {
+			t.Errorf("%s is at two levels", s.Kind)
 		}
 	}
 }

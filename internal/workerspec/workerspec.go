@@ -209,6 +209,9 @@ type Spec struct {
 	Probes   []Probe
 	// Reduced says that this is the spec at level 2, which [Spec.Reduce] made.
 	Reduced bool
+	// Wrapped says that this is the spec as bubblewrap starts it, which [Spec.Wrap]
+	// made.
+	Wrapped bool
 	// FullOnly says that the worker is never started at level 2.
 	FullOnly bool
 	// Reserved says that no service of Bailey's uses the kind yet. Its sandbox is

@@ -12,7 +12,7 @@ import (
 func TestEveryFieldIsClassified(t *testing.T) {
 	for typ, fields := range map[reflect.Type][]string{
 		reflect.TypeFor[Spec](): {"Kind", "Class", "Program", "Mounts", "Surroundings", "Driver", "Env", "Descriptors", "Handed", "Devices", "Sockets", "Syscalls",
-			"Limits", "Methods", "Required", "Probes", "Reduced", "FullOnly", "Reserved"},
+			"Limits", "Methods", "Required", "Probes", "Reduced", "Wrapped", "FullOnly", "Reserved"},
 		reflect.TypeFor[Surroundings](): {"System", "Scratch", "Empty", "Proc", "Display", "Persons", "EnvNames", "Nests"},
 		reflect.TypeFor[Driver]():       {"System"},
 		reflect.TypeFor[Scratch]():      {"Path", "Bytes"},

@@ -284,22 +284,29 @@ func TestAnyOneLayerMayFail(t *testing.T) {
 				if _, ok := leftOut(t, caseOneLayer, whenShort); ok && testing.Short() && s.Class != workerspec.Plain && s.Class != workerspec.Exec {
 					continue
 				}
-				var runs []run
-				for _, l := range spare() {
-					for _, r := range of(t, s) {
-						if r.outside && r.alone != l {
-							runs = append(runs, run{r.attack(t), s.Kind, "without:" + string(l)})
-						}
-					}
-				}
-				results := launchAgain(t, u, bin, runs)
-				for _, r := range runs {
-					if got := results[r]; got.name() == "OK" || got.Failed != "" || got.Attack == "" {
-						t.Errorf("%s %s: %q: %s", s.Kind, r.Mode, r.Attack, got.name())
-					}
-				}
+				oneLayerLess(t, u, bin, s, "", spare())
 			}
 		})
+	}
+}
+
+// oneLayerLess makes what reaches for something outside in workers of a mode that
+// lack one layer, one after the other.
+func oneLayerLess(t *testing.T, u user, bin string, s workerspec.Spec, mode string, layers []workerspec.Layer) {
+	t.Helper()
+	var runs []run
+	for _, l := range layers {
+		for _, r := range of(t, s) {
+			if r.outside && r.alone != l {
+				runs = append(runs, run{r.attack(t), s.Kind, mode + "without:" + string(l)})
+			}
+		}
+	}
+	results := launchAgain(t, u, bin, runs)
+	for _, r := range runs {
+		if got := results[r]; got.name() == "OK" || got.Failed != "" || got.Attack == "" {
+			t.Errorf("%s %s: %q: %s", s.Kind, r.Mode, r.Attack, got.name())
+		}
 	}
 }
 
@@ -454,29 +461,33 @@ const swaps = 100_000
 func TestSwapRace(t *testing.T) {
 	bin := attacker(t)
 	for _, u := range users(t) {
-		t.Run(u.name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), launchTime)
-			defer cancel()
-			var stdout, stderr bytes.Buffer
-			cmd := u.command(ctx, bin, "race", fmt.Sprint(swaps))
-			cmd.Stdout, cmd.Stderr = &stdout, &stderr
-			if err := cmd.Run(); err != nil {
-				t.Fatalf("%v: %s", err, stderr.String())
-			}
-			var r struct{ Swaps, Starts, Refused, Escapes, Control int }
-			if err := json.Unmarshal(stdout.Bytes(), &r); err != nil {
-				t.Fatal(err)
-			}
-			t.Logf("%+v", r)
-			if r.Escapes != 0 || r.Swaps < swaps || r.Starts == 0 {
-				t.Errorf("%d of %d workers saw another directory, in %d swaps", r.Escapes, r.Starts, r.Swaps)
-			}
-			if !u.root && r.Refused == 0 {
-				t.Error("no start came upon a swapped directory")
-			}
-			if r.Control == 0 {
-				t.Error("control run: checking a name and then opening it was never fooled")
-			}
-		})
+		t.Run(u.name, func(t *testing.T) { raceStarts(t, u, bin, "full") })
+	}
+}
+
+// raceStarts swaps the directories while workers of a mode start.
+func raceStarts(t *testing.T, u user, bin, mode string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), launchTime)
+	defer cancel()
+	var stdout, stderr bytes.Buffer
+	cmd := u.command(ctx, bin, "race", fmt.Sprint(swaps), mode)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v: %s", err, stderr.String())
+	}
+	var r struct{ Swaps, Starts, Refused, Escapes, Control int }
+	if err := json.Unmarshal(stdout.Bytes(), &r); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%+v", r)
+	if r.Escapes != 0 || r.Swaps < swaps || r.Starts == 0 {
+		t.Errorf("%d of %d workers saw another directory, in %d swaps", r.Escapes, r.Starts, r.Swaps)
+	}
+	if !u.root && r.Refused == 0 {
+		t.Error("no start came upon a swapped directory")
+	}
+	if r.Control == 0 {
+		t.Error("control run: checking a name and then opening it was never fooled")
 	}
 }

@@ -56,32 +56,39 @@ func TestLevel2(t *testing.T) {
 		t.Run(u.name, func(t *testing.T) {
 			t.Parallel()
 			for _, s := range level2Kinds(t) {
-				rows := slices.DeleteFunc(attempts(t, s, u), func(r row) bool { return r.demands(s).lets != "" })
-				var runs []run
-				controlled := map[string]bool{}
-				for _, r := range rows {
-					runs = append(runs, run{r.attack(t), s.Kind, level2 + "full"})
-					if controlled[r.attempt] = r.outside && r.controlMode() == "bare" && r.controlled(t, s, u); controlled[r.attempt] {
-						runs = append(runs, run{r.attack(t), s.Kind, "bare"})
-					}
-				}
-				results := launch(t, u, bin, runs)
-				refused := 0
-				for _, r := range rows {
-					t.Run(s.Kind+"/"+r.id+" "+r.attempt, func(t *testing.T) {
-						r.judgeBy(t, r.demandsAtLevel2(s), results[run{r.attack(t), s.Kind, level2 + "full"}])
-						if controlled[r.attempt] {
-							r.judgeControl(t, u, results[run{r.attack(t), s.Kind, "bare"}])
-						}
-						if !t.Failed() {
-							refused++
-						}
-					})
-				}
-				t.Logf("%s at level 2: %d of %d attempts refused", s.Kind, refused, len(rows))
+				everyAttempt(t, u, bin, s, level2+"full", row.demandsAtLevel2)
 			}
 		})
 	}
+}
+
+// everyAttempt makes every attempt that a kind has to refuse in workers of a mode,
+// each that reaches something outside with its control run beside it.
+func everyAttempt(t *testing.T, u user, bin string, s workerspec.Spec, mode string, demands func(row, workerspec.Spec) verdict) {
+	t.Helper()
+	rows := slices.DeleteFunc(attempts(t, s, u), func(r row) bool { return r.demands(s).lets != "" })
+	var runs []run
+	controlled := map[string]bool{}
+	for _, r := range rows {
+		runs = append(runs, run{r.attack(t), s.Kind, mode})
+		if controlled[r.attempt] = r.outside && r.controlMode() == "bare" && r.controlled(t, s, u); controlled[r.attempt] {
+			runs = append(runs, run{r.attack(t), s.Kind, "bare"})
+		}
+	}
+	results := launch(t, u, bin, runs)
+	refused := 0
+	for _, r := range rows {
+		t.Run(s.Kind+"/"+r.id+" "+r.attempt, func(t *testing.T) {
+			r.judgeBy(t, demands(r, s), results[run{r.attack(t), s.Kind, mode}])
+			if controlled[r.attempt] {
+				r.judgeControl(t, u, results[run{r.attack(t), s.Kind, "bare"}])
+			}
+			if !t.Failed() {
+				refused++
+			}
+		})
+	}
+	t.Logf("%s, %s: %d of %d attempts refused", s.Kind, mode, refused, len(rows))
 }
 
 // TestLevel2Layers: without Landlock a worker of level 2 reads what its user may;

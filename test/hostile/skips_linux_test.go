@@ -49,6 +49,8 @@ const (
 	whenNotAMD64   = "other processor than amd64"
 	whenNoCompiler = "no C compiler"
 	whenEmulated   = "emulated machine"
+	whenNoBwrap    = "no bubblewrap"
+	caseBubblewrap = "workers that bubblewrap starts"
 	caseEveryLayer = "what each layer stops"
 	caseForeign    = "programs of C"
 	caseRoot       = "every case as root"
@@ -59,7 +61,7 @@ const (
 )
 
 func conditions() []string {
-	return []string{whenOrdinary, whenNoGrant, whenNoMounts, whenTestsOrd, whenShort, whenNotAMD64, whenNoCompiler, whenEmulated}
+	return []string{whenOrdinary, whenNoGrant, whenNoMounts, whenTestsOrd, whenShort, whenNotAMD64, whenNoCompiler, whenEmulated, whenNoBwrap}
 }
 
 // leftOut says whether skips.txt lets something be left out, and why. Whoever
@@ -99,7 +101,7 @@ func TestSkips(t *testing.T) {
 	for _, s := range skips(t) {
 		attempt, isControl := strings.CutPrefix(s.what, controlPrefix)
 		known := s.what == caseRoot && s.when == whenTestsOrd || (s.what == caseEveryKind || s.what == caseOneLayer || s.what == caseEveryLayer) && s.when == whenShort ||
-			s.what == caseEveryClass && s.when == whenEmulated ||
+			s.what == caseEveryClass && s.when == whenEmulated || s.what == caseBubblewrap && s.when == whenNoBwrap ||
 			s.what == caseForeign && (s.when == whenNotAMD64 || s.when == whenNoCompiler) ||
 			isControl && slices.ContainsFunc(all, func(r row) bool { return r.attempt == attempt })
 		if !known || seen[s] || s.why == "" {

@@ -120,6 +120,9 @@ func TestScripts(t *testing.T) {
 			switch cond {
 			case "root":
 				return os.Geteuid() == 0, nil
+			case "bubblewrap":
+				_, err := os.Stat("/usr/bin/bwrap")
+				return err == nil, nil
 			case "engine":
 				_, err := os.Stat(filepath.Join(bins, "engine"))
 				return err == nil, nil

@@ -93,8 +93,19 @@ func lacks(m proc.Mountpoint, options []string) (bad []string) {
 }
 
 // surroundingNeeds are the options that a mount of a root's surroundings has to
-// have; nil when it is none.
+// have; nil when it is none. bubblewrap has no noexec, and no device that is
+// read-only, which keeps nobody from writing to one.
 func surroundingNeeds(m proc.Mountpoint, spec workerspec.Spec) []string {
+	need := ownSurroundingNeeds(m, spec)
+	if !spec.Wrapped {
+		return need
+	}
+	return slices.DeleteFunc(need, func(o string) bool {
+		return o == "noexec" || o == "ro" && slices.Contains(spec.Devices, m.Point)
+	})
+}
+
+func ownSurroundingNeeds(m proc.Mountpoint, spec workerspec.Spec) []string {
 	s := spec.Surroundings
 	if s == nil {
 		return nil

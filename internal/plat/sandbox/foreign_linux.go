@@ -207,13 +207,26 @@ func (p *Process) seenAfter(c Config) error {
 	return err
 }
 
-// over reports whether the process has ended, and was not reaped yet.
+// over reports whether the process has ended. It need not be a child of ours.
 func (p *Process) over() bool {
-	var info unix.Siginfo
-	err := retry(func() error {
-		return unix.Waitid(unix.P_PID, p.pid, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reaped {
+		return true
+	}
+	ended, err := awaitEnd(p.pidfd, 0)
+	return err != nil || ended
+}
+
+// awaitEnd waits for the end of a process, as many milliseconds as wait says, or for
+// ever where that is negative.
+func awaitEnd(pidfd int, wait int) (ended bool, err error) {
+	err = retry(func() error {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, wait)
+		ended = n > 0
+		return err
 	})
-	return err != nil || info.Signo != 0
+	return ended, err
 }
 
 // foreignFilter is the strict filter, with one exec from an address. spec is that

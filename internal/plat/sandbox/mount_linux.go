@@ -21,6 +21,10 @@ func (p *Process) mount(c Config, i int) (sm setupMount, fd int, err error) {
 		return setupMount{}, -1, c.folderError(i, err)
 	}
 	sm = setupMount{Target: m.Target, Write: m.Write, Path: m.Path, Dev: st.Dev, Ino: st.Ino, From: fromPath, Hide: m.Hide}
+	if c.Spec.Wrapped {
+		sm.From = fromPlaced
+		return sm, -1, nil
+	}
 	if !privileged() {
 		if i == 0 && !spec.Code {
 			sm.From = fromCwd

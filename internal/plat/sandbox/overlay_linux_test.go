@@ -195,7 +195,12 @@ func startPlain(dir, grant string) (*plain, error) {
 }
 
 // startConfig starts a worker that has its spec and mounts.
-func startConfig(c Config) (*plain, error) {
+func startConfig(c Config) (*plain, error) { return startConfigBy(Start, c) }
+
+// starter is Start, or a part of it.
+type starter func(context.Context, Config) (*Process, error)
+
+func startConfigBy(start starter, c Config) (*plain, error) {
 	worker, err := os.Open(workerPath)
 	if err != nil {
 		return nil, err
@@ -208,7 +213,7 @@ func startConfig(c Config) (*plain, error) {
 	conn, theirs := os.NewFile(uintptr(p[0]), "core"), os.NewFile(uintptr(p[1]), "worker")
 	defer theirs.Close()
 	c.Worker, c.Conn, c.Stderr = worker, theirs, os.Stderr
-	pr, err := Start(context.Background(), c)
+	pr, err := start(context.Background(), c)
 	if err != nil {
 		conn.Close()
 		return nil, err

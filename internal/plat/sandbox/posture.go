@@ -97,6 +97,9 @@ func checkRoot(p Posture, spec workerspec.Spec) (bad []string) {
 		name, _, _ := strings.Cut(strings.TrimPrefix(m.Target, "/"), "/")
 		want = append(want, name)
 	}
+	if spec.Wrapped {
+		want = append(want, strings.TrimPrefix(workerspec.StubTarget, "/"))
+	}
 	slices.Sort(want)
 	want = slices.Compact(want)
 	if !slices.Equal(withoutSurroundings(withoutDriver(p.Root, want, spec), want, spec), want) {
@@ -115,6 +118,10 @@ func checkRoot(p Posture, spec workerspec.Spec) (bad []string) {
 			return m.Point == w.Target || strings.HasPrefix(m.Point, w.Target+"/")
 		})
 		if i < 0 {
+			if spec.Wrapped && m.Point == workerspec.StubTarget {
+				bad = append(bad, lacks(m, []string{"ro", "nosuid", "nodev"})...)
+				continue
+			}
 			if need := surroundingNeeds(m, spec); need != nil {
 				bad = append(bad, lacks(m, need)...)
 				continue
@@ -125,7 +132,7 @@ func checkRoot(p Posture, spec workerspec.Spec) (bad []string) {
 		target := spec.Mounts[i].Target
 		found[target] = found[target] || m.Point == target
 		for _, o := range []string{"nosuid", "nodev", "noexec"} {
-			if !m.Has(o) && (o != "noexec" || !spec.Mounts[i].Code && !spec.Mounts[i].Run) {
+			if !m.Has(o) && (o != "noexec" || !spec.Mounts[i].Code && !spec.Mounts[i].Run && !spec.Wrapped) {
 				bad = append(bad, target+" is not "+o)
 			}
 		}

@@ -22,15 +22,13 @@ func (p *Process) Posture() (Posture, error) {
 		return Posture{}, errs.Wrap(errs.PostureFailed, "sandbox.posture", err)
 	}
 	// The number may have gone to another process while it was read.
-	select {
-	case <-p.done:
+	if p.over() {
 		return Posture{}, errs.New(errs.PostureFailed, "sandbox.posture").With("the worker ended")
-	default:
-		if p.spec.Reduced {
-			pos.Named = p.named
-		}
-		return pos, nil
 	}
+	if p.spec.Reduced {
+		pos.Named = p.named
+	}
+	return pos, nil
 }
 
 // asItself looks at the worker with the worker's own ids for files, where a root core

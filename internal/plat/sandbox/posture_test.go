@@ -136,6 +136,66 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestCheckWrapped: what bubblewrap cannot do is not asked for, and all else is.
+func TestCheckWrapped(t *testing.T) {
+	full, _ := workerspec.For("index")
+	spec, err := full.Wrap()
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := func() Posture {
+		p := goodPosture(spec)
+		p.Root = []string{"bailey-stub", "db", "grant"}
+		for i, m := range p.Mounts {
+			p.Mounts[i].Options = slices.DeleteFunc(slices.Clone(m.Options), func(o string) bool { return o == "noexec" })
+		}
+		p.Mounts = append(p.Mounts, proc.Mountpoint{Point: "/bailey-stub", Type: "ext4", Options: []string{"ro", "nosuid", "nodev"}})
+		return p
+	}
+	if err := Check(good(), spec); err != nil {
+		t.Fatalf("%v: %s", err, errs.From(err).Detail)
+	}
+	if Check(good(), full) == nil || Check(goodPosture(full), spec) == nil {
+		t.Error("the one is taken for the other")
+	}
+	for what, change := range map[string]func(*Posture){
+		"a grant that can be written": func(p *Posture) { p.Mounts[1].Options = []string{"nosuid", "nodev"} },
+		"a grant with devices":        func(p *Posture) { p.Mounts[1].Options = []string{"ro", "nosuid"} },
+		"a database with set-id":      func(p *Posture) { p.Mounts[2].Options = []string{"rw", "nodev"} },
+		"a root that can be written":  func(p *Posture) { p.Mounts[0].Options = []string{"nosuid", "nodev"} },
+		"a stub that can be written":  func(p *Posture) { p.Mounts[3].Options = []string{"nosuid", "nodev"} },
+		"a mount more":                func(p *Posture) { p.Mounts = append(p.Mounts, proc.Mountpoint{Point: "/etc"}) },
+		"a name more":                 func(p *Posture) { p.Root = append(p.Root, "etc") },
+		"bounding capabilities":       func(p *Posture) { p.Status.Bounding = 1 },
+		"a child of another's":        func(p *Posture) { p.Status.Inner = 2 },
+		"the network":                 func(p *Posture) { p.Namespaces["net"] = p.Ours["net"] },
+	} {
+		p := good()
+		change(&p)
+		if err := Check(p, spec); err == nil {
+			t.Errorf("%s passes", what)
+		}
+	}
+	tool, _ := workerspec.For("tool")
+	if tool, err = tool.Wrap(); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []struct {
+		point, kind string
+		want        []string
+	}{
+		{"/usr", "ext4", []string{"ro", "nosuid", "nodev"}},
+		{"/tmp", "tmpfs", []string{"nosuid", "nodev"}},
+		{"/dev/null", "devtmpfs", []string{"nosuid"}},
+		{"/proc", "proc", []string{"ro", "nosuid", "nodev"}},
+		{"/etc", "ext4", nil},
+	} {
+		if got := surroundingNeeds(proc.Mountpoint{Point: m.point, Type: m.kind}, tool); !slices.Equal(got, m.want) {
+			t.Errorf("%s has to be %q", m.point, got)
+		}
+	}
+}
+
 // TestCheckEngine: what an engine is made of is code there, by its very names.
 func TestCheckEngine(t *testing.T) {
 	spec, _ := workerspec.For("engine")

@@ -66,19 +66,31 @@ func (c Config) reduce(refusal error) (Config, error) {
 		return c, errs.Wrap(errs.SandboxMissing, opStart, refusal).With(c.Spec.Kind + " needs user namespaces: " + err.Error()).WithHint(e.HintText())
 	}
 	for _, m := range c.Mounts {
-		for _, name := range m.Hide {
-			fd, err := unix.Openat2(int(m.Dir.Fd()), name, &unix.OpenHow{
-				Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
-				Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
-			})
-			if err == nil {
-				unix.Close(fd)
-				return c, errs.Wrap(errs.FolderClosed, opStart, refusal).With(m.Path + " holds Bailey's own data, or the system's state").WithHint(hintOwnInDir)
-			}
+		if len(m.hidden()) > 0 {
+			return c, errs.Wrap(errs.FolderClosed, opStart, refusal).With(m.Path + " holds Bailey's own data, or the system's state").WithHint(hintOwnInDir)
 		}
 	}
 	c.Spec = spec
 	return c, nil
+}
+
+// hidden are the names of Hide that are there.
+func (m Mount) hidden() (names []string) {
+	for _, name := range m.Hide {
+		if fd, err := beneath(int(m.Dir.Fd()), name, unix.O_PATH); err == nil {
+			unix.Close(fd)
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// beneath opens a directory below another, and follows no link on the way.
+func beneath(dir int, name string, flags int) (int, error) {
+	return unix.Openat2(dir, name, &unix.OpenHow{
+		Flags:   uint64(flags | unix.O_DIRECTORY | unix.O_CLOEXEC),
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
+	})
 }
 
 // standIn moves the calling thread, whose file-system state is its own, to where

@@ -191,13 +191,13 @@ func whereRefused(way, dir string) int {
 	got := refused{Kinds: map[string]refusedKind{}}
 	for _, spec := range workerspec.All() {
 		var k refusedKind
-		if err := k.see(spec, dir, nil); err != nil {
+		if err := k.see(Start, spec, dir, nil); err != nil {
 			k.refuse(err)
 		}
 		got.Kinds[spec.Kind] = k
 	}
 	spec, _ := workerspec.For("index")
-	if err := got.Hidden.see(spec, dir, []string{"own"}); err != nil {
+	if err := got.Hidden.see(Start, spec, dir, []string{"own"}); err != nil {
 		got.Hidden.refuse(err)
 	}
 	for _, l := range Survey(context.Background()) {
@@ -213,8 +213,8 @@ func whereRefused(way, dir string) int {
 }
 
 // see starts a worker of a kind, and looks at it as the core does.
-func (k *refusedKind) see(spec workerspec.Spec, dir string, hide []string) error {
-	w, err := startKind(spec, dir, hide)
+func (k *refusedKind) see(start starter, spec workerspec.Spec, dir string, hide []string) error {
+	w, err := startKind(start, spec, dir, hide)
 	if err != nil {
 		return err
 	}
@@ -232,10 +232,8 @@ func (k *refusedKind) see(spec workerspec.Spec, dir string, hide []string) error
 	if err != nil {
 		return err
 	}
-	if reduced, err := spec.Reduce(); err == nil {
-		if err := Check(p, reduced); err != nil {
-			k.Posture = err.Error() + errs.From(err).Detail
-		}
+	if err := Check(p, w.Spec()); err != nil {
+		k.Posture = err.Error() + errs.From(err).Detail
 	}
 	if err := Check(p, spec); err != nil {
 		k.Full = errs.From(err).Detail
@@ -252,6 +250,8 @@ func (k *refusedKind) see(spec workerspec.Spec, dir string, hide []string) error
 		if err := w.order('g', &k.Names); err != nil {
 			return err
 		}
+	}
+	if slices.ContainsFunc(spec.Mounts, func(m workerspec.Mount) bool { return m.Target == "/db" }) {
 		if err := w.order('d', &ok); err != nil {
 			return err
 		}
@@ -263,7 +263,7 @@ func (k *refusedKind) see(spec workerspec.Spec, dir string, hide []string) error
 }
 
 // startKind starts a worker of a kind over directories and files of its own.
-func startKind(spec workerspec.Spec, dir string, hide []string) (*plain, error) {
+func startKind(start starter, spec workerspec.Spec, dir string, hide []string) (*plain, error) {
 	base, err := os.MkdirTemp(dir, spec.Kind)
 	if err != nil {
 		return nil, err
@@ -300,7 +300,7 @@ func startKind(spec workerspec.Spec, dir string, hide []string) (*plain, error) 
 		defer mt.Dir.Close()
 		mounts = append(mounts, mt)
 	}
-	return startConfig(Config{Spec: spec, Mounts: mounts})
+	return startConfigBy(start, Config{Spec: spec, Mounts: mounts})
 }
 
 // filteredName is argv[0] of a core that has a seccomp filter itself, as in a

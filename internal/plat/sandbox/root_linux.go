@@ -194,10 +194,7 @@ func makePoint(root int, name string, file bool) error {
 // the new root. One that is not there, or that the stub may not reach, needs no
 // hiding: the worker has the same id and fewer powers.
 func hide(root int, name string) error {
-	at, err := unix.Openat2(root, name, &unix.OpenHow{
-		Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
-		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
-	})
+	at, err := beneath(root, name, unix.O_PATH)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EACCES) {
 		return nil
 	}

@@ -19,6 +19,7 @@ type Process struct{}
 func Start(context.Context, Config) (*Process, error) { return nil, refuse() }
 
 func (*Process) PID() int                           { return -1 }
+func (*Process) Spec() workerspec.Spec              { return workerspec.Spec{} }
 func (*Process) Reduced() bool                      { return false }
 func (*Process) Kill() error                        { return refuse() }
 func (*Process) Done() <-chan struct{}              { return nil }

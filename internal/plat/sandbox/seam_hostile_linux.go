@@ -19,6 +19,8 @@ type seam struct {
 	// Refused has the thread that starts the worker be refused user namespaces, by a
 	// filter such as Docker's.
 	Refused bool `json:"refused,omitempty"`
+	// Unwrapped has bubblewrap be refused them too.
+	Unwrapped bool `json:"unwrapped,omitempty"`
 }
 
 func (s seam) omits(l workerspec.Layer) bool { return slices.Contains(s.Omit, l) }
@@ -31,9 +33,18 @@ func (c Config) Without(layers ...workerspec.Layer) Config {
 
 // RefusedNamespaces returns a Config whose worker comes to be at level 2.
 func (c Config) RefusedNamespaces() Config {
+	c.seam.Refused, c.seam.Unwrapped = true, true
+	return c
+}
+
+// RefusedToBailey returns a Config whose worker is started by bubblewrap, if that
+// works here.
+func (c Config) RefusedToBailey() Config {
 	c.seam.Refused = true
 	return c
 }
+
+func (s seam) unwrapped() bool { return s.Unwrapped }
 
 // refuse puts a filter on the calling thread, which nothing else uses again, that
 // refuses clones into a user namespace.

@@ -15,4 +15,6 @@ type seam struct{}
 
 func (seam) omits(workerspec.Layer) bool { return false }
 
+func (seam) unwrapped() bool { return false }
+
 func (seam) clone(*syscall.SysProcAttr) {}

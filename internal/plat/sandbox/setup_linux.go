@@ -28,6 +28,7 @@ const stubName = "bailey-stub"
 
 // How the stub comes by a mount.
 const (
+	fromPlaced   = "placed"   // bubblewrap put it at its target
 	fromCwd      = "cwd"      // the directory that it was born in
 	fromPath     = "path"     // by path, compared with Dev and Ino
 	fromDetached = "detached" // a detached mount that rides on the message
@@ -77,6 +78,8 @@ type setupMount struct {
 // report is what a stub tells the core: that it is about to execute the
 // worker, or at which step it failed.
 type report struct {
+	// Here is what a stub that bubblewrap started says first.
+	Here  bool `json:"here,omitempty"`
 	Ready bool `json:"ready,omitempty"`
 	// Thread is the one that is ready, as it sees itself: what confines it is on no
 	// other until it executes.

@@ -38,11 +38,13 @@ type Process struct {
 	// spec is what it was started by, named where each target lies on the host.
 	spec  workerspec.Spec
 	named map[string]string
-	pid   int
-	pidfd int
 	done  chan struct{}
 
-	mu     sync.Mutex
+	mu sync.Mutex
+	// pid and pidfd are the worker's, and outer bubblewrap's, if that started it.
+	pid    int
+	pidfd  int
+	outer  outer
 	reaped bool
 	exit   Exit
 }
@@ -52,8 +54,9 @@ type Process struct {
 // not the worker that it returned: that lives until it ends or is killed, and
 // at the latest as long as this process. When Start fails nothing is left.
 //
-// Where the system refuses namespaces, and the kind bears it, the worker is started
-// at level 2: [Process.Reduced] and its posture say so.
+// Where the system refuses namespaces, the worker is started through bubblewrap, if
+// that gets them; else, if the kind bears it, at level 2. [Process.Spec] and its
+// posture say so.
 //
 // Errors: errs.SandboxMissing when a layer that the spec requires cannot be
 // had; errs.FolderChanged when a directory is not where it was, errs.FolderClosed
@@ -73,18 +76,26 @@ func Start(ctx context.Context, c Config) (*Process, error) {
 	if !errors.Is(err, errNamespaces) {
 		return p, err
 	}
+	if wrapped, ok := c.wrap(); ok {
+		if p, err := begin(ctx, wrapped); !errors.Is(err, errNoBubblewrap) {
+			return p, err
+		}
+	}
 	if c, err = c.reduce(err); err != nil {
 		return nil, err
 	}
 	return begin(ctx, c)
 }
 
+// Spec is what the worker was started by, which says its level too.
+func (p *Process) Spec() workerspec.Spec { return p.spec }
+
 // Reduced reports whether the worker is at level 2, without namespaces.
 func (p *Process) Reduced() bool { return p.spec.Reduced }
 
 // begin makes one try at the level of the spec.
 func begin(ctx context.Context, c Config) (*Process, error) {
-	p := &Process{spec: c.Spec, named: c.named(), pid: -1, pidfd: -1, done: make(chan struct{})}
+	p := &Process{spec: c.Spec, named: c.named(), pid: -1, pidfd: -1, outer: outer{fd: -1}, done: make(chan struct{})}
 	started := make(chan error, 1)
 	go p.own(ctx, c, started)
 	if err := <-started; err != nil {
@@ -131,7 +142,7 @@ func (p *Process) clone(c Config) (int, error) {
 			return -1, err
 		}
 		defer unix.Chdir("/")
-	} else if len(c.Mounts) > 0 && !c.Spec.Mounts[0].Code && !privileged() {
+	} else if !c.Spec.Wrapped && len(c.Mounts) > 0 && !c.Spec.Mounts[0].Code && !privileged() {
 		// The child is born in the granted directory: a descriptor of this
 		// mount namespace could not be mounted in the child's.
 		if err := unix.Fchdir(int(c.Mounts[0].Dir.Fd())); err != nil {
@@ -183,30 +194,45 @@ func (p *Process) clone(c Config) (int, error) {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(c.Group.Fd())
 	}
 	p.ids.apply(attr.Sys)
-	if c.Spec.Reduced {
+	path, argv := "/proc/self/fd/"+strconv.Itoa(stubFD), []string{stubName}
+	switch {
+	case c.Spec.Reduced:
 		withoutNamespaces(attr.Sys, p.ids)
+	case c.Spec.Wrapped:
+		attr.Sys.PidFD = &p.outer.fd
+		if path, argv, err = c.throughBubblewrap(attr, p.ids, null); err != nil {
+			unix.Close(mine)
+			return -1, errs.Wrap(errs.SandboxMissing, opStart, err)
+		}
 	}
 	if !c.Spec.Requires(workerspec.NetNamespace) {
 		attr.Sys.Cloneflags &^= unix.CLONE_NEWNET
 	}
 	c.seam.clone(attr.Sys)
-	pid, err := forkExec(attr, c.Group)
+	pid, err := forkExec(path, argv, attr, c.Group)
 	if err != nil {
 		unix.Close(mine)
-		if !c.Spec.Reduced && (refusedNamespaces(err) || errors.Is(err, unix.EACCES) && cloneDenied()) {
+		if c.Spec.Wrapped {
+			err = fmt.Errorf("%w: %w", errNoBubblewrap, err)
+		} else if !c.Spec.Reduced && (refusedNamespaces(err) || errors.Is(err, unix.EACCES) && cloneDenied()) {
 			err = fmt.Errorf("%w: %w", errNamespaces, err)
 		}
 		return -1, cloneError(err)
 	}
-	p.pid = pid
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c.Spec.Wrapped {
+		p.outer.pid = pid
+	} else {
+		p.pid = pid
+	}
 	return mine, nil
 }
 
 // forkExec makes the child. Where clone3, which alone makes it in its control
 // group, is not to be had (Docker's filter answers ENOSYS), it is moved there
 // before it is told anything.
-func forkExec(attr *syscall.ProcAttr, group *os.File) (int, error) {
-	path, argv := "/proc/self/fd/"+strconv.Itoa(stubFD), []string{stubName}
+func forkExec(path string, argv []string, attr *syscall.ProcAttr, group *os.File) (int, error) {
 	pid, err := syscall.ForkExec(path, argv, attr)
 	if group == nil || !errors.Is(err, unix.ENOSYS) {
 		return pid, err
@@ -282,6 +308,11 @@ func (p *Process) introduce(c Config, sock int) error {
 			detached = append(detached, fd)
 		}
 		m.Mounts = append(m.Mounts, sm)
+	}
+	if c.Spec.Wrapped {
+		if err := p.meet(c, sock); err != nil {
+			return err
+		}
 	}
 	if err := send(sock, m, detached); err != nil {
 		return errs.Wrap(errs.SandboxMissing, opStart, err)
@@ -420,8 +451,12 @@ func (p *Process) Kill() error {
 	if p.reaped {
 		return nil
 	}
-	if err := unix.PidfdSendSignal(p.pidfd, unix.SIGKILL, nil, 0); err != nil && err != unix.ESRCH {
-		return errs.Wrap(errs.Internal, "sandbox.kill", err)
+	fds, release := p.holds()
+	defer release()
+	for _, fd := range fds {
+		if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && err != unix.ESRCH {
+			return errs.Wrap(errs.Internal, "sandbox.kill", err)
+		}
 	}
 	return nil
 }
@@ -429,8 +464,12 @@ func (p *Process) Kill() error {
 // reap waits for the worker and keeps how it ended.
 func (p *Process) reap() {
 	var ws syscall.WaitStatus
+	child := p.pid
+	if p.outer.pid > 0 {
+		child = p.outer.pid
+	}
 	err := retry(func() error {
-		_, err := syscall.Wait4(p.pid, &ws, 0, nil)
+		_, err := syscall.Wait4(child, &ws, 0, nil)
 		if err == syscall.EINTR {
 			return unix.EINTR
 		}
@@ -445,10 +484,18 @@ func (p *Process) reap() {
 	default:
 		e.Code = ws.ExitStatus()
 	}
+	if p.outer.pid > 0 {
+		e = passedOn(e)
+		p.follow()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.exit, p.reaped = e, true
-	unix.Close(p.pidfd)
+	for _, fd := range []int{p.pidfd, p.outer.fd} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
 }
 
 // Done is closed when the worker has ended and was reaped.

@@ -48,13 +48,13 @@ func step(name string, err error) error {
 // are, it builds the sandbox and executes the worker, and returns only with an
 // error, after it has told the core.
 func Stub(args []string) (isStub bool, err error) {
-	if len(args) != 1 || args[0] != stubName {
+	if len(args) != 1 || args[0] != stubName && args[0] != workerspec.StubTarget {
 		return false, nil
 	}
 	// Everything below is the state of one thread; the exec makes it that of
 	// the process.
 	runtime.LockOSThread()
-	err = build()
+	err = build(args[0] == workerspec.StubTarget)
 	r := report{Step: stepSetup, Text: fmt.Sprint(err)}
 	var s *stepError
 	if errors.As(err, &s) {
@@ -64,13 +64,20 @@ func Stub(args []string) (isStub bool, err error) {
 	return true, errors.Join(err, send(setupFD, r, nil))
 }
 
-func build() error {
+// build is the stub's work. wrapped says that bubblewrap started it, in the root
+// that it made.
+func build(wrapped bool) error {
 	// The clone asked for it already; what lies between could have cleared it.
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
 		return step(stepSetup, err)
 	}
 	for _, fd := range []int{stubFD, setupFD, binaryFD} {
 		unix.CloseOnExec(fd)
+	}
+	if wrapped {
+		if err := step(stepSetup, announce()); err != nil {
+			return err
+		}
 	}
 	var m setup
 	files, err := receive(setupFD, limits.SandboxSetup, &m)
@@ -94,8 +101,15 @@ func build() error {
 			return step(stepSetup, err)
 		}
 	}
+	if wrapped {
+		if spec, err = spec.Wrap(); err != nil {
+			return step(stepSetup, err)
+		}
+	}
 	var held []int
 	switch {
+	case spec.Wrapped:
+		err = checkPlaced(m.Mounts)
 	case spec.Class == workerspec.Host:
 		err = enterHostRoot(spec, m)
 	case spec.Reduced:
@@ -118,7 +132,7 @@ func build() error {
 		}
 	}
 	if !m.omits(workerspec.NoCapabilities) {
-		if err := step(stepDrop, dropPrivileges(spec.Reduced)); err != nil {
+		if err := step(stepDrop, dropPrivileges(!spec.Reduced && !spec.Wrapped)); err != nil {
 			return err
 		}
 	}
@@ -246,8 +260,9 @@ const secureBits = 1<<0 | 1<<1 | // NOROOT
 
 // dropPrivileges leaves the thread without any capability in any set. Without a
 // namespace of its own it has had none, but for those that a set-id program could
-// give it, which no_new_privs takes; to empty that set takes one itself.
-func dropPrivileges(reduced bool) error {
+// give it, which no_new_privs takes; to empty that set takes one itself. bubblewrap
+// has emptied it, which is seen from outside.
+func dropPrivileges(had bool) error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return err
 	}
@@ -256,7 +271,7 @@ func dropPrivileges(reduced bool) error {
 	}
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var none [2]unix.CapUserData
-	if reduced {
+	if !had {
 		return unix.Capset(&header, &none[0])
 	}
 	if err := unix.Prctl(unix.PR_SET_SECUREBITS, secureBits, 0, 0, 0); err != nil {

@@ -760,7 +760,7 @@ func (x *Layer) GetHow() string {
 type Worker struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Kind  string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
-	// "full", "level 2", "refused" or "not installed".
+	// "full", "bwrap", "level 2", "refused" or "not installed".
 	Level         string   `protobuf:"bytes,2,opt,name=level,proto3" json:"level,omitempty"`
 	Layers        []*Layer `protobuf:"bytes,3,rep,name=layers,proto3" json:"layers,omitempty"`
 	unknownFields protoimpl.UnknownFields

@@ -365,7 +365,7 @@ func (x *Granted) GetDifferences() []*Difference {
 // Started says that its first instruction has been reached.
 type Started struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// "full" or "level 2".
+	// "full", "bwrap" or "level 2".
 	Level         string `protobuf:"bytes,1,opt,name=level,proto3" json:"level,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

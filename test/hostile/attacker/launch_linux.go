@@ -32,7 +32,8 @@ type Run struct {
 	Kind   string `json:"kind"`
 	// Mode is "full", "bare", "without:" and the layers left out, or
 	// foreignMode and a program; level2Mode before one of the others says that the
-	// system refuses user namespaces.
+	// system refuses user namespaces, wrappedMode that it does so to all programs but
+	// bubblewrap.
 	Mode string `json:"mode"`
 }
 
@@ -56,7 +57,7 @@ type Result struct {
 
 func launch(args []string) error {
 	if len(args) == 0 {
-		return errors.New("usage: attacker runs | hold KIND MODE | race SWAPS | peers | peer ORDER")
+		return errors.New("usage: attacker runs | hold KIND MODE | race SWAPS MODE | peers | peer ORDER")
 	}
 	// A worker that is to be refused namespaces puts a filter on the thread that
 	// starts it. On the main thread it would stay, and be taken for the core's.
@@ -67,7 +68,7 @@ func launch(args []string) error {
 	case "hold":
 		return hold(args[1], args[2])
 	case "race":
-		return race(args[1])
+		return race(args[1], args[2])
 	case "peers":
 		return peers()
 	case "peer":
@@ -237,6 +238,7 @@ func (r Run) start(s *scene) (*hostile, error) {
 	defer w.Close()
 	h := &hostile{attack: r.Attack, conn: conn, in: bufio.NewReader(conn), stderr: stderr, spec: spec, bare: r.Mode == "bare", scene: s}
 	mode, level2 := strings.CutPrefix(r.Mode, level2Mode)
+	mode, wrapped := strings.CutPrefix(mode, wrappedMode)
 	without, partial := strings.CutPrefix(mode, "without:")
 	o := s.order
 	o.Kind, o.Class = spec.Kind, spec.Class.String()
@@ -265,8 +267,12 @@ func (r Run) start(s *scene) (*hostile, error) {
 		spec = sandbox.Narrow(spec, mounts)
 		h.spec = spec
 		o.Grant, o.Data, o.Seal = inside(spec, false), inside(spec, true), true
+		level := workerspec.FullLevel
+		if wrapped {
+			level, c = workerspec.WrappedLevel, c.RefusedToBailey()
+		}
 		if level2 {
-			c = c.RefusedNamespaces()
+			level, c = workerspec.ReducedLevel, c.RefusedNamespaces()
 			// The worker knows where it is on the host, and root's may go there: its own
 			// id is not what refuses.
 			o.Grant, o.Data = s.Grant, s.Data
@@ -286,14 +292,9 @@ func (r Run) start(s *scene) (*hostile, error) {
 			return nil, err
 		}
 		h.pid = h.proc.PID()
-		if h.proc.Reduced() != level2 {
+		if h.spec = h.proc.Spec(); h.spec.Level() != level {
 			h.kill()
-			return nil, errors.New("the worker is at another level")
-		}
-		if level2 {
-			if h.spec, err = h.spec.Reduce(); err != nil {
-				return nil, err
-			}
+			return nil, fmt.Errorf("%w: %s", errLevel, h.spec.Level())
 		}
 	}
 	theirs.Close()
@@ -358,8 +359,14 @@ func (s *scene) mounts(spec workerspec.Spec) (mounts []sandbox.Mount, free func(
 	return mounts, free, nil
 }
 
-// level2Mode begins a mode without namespaces.
-const level2Mode = "level2:"
+// errLevel says that a worker is not at the level that a mode asks for.
+var errLevel = errors.New("the worker is at another level")
+
+// level2Mode begins a mode without namespaces, wrappedMode one with bubblewrap's.
+const (
+	level2Mode  = "level2:"
+	wrappedMode = "bwrap:"
+)
 
 // nativeSuffix ends the name of the attacker that is linked to libraries.
 const nativeSuffix = "-native"

@@ -39,7 +39,7 @@ const controlTries = 50
 
 // race grants directories whose names an attacker swaps, as fast as it can,
 // for other directories and for links to them.
-func race(arg string) error {
+func race(arg, mode string) error {
 	want, err := strconv.ParseInt(arg, 10, 64)
 	if err != nil {
 		return err
@@ -96,7 +96,7 @@ func race(arg string) error {
 	}
 	var res Race
 	for swaps.Load() < want || res.Starts+res.Refused < minStarts || res.Control == 0 {
-		if err := res.try(s); err != nil {
+		if err := res.try(s, mode); err != nil {
 			return err
 		}
 	}
@@ -106,7 +106,7 @@ func race(arg string) error {
 
 // try starts one worker on what the names are at that moment, and makes one
 // attempt of the control.
-func (res *Race) try(s *scene) error {
+func (res *Race) try(s *scene, mode string) error {
 	for range controlTries {
 		var st unix.Stat_t
 		if unix.Lstat(s.Grant, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR ||
@@ -117,14 +117,15 @@ func (res *Race) try(s *scene) error {
 			res.Control++
 		}
 	}
-	h, err := Run{Attack: "who", Kind: "index", Mode: "full"}.start(s)
+	h, err := Run{Attack: "who", Kind: "index", Mode: mode}.start(s)
 	if h == nil {
 		switch errs.CodeOf(err) {
 		case errs.FolderChanged, errs.FolderClosed, errs.FolderNotDir:
 			res.Refused++
 			return nil
 		}
-		if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR) {
+		// What bubblewrap refuses is tried at level 2.
+		if errors.Is(err, errLevel) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR) {
 			res.Refused++
 			return nil
 		}

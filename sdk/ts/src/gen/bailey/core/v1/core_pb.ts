@@ -315,7 +315,7 @@ export type Worker = Message<"bailey.core.v1.Worker"> & {
   kind: string;
 
   /**
-   * "full", "level 2", "refused" or "not installed".
+   * "full", "bwrap", "level 2", "refused" or "not installed".
    *
    * @generated from field: string level = 2;
    */
