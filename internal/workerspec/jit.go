@@ -11,8 +11,8 @@ const pdfMethods = 1201
 
 // pdf takes the text out of one file that it is handed. Its reader is compiled to
 // machine code: when the worker starts, or before, in which case the code stands
-// in /cache. What it needs of that it reads before it seals itself; after that it
-// opens nothing.
+// in /cache. What it needs of that it reads, and makes executable, before it seals
+// itself; after that it opens nothing and makes no code, whatever a document does.
 func pdf() Spec {
 	return Spec{
 		Kind:        "pdf",
@@ -22,7 +22,7 @@ func pdf() Spec {
 		Descriptors: standard(),
 		Handed: []Handed{{"file", "the document, for reading"}, {"socket", "the index worker that it reads for"},
 			{"file", "memory for the machine code, of a worker that is handed nothing else"}},
-		Syscalls: join(compiling(goRuntime()), connection(), readDescriptor()),
+		Syscalls: join(goRuntime(), connection(), readDescriptor()),
 		Limits: Limits{
 			OpenFiles: limits.InspectOpenFiles,
 			FileSize:  limits.PDFFileSize,
@@ -32,15 +32,17 @@ func pdf() Spec {
 		Methods:  append(workerMethods(), pdfMethods, pdfMethods+1, pdfMethods+2),
 		Required: Layers(),
 		Probes: join(opensNothing(), []Probe{early("create in /cache", "EACCES", "EROFS", "ENOENT"), probe("open /cache", "EPERM")},
-			underLandlock(true), makesNothing(), makesCode()),
+			underLandlock(true), makesNothing(), makesNoCode()),
 	}
 }
 
 // plugin runs WASM, and scripts on top of it, with the host functions that it was
-// granted, which are calls to the core. It has nothing else.
+// granted, which are calls to the core. It has nothing else. What it compiles comes
+// with calls, so that it makes code for as long as it lives.
 func plugin() Spec {
 	s := pdf()
 	s.Kind, s.Mounts, s.Handed, s.Methods, s.Reserved = "plugin", nil, nil, workerMethods(), true
+	s.Syscalls = join(compiling(goRuntime()), connection(), readDescriptor())
 	s.Limits.FileSize, s.Limits.Data = limits.StreamFileSize, limits.PluginMemory
 	s.Probes = join(opensNothing(), underLandlock(true), makesNothing(), makesCode())
 	return s

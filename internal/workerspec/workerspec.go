@@ -21,7 +21,8 @@ type Class uint8
 const (
 	// Plain workers never make code: no executable memory, no exec, no fork.
 	Plain Class = iota + 1
-	// JIT workers may turn pages of their own from writable to executable.
+	// JIT workers have code in their memory that they compiled. Whether they may
+	// make more once they are sealed is the kind's own matter.
 	JIT
 	// Exec workers may fork and exec inside their root.
 	Exec

@@ -65,7 +65,7 @@ func testsIn(t *testing.T, dir string) []string {
 // inClass is what a class of kinds must answer, in words.
 func (r row) inClass(c workerspec.Class) string {
 	if v := r.classes[c]; v.said() {
-		return v.String()
+		return v.String() + r.inKinds(c)
 	}
 	// Engines, and what compiles at run time, are handed what they read; tools and
 	// drivers open files.
@@ -92,20 +92,20 @@ func (r row) inClass(c workerspec.Class) string {
 	case r.only == "native":
 		return "-"
 	case openers != handed && r.only == "":
-		return openers + "; opens nothing: " + handed + r.inKinds()
+		return openers + "; opens nothing: " + handed + r.inKinds(c)
 	}
-	return openers + r.inKinds()
+	return openers + r.inKinds(c)
 }
 
-// inKinds are the answers of single kinds that differ.
-func (r row) inKinds() string {
+// inKinds are the answers of single kinds of a class that differ.
+func (r row) inKinds(c workerspec.Class) string {
 	text := ""
 	for _, s := range workerspec.All() {
-		if v := r.kinds[s.Kind]; v.said() {
+		if v := r.kinds[s.Kind]; v.said() && s.Class == c {
 			text += "; " + s.Kind + ": " + v.String()
 		}
 	}
-	if r.only == "offline" {
+	if r.only == "offline" && c == workerspec.Plain {
 		text += "; not of net, which connects"
 	}
 	return text
@@ -207,7 +207,7 @@ and have neither devices nor sockets; its column is a demand that docs/untested.
 	for _, r := range all {
 		for _, c := range classes() {
 			if v := r.classes[c]; v.lets != "" {
-				fmt.Fprintf(&b, "| %s | %s | %s |\n", r.attempt, c, v.lets)
+				fmt.Fprintf(&b, "| %s | %s%s | %s |\n", r.attempt, c, r.inKinds(c), v.lets)
 			}
 		}
 	}

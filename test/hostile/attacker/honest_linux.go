@@ -27,8 +27,12 @@ import (
 // in which this fails would be switched off by people.
 func honest(o order) func() answer {
 	library := honestNative(o)
+	early := error(nil)
+	if o.Kind == "pdf" {
+		early = compile()
+	}
 	return func() answer {
-		err := errors.Join(threads(), library())
+		err := errors.Join(early, threads(), library())
 		if o.Grant == "/grant" {
 			err = errors.Join(err, walk(o.Grant))
 		}
@@ -40,13 +44,13 @@ func honest(o order) func() answer {
 		} else if _, e := unix.FcntlInt(handedFD, unix.F_GETFD, 0); e == nil {
 			err = errors.Join(err, model())
 		}
-		switch o.Class {
-		case workerspec.JIT.String():
-			err = errors.Join(err, compile())
-		case workerspec.Exec.String():
+		if o.Class == workerspec.Exec.String() {
 			err = errors.Join(err, commands(o))
 		}
-		if o.Kind == "net" {
+		switch o.Kind {
+		case "plugin":
+			err = errors.Join(err, compile())
+		case "net":
 			err = errors.Join(err, dial(o.Port))
 		}
 		return did(err, fmt.Sprint(err))
