@@ -264,7 +264,8 @@ func (d *doctorJSON) printWorkers(out *output, details map[string]string) {
 		}
 		word := "ok"
 		if !w.folded() {
-			word = "missing"
+			// It is there and works, with fewer layers than there are.
+			word = "limited"
 		}
 		t.add(word, visible.Text(w.Kind), visible.Text(w.Level), fmt.Sprintf("%d of %d", w.on(), w.required()), detail)
 	}

@@ -64,7 +64,7 @@ func TestDoctorWorkers(t *testing.T) {
 	b.Reset()
 	d.print(out, false)
 	out.Flush()
-	if text := b.String(); !strings.Contains(text, "missing  index   full   1 of 2") || !strings.Contains(text, "\nworker index: full\n") || strings.Contains(text, "\nworker net") {
+	if text := b.String(); !strings.Contains(text, "limited  index   full   1 of 2") || !strings.Contains(text, "\nworker index: full\n") || strings.Contains(text, "\nworker net") {
 		t.Errorf("a layer is off:\n%s", text)
 	}
 }

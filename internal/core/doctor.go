@@ -59,10 +59,16 @@ func (c *Core) examine(ctx context.Context) *corev1.DoctorResponse {
 			// Nothing is wrong with the machine, and nothing else needs it.
 			e := errs.From(err)
 			w.Level = "not installed"
-			out.Checks = append(out.Checks, &corev1.Check{Id: "worker-" + spec.Kind, Ok: true, Detail: e.Message(), Hint: e.HintText()})
+			k := &corev1.Check{Id: "worker-" + spec.Kind, Ok: true, Detail: e.Message(), Hint: e.HintText()}
+			if spec.Kind == workerspec.GraphicsKind && e.Detail != "" {
+				// The error's sentence is about the engine, which may well be there.
+				k.Detail = "not usable: " + e.Detail
+			}
+			out.Checks = append(out.Checks, k)
 		case err != nil:
 			w.Level = "refused"
-			if !spec.Reserved {
+			if !spec.Reserved && spec.Kind != workerspec.GraphicsKind {
+				// Nothing depends on these yet, and on a card nothing at all.
 				out.Level = "refused"
 			}
 			layers = offered(sandbox.Survey(ctx))
