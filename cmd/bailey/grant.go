@@ -27,6 +27,8 @@ type grantJSON struct {
 	DecidedBy string  `json:"decided_by"`
 	// Progress of work in the background, from 0 to 1; nil when there is none.
 	Progress *float64 `json:"progress,omitempty"`
+	// Level is that of the sandbox, where it is not the full one.
+	Level string `json:"level,omitempty"`
 }
 
 func grantOf(g *grantv1.ListResponse) grantJSON {
@@ -34,7 +36,7 @@ func grantOf(g *grantv1.ListResponse) grantJSON {
 	out := grantJSON{
 		ID: g.GetId(), Kind: capability.Name(g.GetKind()), Scope: scope.Path, Base64: scope.Base64,
 		Holder: g.GetHolder(), Task: g.GetTask(), Since: rfc3339(g.GetSinceMs()), Expires: rfc3339(g.GetExpiresMs()),
-		Used: g.GetUsed(), State: stateName(g.GetState()), DecidedBy: decidedByName(g.GetDecidedBy()),
+		Used: g.GetUsed(), State: stateName(g.GetState()), DecidedBy: decidedByName(g.GetDecidedBy()), Level: g.GetLevel(),
 	}
 	if n := g.GetProgress(); n > 0 {
 		part := float64(n) / 1000
@@ -105,6 +107,9 @@ func grantList(ctx context.Context, c *cli, call *call) error {
 		state := g.State
 		if g.Progress != nil {
 			state += fmt.Sprintf(", at %.0f %%", *g.Progress*100)
+		}
+		if g.Level != "" {
+			state += ", " + visible.Text(g.Level)
 		}
 		used := fmt.Sprint(g.Used)
 		if g.State == stateName(grantv1.State_STATE_REMEMBERED) && !call.has("all") {

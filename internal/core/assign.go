@@ -192,6 +192,7 @@ func (a *assignment) use(ctx context.Context) (*supervise.Worker, capability.Han
 		return nil, a.handle, err
 	}
 	a.worker, a.handle = w, h
+	a.grant.RunsAt(w.Level())
 	a.core.background.Go(func() { a.core.noteEnd(w, a.actor(), a.grant.Row.ID) })
 	a.core.background.Go(func() { a.readers(w) })
 	return w, h, nil

@@ -300,6 +300,7 @@ func (e *engine) ensure(ctx context.Context, l *lease, o loadOptions, progress f
 			continue
 		case v != nil && v.suits(o):
 			e.mu.Unlock()
+			l.grant.RunsAt(v.worker.Level())
 			return v, nil
 		case v != nil && v.usedBesides(l.grant.Row.ID):
 			e.mu.Unlock()

@@ -205,6 +205,9 @@ func (v *live) detail() map[string]string {
 		"kind": v.worker.Kind, "pid": strconv.Itoa(v.worker.PID()),
 		"model": v.use.Model.Name, "sha256": hex.EncodeToString(v.engine.key.digest[:]),
 	}
+	if level := v.worker.Level(); level != workerspec.FullLevel {
+		d["level"] = level
+	}
 	if v.card != nil {
 		d["card"] = v.card.node
 	}

@@ -49,6 +49,7 @@ type Grant struct {
 	table *Table
 	// Guarded by table.mu.
 	calls    uint64
+	level    string
 	ended    bool
 	children []*Grant
 	onEnd    []func()
@@ -58,6 +59,9 @@ type Grant struct {
 type Ended struct {
 	Row   capability.Row
 	Calls uint64
+	// Level is that of the sandbox in which the work under it runs, in a person's
+	// words; empty where none has begun.
+	Level string
 }
 
 // NewTable returns an empty table.
@@ -165,6 +169,13 @@ func (g *Grant) OnEnd(f func()) {
 	f()
 }
 
+// RunsAt notes the level of the sandbox in which the work under the grant runs.
+func (g *Grant) RunsAt(level string) {
+	g.table.mu.Lock()
+	defer g.table.mu.Unlock()
+	g.level = level
+}
+
 // Watch has f called for every grant of a channel that ends, with the code of the
 // reason, until stop is called. It is called before what used the grant is gone,
 // so that a person sees at once what they withdrew; it must not block. A channel
@@ -256,7 +267,7 @@ func (t *Table) end(gs []*Grant, cause *errs.Error) []Ended {
 		if cause.Code == errs.Cancelled {
 			delete(t.keys, key{g.Row.Holder.Channel, g.handle})
 		} // else its own channel is told the cause until Forget
-		ended = append(ended, Ended{Row: g.Row, Calls: g.calls})
+		ended = append(ended, Ended{Row: g.Row, Calls: g.calls, Level: g.level})
 		hooks = append(hooks, g.onEnd...)
 		g.onEnd = nil
 		g.cancel(cause)
@@ -289,7 +300,7 @@ func (t *Table) List() []Ended {
 	defer t.mu.Unlock()
 	out := make([]Ended, 0, len(t.grants))
 	for _, g := range t.grants {
-		out = append(out, Ended{Row: g.Row, Calls: g.calls})
+		out = append(out, Ended{Row: g.Row, Calls: g.calls, Level: g.level})
 	}
 	sort.Slice(out, func(i, j int) bool {
 		a, b := &out[i].Row, &out[j].Row

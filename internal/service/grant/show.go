@@ -16,6 +16,7 @@ import (
 	"github.com/bailey-run/bailey/internal/wire/grantv1"
 	"github.com/bailey-run/bailey/internal/wire/indexv1"
 	"github.com/bailey-run/bailey/internal/wire/policyv1"
+	"github.com/bailey-run/bailey/internal/workerspec"
 )
 
 // List implements grantv1.GrantServiceServer: live grants, remembered
@@ -67,6 +68,9 @@ func live(l grant.Ended) *grantv1.ListResponse {
 	r := &grantv1.ListResponse{
 		Id: string(l.Row.ID), Kind: l.Row.Kind, Scope: scopeOf(l.Row), Holder: l.Row.Holder.App, Task: l.Row.Holder.Task,
 		SinceMs: l.Row.Since.UnixMilli(), Used: l.Calls, State: grantv1.State_STATE_LIVE, DecidedBy: decidedBy(l.Row.By),
+	}
+	if l.Level != workerspec.FullLevel {
+		r.Level = l.Level
 	}
 	if !l.Row.Expiry.Wall.IsZero() {
 		r.ExpiresMs = l.Row.Expiry.Wall.UnixMilli()
@@ -131,6 +135,8 @@ func (s *Service) fromLog(ctx context.Context) (ended []*grantv1.ListResponse, o
 	}
 	var order []*grantv1.ListResponse
 	byID := map[string]*grantv1.ListResponse{}
+	// levels are those of tasks whose workers had less than the full sandbox.
+	levels := map[string]string{}
 	err = s.Log.Read(ctx, audit.Filter{}, func(r audit.Record) error {
 		switch r.Kind {
 		case auditlog.Grant:
@@ -160,6 +166,9 @@ func (s *Service) fromLog(ctx context.Context) (ended []*grantv1.ListResponse, o
 				g.State = grantv1.State_STATE_REVOKED
 			}
 		}
+		if level := r.Detail["level"]; level != "" && r.Task != "" {
+			levels[r.Task] = level
+		}
 		return nil
 	})
 	if err != nil {
@@ -168,6 +177,7 @@ func (s *Service) fromLog(ctx context.Context) (ended []*grantv1.ListResponse, o
 	out := order[:0]
 	for _, g := range order {
 		if !liveNow[g.Id] {
+			g.Level = levels[g.Task]
 			out = append(out, g)
 		}
 	}
@@ -240,6 +250,9 @@ func explain(r *grantv1.ListResponse) []string {
 			"It allows the model of the same task to use that graphics card, within the memory that was allowed.",
 			"It does not allow the model to read your files, to start anything, or any network. The card's driver works in the model's process, whose sandbox holds less for it: a fault of the driver, or of its part in the kernel, could let the model out.",
 			"The running is done by a process that sees the model, the device and the system's libraries, and none of your files.")
+	}
+	if r.Level != "" {
+		lines = append(lines, "The work under it runs, or ran, at "+r.Level+" of the sandbox, without namespaces: Landlock and the filters of system calls keep it in, and it can find out which paths exist. `bailey doctor` says why, and what mends it.")
 	}
 	switch r.State {
 	case grantv1.State_STATE_LIVE:

@@ -265,7 +265,11 @@ func (r *run) do(ctx context.Context) (err error) {
 	}
 	// Who withdraws a grant is answered when the program is gone.
 	for _, g := range r.grants {
+		g.RunsAt(p.Level())
 		g.OnEnd(p.Kill)
+	}
+	if level := p.Level(); level != workerspec.FullLevel {
+		r.detail["level"] = level
 	}
 	defer p.Kill()
 	if err := r.out.Send(&sandboxv1.RunResponse{Event: &sandboxv1.RunResponse_Started{Started: &sandboxv1.Started{Level: p.Level()}}}); err != nil {

@@ -793,7 +793,10 @@ type ListResponse struct {
 	State     State     `protobuf:"varint,9,opt,name=state,proto3,enum=bailey.grant.v1.State" json:"state,omitempty"`
 	DecidedBy DecidedBy `protobuf:"varint,10,opt,name=decided_by,json=decidedBy,proto3,enum=bailey.grant.v1.DecidedBy" json:"decided_by,omitempty"`
 	// How far background work under it is, in thousandths; 0 = there is none.
-	Progress      uint32 `protobuf:"varint,11,opt,name=progress,proto3" json:"progress,omitempty"`
+	Progress uint32 `protobuf:"varint,11,opt,name=progress,proto3" json:"progress,omitempty"`
+	// The level of the sandbox in which the work under it runs, or ran, where that is
+	// not the full one: "level 2".
+	Level         string `protobuf:"bytes,12,opt,name=level,proto3" json:"level,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -903,6 +906,13 @@ func (x *ListResponse) GetProgress() uint32 {
 		return x.Progress
 	}
 	return 0
+}
+
+func (x *ListResponse) GetLevel() string {
+	if x != nil {
+		return x.Level
+	}
+	return ""
 }
 
 type RevokeRequest struct {
@@ -1564,7 +1574,7 @@ const file_bailey_grant_v1_grant_proto_rawDesc = "" +
 	"\x0eDecideResponse\x12:\n" +
 	"\x06grants\x18\x01 \x03(\v2\x18.bailey.grant.v1.GrantedB\b\xbaH\x05\x92\x01\x02\x10\x10R\x06grants\"\x1f\n" +
 	"\vListRequest\x12\x10\n" +
-	"\x03all\x18\x01 \x01(\bR\x03all\"\x87\x03\n" +
+	"\x03all\x18\x01 \x01(\bR\x03all\"\xa6\x03\n" +
 	"\fListResponse\x12\x19\n" +
 	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12*\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x16.bailey.policy.v1.KindR\x04kind\x12\x1e\n" +
@@ -1579,7 +1589,8 @@ const file_bailey_grant_v1_grant_proto_rawDesc = "" +
 	"\n" +
 	"decided_by\x18\n" +
 	" \x01(\x0e2\x1a.bailey.grant.v1.DecidedByR\tdecidedBy\x12\x1a\n" +
-	"\bprogress\x18\v \x01(\rR\bprogress\"*\n" +
+	"\bprogress\x18\v \x01(\rR\bprogress\x12\x1d\n" +
+	"\x05level\x18\f \x01(\tB\a\xbaH\x04r\x02\x18@R\x05level\"*\n" +
 	"\rRevokeRequest\x12\x19\n" +
 	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\"&\n" +
 	"\x0eRevokeResponse\x12\x14\n" +

@@ -413,6 +413,9 @@ func (x *ListResponse) Violation() *rule.Violation {
 	if len(x.Task) > 64 && utf8.RuneCountInString(x.Task) > 64 {
 		return rule.Broken("task", "string.max_len")
 	}
+	if len(x.Level) > 64 && utf8.RuneCountInString(x.Level) > 64 {
+		return rule.Broken("level", "string.max_len")
+	}
 	return nil
 }
 
@@ -431,6 +434,7 @@ var listResponseShape = rule.Shape{
 	{Number: 9, Name: "state", Type: protowire.VarintType, Most: 1},
 	{Number: 10, Name: "decided_by", Type: protowire.VarintType, Most: 1},
 	{Number: 11, Name: "progress", Type: protowire.VarintType, Most: 1},
+	{Number: 12, Name: "level", Type: protowire.BytesType, Most: 1},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
