@@ -98,10 +98,12 @@ type screen struct {
 	redraw int
 	// errFile is standard error, where a question is shown.
 	errFile *os.File
+	// together says that standard output and standard error lead to one place.
+	together bool
 }
 
 func screenOf(out, errOut *os.File, e env.Env) screen {
-	s := screen{errFile: errOut}
+	s := screen{errFile: errOut, together: samePlace(out, errOut)}
 	if tty.Is(out) {
 		s.columns = limits.LineWidth
 		if c, _, ok := tty.Size(out); ok {
@@ -113,6 +115,17 @@ func screenOf(out, errOut *os.File, e env.Env) screen {
 		s.redraw = c
 	}
 	return s
+}
+
+// samePlace reports whether two files are one pipe, file or terminal. Nobody has
+// two terminals for one command.
+func samePlace(a, b *os.File) bool {
+	if tty.Is(a) && tty.Is(b) {
+		return true
+	}
+	x, errX := a.Stat()
+	y, errY := b.Stat()
+	return errX == nil && errY == nil && os.SameFile(x, y)
 }
 
 // run parses and runs args, prints the error if there is one, and returns the

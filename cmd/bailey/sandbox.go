@@ -266,9 +266,6 @@ func (c *cli) runProgram(ctx context.Context, cl *client.Client, j *runJob) erro
 			return err
 		}
 	} else {
-		if s.midLine() {
-			fmt.Fprintln(c.errOut)
-		}
 		fmt.Fprintln(c.errOut, "bailey: "+r.after())
 	}
 	if code := r.exit(); code != 0 {

@@ -26,6 +26,11 @@ type streams struct {
 	in       io.Reader
 	out, err *carried
 	carrying sync.WaitGroup
+
+	// own is where Bailey's own words follow those of the program, and to is what
+	// leads there.
+	own *place
+	to  io.Writer
 }
 
 func newStreams(c *cli) (*streams, error) {
@@ -43,13 +48,18 @@ func newStreams(c *cli) (*streams, error) {
 		// A program expects pipes that block; Fd makes it so.
 		_ = s.theirs[i].Fd()
 	}
-	var errLock sync.Mutex
-	onErr := &carried{to: c.errOut, lock: &errLock, seen: tty.Is(c.screen.errFile)}
-	s.err = onErr
+	onErr, onOut := &place{}, &place{}
+	if c.screen.together {
+		onOut = onErr
+	}
+	s.err = &carried{to: c.errOut, at: onErr, seen: tty.Is(c.screen.errFile)}
+	s.to = c.errOut
 	if c.json {
-		s.out = &carried{to: c.errOut, lock: &errLock, seen: onErr.seen}
+		s.out = &carried{to: c.errOut, at: onErr, seen: s.err.seen}
+		s.own = onOut
 	} else {
-		s.out = &carried{to: c.out, flush: c.out.Flush, lock: &sync.Mutex{}, seen: c.screen.columns > 0}
+		s.out = &carried{to: c.out, flush: c.out.Flush, at: onOut, seen: c.screen.columns > 0}
+		s.own = onErr
 	}
 	return s, nil
 }
@@ -92,7 +102,9 @@ func (s *streams) carry(fail context.CancelCauseFunc) {
 type onlyWriter struct{ io.Writer }
 
 // drain waits for the rest of what the program wrote: it is gone, so the pipes end.
+// What Bailey says next begins a line.
 func (s *streams) drain(ctx context.Context) {
+	defer s.endLine()
 	done := make(chan struct{})
 	go func() {
 		s.carrying.Wait()
@@ -110,9 +122,26 @@ func (s *streams) drain(ctx context.Context) {
 	}
 }
 
-// midLine reports whether the program left something on the last line of a terminal
-// on which Bailey's own line is to follow.
-func (s *streams) midLine() bool { return s.err.midLine() || s.out.seen && s.out.midLine() }
+// endLine ends a line that the program left unfinished where Bailey's own is to
+// follow.
+func (s *streams) endLine() {
+	if !s.own.lock.TryLock() {
+		return // by a write to a pipe that nobody reads, which drain gave up
+	}
+	defer s.own.lock.Unlock()
+	if s.own.mid {
+		_, _ = io.WriteString(s.to, "\n")
+		s.own.mid = false
+	}
+}
+
+// place is where streams lead: a terminal, a file or a pipe. Two streams may lead
+// to one.
+type place struct {
+	lock sync.Mutex
+	// mid says that something stands on its last line.
+	mid bool
+}
 
 // carried passes bytes on as they are, and makes what could act visible where a
 // person sees them.
@@ -121,19 +150,18 @@ type carried struct {
 	flush func() error
 	seen  bool
 
-	lock *sync.Mutex
+	at *place
 	// held is the beginning of a character whose rest has not come.
 	held []byte
-	mid  bool
 }
 
 func (w *carried) Write(b []byte) (int, error) {
-	w.lock.Lock()
-	defer w.lock.Unlock()
+	w.at.lock.Lock()
+	defer w.at.lock.Unlock()
 	if len(b) == 0 {
 		return 0, nil
 	}
-	w.mid = b[len(b)-1] != '\n'
+	w.at.mid = b[len(b)-1] != '\n'
 	out := b
 	if w.seen {
 		whole := append(w.held, b...)
@@ -150,12 +178,6 @@ func (w *carried) Write(b []byte) (int, error) {
 		}
 	}
 	return len(b), nil
-}
-
-func (w *carried) midLine() bool {
-	w.lock.Lock()
-	defer w.lock.Unlock()
-	return w.mid
 }
 
 // shown makes text of somebody else's fit for a terminal: lines and tabs stay.

@@ -2,10 +2,10 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/bailey-run/bailey/internal/errs"
@@ -19,7 +19,7 @@ func TestCarried(t *testing.T) {
 	want := "line é\n\\x1b[31mred\\x9b\t\\u202eevil\nhalf \\xff 😀"
 	for size := 1; size <= len(text); size++ {
 		var plain, seen bytes.Buffer
-		a, b := &carried{to: &plain, lock: &sync.Mutex{}}, &carried{to: &seen, lock: &sync.Mutex{}, seen: true}
+		a, b := &carried{to: &plain, at: &place{}}, &carried{to: &seen, at: &place{}, seen: true}
 		for rest := []byte(text); len(rest) > 0; {
 			n := min(size, len(rest))
 			for _, w := range []*carried{a, b} {
@@ -36,8 +36,59 @@ func TestCarried(t *testing.T) {
 		if got := strings.ReplaceAll(seen.String(), `\r`, ""); got != want {
 			t.Errorf("in pieces of %d: %q", size, got)
 		}
-		if !a.midLine() {
+		if !a.at.mid {
 			t.Error("something stands on the last line")
+		}
+	}
+}
+
+// TestLastLine: Bailey's own line begins one, whichever of the program's streams
+// left something on the last line of where it goes, and no line is empty for it.
+func TestLastLine(t *testing.T) {
+	type piece struct {
+		err  bool
+		text string
+	}
+	for _, c := range []struct {
+		name           string
+		together, json bool
+		pieces         []piece
+		// out and err are where the streams lead; of one place it is out.
+		out, err string
+	}{
+		{"one place, output unfinished", true, false, []piece{{false, "half"}}, "half\n", ""},
+		{"one place, error unfinished", true, false, []piece{{true, "half"}}, "half\n", ""},
+		{"one place, ended by the other", true, false, []piece{{false, "half"}, {true, " whole\n"}}, "half whole\n", ""},
+		{"one place, begun by the other", true, false, []piece{{false, "whole\n"}, {true, "half"}}, "whole\nhalf\n", ""},
+		{"one place, whole", true, false, []piece{{false, "whole\n"}}, "whole\n", ""},
+		{"one place, nothing", true, false, nil, "", ""},
+		{"one place, an object follows", true, true, []piece{{false, "half"}}, "half\n", ""},
+		{"two places, output unfinished", false, false, []piece{{false, "half"}}, "half", ""},
+		{"two places, error unfinished", false, false, []piece{{true, "half"}}, "", "half\n"},
+		{"two places, an object elsewhere", false, true, []piece{{true, "half"}}, "", "half"},
+	} {
+		var out, errOut bytes.Buffer
+		to := &errOut
+		if c.together {
+			to = &out
+		}
+		s, err := newStreams(&cli{out: newOutput(&out), errOut: to, json: c.json, screen: screen{together: c.together}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range c.pieces {
+			w := s.out
+			if p.err {
+				w = s.err
+			}
+			if _, err := io.WriteString(w, p.text); err != nil {
+				t.Error(err)
+			}
+		}
+		s.drain(t.Context())
+		s.close()
+		if out.String() != c.out || errOut.String() != c.err {
+			t.Errorf("%s: %q and %q", c.name, out.String(), errOut.String())
 		}
 	}
 }
