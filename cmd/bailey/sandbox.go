@@ -252,6 +252,9 @@ func (c *cli) runProgram(ctx context.Context, cl *client.Client, j *runJob) erro
 			}
 		case m.GetStarted() != nil:
 			r.level = m.GetStarted().GetLevel()
+			if !c.json {
+				fmt.Fprint(c.errOut, r.reduced())
+			}
 			s.carry(cancel)
 		case m.GetEnded() != nil:
 			r.ended = m.GetEnded()
@@ -302,6 +305,21 @@ func (r *ran) before() string {
 		fmt.Fprintf(&b, "  %s: it %s; the worker %s\n", visible.Text(d.GetName()), visible.Text(d.GetProgram()), visible.Text(d.GetWorker()))
 	}
 	return b.String()
+}
+
+// reduced is what a person reads besides where there is less than the whole sandbox.
+func (r *ran) reduced() string {
+	if r.level == workerspec.FullLevel {
+		return ""
+	}
+	text := "bailey: this system refuses user namespaces: it runs at " + visible.Text(r.level) + ", which `bailey doctor` explains"
+	for _, g := range r.granted.GetGrants() {
+		if g.GetTarget() != "" {
+			text += fmt.Sprintf("; the folder is not at %s but where it is, and is descriptor %d", g.GetTarget(), workerspec.GrantFD)
+			break
+		}
+	}
+	return text + ".\n"
 }
 
 // after is the last line.

@@ -493,20 +493,21 @@ func processes(ts *testscript.TestScript, names []string) []string {
 	return found
 }
 
-// awaitgrant KIND: waits until a grant of that kind is live, and sets ID to its id.
+// awaitgrant KIND [LEVEL]: waits until a grant of that kind is live, and its work at
+// that level of the sandbox, and sets ID to its id.
 func awaitGrant(ts *testscript.TestScript, neg bool, args []string) {
-	need(ts, neg, args, 1, "awaitgrant KIND")
+	need(ts, neg, args, 1, "awaitgrant KIND [LEVEL]")
 	deadline := time.Now().Add(patience)
 	tick := time.NewTicker(pause)
 	defer tick.Stop()
 	for ; ; <-tick.C {
 		exits(ts, false, []string{"0", "bailey", "grant", "list", "--json"})
 		var list struct {
-			Grants []struct{ ID, Kind, State string } `json:"grants"`
+			Grants []struct{ ID, Kind, State, Level string } `json:"grants"`
 		}
 		ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &list))
 		for _, g := range list.Grants {
-			if g.Kind == args[0] && g.State == "live" {
+			if g.Kind == args[0] && g.State == "live" && (len(args) == 1 || g.Level == args[1]) {
 				ts.Setenv("ID", g.ID)
 				return
 			}

@@ -26,6 +26,18 @@ func try(what string, args []string) error {
 		b, err := os.ReadFile(args[0])
 		os.Stdout.Write(b)
 		return err
+	case "at":
+		// What a descriptor that it was born with leads to.
+		n, err := strconv.Atoi(args[0])
+		if err != nil {
+			return err
+		}
+		fd, err := syscall.Openat(n, args[1], syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+		if err != nil {
+			return fmt.Errorf("open %s at %d: %w", args[1], n, err)
+		}
+		_, err = io.Copy(os.Stdout, os.NewFile(uintptr(fd), args[1]))
+		return err
 	case "write":
 		return os.WriteFile(args[0], []byte("written\n"), 0o644)
 	case "dial":
