@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -123,21 +122,5 @@ func TestReleaseHasNoSeam(t *testing.T) {
 				t.Errorf("%s has %s", name, s)
 			}
 		}
-	}
-}
-
-// TestForeignFilter runs the tests of what a test build alone has.
-func TestForeignFilter(t *testing.T) {
-	if runtime.GOARCH != "amd64" {
-		mayLeaveOut(t, caseForeign, whenNotAMD64)
-		return
-	}
-	attackerSources(t)
-	const tests = "^Test(ForeignFilter|RandomPage)$"
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-v", "-count=1", "-tags", "bailey_hostile", "-run", tests, "../../internal/plat/sandbox")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	out, err := cmd.CombinedOutput()
-	if err != nil || strings.Count(string(out), "--- PASS") != 2 {
-		t.Errorf("%v\n%s", err, out)
 	}
 }
