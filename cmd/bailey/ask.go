@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -288,8 +289,18 @@ func folderError(dir string, err error) error {
 	if errors.Is(err, os.ErrPermission) {
 		code = errs.FolderClosed
 	}
-	return errs.Wrap(code, "cli.folder", err).With(visible.Path(dir))
+	e := errs.Wrap(code, "cli.folder", err).With(visible.Path(dir))
+	switch {
+	case errors.Is(err, syscall.ELOOP):
+		return e.WithHint("the path goes round in a circle of links")
+	case strings.HasPrefix(dir, "~"):
+		return e.WithHint(tildeHint)
+	}
+	return e
 }
+
+// tildeHint is for who wrote --allow-read=~/notes.
+const tildeHint = "a shell puts your home in the place of ~ only where a word begins with it: write --allow-read ~/notes, without ="
 
 // allowedDirs resolves --allow-read; every one must exist.
 func allowedDirs(dirs []string) ([]string, error) {
@@ -300,7 +311,11 @@ func allowedDirs(dirs []string) ([]string, error) {
 			abs, err = filepath.EvalSymlinks(abs)
 		}
 		if err != nil {
-			return nil, usage("--allow-read "+visible.Path(d)+" is not a folder that can be opened", "name an existing folder")
+			hint := "name an existing folder"
+			if strings.HasPrefix(d, "~") {
+				hint = tildeHint
+			}
+			return nil, usage("--allow-read "+visible.Path(d)+" is not a folder that can be opened", hint)
 		}
 		out = append(out, abs)
 	}

@@ -17,6 +17,9 @@ type call struct {
 	help  bool
 	flags map[string][]string
 	args  []string
+	// dashed says that there was a --, and ahead how many of args stood before it.
+	dashed bool
+	ahead  int
 }
 
 func (c *call) has(flag string) bool { return len(c.flags[flag]) > 0 }
@@ -65,6 +68,7 @@ func (c *call) read(all []*verb, args []string) error {
 		a := rest[0]
 		rest = rest[1:]
 		if a == "--" {
+			c.dashed, c.ahead = true, len(c.args)
 			c.args = append(c.args, rest...)
 			break
 		}
@@ -83,7 +87,11 @@ func (c *call) read(all []*verb, args []string) error {
 		f := v.flag(name)
 		switch {
 		case !strings.HasPrefix(a, "--") || f == nil:
-			return usage("`bailey "+v.name+"` has no flag "+visible.Name(a), suggestFlag(v, name, hint))
+			hint = suggestFlag(v, name, hint)
+			if v.program && len(c.args) > 0 {
+				hint = "put -- before PROG: all that follows it is the program's own"
+			}
+			return usage("`bailey "+v.name+"` has no flag "+visible.Name(a), hint)
 		case f.value == "" && joined:
 			return usage("--"+name+" takes no value", hint)
 		case f.value == "", f.fits != nil && !joined && (len(rest) == 0 || !f.fits(rest[0])):
@@ -121,8 +129,10 @@ func (c *call) check(hint string) error {
 	case len(c.args) < v.minArgs:
 		return usage("`bailey "+v.name+"` needs "+v.args, hint)
 	case len(c.args) > v.maxArgs:
-		return usage(fmt.Sprintf("`bailey %s` takes %s; %q is too much", v.name, orNothing(v.args), visible.Middle(visible.Name(c.args[v.maxArgs]), limits.PromptName)),
-			"quote words that belong together; "+hint)
+		if v.maxArgs > 0 {
+			hint = "quote words that belong together; " + hint
+		}
+		return usage(fmt.Sprintf("`bailey %s` takes %s; %q is too much", v.name, orNothing(v.args), visible.Middle(visible.Name(c.args[v.maxArgs]), limits.PromptName)), hint)
 	case c.has("json") && c.has("format"):
 		return usage("--json and --format exclude each other", "leave one of them out")
 	case c.has("format") && c.value("format") != "md" && c.value("format") != "text":

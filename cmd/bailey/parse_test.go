@@ -46,6 +46,8 @@ func TestRefused(t *testing.T) {
 		"ask a b" + strings.Repeat(" --allow-read c", 17): "more than 16",
 		"audit show --last -3":                            "1 to 4294967295",
 		"version --home x":                                "has no flag",
+		"sandbox run --kind tool sh -c ls":                "put -- before PROG",
+		"sandbox run --knid tool -- ls":                   "did you mean --kind",
 	} {
 		_, err := parse(verbs(), strings.Fields(line))
 		var e *errs.Error

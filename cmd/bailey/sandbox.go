@@ -29,7 +29,7 @@ const runVerb = "sandbox-run"
 
 func sandboxRunVerb() *verb {
 	return &verb{
-		name: "sandbox run", args: "PROG [ARGS]", minArgs: 1, maxArgs: limits.ProgramArgs, complete: "file",
+		name: "sandbox run", args: "PROG [ARGS]", minArgs: 1, maxArgs: limits.ProgramArgs, complete: "file", program: true,
 		short: "run a program of your own in the sandbox of a kind of worker",
 		long: []string{
 			"Runs PROG as confined as the kind's own worker, so that anyone can test the boundary. What differs from the worker is said before the run. Kinds: " + strings.Join(runKinds(), ", ") + ".",
@@ -95,9 +95,16 @@ func newRunJob(c *cli, call *call) (*runJob, error) {
 	case kind == "":
 		return nil, usage("`bailey sandbox run` needs --kind KIND", kinds)
 	case !ok:
+		if near := nearest(strings.ToLower(kind), runKinds()); near != "" {
+			kinds = "did you mean " + near + "? Else " + kinds
+		}
 		return nil, usage("there is no kind "+visible.Middle(visible.Name(kind), limits.PromptName), kinds)
 	case spec.Class == workerspec.Host:
 		return nil, usage("the kind "+kind+" draws on your screen, and runs no program but its own", kinds)
+	case call.dashed && call.ahead > 0:
+		return nil, usage(visible.Middle(visible.Name(call.args[0]), limits.PromptName)+" stands before --", "PROG is the first word behind --; each folder has an --allow-read or --allow-write of its own")
+	case call.args[0] == "":
+		return nil, usage("PROG is empty", "name a program behind --")
 	}
 	j := &runJob{spec: spec, request: &sandboxv1.RunRequest{Worker: kind}}
 	if err := j.folders(call); err != nil {
@@ -142,12 +149,9 @@ func (j *runJob) folders(call *call) error {
 		return usage("--allow-write does not fit: the kind "+j.spec.Kind+" changes no folder", "use --allow-read, or take another kind: "+runFolders())
 	}
 	for i, dir := range append(reads[:len(reads):len(reads)], writes...) {
-		path, err := filepath.Abs(dir)
+		path, err := folder(dir)
 		if err != nil {
-			return errs.Wrap(errs.NotFound, "cli.folder", err).With("the current directory is gone")
-		}
-		if len(path) > limits.PathBytes {
-			return usage("the folder's name is longer than 4096 bytes", "go there and name it")
+			return err
 		}
 		j.request.Folders = append(j.request.Folders, &sandboxv1.Folder{Path: []byte(path), Write: i >= len(reads)})
 	}

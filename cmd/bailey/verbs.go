@@ -17,7 +17,9 @@ type verb struct {
 	// complete says what the first argument is, for the shell: "dir", "file",
 	// "shell", "verb" or nothing.
 	complete string
-	short    string
+	// program says that the first argument is one, and the others its own.
+	program bool
+	short   string
 	// long is shown by --help, a paragraph an entry.
 	long         []string
 	examples     []example

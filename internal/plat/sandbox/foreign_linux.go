@@ -263,7 +263,14 @@ func randomPage() (uintptr, error) {
 func (r report) programError(cause error) error {
 	const op = opStart
 	e := errs.Wrap(errs.ProgramRefused, op, cause)
-	if r.Step == stepExec {
+	switch {
+	case r.Step == stepExec && r.Errno == unix.ENOENT:
+		return e.With("the interpreter or loader that it names is not in the sandbox").
+			WithHint("look at its first line, or at `file PROG`: it has to be one of the system's, in /usr")
+	case r.Step == stepExec && r.Errno == unix.ENOEXEC:
+		return e.With("it is neither a program of this machine's nor a script that names its interpreter").
+			WithHint("begin a script with a line like #!/bin/sh")
+	case r.Step == stepExec:
 		return e.With("the system does not execute it: " + r.Errno.Error())
 	}
 	hint := "link it static (`cc -static`, `CGO_ENABLED=0 go build`), or run it in the kind tool"
