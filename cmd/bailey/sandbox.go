@@ -313,7 +313,7 @@ func (r *ran) before() string {
 
 // reduced is what a person reads besides where there is less than the whole sandbox.
 func (r *ran) reduced() string {
-	if r.level == workerspec.FullLevel {
+	if r.level != workerspec.ReducedLevel {
 		return ""
 	}
 	text := "bailey: this system refuses user namespaces: it runs at " + visible.Text(r.level) + ", which `bailey doctor` explains"

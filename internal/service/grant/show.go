@@ -251,7 +251,11 @@ func explain(r *grantv1.ListResponse) []string {
 			"It does not allow the model to read your files, to start anything, or any network. The card's driver works in the model's process, whose sandbox holds less for it: a fault of the driver, or of its part in the kernel, could let the model out.",
 			"The running is done by a process that sees the model, the device and the system's libraries, and none of your files.")
 	}
-	if r.Level != "" {
+	switch r.Level {
+	case "":
+	case workerspec.WrappedLevel:
+		lines = append(lines, "The work under it is, or was, started by the system's bubblewrap, with every layer of the sandbox.")
+	default:
 		lines = append(lines, "The work under it runs, or ran, at "+r.Level+" of the sandbox, without namespaces: Landlock and the filters of system calls keep it in, and it can find out which paths exist. `bailey doctor` says why, and what mends it.")
 	}
 	switch r.State {
