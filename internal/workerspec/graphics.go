@@ -102,10 +102,11 @@ func driverRuntime() []Syscall {
 		// Private memory; a file, or a device's memory, that is shared; code of a
 		// file. Only devices can be opened for writing.
 		when("mmap", "EACCES",
-			[]Cond{{2, NoBits, protExec}, {3, NoBits, mapShared | mapGrowsdown}},
-			[]Cond{{2, NoBits, protExec}, {3, NoBits, mapAnonymous | mapGrowsdown}},
-			[]Cond{{2, NoBits, protWrite}, {3, NoBits, mapShared | mapAnonymous | mapGrowsdown}}),
+			[]Cond{{2, NoBits, protExec}, {3, NoBits, mapShared | mapNever}},
+			[]Cond{{2, NoBits, protExec}, {3, NoBits, mapAnonymous | mapNever}},
+			[]Cond{{2, NoBits, protWrite}, {3, NoBits, mapShared | mapAnonymous | mapNever}}),
 		when("clone", "EPERM", []Cond{{0, Equal, cloneThreadGlibc}}),
+		nativeFutex(),
 		when("setpriority", "EPERM", []Cond{{0, Equal32, prioProcess}, {1, Equal32, 0}, {2, Equal32, niceLowest}}),
 		when("arch_prctl", "EPERM", []Cond{{0, Equal32, archReqXcompPerm}, {1, Equal, xfeatureTileData}}),
 		// A filter does not see what a descriptor is of, only what is asked. That it

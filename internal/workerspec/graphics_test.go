@@ -102,7 +102,7 @@ func TestDriverCalls(t *testing.T) {
 	}
 	for _, alt := range rule("mmap").Any {
 		exec := !slices.ContainsFunc(alt, func(c Cond) bool { return c.Arg == 2 && c.Value&protExec != 0 })
-		if exec && !slices.ContainsFunc(alt, func(c Cond) bool { return c.Arg == 3 && c.Value == mapShared|mapAnonymous|mapGrowsdown }) {
+		if exec && !slices.ContainsFunc(alt, func(c Cond) bool { return c.Arg == 3 && c.Value == mapShared|mapAnonymous|mapNever }) {
 			t.Errorf("%v maps code that is shared or of no file", alt)
 		}
 	}

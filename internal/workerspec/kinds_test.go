@@ -13,7 +13,9 @@ func neverOf(s Spec) []string {
 		"net": {"connect"}, "gate": {"accept4"}, "file": {"inotify_init1"},
 		"tool": {"kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal", "fork", "vfork",
 			"chown", "fchown", "fchownat", "utimensat", "setxattr", "fsetxattr", "link", "linkat", "symlink", "symlinkat", "memfd_create",
-			"inotify_init1", "mkdir", "mkdirat", "rmdir", "umask", "flock", "mprotect", "pkey_mprotect"},
+			"inotify_init1", "mkdir", "mkdirat", "rmdir", "umask", "flock", "mprotect", "pkey_mprotect",
+			// Of each other, which a pid namespace bounds.
+			"futex", "clock_gettime", "clock_getres", "clock_nanosleep", "sched_getaffinity"},
 	}
 	return slices.DeleteFunc(never(), func(n string) bool { return slices.Contains(own[s.Kind], n) })
 }

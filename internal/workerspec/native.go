@@ -16,8 +16,9 @@ func nativeRuntime() []Syscall {
 	), []Syscall{
 		// Private memory, or a file that is shared for reading: the weights.
 		when("mmap", "EACCES",
-			[]Cond{{2, NoBits, protExec}, {3, NoBits, mapShared | mapGrowsdown}},
-			[]Cond{{2, NoBits, protExec | protWrite}, {3, NoBits, mapAnonymous | mapGrowsdown}}),
+			[]Cond{{2, NoBits, protExec}, {3, NoBits, mapShared | mapNever}},
+			[]Cond{{2, NoBits, protExec | protWrite}, {3, NoBits, mapAnonymous | mapNever}}),
+		nativeFutex(),
 		// Every thread is made by glibc, those of the Go runtime too.
 		when("clone", "EPERM", []Cond{{0, Equal, cloneThreadGlibc}}),
 		// A thread that works in the background makes itself the last. There is no

@@ -60,7 +60,9 @@ func gate() Spec {
 // it connects, and neither listens nor sees a file or another process's socket.
 // Which address it may connect to no filter sees: that is the kind's own work.
 func network() Spec {
-	s := reserved("net", nil, allow("connect", "sendto", "recvfrom"), []Syscall{
+	s := reserved("net", nil, allow("connect"), []Syscall{
+		when("sendto", "EPERM", []Cond{{3, NoBits, msgOOB}}),
+		when("recvfrom", "EPERM", []Cond{{3, NoBits, msgOOB}}),
 		when("socket", "EPERM", internetSockets()...),
 		when("setsockopt", "EPERM", socketOptions()...),
 	})
@@ -129,6 +131,8 @@ const (
 
 	solSocket    = 1
 	soReuseaddr  = 2
+	soType       = 3
+	soError      = 4
 	soBroadcast  = 6
 	soSndbuf     = 7
 	soRcvbuf     = 8

@@ -56,6 +56,29 @@ const (
 	mapShared    = 0x1 // of MAP_SHARED_VALIDATE too
 	mapAnonymous = 0x20
 	mapGrowsdown = 0x100
+	mapHugetlb   = 0x40000
+	// What no worker maps: a stack that grows, which RLIMIT_DATA does not count, and
+	// pages out of the system's pool of huge ones, which is everybody's.
+	mapNever = mapGrowsdown | mapHugetlb
+
+	madvMergeable  = 12
+	pipeNotify     = 0x80 // O_NOTIFICATION_PIPE
+	renameWhiteout = 4
+	msgOOB         = 1
+	// The sign of a clock's number: the clock of some process, or of a device.
+	clockOfOther = 0x80000000
+
+	// FUTEX_WAIT and so on; flags are PRIVATE (128) and CLOCK_REALTIME (256).
+	futexWait       = 0
+	futexWake       = 1
+	futexRequeue    = 3
+	futexCmpRequeue = 4
+	futexWakeOp     = 5
+	futexWaitBitset = 9
+	futexPrivate    = 128
+	futexRealtime   = 256
+	fallocateFile   = 0 // with the file's size
+	fallocateNoSize = 1 // FALLOC_FL_KEEP_SIZE alone
 
 	prGetDumpable = 3
 	prSetDumpable = 4
@@ -126,9 +149,12 @@ func goRuntime() []Syscall {
 		// Private memory, or a file that is shared. RLIMIT_DATA counts neither
 		// what is shared and of no file, nor a stack that grows.
 		when("mmap", "EACCES",
-			[]Cond{{2, NoBits, protExec}, {3, NoBits, mapShared | mapGrowsdown}},
-			[]Cond{{2, NoBits, protExec}, {3, NoBits, mapAnonymous | mapGrowsdown}}),
+			[]Cond{{2, NoBits, protExec}, {3, NoBits, mapShared | mapNever}},
+			[]Cond{{2, NoBits, protExec}, {3, NoBits, mapAnonymous | mapNever}}),
 		when("clone", "EPERM", []Cond{{0, Equal, cloneThread}}, []Cond{{0, Equal, cloneThreadTLS}}),
+		// Its own memory's alone: a shared one may be a lock of the person's programs,
+		// in a file of the folder.
+		when("futex", "ENOSYS", oneOf(1, futexWait|futexPrivate, futexWake|futexPrivate)...),
 	)
 }
 
@@ -138,14 +164,24 @@ func goRuntime() []Syscall {
 // know get ENOSYS, so that a later runtime falls back to an older call.
 func commonRuntime() []Syscall {
 	return append(allow(
-		"brk", "munmap", "mremap", "madvise",
-		"futex", "nanosleep", "clock_nanosleep", "clock_gettime", "clock_getres", "gettimeofday", "time",
-		"sched_yield", "sched_getaffinity", "getrandom", "restart_syscall",
+		"brk", "munmap", "mremap",
+		"nanosleep", "gettimeofday", "time",
+		"sched_yield", "getrandom", "restart_syscall",
 		"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack",
 		"getpid", "gettid", "getppid", "getuid", "geteuid", "getgid", "getegid",
-		"epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_wait", "eventfd2", "pipe2",
+		"epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_wait", "eventfd2",
 		"exit", "exit_group",
 	),
+		// Pages that are merged with those of others tell by the time that a write takes
+		// what the others hold.
+		when("madvise", "EPERM", []Cond{{2, Not32, madvMergeable}}),
+		when("pipe2", "EPERM", []Cond{{1, NoBits, pipeNotify}}),
+		// No clock of another process, whose number the kernel asks nobody's leave for.
+		when("clock_gettime", "EPERM", []Cond{{0, NoBits, clockOfOther}}),
+		when("clock_getres", "EPERM", []Cond{{0, NoBits, clockOfOther}}),
+		when("clock_nanosleep", "EPERM", []Cond{{0, NoBits, clockOfOther}}),
+		// The same; ENOSYS is the refusal that the C library bears for a thread of its own.
+		when("sched_getaffinity", "ENOSYS", []Cond{{0, Equal32, 0}}),
 		when("mprotect", "EACCES", []Cond{{2, NoBits, protExec}}),
 		when("tgkill", "EPERM", []Cond{{0, Self, 0}}),
 		// Reading a limit of its own; setting one, or another's, is refused.
@@ -165,8 +201,13 @@ func ownProcess() [][]Cond {
 // connection is what a worker does with the socket it was born with. It cannot
 // make or accept another one. more are further uses of fcntl.
 func connection(more ...[]Cond) []Syscall {
-	return append(allow("read", "write", "readv", "writev", "close", "recvmsg", "sendmsg", "shutdown",
-		"getsockopt", "getsockname", "getpeername"),
+	return append(allow("read", "write", "readv", "writev", "close", "shutdown", "getsockname", "getpeername"),
+		// SO_PEERPIDFD, among others, would hand over the core's process. x/sys asks for the
+		// protocol of what it accepts.
+		when("getsockopt", "EPERM", options(soType, soError, soProtocol)...),
+		// Bytes out of band are in nobody's protocol, and were a way into the kernel.
+		when("recvmsg", "EPERM", []Cond{{2, NoBits, msgOOB}}),
+		when("sendmsg", "EPERM", []Cond{{2, NoBits, msgOOB}}),
 		// F_SETOWN, F_SETSIG, F_SETLEASE, F_NOTIFY and the seals stay refused.
 		when("fcntl", "EPERM", append([][]Cond{
 			{{1, Equal32, fDupfdCloexec}}, {{1, Equal32, fGetfd}}, {{1, Equal32, fSetfd}},
@@ -202,8 +243,20 @@ func readDescriptor() []Syscall { return allow("pread64", "lseek", "fstat", "fad
 // So is flock, which would lock the files of the grant against their owner:
 // fcntl locks for writing need a descriptor that may write.
 func writeFiles() []Syscall {
-	return allow("pwrite64", "ftruncate", "fsync", "fdatasync", "fallocate",
-		"unlinkat", "unlink", "renameat", "renameat2", "rename")
+	return append(allow("pwrite64", "ftruncate", "fsync", "fdatasync", "unlinkat", "unlink", "renameat", "rename"),
+		// RENAME_WHITEOUT leaves a device node behind.
+		when("renameat2", "EPERM", []Cond{{4, NoBits, renameWhiteout}}),
+		// Room beyond a file's size is beyond RLIMIT_FSIZE too.
+		when("fallocate", "EPERM", []Cond{{1, Equal32, fallocateFile}}),
+	)
+}
+
+// nativeFutex is what the C library, C++'s and OpenMP's do. None asks for a lock that
+// lends its holder a priority; those have been the way into the kernel most often.
+func nativeFutex() Syscall {
+	return when("futex", "ENOSYS", oneOf(1, futexWait, futexWake, futexWait|futexPrivate, futexWake|futexPrivate,
+		futexRequeue|futexPrivate, futexCmpRequeue|futexPrivate, futexWakeOp|futexPrivate,
+		futexWaitBitset, futexWaitBitset|futexPrivate, futexWaitBitset|futexRealtime, futexWaitBitset|futexPrivate|futexRealtime)...)
 }
 
 // Fatal are the calls that no worker has an honest reason for: the process is

@@ -70,18 +70,32 @@ func folder(target string) Mount {
 // there is nobody else to reach, and where that is missing this still holds.
 func anyProgram() []Syscall {
 	return join(allow(anyCalls()...), []Syscall{
-		when("mmap", "EACCES", []Cond{{3, NoBits, mapGrowsdown}}),
+		when("mmap", "EACCES", []Cond{{3, NoBits, mapNever}}),
+		when("memfd_create", "EPERM", []Cond{{1, NoBits, mfdHugetlb}}),
+		when("madvise", "EPERM", []Cond{{2, Not32, madvMergeable}}),
+		when("pipe2", "EPERM", []Cond{{1, NoBits, pipeNotify}}),
 		when("clone", "EPERM", []Cond{{0, NoBits, cloneNamespaces}}),
 		Pairs(),
 		// A filter in the kernel is code of the caller's.
 		when("setsockopt", "EPERM", []Cond{{1, Equal32, solSocket}, {2, Not32, soAttachFilter}, {2, Not32, soAttachBPF},
-			{2, Not32, soAttachReuseportCBPF}, {2, Not32, soAttachReuseportEBPF}}),
+			{2, Not32, soAttachReuseportCBPF}, {2, Not32, soAttachReuseportEBPF}, {2, Not32, soPassPIDFD}}),
+		// Of its peer no more than who it is: not a hold on its process.
+		when("getsockopt", "EPERM", options(soType, soError, soSndbuf, soRcvbuf, soPasscred, soPeercred, soRcvtimeo, soSndtimeo, soAcceptconn, soProtocol, soDomain)...),
 		// To an address only what is connected already, which is a pair.
-		when("sendto", "EPERM", []Cond{{4, Equal, 0}}),
+		when("sendto", "EPERM", []Cond{{4, Equal, 0}, {3, NoBits, msgOOB}}),
+		when("sendmsg", "EPERM", []Cond{{2, NoBits, msgOOB}}),
+		when("sendmmsg", "EPERM", []Cond{{3, NoBits, msgOOB}}),
+		when("recvfrom", "EPERM", []Cond{{3, NoBits, msgOOB}}),
+		when("recvmsg", "EPERM", []Cond{{2, NoBits, msgOOB}}),
+		when("recvmmsg", "EPERM", []Cond{{3, NoBits, msgOOB}}),
 		when("ioctl", "EPERM", oneOf(1, ioctlTcgets, ioctlTiocgpgrp, ioctlTiocgwinsz, ioctlFionread, ioctlFionbio, ioctlFioclex, ioctlFionclex)...),
-		// Who is told when something happens to a descriptor, and a lease on a
-		// person's file, are not a tool's to decide.
-		when("fcntl", "EPERM", []Cond{{1, Not32, fSetown}, {1, Not32, fSetsig}, {1, Not32, fSetownEx}, {1, Not32, fSetlease}, {1, Not32, fNotify}}),
+		// Who is told when something happens to a descriptor, a lease on a person's file
+		// or its directory, and the size of a pipe, which is counted for the person, are
+		// not a tool's to decide; and what a later kernel adds is not either.
+		when("fcntl", "EPERM", oneOf(1, fDupfd, fGetfd, fSetfd, fGetfl, fSetfl, fGetlk, fSetlk, fSetlkw, fGetown, fGetsig,
+			fOfdGetlk, fOfdSetlk, fOfdSetlkw, fDupfdQuery, fCreatedQuery, fDupfdCloexec, fGetpipeSize, fAddSeals, fGetSeals)...),
+		when("renameat2", "EPERM", []Cond{{4, NoBits, renameWhiteout}}),
+		when("fallocate", "EPERM", []Cond{{1, Not32, fallocateNoSize}}),
 		when("prctl", "EPERM", append(ownProcess(), append(
 			oneOf(0, prGetPdeathsig, prSetName, prGetName, prGetSeccomp, prCapbsetRead, prGetSecurebits, prSetTimerslack, prGetTimerslack,
 				prSetSubreaper, prGetSubreaper, prSetNoNew, prGetNoNew, prSetTHP, prGetTHP, prSetMDWE, prGetMDWE),
@@ -121,18 +135,18 @@ func anyCalls() []string {
 		"nanosleep", "clock_nanosleep", "clock_gettime", "clock_getres", "gettimeofday", "time", "alarm", "getitimer", "setitimer",
 		"timer_create", "timer_settime", "timer_gettime", "timer_getoverrun", "timer_delete", "timerfd_create", "timerfd_settime", "timerfd_gettime",
 		// Memory.
-		"brk", "munmap", "mremap", "mprotect", "pkey_mprotect", "pkey_alloc", "pkey_free", "madvise", "msync", "mincore",
-		"mlock", "mlock2", "munlock", "mlockall", "munlockall", "get_mempolicy", "memfd_create", "getrandom",
+		"brk", "munmap", "mremap", "mprotect", "pkey_mprotect", "pkey_alloc", "pkey_free", "msync", "mincore",
+		"mlock", "mlock2", "munlock", "mlockall", "munlockall", "get_mempolicy", "getrandom",
 		// Waiting, and words between processes of its own.
 		"futex", "futex_waitv", "poll", "ppoll", "select", "pselect6", "epoll_create", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2",
-		"eventfd", "eventfd2", "pipe", "pipe2", "recvmsg", "recvmmsg", "recvfrom", "sendmsg", "sendmmsg", "shutdown",
-		"getsockopt", "getsockname", "getpeername",
+		"eventfd", "eventfd2", "pipe", "shutdown",
+		"getsockname", "getpeername",
 		// Files.
 		"read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "preadv2", "pwritev2", "lseek", "close", "dup", "dup2", "dup3",
 		"stat", "fstat", "lstat", "newfstatat", "statx", "statfs", "fstatfs", "access", "faccessat", "faccessat2", "getdents", "getdents64",
-		"getcwd", "chdir", "fchdir", "readlink", "readlinkat", "rename", "renameat", "renameat2", "mkdir", "mkdirat", "rmdir",
+		"getcwd", "chdir", "fchdir", "readlink", "readlinkat", "rename", "renameat", "mkdir", "mkdirat", "rmdir",
 		"link", "linkat", "unlink", "unlinkat", "symlink", "symlinkat", "chown", "fchown", "lchown", "fchownat",
-		"utime", "utimes", "futimesat", "utimensat", "truncate", "ftruncate", "fallocate", "fsync", "fdatasync", "sync_file_range", "syncfs", "sync",
+		"utime", "utimes", "futimesat", "utimensat", "truncate", "ftruncate", "fsync", "fdatasync", "sync_file_range", "syncfs", "sync",
 		"flock", "fadvise64", "readahead", "sendfile", "splice", "tee", "copy_file_range",
 		"getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr", "setxattr", "lsetxattr", "fsetxattr",
 		"removexattr", "lremovexattr", "fremovexattr", "inotify_init", "inotify_init1", "inotify_add_watch", "inotify_rm_watch",
@@ -146,6 +160,15 @@ func oneOf(arg int, values ...uint64) [][]Cond {
 	var any [][]Cond
 	for _, v := range values {
 		any = append(any, []Cond{{arg, Equal32, v}})
+	}
+	return any
+}
+
+// options are those of a socket of any family.
+func options(names ...uint64) [][]Cond {
+	var any [][]Cond
+	for _, n := range names {
+		any = append(any, []Cond{{1, Equal32, solSocket}, {2, Equal32, n}})
 	}
 	return any
 }
@@ -181,11 +204,23 @@ const (
 	ioctlFionclex   = 0x5450
 	ioctlFioclex    = 0x5451
 
-	fSetown   = 8
-	fSetsig   = 10
-	fSetownEx = 15
-	fSetlease = 1024
-	fNotify   = 1026
+	soPasscred   = 16
+	soPeercred   = 17
+	soRcvtimeo   = 20
+	soSndtimeo   = 21
+	soAcceptconn = 30
+	soProtocol   = 38
+	soDomain     = 39
+	soPassPIDFD  = 76
+
+	fDupfd        = 0
+	fGetown       = 9
+	fGetsig       = 11
+	fDupfdQuery   = 1027
+	fCreatedQuery = 1028
+	fGetpipeSize  = 1032
+
+	mfdHugetlb = 4
 
 	archGetFS = 0x1003
 

@@ -12,7 +12,7 @@ func toolkit() []Syscall {
 	calls := join(commonRuntime(), readFiles(), allow(
 		"read", "write", "readv", "writev", "close", "shutdown", "dup",
 		"recvmsg", "sendmsg", "recvfrom", "sendto", "connect", "getsockopt", "setsockopt", "getsockname", "getpeername",
-		"poll", "ppoll", "select", "pselect6",
+		"poll", "ppoll", "select", "pselect6", "futex",
 		// The start of a process and of threads, by glibc and GLib.
 		"set_tid_address", "set_robust_list", "sched_getattr", "sched_setattr", "uname", "sysinfo", "getrusage",
 		"getresuid", "getresgid", "getgroups", "getpgrp",

@@ -230,7 +230,9 @@ func never() []string {
 		"setuid", "setgid", "setresuid", "setresgid", "setgroups", "capset", "seccomp", "personality", "prctl", "prlimit64",
 		"chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "fchownat", "utimensat", "setxattr", "fsetxattr",
 		"link", "linkat", "symlink", "symlinkat", "memfd_create", "memfd_secret", "inotify_init1", "shmget", "msgget", "semget",
-		"mq_open", "mkdir", "mkdirat", "rmdir", "umask", "flock", "clone", "fork", "vfork", "tgkill", "fcntl", "mmap", "mprotect", "pkey_mprotect", "openat", "open")...)
+		"mq_open", "mkdir", "mkdirat", "rmdir", "umask", "flock", "clone", "fork", "vfork", "tgkill", "fcntl", "mmap", "mprotect", "pkey_mprotect", "openat", "open",
+		"getsockopt", "setsockopt", "sendmsg", "sendmmsg", "sendto", "recvmsg", "recvmmsg", "recvfrom", "renameat2", "fallocate", "madvise", "pipe2",
+		"futex", "clock_gettime", "clock_getres", "clock_nanosleep", "sched_getaffinity")...)
 }
 
 func TestSyscalls(t *testing.T) {

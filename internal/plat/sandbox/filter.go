@@ -301,6 +301,10 @@ const (
 	tioclinux        = 0x541c
 	prSetMM          = 35
 	prSetDispatch    = 59
+	fSetlease        = 1024
+	fSetdeleg        = 1040
+	soPassPIDFD      = 76
+	soPeerPIDFD      = 77
 )
 
 // compatRules are the calls that the deny-list looks into.
@@ -315,5 +319,12 @@ func compatRules() []workerspec.Syscall {
 		{Name: "seccomp", Any: [][]workerspec.Cond{{cond(1, workerspec.NoBits, seccompListener)}}},
 		{Name: "ioctl", Any: [][]workerspec.Cond{{cond(1, workerspec.Not32, tiocsti), cond(1, workerspec.Not32, tioclinux)}}},
 		{Name: "prctl", Any: [][]workerspec.Cond{{cond(0, workerspec.Not32, prSetMM), cond(0, workerspec.Not32, prSetDispatch)}}},
+		// A lease on a file or a directory takes a descriptor for reading, and holds up
+		// whoever writes.
+		{Name: "fcntl", Any: [][]workerspec.Cond{{cond(1, workerspec.Not32, fSetlease), cond(1, workerspec.Not32, fSetdeleg)}}},
+		// The process at the other end of a socket, which is the core. Of no other level
+		// is an option of these numbers anybody's here.
+		{Name: "getsockopt", Any: [][]workerspec.Cond{{cond(2, workerspec.Not32, soPeerPIDFD)}}},
+		{Name: "setsockopt", Any: [][]workerspec.Cond{{cond(2, workerspec.Not32, soPassPIDFD)}}},
 	}
 }

@@ -100,6 +100,8 @@ func reference(spec workerspec.Spec, a arch, self uint32, c call64) uint32 {
 			return actErrno | uint32(unix.EACCES)
 		case "EAFNOSUPPORT":
 			return actErrno | uint32(unix.EAFNOSUPPORT)
+		case "ENOSYS":
+			return actErrno | uint32(unix.ENOSYS)
 		}
 		return actErrno | uint32(unix.EPERM)
 	}
@@ -216,6 +218,13 @@ func TestCompatFilter(t *testing.T) {
 		{"prctl", [6]uint64{unix.PR_SET_MM}, eperm},
 		{"prctl", [6]uint64{unix.PR_SET_SYSCALL_USER_DISPATCH}, eperm},
 		{"prctl", [6]uint64{unix.PR_SET_NO_NEW_PRIVS}, actAllow},
+		{"fcntl", [6]uint64{0, unix.F_SETLEASE}, eperm},
+		{"fcntl", [6]uint64{0, unix.F_SETDELEG}, eperm},
+		{"fcntl", [6]uint64{0, unix.F_GETLEASE}, actAllow},
+		{"getsockopt", [6]uint64{3, unix.SOL_SOCKET, unix.SO_PEERPIDFD}, eperm},
+		{"getsockopt", [6]uint64{3, unix.SOL_SOCKET, unix.SO_PEERCRED}, actAllow},
+		{"setsockopt", [6]uint64{3, unix.SOL_SOCKET, unix.SO_PASSPIDFD}, eperm},
+		{"setsockopt", [6]uint64{3, unix.SOL_SOCKET, unix.SO_PASSCRED}, actAllow},
 		{"personality", [6]uint64{0}, actAllow},
 		{"personality", [6]uint64{0x0400000}, eperm}, // READ_IMPLIES_EXEC
 		{"seccomp", [6]uint64{1, unix.SECCOMP_FILTER_FLAG_TSYNC}, actAllow},
@@ -286,6 +295,10 @@ func TestConstants(t *testing.T) {
 		{"mptcp", protocolMPTCP, unix.IPPROTO_MPTCP},
 		{"mm", prSetMM, unix.PR_SET_MM},
 		{"dispatch", prSetDispatch, unix.PR_SET_SYSCALL_USER_DISPATCH},
+		{"lease", fSetlease, unix.F_SETLEASE},
+		{"delegation", fSetdeleg, unix.F_SETDELEG},
+		{"sender", soPassPIDFD, unix.SO_PASSPIDFD},
+		{"peer", soPeerPIDFD, unix.SO_PEERPIDFD},
 		{"new", cloneNewFlags, unix.CLONE_NEWTIME | unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS |
 			unix.CLONE_NEWIPC | unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET},
 	} {

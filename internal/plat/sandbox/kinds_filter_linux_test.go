@@ -15,6 +15,7 @@ func TestArgumentsByName(t *testing.T) {
 	a := native()
 	const (
 		eperm, eacces = actErrno | 1, actErrno | 13
+		enosys        = actErrno | 38
 		rw            = unix.PROT_READ | unix.PROT_WRITE
 		private       = unix.MAP_PRIVATE | unix.MAP_ANON
 	)
@@ -85,6 +86,59 @@ func TestArgumentsByName(t *testing.T) {
 		{"tool", "setsockopt", args{3, unix.SOL_SOCKET, unix.SO_ATTACH_BPF}, eperm},
 		{"tool", "setsockopt", args{3, unix.SOL_SOCKET, unix.SO_ATTACH_REUSEPORT_CBPF}, eperm},
 		{"tool", "setsockopt", args{3, unix.SOL_SOCKET, unix.SO_ATTACH_REUSEPORT_EBPF}, eperm},
+		{"tool", "setsockopt", args{3, unix.SOL_SOCKET, unix.SO_PASSPIDFD}, eperm},
+		{"tool", "getsockopt", args{3, unix.SOL_SOCKET, unix.SO_PEERCRED}, actAllow},
+		{"tool", "getsockopt", args{3, unix.SOL_SOCKET, unix.SO_TYPE}, actAllow},
+		{"tool", "getsockopt", args{3, unix.SOL_SOCKET, unix.SO_PEERPIDFD}, eperm},
+		{"tool", "getsockopt", args{3, unix.SOL_SOCKET, unix.SO_PEERGROUPS}, eperm},
+		{"tool", "sendto", args{3, 1, 1, unix.MSG_OOB, 0, 0}, eperm},
+		{"tool", "sendmmsg", args{3, 1, 1, unix.MSG_OOB}, eperm},
+		{"tool", "recvmsg", args{3, 1, unix.MSG_DONTWAIT | unix.MSG_CMSG_CLOEXEC}, actAllow},
+		{"tool", "recvmmsg", args{3, 1, 1, unix.MSG_OOB}, eperm},
+		{"tool", "renameat2", args{0, 0, 0, 0, unix.RENAME_EXCHANGE}, actAllow},
+		{"tool", "renameat2", args{0, 0, 0, 0, unix.RENAME_WHITEOUT}, eperm},
+		{"tool", "fallocate", args{0, unix.FALLOC_FL_PUNCH_HOLE | unix.FALLOC_FL_KEEP_SIZE}, actAllow},
+		{"tool", "fallocate", args{0, unix.FALLOC_FL_KEEP_SIZE}, eperm},
+		{"tool", "memfd_create", args{0, unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING}, actAllow},
+		{"tool", "memfd_create", args{0, unix.MFD_HUGETLB}, eperm},
+		{"tool", "mmap", args{0, 4096, rw, private | unix.MAP_HUGETLB}, eacces},
+		{"tool", "madvise", args{0, 4096, unix.MADV_HUGEPAGE}, actAllow},
+		{"tool", "madvise", args{0, 4096, unix.MADV_MERGEABLE}, eperm},
+		{"tool", "pipe2", args{0, unix.O_CLOEXEC | unix.O_NONBLOCK | unix.O_DIRECT}, actAllow},
+		{"tool", "pipe2", args{0, unix.O_EXCL}, eperm}, // O_NOTIFICATION_PIPE
+
+		{"index", "getsockopt", args{3, unix.SOL_SOCKET, unix.SO_TYPE}, actAllow},
+		{"index", "getsockopt", args{3, unix.SOL_SOCKET, unix.SO_ERROR}, actAllow},
+		{"index", "getsockopt", args{3, unix.SOL_SOCKET, unix.SO_PEERCRED}, eperm},
+		{"index", "getsockopt", args{3, unix.SOL_SOCKET, unix.SO_PEERPIDFD}, eperm},
+		{"index", "sendmsg", args{3, 1, unix.MSG_NOSIGNAL | unix.MSG_DONTWAIT}, actAllow},
+		{"index", "sendmsg", args{3, 1, unix.MSG_OOB}, eperm},
+		{"index", "recvmsg", args{3, 1, unix.MSG_OOB}, eperm},
+		{"index", "renameat2", args{0, 0, 0, 0, unix.RENAME_NOREPLACE}, actAllow},
+		{"index", "renameat2", args{0, 0, 0, 0, unix.RENAME_WHITEOUT}, eperm},
+		{"index", "fallocate", args{0, 0}, actAllow},
+		{"index", "fallocate", args{0, unix.FALLOC_FL_KEEP_SIZE}, eperm},
+		{"index", "mmap", args{0, 4096, rw, private | unix.MAP_HUGETLB}, eacces},
+		{"index", "madvise", args{0, 4096, unix.MADV_DONTNEED}, actAllow},
+		{"index", "madvise", args{0, 4096, unix.MADV_MERGEABLE}, eperm},
+		{"index", "futex", args{0, 128}, actAllow}, // FUTEX_WAIT_PRIVATE
+		{"index", "futex", args{0, 129}, actAllow},
+		{"index", "futex", args{0, 0}, enosys},
+		{"index", "futex", args{0, 6 | 128}, enosys}, // FUTEX_LOCK_PI_PRIVATE
+		{"engine", "futex", args{0, 0}, actAllow},
+		{"engine", "futex", args{0, 9 | 128 | 256}, actAllow}, // FUTEX_WAIT_BITSET_PRIVATE, by the wall clock
+		{"engine", "futex", args{0, 11 | 128}, enosys},        // FUTEX_WAIT_REQUEUE_PI_PRIVATE
+		{"engine", "futex", args{0, 3}, enosys},
+		{"index", "clock_gettime", args{unix.CLOCK_THREAD_CPUTIME_ID}, actAllow},
+		{"index", "clock_gettime", args{0xffffff82}, eperm}, // of a process
+		{"index", "clock_getres", args{0xffffff82}, eperm},
+		{"index", "clock_nanosleep", args{0xffffff82}, eperm},
+		{"index", "sched_getaffinity", args{0, 128}, actAllow},
+		{"index", "sched_getaffinity", args{2, 128}, enosys},
+		{"net", "sendto", args{3, 1, 1, unix.MSG_NOSIGNAL}, actAllow},
+		{"net", "sendto", args{3, 1, 1, unix.MSG_OOB}, eperm},
+		{"net", "recvfrom", args{3, 1, 1, unix.MSG_OOB}, eperm},
+
 		{"tool", "ioctl", args{0, unix.TCGETS}, actAllow},
 		{"tool", "ioctl", args{0, unix.TIOCGWINSZ}, actAllow},
 		{"tool", "ioctl", args{0, unix.TIOCGPGRP}, actAllow},
@@ -97,6 +151,12 @@ func TestArgumentsByName(t *testing.T) {
 		{"tool", "fcntl", args{0, unix.F_SETSIG}, eperm},
 		{"tool", "fcntl", args{0, unix.F_SETLEASE}, eperm},
 		{"tool", "fcntl", args{0, unix.F_NOTIFY}, eperm},
+		{"tool", "fcntl", args{0, unix.F_SETDELEG}, eperm},
+		{"tool", "fcntl", args{0, unix.F_SETPIPE_SZ}, eperm},
+		{"tool", "fcntl", args{0, unix.F_GETPIPE_SZ}, actAllow},
+		{"tool", "fcntl", args{0, unix.F_DUPFD_QUERY}, actAllow},
+		{"tool", "fcntl", args{0, unix.F_ADD_SEALS}, actAllow},
+		{"tool", "fcntl", args{0, 2000}, eperm},
 		{"tool", "prctl", args{unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL)}, actAllow},
 		{"tool", "prctl", args{unix.PR_SET_PDEATHSIG, 0}, eperm},
 		{"tool", "prctl", args{unix.PR_SET_PDEATHSIG, uint64(unix.SIGTERM)}, eperm},
