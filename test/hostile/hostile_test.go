@@ -32,7 +32,7 @@ import (
 const ordinaryID = 20001
 
 // launchTime bounds one run of the launcher.
-const launchTime = 3 * time.Minute
+const launchTime = 5 * time.Minute
 
 // user is someone whose workers are attacked.
 type user struct {
@@ -313,7 +313,7 @@ func oneLayerLess(t *testing.T, u user, bin string, s workerspec.Spec, mode stri
 // spare are the layers that can be left out one by one.
 func spare() []workerspec.Layer {
 	return []workerspec.Layer{workerspec.Landlock, workerspec.SeccompStrict, workerspec.SeccompCompat, workerspec.NetNamespace,
-		workerspec.PIDNamespace, workerspec.IPCNamespace, workerspec.ResourceLimits, workerspec.ParentDeath}
+		workerspec.PIDNamespace, workerspec.IPCNamespace, workerspec.UTSNamespace, workerspec.NoCapabilities, workerspec.ResourceLimits, workerspec.ParentDeath}
 }
 
 // TestHonestWork shows that the sandbox lets a worker do its work.

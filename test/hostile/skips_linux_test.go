@@ -50,6 +50,7 @@ const (
 	whenNoCompiler = "no C compiler"
 	whenEmulated   = "emulated machine"
 	whenNoBwrap    = "no bubblewrap"
+	whenWritten    = "folder given for writing"
 	caseBubblewrap = "workers that bubblewrap starts"
 	caseEveryLayer = "what each layer stops"
 	caseForeign    = "programs of C"
@@ -61,7 +62,7 @@ const (
 )
 
 func conditions() []string {
-	return []string{whenOrdinary, whenNoGrant, whenNoMounts, whenTestsOrd, whenShort, whenNotAMD64, whenNoCompiler, whenEmulated, whenNoBwrap}
+	return []string{whenOrdinary, whenNoGrant, whenNoMounts, whenTestsOrd, whenShort, whenNotAMD64, whenNoCompiler, whenEmulated, whenNoBwrap, whenWritten}
 }
 
 // leftOut says whether skips.txt lets something be left out, and why. Whoever
@@ -102,6 +103,7 @@ func TestSkips(t *testing.T) {
 		attempt, isControl := strings.CutPrefix(s.what, controlPrefix)
 		known := s.what == caseRoot && s.when == whenTestsOrd || (s.what == caseEveryKind || s.what == caseOneLayer || s.what == caseEveryLayer) && s.when == whenShort ||
 			s.what == caseEveryClass && s.when == whenEmulated || s.what == caseBubblewrap && s.when == whenNoBwrap ||
+			s.when == whenWritten && slices.ContainsFunc(all, func(r row) bool { return r.attempt == s.what && r.only == "granted" }) ||
 			s.what == caseForeign && (s.when == whenNotAMD64 || s.when == whenNoCompiler) ||
 			isControl && slices.ContainsFunc(all, func(r row) bool { return r.attempt == attempt })
 		if !known || seen[s] || s.why == "" {

@@ -53,7 +53,7 @@ func enterRoot(spec workerspec.Spec, m setup, detached []int) error {
 		}
 		trees[i], detached = fd, rest
 	}
-	return pivot(spec, root, trees, append(driver, around...), m.Mounts)
+	return pivot(spec, root, trees, append(driver, around...), m)
 }
 
 // take returns the mount as a detached tree.
@@ -133,7 +133,7 @@ func confine(fd int, m workerspec.Mount) error {
 
 // pivot makes a small tmpfs the root, with the trees at their targets, and
 // drops the host's tree. There is no /proc, no /dev and no /tmp.
-func pivot(spec workerspec.Spec, root int, trees []int, around []tree, mounts []setupMount) error {
+func pivot(spec workerspec.Spec, root int, trees []int, around []tree, s setup) error {
 	// On top of the old root, and out of its reach by name; the descriptor
 	// still leads to it.
 	if err := unix.MoveMount(root, "", unix.AT_FDCWD, "/", unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
@@ -143,7 +143,7 @@ func pivot(spec workerspec.Spec, root int, trees []int, around []tree, mounts []
 		if err := attach(root, m, trees[i]); err != nil {
 			return &stepError{stepTake, m.Target, err}
 		}
-		for _, name := range mounts[i].Hide {
+		for _, name := range s.Mounts[i].Hide {
 			if err := hide(root, strings.TrimPrefix(m.Target, "/")+"/"+name); err != nil {
 				return &stepError{stepTake, m.Target, err}
 			}
@@ -154,7 +154,7 @@ func pivot(spec workerspec.Spec, root int, trees []int, around []tree, mounts []
 			return step(stepRoot, fmt.Errorf("/%s: %w", t.name, err))
 		}
 	}
-	return step(stepRoot, leave(root, false))
+	return step(stepRoot, leave(root, s.omits(workerspec.UTSNamespace)))
 }
 
 // attach mounts a tree at its target.

@@ -72,6 +72,7 @@ func (s seam) clone(sys *syscall.SysProcAttr) {
 		workerspec.PIDNamespace: syscall.CLONE_NEWPID,
 		workerspec.NetNamespace: syscall.CLONE_NEWNET,
 		workerspec.IPCNamespace: syscall.CLONE_NEWIPC,
+		workerspec.UTSNamespace: syscall.CLONE_NEWUTS,
 	} {
 		if s.omits(layer) {
 			sys.Cloneflags &^= flag

@@ -132,7 +132,7 @@ func build(wrapped bool) error {
 		}
 	}
 	if !m.omits(workerspec.NoCapabilities) {
-		if err := step(stepDrop, dropPrivileges(!spec.Reduced && !spec.Wrapped)); err != nil {
+		if err := step(stepDrop, dropPrivileges(!spec.Reduced && !spec.Wrapped, !m.omits(workerspec.NoNewPrivs))); err != nil {
 			return err
 		}
 	}
@@ -262,9 +262,11 @@ const secureBits = 1<<0 | 1<<1 | // NOROOT
 // namespace of its own it has had none, but for those that a set-id program could
 // give it, which no_new_privs takes; to empty that set takes one itself. bubblewrap
 // has emptied it, which is seen from outside.
-func dropPrivileges(had bool) error {
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return err
+func dropPrivileges(had, noNew bool) error {
+	if noNew {
+		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+			return err
+		}
 	}
 	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
 		return err

@@ -167,6 +167,7 @@ func page(prot int) ([]byte, error) {
 func attacks() map[string]attack {
 	all := common()
 	maps.Copy(all, handed())
+	maps.Copy(all, kept())
 	maps.Copy(all, native())
 	return all
 }

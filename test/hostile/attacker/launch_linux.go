@@ -90,6 +90,11 @@ func runs() error {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return err
 	}
+	release, err := shareMemory()
+	if err != nil {
+		return err
+	}
+	defer release()
 	in, out := json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)
 	for {
 		var r Run
@@ -135,7 +140,7 @@ func newScene(attack string) (*scene, error) {
 	}
 	s := &scene{base: base, order: order{
 		Attack: attack, Grant: base + "/grant", Data: base + "/data", Host: base + "/host",
-		Core: os.Getpid(), Marker: markerAddress(), Abstract: "bailey-hostile-" + filepath.Base(base),
+		Core: os.Getpid(), Marker: markerAddress(), Abstract: "bailey-hostile-" + filepath.Base(base), Machine: nodename(),
 	}}
 	for _, d := range []string{s.Grant, s.Data, s.Host, base + "/engine", base + "/graphics", base + "/cache"} {
 		// Readable by all: where /tmp cannot be id-mapped, root's worker reads as
@@ -164,6 +169,9 @@ func newScene(attack string) (*scene, error) {
 		}
 	}
 	if err := os.Symlink(s.Host+"/secret", s.Grant+"/link"); err != nil {
+		return s, err
+	}
+	if err := s.setTraps(); err != nil {
 		return s, err
 	}
 	tcp, err := net.Listen("tcp4", "127.0.0.1:0")

@@ -54,6 +54,8 @@ type order struct {
 	// abstract socket, Vsock and so on need no name.
 	Port     int    `json:"port"`
 	Abstract string `json:"abstract"`
+	// Machine is what the host is called.
+	Machine string `json:"machine"`
 	// Seal says whether the strict filter goes on.
 	Seal bool `json:"seal"`
 }

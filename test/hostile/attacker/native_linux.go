@@ -45,7 +45,28 @@ func native() map[string]attack {
 			}
 			return nil
 		}),
+		"thread of C's before the seal": threadOfC,
 	}
+}
+
+// threadOfC has the C library make a thread before the worker seals itself, which
+// acts after.
+func threadOfC(order) func() answer {
+	var create func(thread *uintptr, attributes, start, argument uintptr) int32
+	purego.RegisterLibFunc(&create, purego.RTLD_DEFAULT, "pthread_create")
+	there, run, result := make(chan bool), make(chan bool), make(chan error)
+	start := purego.NewCallback(func(uintptr) uintptr {
+		there <- true
+		<-run
+		result <- socket(unix.AF_UNIX, unix.SOCK_STREAM, 0, nil)(order{})
+		return 0
+	})
+	var thread uintptr
+	if status := create(&thread, 0, start, 0); status != 0 {
+		return func() answer { return did(unix.EIO, "no thread") }
+	}
+	<-there
+	return func() answer { run <- true; return did(<-result) }
 }
 
 // library is the path of a library of the system's in an engine's root.
