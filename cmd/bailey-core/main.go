@@ -26,16 +26,26 @@ import (
 	"github.com/bailey-run/bailey/internal/plat/cgroup"
 	"github.com/bailey-run/bailey/internal/plat/codecache"
 	"github.com/bailey-run/bailey/internal/plat/datadir"
+	"github.com/bailey-run/bailey/internal/plat/desktop"
 	"github.com/bailey-run/bailey/internal/plat/env"
 	"github.com/bailey-run/bailey/internal/plat/home"
 	"github.com/bailey-run/bailey/internal/plat/keystore"
 	"github.com/bailey-run/bailey/internal/plat/peer"
 	"github.com/bailey-run/bailey/internal/plat/safefile"
+	"github.com/bailey-run/bailey/internal/plat/sandbox"
 	"github.com/bailey-run/bailey/internal/release"
 	"github.com/bailey-run/bailey/internal/workerspec"
 )
 
-func main() { os.Exit(doMain(os.Args[1:], os.Stderr)) }
+func main() {
+	if is, err := desktop.Line(os.Args); is {
+		if err != nil {
+			os.Exit(errs.ExitFailed)
+		}
+		os.Exit(errs.ExitOK)
+	}
+	os.Exit(doMain(os.Args[1:], os.Stderr))
+}
 
 func doMain(args []string, stderr io.Writer) int {
 	fs := flag.NewFlagSet("bailey-core", flag.ContinueOnError)
@@ -56,7 +66,12 @@ func doMain(args []string, stderr io.Writer) int {
 	// The starter closes its end of standard error once it has read that we
 	// are ready; nothing that is said later may end the core.
 	signal.Ignore(syscall.SIGPIPE)
-	err := run(*homeDir, ready)
+	// Before anything is read: what this process holds, keys and descriptors above
+	// all, is closed to the user's other programs, and it leaves no core dump.
+	err := sandbox.MakeUndumpable()
+	if err == nil {
+		err = run(*homeDir, ready)
+	}
 	if err == nil {
 		return errs.ExitOK
 	}

@@ -291,8 +291,8 @@ func TestNoListenersWhileChatting(t *testing.T) {
 	unix := 0
 	for _, pid := range append(p.workers(c.PID), c.PID) {
 		ls, err := proc.Listeners(pid)
-		if err != nil && pid != c.PID && os.Geteuid() != 0 {
-			continue // non-dumpable: its empty net namespace is in TestEnginePosture
+		if err != nil && os.Geteuid() != 0 {
+			continue // non-dumpable: root looks into the core, and an engine's empty net namespace is in TestEnginePosture
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -305,7 +305,7 @@ func TestNoListenersWhileChatting(t *testing.T) {
 			unix++
 		}
 	}
-	if unix != 1 {
+	if unix != 1 && os.Geteuid() == 0 {
 		t.Errorf("the core listens on %d unix sockets", unix)
 	}
 	if err := a.next(); err != nil {

@@ -72,8 +72,8 @@ func TestListeners(t *testing.T) {
 	unix := 0
 	for _, pid := range append(p.workers(c.PID), c.PID) {
 		ls, err := proc.Listeners(pid)
-		if err != nil && pid != c.PID && os.Geteuid() != 0 {
-			continue // non-dumpable: its empty net namespace is in TestPosture
+		if err != nil && os.Geteuid() != 0 {
+			continue // non-dumpable: root looks into the core, and a worker's empty net namespace is in TestPosture
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -86,7 +86,7 @@ func TestListeners(t *testing.T) {
 			unix++
 		}
 	}
-	if unix != 1 {
+	if unix != 1 && os.Geteuid() == 0 {
 		t.Errorf("the core listens on %d unix sockets", unix)
 	}
 }

@@ -35,6 +35,8 @@ var (
 // but not from a handler of [Conn.Watch].
 type Conn struct {
 	conn net.Conn
+	// release is called once the connection is closed.
+	release func()
 	// name is our own, which the bus gave.
 	name string
 	done chan struct{} // closed when nothing is read any more
@@ -61,42 +63,60 @@ type watch struct {
 
 // Dial connects to the first of an address's sockets where a process of our own
 // user answers as a bus. It takes [limits.BusReply] at most. Errors: [ErrNoBus].
-func Dial(ctx context.Context, address string) (*Conn, error) {
+func Dial(ctx context.Context, address string) (*Conn, error) { return DialBy(ctx, address, direct) }
+
+// A Connector makes the connection to a socket, as [Sockets] names it, and returns
+// with it what is to be called once it is closed.
+type Connector func(ctx context.Context, socket string) (*net.UnixConn, func(), error)
+
+func direct(ctx context.Context, socket string) (*net.UnixConn, func(), error) {
+	var d net.Dialer
+	nc, err := d.DialContext(ctx, "unix", socket)
+	if err != nil {
+		return nil, nil, err
+	}
+	return nc.(*net.UnixConn), func() {}, nil
+}
+
+// DialBy is [Dial] with connections that are made by connect.
+func DialBy(ctx context.Context, address string, connect Connector) (*Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, limits.BusReply)
 	defer cancel()
 	err := errors.New("no address of a unix socket")
 	for _, socket := range Sockets(address) {
 		var c *Conn
-		if c, err = dial(ctx, socket); err == nil {
+		if c, err = dial(ctx, socket, connect); err == nil {
 			return c, nil
 		}
 	}
 	return nil, fmt.Errorf("%w: %w", ErrNoBus, err)
 }
 
-func dial(ctx context.Context, socket string) (*Conn, error) {
-	var d net.Dialer
-	nc, err := d.DialContext(ctx, "unix", socket)
+func dial(ctx context.Context, socket string, connect Connector) (*Conn, error) {
+	nc, release, err := connect(ctx, socket)
 	if err != nil {
 		return nil, err
 	}
-	cred, err := peer.Of(nc.(*net.UnixConn))
+	refuse := func(err error) (*Conn, error) {
+		nc.Close()
+		release()
+		return nil, err
+	}
+	cred, err := peer.Of(nc)
 	if err == nil && cred.UID != os.Geteuid() {
 		err = errors.New("the bus is another user's")
 	}
 	if err != nil {
-		nc.Close()
-		return nil, err
+		return refuse(err)
 	}
 	// The end of ctx cuts off reads and writes until the bus has said who we are.
 	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
 	r := bufio.NewReaderSize(nc, limits.BusAuthLine)
 	if err := authenticate(nc, r); err != nil {
 		stop()
-		nc.Close()
-		return nil, err
+		return refuse(err)
 	}
-	c := &Conn{conn: nc, done: make(chan struct{}), waiting: map[uint32]*waiting{}, watches: map[*watch]struct{}{}}
+	c := &Conn{conn: nc, release: sync.OnceFunc(release), done: make(chan struct{}), waiting: map[uint32]*waiting{}, watches: map[*watch]struct{}{}}
 	go c.read(r)
 	out, err := c.Call(ctx, Call{Destination: busService, Path: busPath, Interface: busInterface, Member: "Hello"})
 	if err == nil {
@@ -145,6 +165,7 @@ func (c *Conn) Done() <-chan struct{} { return c.done }
 func (c *Conn) Close() error {
 	err := c.conn.Close()
 	<-c.done
+	c.release()
 	if errors.Is(err, net.ErrClosed) {
 		return nil
 	}

@@ -105,8 +105,8 @@ func startProxy(ctx context.Context, d Display, dir string) (*Proxy, error) {
 	}
 	p := &Proxy{Path: path, pidfd: -1, stop: ready, done: make(chan struct{})}
 	started := make(chan error, 1)
-	args := append([]string{program, "--fd=3", dbus.Address(bus), path}, proxyRules()...)
-	go p.own(args, stop, dir, filepath.Dir(bus), started)
+	args := append([]string{"--fd=3", dbus.Address(bus), path}, proxyRules()...)
+	go p.own(program, args, stop, dir, filepath.Dir(bus), started)
 	err = <-started
 	stop.Close()
 	if err == nil {
@@ -156,7 +156,7 @@ func accessibilityBus(ctx context.Context, d Display) (string, error) {
 // own starts the program from a thread that is restricted as it is to be, and
 // is its parent until it ends: the parent-death signal follows the thread, which
 // ends with this goroutine, since it can serve nothing else.
-func (p *Proxy) own(args []string, stop *os.File, dir, busDir string, started chan<- error) {
+func (p *Proxy) own(program string, args []string, stop *os.File, dir, busDir string, started chan<- error) {
 	runtime.LockOSThread()
 	defer close(p.done)
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
@@ -169,26 +169,38 @@ func (p *Proxy) own(args []string, stop *os.File, dir, busDir string, started ch
 		started <- err
 		return
 	}
-	uid, gid := os.Geteuid(), os.Getegid()
-	pid, err := syscall.ForkExec(args[0], args, &syscall.ProcAttr{
-		Dir: "/", Env: []string{}, Files: []uintptr{null.Fd(), null.Fd(), null.Fd(), stop.Fd()},
-		Sys: &syscall.SysProcAttr{
-			Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNET | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS,
-			// The ids stay what they are: the bus compares them with what the
-			// kernel says of the connection.
-			UidMappings: []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}},
-			GidMappings: []syscall.SysProcIDMap{{ContainerID: gid, HostID: gid, Size: 1}},
-			Setsid:      true,
-			Pdeathsig:   unix.SIGKILL,
-			PidFD:       &p.pidfd,
-		},
-	})
+	// It reads what to do from a pipe, and so does nothing before it has its ids and
+	// its limits.
+	orders, order, err := os.Pipe()
 	if err != nil {
 		started <- err
 		return
 	}
+	pid, err := syscall.ForkExec(program, []string{program, "--args=4"}, &syscall.ProcAttr{
+		Dir: "/", Env: []string{}, Files: []uintptr{null.Fd(), null.Fd(), null.Fd(), stop.Fd(), orders.Fd()},
+		Sys: &syscall.SysProcAttr{
+			Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNET | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS,
+			Setsid:     true,
+			Pdeathsig:  unix.SIGKILL,
+			PidFD:      &p.pidfd,
+		},
+	})
+	orders.Close()
+	if err != nil {
+		order.Close()
+		started <- err
+		return
+	}
 	p.pid = pid
-	err = bound(pid)
+	// The ids stay what they are: the bus compares them with what the kernel says of
+	// the connection.
+	if err = sandbox.MapIDs(pid, os.Geteuid(), os.Getegid()); err == nil {
+		err = bound(pid)
+	}
+	if err == nil {
+		_, err = order.WriteString(strings.Join(args, "\x00") + "\x00")
+	}
+	order.Close()
 	started <- err
 	var ws syscall.WaitStatus
 	for {

@@ -15,7 +15,15 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if is, err := Line(os.Args); is {
+		if err != nil {
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // ordinaryID is the user that some tests become when they are root. A bus
 // refuses one whom the system does not know.
@@ -115,6 +123,8 @@ type fakePortal struct {
 	reads chan struct{}
 	// hang holds ReadAll and OpenFile until it is closed.
 	hang chan struct{}
+	// looks has it look at who asks.
+	looks bool
 }
 
 func newPortal(t *testing.T, d Display) *fakePortal {
@@ -145,7 +155,12 @@ func (p *fakePortal) take() *fakePortal {
 	return p
 }
 
-func (p *fakePortal) readAll(namespaces []string) (map[string]map[string]godbus.Variant, *godbus.Error) {
+func (p *fakePortal) readAll(m godbus.Message, namespaces []string) (map[string]map[string]godbus.Variant, *godbus.Error) {
+	if p.looks {
+		if err := p.looksAt(m.Headers[godbus.FieldSender].Value().(string)); err != nil {
+			return nil, err
+		}
+	}
 	if p.reads != nil {
 		p.reads <- struct{}{}
 	}
@@ -182,6 +197,11 @@ func (p *fakePortal) changed() {
 }
 
 func (p *fakePortal) openFile(m godbus.Message, parent, title string, options map[string]godbus.Variant) (godbus.ObjectPath, *godbus.Error) {
+	if p.looks {
+		if err := p.looksAt(m.Headers[godbus.FieldSender].Value().(string)); err != nil {
+			return "", err
+		}
+	}
 	sender := strings.ReplaceAll(strings.TrimPrefix(m.Headers[godbus.FieldSender].Value().(string), ":"), ".", "_")
 	token, _ := options["handle_token"].Value().(string)
 	if directory, _ := options["directory"].Value().(bool); !directory || parent != "" {

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/plat/dbus"
 )
 
 // Check is for Linux only. Errors: errs.NotSupported.
@@ -21,6 +22,13 @@ type Proxy struct{ Path string }
 
 // StartA11yProxy is for Linux only. Errors: [ErrNoAccessibility].
 func StartA11yProxy(context.Context, Display, string) (*Proxy, error) { return nil, ErrNoAccessibility }
+
+// Line is for Linux only.
+func Line([]string) (bool, error) { return false, nil }
+
+func dialPortal(ctx context.Context, d Display) (*dbus.Conn, error) {
+	return dbus.Dial(ctx, d.SessionBus)
+}
 
 // PID is for Linux only.
 func (*Proxy) PID() int { return 0 }

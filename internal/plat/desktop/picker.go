@@ -40,7 +40,7 @@ const (
 // had. It begins in a folder, "" for wherever it likes, and is open until the person answers or ctx ends. Errors: [ErrNoPortal],
 // [ErrNothingPicked], errs.Malformed for an answer that is none, the context's.
 func PickFolder(ctx context.Context, d Display, title, begin string) (string, error) {
-	bus, err := dbus.Dial(ctx, d.SessionBus)
+	bus, err := dialPortal(ctx, d)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrNoPortal, err)
 	}

@@ -141,7 +141,7 @@ func readAll(ctx context.Context, bus *dbus.Conn, owner string) (Settings, error
 func Watch(ctx context.Context, d Display, f func(Settings)) {
 	w := &watcher{f: f, again: make(chan struct{}, 1), stop: func() {}}
 	first, cancel := context.WithTimeout(ctx, limits.BusReply)
-	bus, err := dbus.Dial(first, d.SessionBus)
+	bus, err := dialPortal(first, d)
 	if err == nil {
 		defer bus.Close()
 		if _, err = bus.Watch(first, dbus.OwnerChanged(portal), w.wake); err == nil {

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"fmt"
 	"os"
 	"syscall"
 
@@ -74,14 +75,40 @@ func hostID(file string) (int, error) {
 		WithHint("give this container's id map at least 65,535 ids, or run Bailey as an ordinary user")
 }
 
-// apply puts the ids into the attributes of a clone.
+// apply puts the ids into the attributes of a clone, if they are not the core's own:
+// those [MapIDs] maps later.
 func (i ids) apply(sys *syscall.SysProcAttr) {
+	if !i.switched {
+		return
+	}
 	sys.UidMappings = []syscall.SysProcIDMap{{ContainerID: i.innerUID, HostID: i.hostUID, Size: 1}}
 	sys.GidMappings = []syscall.SysProcIDMap{{ContainerID: i.innerGID, HostID: i.hostGID, Size: 1}}
-	if i.switched {
-		// setgroups empties the supplementary groups; an ordinary user may not
-		// call it, and keeps them.
-		sys.GidMappingsEnableSetgroups = true
-		sys.Credential = &syscall.Credential{Uid: uint32(i.innerUID), Gid: uint32(i.innerGID)}
+	// setgroups empties the supplementary groups; an ordinary user may not
+	// call it, and keeps them.
+	sys.GidMappingsEnableSetgroups = true
+	sys.Credential = &syscall.Credential{Uid: uint32(i.innerUID), Gid: uint32(i.innerGID)}
+}
+
+// MapIDs calls the caller's own user and group uid and gid in the user namespace of
+// a child that has executed its program. Not before: until then the child has a copy
+// of its parent's memory, and where the parent is non-dumpable, as the core is, the
+// files of its /proc are root's. The error is the system's: EACCES for a program that
+// may not be read, which the kernel starts non-dumpable too.
+func MapIDs(pid, uid, gid int) error {
+	for _, f := range []struct{ name, text string }{
+		// Without it an ordinary user may not map a group.
+		{"setgroups", "deny"},
+		{"gid_map", fmt.Sprintf("%d %d 1", gid, os.Getegid())},
+		{"uid_map", fmt.Sprintf("%d %d 1", uid, os.Geteuid())},
+	} {
+		fd, err := unix.Open(fmt.Sprintf("/proc/%d/%s", pid, f.name), unix.O_WRONLY|unix.O_CLOEXEC, 0)
+		if err == nil {
+			_, err = unix.Write(fd, []byte(f.text))
+			unix.Close(fd)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", f.name, err)
+		}
 	}
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/plat/proc"
+	"github.com/bailey-run/bailey/internal/testkit/lookin"
 	"github.com/bailey-run/bailey/internal/workerspec"
 )
 
@@ -110,6 +112,10 @@ func TestNamespacesRefused(t *testing.T) {
 				if got.Error != "" || !got.Reduced || got.Posture != "" || len(got.Failed) > 0 || got.Full == "" {
 					t.Errorf("%s: %+v", spec.Kind, got)
 				}
+				// Root, and who has root's powers in a namespace, may look into it.
+				if way == refusedFilter && os.Geteuid() != 0 && !got.Closed {
+					t.Errorf("%s: other programs of its user can look into it", spec.Kind)
+				}
 				if spec.Grant() >= 0 && !slices.Equal(got.Names, []string{"note.txt"}) {
 					t.Errorf("%s: sees %v", spec.Kind, got.Names)
 				}
@@ -148,6 +154,8 @@ type refusedKind struct {
 	// Failed are probes.
 	Failed []string
 	Names  []string
+	// Closed says that no other program of the user can look into it.
+	Closed bool
 }
 
 func (k *refusedKind) refuse(err error) {
@@ -184,7 +192,7 @@ func refuseNamespaces(way string) error {
 }
 
 func whereRefused(way, dir string) int {
-	if err := refuseNamespaces(way); err != nil {
+	if err := errors.Join(MakeUndumpable(), refuseNamespaces(way)); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -256,9 +264,14 @@ func (k *refusedKind) see(start starter, spec workerspec.Spec, dir string, hide 
 			return err
 		}
 	}
-	if err := w.order('u', &ok); err != nil {
+	base, err := lookin.Base(w.PID())
+	if err == nil {
+		err = w.order('u', &ok)
+	}
+	if err != nil {
 		return err
 	}
+	k.Closed = maps.Equal(lookin.Try(w.PID(), base), lookin.Closed())
 	return w.SealedFromOutside()
 }
 

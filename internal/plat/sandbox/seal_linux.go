@@ -26,10 +26,11 @@ func Seal(spec workerspec.Spec) error {
 	return nil
 }
 
-// MakeUndumpable closes /proc/PID of the calling worker (memory, descriptors,
+// MakeUndumpable closes /proc/PID of the calling process (memory, descriptors,
 // environment) to the user's other processes, and keeps them from tracing it where
-// it has no user namespace. An ordinary user who made its namespace has every power
-// in it, ptrace among them. It is the last step before work, and is read back.
+// it has no user namespace of its own, as the core has none. An ordinary user who made
+// a worker's namespace has every power in it, ptrace among them. It is a worker's last
+// step before work, one of the core's first, and is read back.
 func MakeUndumpable() error {
 	const op = "sandbox.undumpable"
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {

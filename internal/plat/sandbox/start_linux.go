@@ -210,6 +210,12 @@ func (p *Process) clone(c Config) (int, error) {
 	}
 	c.seam.clone(attr.Sys)
 	pid, err := forkExec(path, argv, attr, c.Group)
+	if err == nil && !p.ids.switched && attr.Sys.Cloneflags&unix.CLONE_NEWUSER != 0 {
+		if err = MapIDs(pid, p.ids.innerUID, p.ids.innerGID); err != nil {
+			unix.Close(p.pidfd)
+			discard(pid)
+		}
+	}
 	if err != nil {
 		unix.Close(mine)
 		if c.Spec.Wrapped {
@@ -247,10 +253,15 @@ func forkExec(path string, argv []string, attr *syscall.ProcAttr, group *os.File
 		unix.Close(fd)
 	}
 	if err != nil {
-		unix.Kill(pid, unix.SIGKILL)
-		_, _ = syscall.Wait4(pid, nil, 0, nil)
+		discard(pid)
 	}
 	return pid, err
+}
+
+// discard ends a child that was told nothing yet.
+func discard(pid int) {
+	unix.Kill(pid, unix.SIGKILL)
+	_, _ = syscall.Wait4(pid, nil, 0, nil)
 }
 
 // cloneError tells apart what one error of fork and exec may mean.
