@@ -14,6 +14,13 @@ const (
 	// against the person's own limit too, of some ten thousands: what one process
 	// takes the others have not got. No process of ours keeps more than a few.
 	WorkerSignals = 1024
+	// SandboxWatchers is how many watchers of files (inotify) a worker has at most:
+	// the person's own limit is 128 as a rule, and an editor and a desktop need some.
+	// A program has one, or one for each of its processes.
+	SandboxWatchers = 16
+	// SandboxWatches is how many files and directories a worker watches at most: half
+	// of what a person has on the smallest machine, 8192.
+	SandboxWatches = 4096
 	// IndexFileSize is the largest file of an index, bytes: the index of a
 	// 2 GB folder is about as large as its text.
 	IndexFileSize = 8 << 30

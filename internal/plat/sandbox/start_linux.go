@@ -183,8 +183,9 @@ func (p *Process) clone(c Config) (int, error) {
 		Files: []uintptr{stdin.Fd(), stdout.Fd(), stderr.Fd(), c.Conn.Fd(), stub.Fd(), uintptr(theirs), c.Worker.Fd()},
 		Sys: &syscall.SysProcAttr{
 			Cloneflags: namespaceFlags,
-			// What the stub needs to build the root and to give up the rest.
-			AmbientCaps: []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SETPCAP},
+			// What the stub needs to build the root, to bound its namespace, and to
+			// give up the rest.
+			AmbientCaps: []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SYS_RESOURCE, unix.CAP_SETPCAP},
 			Setsid:      true,
 			Pdeathsig:   unix.SIGKILL,
 			PidFD:       &p.pidfd,
@@ -379,11 +380,14 @@ func (r report) err(c Config) error {
 	if r.Step == stepExec && c.Spec.Program != workerspec.WorkerProgram {
 		return errs.Wrap(errs.EngineMissing, opStart, cause).With(c.Spec.Program + " cannot be executed").WithHint(hintEngine)
 	}
-	if r.Step == stepRoot && (refusedNamespaces(r.Errno) || r.Errno == unix.EACCES) && !c.Spec.Reduced {
+	if (r.Step == stepRoot || r.Step == stepWatches) && (refusedNamespaces(r.Errno) || r.Errno == unix.EACCES) && !c.Spec.Reduced {
 		// Ubuntu gives the namespace, and no power in it.
 		cause = fmt.Errorf("%w: %w", errNamespaces, cause)
 	}
 	e := errs.Wrap(errs.SandboxMissing, opStart, cause).With(r.Step)
+	if r.Step == stepWatches {
+		return e.WithHint(hintProc)
+	}
 	if r.Step == stepLandlock && c.Spec.Reduced {
 		return e.WithHint(hintReduced)
 	}

@@ -15,6 +15,7 @@ import (
 // Steps of a stub, as they stand in its report.
 const (
 	stepSetup    = "setup"
+	stepWatches  = "limit watches of files"
 	stepProc     = "mount /proc"
 	stepTake     = "take the directory"
 	stepRoot     = "build the root"
@@ -104,6 +105,12 @@ func build(wrapped bool) error {
 	if wrapped {
 		if spec, err = spec.Wrap(); err != nil {
 			return step(stepSetup, err)
+		}
+	}
+	// bubblewrap leaves no power in its namespace.
+	if !spec.Reduced && !wrapped && watches(spec) {
+		if err := step(stepWatches, limitWatches()); err != nil {
+			return err
 		}
 	}
 	var held []int
