@@ -76,7 +76,8 @@ func anyProgram() []Syscall {
 		when("pipe2", "EPERM", []Cond{{1, NoBits, pipeNotify}}),
 		when("clone", "EPERM", []Cond{{0, NoBits, cloneNamespaces}}),
 		Pairs(),
-		// A filter in the kernel is code of the caller's.
+		// A filter in the kernel is code of the caller's, and with SO_PASSPIDFD each
+		// message brings the descriptor of who sent it.
 		when("setsockopt", "EPERM", []Cond{{1, Equal32, solSocket}, {2, Not32, soAttachFilter}, {2, Not32, soAttachBPF},
 			{2, Not32, soAttachReuseportCBPF}, {2, Not32, soAttachReuseportEBPF}, {2, Not32, soPassPIDFD}}),
 		// Of its peer no more than who it is: not a hold on its process.

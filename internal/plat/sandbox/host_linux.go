@@ -107,7 +107,12 @@ func takeSurroundings(root int, spec workerspec.Spec, m setup) (trees []tree, er
 	// Without a pid namespace of its own, which only a test leaves out, there is
 	// none to show.
 	if s.Proc && !m.omits(workerspec.PIDNamespace) {
-		fd, err := newProc(int(proc))
+		var options [][2]string
+		if spec.Class == workerspec.Exec {
+			// Processes alone: what is the machine's is no concern of a tool's.
+			options = [][2]string{{"subset", "pid"}}
+		}
+		fd, err := newProc(int(proc), options...)
 		if err != nil {
 			return nil, step(stepProc, err)
 		}
@@ -225,7 +230,7 @@ func newTmpfs(bytes, inodes int, mode string, attrs int) (int, error) {
 
 // newProc returns a detached /proc of the pid namespace. The kernel gives none
 // where a part of the one that is seen is covered, as containers do.
-func newProc(attrs int) (int, error) { return newMount("proc", attrs, nil) }
+func newProc(attrs int, options ...[2]string) (int, error) { return newMount("proc", attrs, options) }
 
 func newMount(kind string, attrs int, options [][2]string) (int, error) {
 	fs, err := unix.Fsopen(kind, unix.FSOPEN_CLOEXEC)

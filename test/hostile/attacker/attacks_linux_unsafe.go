@@ -169,6 +169,7 @@ func attacks() map[string]attack {
 	maps.Copy(all, handed())
 	maps.Copy(all, kept())
 	maps.Copy(all, native())
+	maps.Copy(all, shared())
 	return all
 }
 
