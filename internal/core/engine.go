@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -41,9 +42,10 @@ type engine struct {
 	mu sync.Mutex
 	// leases are the live grants.
 	leases map[capability.ID]*lease
-	// live is the loaded process; starting is the one attempt to make it.
-	live     *live
-	starting *starting
+	// live is the loaded process, last the one that was loaded last, which may still
+	// be ending; starting is the one attempt to make it.
+	live, last *live
+	starting   *starting
 	// kept is the task that keeps live while there is no grant.
 	kept *session.Task
 	// card is given to the process; it is taken away for good when the model does
@@ -241,13 +243,17 @@ func (e *engine) unkeep(t *session.Task) {
 	}
 }
 
-// endIdle ends an engine that is kept while no grant uses it, and returns when it
-// has given the model back.
+// endIdle ends an engine that is kept while no grant uses it, and returns when it,
+// or one that is ending anyway, has given the model back.
 func (e *engine) endIdle() {
 	e.mu.Lock()
-	v, kept := e.live, e.kept
+	v, kept, last := e.live, e.kept, e.last
 	if len(e.leases) > 0 || kept == nil {
+		ending := len(e.leases) == 0 && v == nil && last != nil
 		e.mu.Unlock()
+		if ending {
+			<-last.gone
+		}
 		return
 	}
 	e.live, e.kept = nil, nil
@@ -263,7 +269,8 @@ func (e *engine) endIdle() {
 // more, and returns when it has given the model back.
 func (e *engine) evict(why *errs.Error) {
 	e.mu.Lock()
-	v, s, kept := e.live, e.starting, e.kept
+	// What the end of its last grant ends may not have given the model back yet.
+	v, s, kept := cmp.Or(e.live, e.last), e.starting, e.kept
 	e.live, e.kept = nil, nil
 	if s != nil {
 		s.abandoned = true
@@ -391,7 +398,7 @@ func (e *engine) begin(o loadOptions) *starting {
 		e.starting, s.err = nil, err
 		unwanted := err == nil && (s.abandoned || len(e.leases) == 0)
 		if err == nil && !unwanted {
-			e.live = v
+			e.live, e.last = v, v
 		}
 		e.mu.Unlock()
 		if unwanted {
