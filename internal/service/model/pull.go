@@ -165,7 +165,9 @@ func (p *pull) run(ctx context.Context) error {
 		keep = true
 		return p.stage(stg, known)
 	}
-	if m, err := s.Store.Find(name); err == nil && m.Name == name {
+	// The same bytes may have come by another pull meanwhile; then its model is what
+	// is published.
+	if m, err := s.Store.Find(name); err == nil && m.Name == name && m.Digest != st.Digest {
 		return taken(m)
 	}
 	if err := p.progress("checking", size, size, true); err != nil {
