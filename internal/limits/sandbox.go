@@ -69,6 +69,9 @@ const (
 	// SandboxMounts bounds the directories of one worker; their descriptors
 	// ride on one message.
 	SandboxMounts = 16
+	// SandboxExec is how long the kernel may take over the rest of an exec of which
+	// the parent knows already. It is microseconds, unless the processor is taken away.
+	SandboxExec = 500 * time.Millisecond
 	// SandboxRootSize bounds the worker's own root, bytes; it holds empty
 	// directories only.
 	SandboxRootSize = 64 << 10

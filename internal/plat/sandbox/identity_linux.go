@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -92,16 +93,24 @@ func (i ids) apply(sys *syscall.SysProcAttr) {
 // MapIDs calls the caller's own user and group uid and gid in the user namespace of
 // a child that has executed its program. Not before: until then the child has a copy
 // of its parent's memory, and where the parent is non-dumpable, as the core is, the
-// files of its /proc are root's. The error is the system's: EACCES for a program that
-// may not be read, which the kernel starts non-dumpable too.
+// files of its /proc are root's. They are for a moment more when the descriptors that
+// an exec closes are closed, by which the parent knows of it: that is waited for. The
+// error is the system's: EACCES for a program that may not be read, which the kernel
+// starts non-dumpable too.
 func MapIDs(pid, uid, gid int) error {
+	until := time.Now().Add(limits.SandboxExec)
 	for _, f := range []struct{ name, text string }{
 		// Without it an ordinary user may not map a group.
 		{"setgroups", "deny"},
 		{"gid_map", fmt.Sprintf("%d %d 1", gid, os.Getegid())},
 		{"uid_map", fmt.Sprintf("%d %d 1", uid, os.Geteuid())},
 	} {
-		fd, err := unix.Open(fmt.Sprintf("/proc/%d/%s", pid, f.name), unix.O_WRONLY|unix.O_CLOEXEC, 0)
+		name := fmt.Sprintf("/proc/%d/%s", pid, f.name)
+		fd, err := unix.Open(name, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+		for err == unix.EACCES && time.Now().Before(until) {
+			time.Sleep(limits.SandboxExec / 100)
+			fd, err = unix.Open(name, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+		}
 		if err == nil {
 			_, err = unix.Write(fd, []byte(f.text))
 			unix.Close(fd)

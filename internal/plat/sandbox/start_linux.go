@@ -274,7 +274,7 @@ func cloneError(err error) error {
 		return errs.Wrap(errs.SandboxMissing, opStart, err).WithHint(hintNamespaces)
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.ENOEXEC), errors.Is(err, unix.ENOENT), errors.Is(err, unix.ETXTBSY):
 		// The clone succeeded: of these it gives none.
-		return errs.Wrap(errs.SandboxMissing, opStart, err).With("bailey-worker cannot be executed").WithHint(hintBinary)
+		return errs.Wrap(errs.SandboxMissing, opStart, err).With("bailey-worker cannot be executed: " + err.Error()).WithHint(hintBinary)
 	}
 	return errs.Wrap(errs.SandboxMissing, opStart, err).WithHint(cloneHint(err))
 }
