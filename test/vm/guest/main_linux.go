@@ -107,6 +107,10 @@ func prepare() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, ""); err != nil {
 		return err
 	}
+	// The kernel's first root is everybody's.
+	if err := os.Chmod("/", 0o755); err != nil {
+		return err
+	}
 	// A kernel of its own gives /dev/null and the like to everybody.
 	for _, name := range []string{"null", "zero", "full", "random", "urandom", "tty", "ptmx"} {
 		if err := os.Chmod("/dev/"+name, 0o666); err != nil {
