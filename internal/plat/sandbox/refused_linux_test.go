@@ -264,6 +264,13 @@ func (k *refusedKind) see(start starter, spec workerspec.Spec, dir string, hide 
 			return err
 		}
 	}
+	if os.Geteuid() == 0 {
+		// Root may look into every process, or into nobody else's in a container.
+		if err := w.order('u', &ok); err != nil {
+			return err
+		}
+		return w.SealedFromOutside()
+	}
 	base, err := lookin.Base(w.PID())
 	if err == nil {
 		err = w.order('u', &ok)
