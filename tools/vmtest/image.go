@@ -34,7 +34,8 @@ const (
 // build builds what a guest runs besides the programs of make build.
 func build(ctx context.Context, stage, release string) error {
 	attack := filepath.Join(stage, "attack")
-	if err := errors.Join(os.RemoveAll(stage), os.MkdirAll(attack, 0o755)); err != nil {
+	// Where no kernel is looked at with AppArmor, nothing of it is there.
+	if err := errors.Join(os.RemoveAll(stage), os.MkdirAll(attack, 0o755), os.MkdirAll(apparmorDir(stage), 0o755)); err != nil {
 		return err
 	}
 	for _, argv := range [][]string{
