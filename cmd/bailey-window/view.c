@@ -1,5 +1,4 @@
 #define _GNU_SOURCE
-
 #include "host.h"
 
 #include <arpa/inet.h>
