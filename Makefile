@@ -302,5 +302,6 @@ uninstall: ## remove what install put there; your data stays
 	@[ ! -f $(made) ] || { list=$$(sort -r $(made)); rm -f $(made); echo "$$list" | while read -r d; do rmdir "$$d" 2>/dev/null || true; done; }
 
 .PHONY: clean
-clean: ## remove what make built
-	rm -rf bin build
+clean: ## remove what make built; what make run keeps of yours stays in build/studio
+	rm -rf bin
+	[ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name studio -exec rm -rf {} +

@@ -32,8 +32,10 @@ const (
 	// Without is the ordinary user where user namespaces are switched off.
 	Without = "without-namespaces"
 	// Unprofiled is the ordinary user where AppArmor gives user namespaces to
-	// profiles that say so alone, and Bailey has none; Profiled where it has.
+	// profiles that say so alone, and Bailey has none; Wrapped where the system's
+	// bubblewrap has one, and Profiled where Bailey has.
 	Unprofiled = "without-profile"
+	Wrapped    = "with-bubblewraps-profile"
 	Profiled   = "with-profile"
 )
 

@@ -58,6 +58,8 @@ type step struct {
 	args []string
 	// needs says that it is left out where the engine cannot run.
 	needs bool
+	// goesOn says that what it finds missing may not matter to the steps after it.
+	goesOn bool
 }
 
 // The folder and the question are fixed, so that a newcomer sees what the
@@ -71,7 +73,7 @@ const (
 func steps(with models) []step {
 	list := []step{
 		{why: "What holds on this machine: every check, and each layer of a worker's sandbox as it was seen.",
-			args: []string{"doctor"}},
+			args: []string{"doctor"}, goesOn: true},
 		{why: "Summarise a folder. --allow-read grants it for this task only; without it Bailey asks on the terminal.",
 			args: []string{"summarize", folder, "--allow-read", folder}},
 		{why: "Ask it something. Every sentence is a document's own, with its place. No model is at work.",
@@ -109,7 +111,7 @@ type tour struct {
 // unavailable is bailey's exit code for what this machine cannot do.
 const unavailable = 5
 
-// all stops at the first step that fails, and ends the core in any case.
+// all stops at the first step that fails, unless the rest can go on without it, and ends the core in any case.
 func (t tour) all(with models) bool {
 	ok := true
 	n := 0
@@ -123,6 +125,10 @@ func (t tour) all(with models) bool {
 		if err == nil && code == unavailable && s.needs {
 			with.missing = "the engine does not run on this machine"
 			fmt.Fprintf(t.out, "\n-- What needs a model is left out: %s. All else goes on.\n", with.missing)
+			continue
+		}
+		if err == nil && code == unavailable && s.goesOn {
+			fmt.Fprint(t.out, "\n-- Something is missing here, and it says above how to mend it. The rest is tried all the same.\n")
 			continue
 		}
 		if err != nil {

@@ -74,6 +74,19 @@ func TestWithoutModels(t *testing.T) {
 	}
 }
 
+// What the doctor finds missing keeps nobody from the rest; a doctor that fails does.
+func TestDoctorMissesSomething(t *testing.T) {
+	var out strings.Builder
+	f := &fake{fail: "doctor", code: unavailable}
+	if !(tour{&out, f.run, "h"}).all(here()) || !f.did("ask") || !f.did("chat") || !strings.Contains(out.String(), "The rest is tried") {
+		t.Errorf("ran %q and said %s", f.ran, out.String())
+	}
+	f = &fake{fail: "doctor", code: 1}
+	if (tour{&out, f.run, "h"}).all(here()) || f.did("ask") {
+		t.Error("a doctor that failed was passed over")
+	}
+}
+
 // An engine that this machine cannot run is no failure of the tour; any other
 // failure of a step with a model is.
 func TestEngineDoesNotRun(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/bailey-run/bailey/test/vm"
 )
@@ -14,8 +15,12 @@ import (
 // AppArmor has said who may make user namespaces since 6.7.
 const profiled = "7"
 
-// shippedProfile is the profile that make install brings.
-const shippedProfile = "packaging/apparmor/bailey"
+// shippedProfile is the profile that make install brings, wrapsProfile that of
+// bubblewrap in Debian's package of more profiles, which Ubuntu has put on.
+const (
+	shippedProfile = "packaging/apparmor/bailey"
+	wrapsProfile   = "/usr/share/apparmor/extra-profiles/bwrap-userns-restrict"
+)
 
 // othersProfile stands for a system that gives user namespaces to profiles that
 // say so alone: everything may do everything else. That system's kernel has a
@@ -46,15 +51,16 @@ const (
 
 func apparmorDir(stage string) string { return filepath.Join(stage, "apparmor") }
 
-// profileRuns have the doctor look twice at what an ordinary user gets: where the
-// profiles of others refuse Bailey its namespaces, and with its own put on.
+// profileRuns have the doctor look at what an ordinary user gets: where the profiles
+// of others refuse Bailey its namespaces, with bubblewrap's put on, and with its own.
 func profileRuns() []vm.Run {
 	put := func(name string) vm.Run {
 		return vm.Run{Suite: "apparmor", User: vm.Root, Dir: "/", Seconds: limit, Argv: []string{
 			apparmorAt + "/lib/" + loader, "--library-path", apparmorAt + "/lib", apparmorAt + "/" + parserProgram,
 			"--replace", "--skip-cache", "--base", apparmorAt + "/etc", apparmorAt + "/" + name}}
 	}
-	return append(append([]vm.Run{put("others")}, doctorRuns(vm.Unprofiled)...), append([]vm.Run{put("bailey")}, doctorRuns(vm.Profiled)...)...)
+	return slices.Concat([]vm.Run{put("others")}, doctorRuns(vm.Unprofiled), []vm.Run{put("bwrap")}, doctorRuns(vm.Wrapped),
+		[]vm.Run{put("bailey")}, doctorRuns(vm.Profiled))
 }
 
 // parser fetches AppArmor 4 and lays out what a guest has of it in dir.
@@ -64,7 +70,7 @@ func (a apt) parser(ctx context.Context, dir string) error {
 		return err
 	}
 	defer os.RemoveAll(tmp)
-	if _, err := a.get(ctx, tmp, "download", "-qq", "apparmor", "libc6", "libstdc++6", "libgcc-s1"); err != nil {
+	if _, err := a.get(ctx, tmp, "download", "-qq", "apparmor", "apparmor-profiles", "libc6", "libstdc++6", "libgcc-s1"); err != nil {
 		return err
 	}
 	debs, err := filepath.Glob(tmp + "/*.deb")
@@ -80,7 +86,7 @@ func (a apt) parser(ctx context.Context, dir string) error {
 		os.CopyFS(dir+"/etc/tunables", os.DirFS(tmp+"/root/etc/apparmor.d/tunables")), os.WriteFile(dir+"/others", []byte(othersProfile), 0o644)); err != nil {
 		return err
 	}
-	files := map[string]string{shippedProfile: "bailey"}
+	files := map[string]string{shippedProfile: "bailey", tmp + "/root" + wrapsProfile: "bwrap"}
 	for _, name := range []string{loader, "libc.so.6", "libm.so.6", "libstdc++.so.6", "libgcc_s.so.1"} {
 		files[tmp+"/root/usr/lib/x86_64-linux-gnu/"+name] = "lib/" + name
 	}

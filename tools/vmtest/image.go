@@ -187,9 +187,9 @@ func (a *archive) tree(to, from string) error {
 }
 
 // system are the programs that attempts and honest work start: the C library's
-// system() the shell, execve echo, and a tool the others.
+// system() the shell, execve echo, a tool the others, and Bailey bubblewrap.
 func system() []string {
-	return []string{"sh", "echo", "true", "cp", "env", "ln", "readlink", "sort", "touch"}
+	return []string{"sh", "echo", "true", "cp", "env", "ln", "readlink", "sort", "touch", "bwrap"}
 }
 
 // needs adds the libraries that a program or library is linked to.

@@ -163,7 +163,7 @@ func able() error {
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
 		return errors.New("the guests are made of this system's programs, and are for Linux on amd64")
 	}
-	for _, name := range []string{emulator, "apt-get", "apt-cache", "dpkg-deb"} {
+	for _, name := range []string{emulator, "bwrap", "apt-get", "apt-cache", "dpkg-deb"} {
 		if _, err := exec.LookPath(name); err != nil {
 			return fmt.Errorf("there is no %s here (packaging/debian/vm.txt has what is needed, from Debian)", name)
 		}

@@ -120,12 +120,15 @@ func good() vm.Report {
 		}
 		rep.Results = append(rep.Results, r)
 	}
-	for _, u := range []string{vm.Root, vm.Ordinary, vm.Without, vm.Unprofiled, vm.Profiled} {
+	for _, u := range []string{vm.Root, vm.Ordinary, vm.Without, vm.Unprofiled, vm.Wrapped, vm.Profiled} {
 		r := vm.Result{Suite: doctor, User: u, Output: []string{"missing  worker-pdf: It took too long"}}
 		for _, kind := range []string{"index", "store", "inspect", "engine"} {
 			level := "full     16 of 16"
-			if u == vm.Without || u == vm.Unprofiled {
+			switch u {
+			case vm.Without, vm.Unprofiled:
 				level = "reduced  9 of 16"
+			case vm.Wrapped:
+				level = "bwrap    16 of 16"
 			}
 			r.Output = append(r.Output, "ok       "+kind+"    "+level+"  confined and ready in 25.6 ms")
 		}
@@ -145,6 +148,11 @@ func TestJudge(t *testing.T) {
 	rep.Landlock = 11
 	if f := judge(newest, rep); len(f) != 0 {
 		t.Errorf("%q", f)
+	}
+	profiles := rep.Results[len(rep.Results)-2:]
+	profiles[0].User, profiles[1].User = vm.Profiled, vm.Wrapped
+	if f := judge(newest, rep); len(f) == 0 {
+		t.Error("namespaces of our own where bubblewrap makes them, and no fault")
 	}
 	rep.Results = rep.Results[:len(rep.Results)-1]
 	if f := judge(newest, rep); len(f) == 0 {

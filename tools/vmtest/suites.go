@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bailey-run/bailey/internal/workerspec"
 	"github.com/bailey-run/bailey/test/vm"
 )
 
@@ -152,17 +153,17 @@ func judge(k kernel, rep vm.Report) []string {
 			}
 		}
 	}
-	doctors := map[string]bool{vm.Root: true, vm.Ordinary: true, vm.Without: false}
+	doctors := map[string]string{vm.Root: workerspec.FullLevel, vm.Ordinary: workerspec.FullLevel, vm.Without: ""}
 	if k.Series == profiled {
-		doctors[vm.Unprofiled], doctors[vm.Profiled] = false, true
+		doctors[vm.Unprofiled], doctors[vm.Wrapped], doctors[vm.Profiled] = "", workerspec.WrappedLevel, workerspec.FullLevel
 	}
-	for u, full := range doctors {
+	for u, level := range doctors {
 		i := slices.IndexFunc(rep.Results, func(r vm.Result) bool { return r.Suite == doctor && r.User == u })
 		if i < 0 {
 			fault("no doctor as %s", u)
 			continue
 		}
-		for _, f := range diagnose(rep.Results[i], full) {
+		for _, f := range diagnose(rep.Results[i], level) {
 			fault("doctor as %s: %s", u, f)
 		}
 	}
@@ -174,14 +175,16 @@ func judge(k kernel, rep vm.Report) []string {
 const slow = "pdf"
 
 // diagnose looks at what a doctor said of the kinds whose worker is there: where
-// the whole sandbox can be had each has every layer, and elsewhere none says so.
-func diagnose(r vm.Result, whole bool) []string {
+// the whole sandbox can be had each has every layer, at that level, and elsewhere,
+// where level is empty, none says so.
+func diagnose(r vm.Result, level string) []string {
+	whole := level != ""
 	started := regexp.MustCompile(`^ok +([a-z]+) +([a-z0-9 ]+?) +([0-9]+) of ([0-9]+) `)
 	full := map[string]bool{}
 	var faults []string
 	for _, line := range r.Output {
 		if m := started.FindStringSubmatch(line); m != nil {
-			full[m[1]] = m[2] == "full" && m[3] == m[4]
+			full[m[1]] = m[3] == m[4] && (!whole || m[2] == level)
 		}
 		if kind, why, ok := strings.Cut(strings.TrimPrefix(line, "missing  worker-"), ": "); whole && ok && strings.HasPrefix(line, "missing") && kind != slow {
 			faults = append(faults, kind+": "+why)
@@ -189,7 +192,7 @@ func diagnose(r vm.Result, whole bool) []string {
 	}
 	for _, kind := range []string{"index", "store", "inspect", "engine"} {
 		if full[kind] != whole {
-			faults = append(faults, fmt.Sprintf("%s has the whole sandbox: %v", kind, full[kind]))
+			faults = append(faults, fmt.Sprintf("%s has the whole sandbox (%s): %v", kind, level, full[kind]))
 		}
 	}
 	if len(faults) > 0 {
