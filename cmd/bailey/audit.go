@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"strings"
@@ -88,9 +89,14 @@ func (c *cli) printRecord(raw []byte) error {
 		}
 		cells = append(cells, k)
 	}
-	// A folder or a file, the model or the host that it is about.
+	// A folder or a file, the model or the host that it is about. What JSON could not
+	// hold as it is stands in base64.
 	for _, about := range []string{"path", "model", "host"} {
-		if d := r.Detail[about]; d != "" {
+		d := r.Detail[about]
+		if b, err := base64.StdEncoding.DecodeString(r.Detail[about+"~b64"]); err == nil && d == "" {
+			d = string(b)
+		}
+		if d != "" {
 			cells = append(cells, d)
 		}
 	}

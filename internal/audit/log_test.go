@@ -365,8 +365,9 @@ func TestRecordJSON(t *testing.T) {
 	if _, err := l.Append(context.Background(), ev); err != nil {
 		t.Fatal(err)
 	}
+	// Every byte of a path may take six when it is escaped.
 	big := sample(2)
-	big.Detail = map[string]string{"path": strings.Repeat("\x7f", (limits.AuditDetail-11)/6)}
+	big.Detail = map[string]string{"path": strings.Repeat("\x7f", 4096), "from": strings.Repeat("<", 4096), "kind": "file.read"}
 	if _, err := l.Append(context.Background(), big); err != nil {
 		t.Fatal(err)
 	}
@@ -384,8 +385,13 @@ func TestRecordJSON(t *testing.T) {
 			Detail map[string]string
 			Sealed string
 		}
-		if err := json.Unmarshal(j, &back); err != nil || back.Detail["path"] != r.Detail["path"] || back.Sealed != "" {
-			t.Fatalf("%s: %v", j, err)
+		err = json.Unmarshal(j, &back)
+		got := back.Detail["path"]
+		if b, err := base64.StdEncoding.DecodeString(back.Detail["path~b64"]); err == nil && len(b) > 0 {
+			got = string(b)
+		}
+		if err != nil || got != r.Detail["path"] || back.Sealed != "" {
+			t.Fatalf("%.200s: %v", j, err)
 		}
 		for _, bad := range []string{"\u202e", "\x1b", "\x7f", "\u0085", "\u200b", "\U000e0041"} {
 			if bytes.Contains(j, []byte(bad)) {

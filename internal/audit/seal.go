@@ -26,8 +26,9 @@ const (
 	appKeySize  = 32
 	detailLabel = "bailey-audit-detail/1"
 	tagLabel    = "bailey-audit-tag/1"
-	// b64Suffix marks a detail value that is not UTF-8 (a path may be any
-	// bytes): JSON could not hold it unchanged.
+	// b64Suffix marks a detail value in base64: one that is not UTF-8 (a path may be
+	// any bytes), which JSON could not hold unchanged, and a long one whose escapes would
+	// be longer.
 	b64Suffix = "~b64"
 )
 
@@ -154,7 +155,12 @@ func encodeDetail(d map[string]string) ([]byte, error) {
 		if !auditlog.ValidToken(k) {
 			return nil, errs.Wrap(errs.Malformed, "audit.detail", errors.New("key is not a token"))
 		}
-		if utf8.ValidString(v) {
+		escaped, err := marshalVisible(v)
+		if err != nil {
+			return nil, errs.Wrap(errs.Internal, "audit.detail", err)
+		}
+		plain := len(escaped) <= max(limits.AuditDetail/4, base64.StdEncoding.EncodedLen(len(v)))
+		if utf8.ValidString(v) && plain {
 			safe[k] = v
 		} else {
 			safe[k+b64Suffix] = base64.StdEncoding.EncodeToString([]byte(v))

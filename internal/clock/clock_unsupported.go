@@ -8,7 +8,7 @@ import "time"
 type System struct{}
 
 // Wall implements Clock.
-func (System) Wall() time.Time { return time.Now() }
+func (System) Wall() time.Time { return time.Now().Round(0) }
 
 // Boot implements Clock. Grants need a clock that counts suspend, which this
 // port lacks so far.

@@ -259,6 +259,7 @@ func (c *Core) Run(ctx context.Context, ready func()) error {
 	c.table.Close()
 	c.endAll()
 	c.background.Wait()
+	c.noteRefusals(true)
 	return err
 }
 
@@ -295,6 +296,7 @@ func (c *Core) wait(ctx context.Context, accepted <-chan error) error {
 			return err
 		case <-tick.C:
 			c.expire()
+			c.noteRefusals(false)
 		case <-c.changed:
 			linger.Reset(limits.CoreLinger)
 		case <-linger.C:
@@ -308,6 +310,12 @@ func (c *Core) wait(ctx context.Context, accepted <-chan error) error {
 func (c *Core) expire() {
 	for _, e := range c.table.Expire() {
 		_ = c.cfg.Audit.Note(grantservice.Ended(auditlog.Expire, grantservice.HolderActor(e.Row.Holder), e))
+	}
+}
+
+func (c *Core) noteRefusals(all bool) {
+	for _, ev := range c.refusals.over(c.cfg.Clock.Boot(), all) {
+		_ = c.cfg.Audit.Note(ev)
 	}
 }
 
@@ -346,9 +354,9 @@ func (c *Core) serve(ctx context.Context, conn *net.UnixConn, cred peer.Credenti
 		Mux: c.mux, Peer: policyv1.Caller_CALLER_CLIENT, Even: true, Gone: errs.Cancelled, Context: base, Log: c.cfg.Log, Descriptors: descriptors,
 		OnMalformed: func(reason string) {
 			// Connections cost nothing: who breaks one after the other only fills the log.
-			record, messages := c.refusals.add(s.App+" malformed", c.cfg.Clock.Boot())
-			if record {
-				_ = c.cfg.Audit.Note(audit.Event{Kind: auditlog.MalformedPeer, Actor: audit.Actor{App: s.App, Surface: s.Surface}, Messages: messages, Detail: map[string]string{"reason": reason}})
+			ev := audit.Event{Kind: auditlog.MalformedPeer, Actor: audit.Actor{App: s.App, Surface: s.Surface}, Detail: map[string]string{"reason": reason}}
+			if c.refusals.add(s.App+" malformed", c.cfg.Clock.Boot(), &ev) {
+				_ = c.cfg.Audit.Note(ev)
 			}
 		},
 	})
@@ -382,7 +390,7 @@ func (c *Core) taskBegan(t *session.Task) {
 		c.table.EndTask(t.Session.Channel, t.ID)
 		_ = c.cfg.Audit.Note(audit.Event{
 			Kind: auditlog.TaskEnd, Actor: coreservice.Actor(t), Code: string(o),
-			Milliseconds: uint64(c.cfg.Clock.Wall().Sub(t.Started).Milliseconds()),
+			Milliseconds: uint64(max(0, c.cfg.Clock.Wall().Sub(t.Started).Milliseconds())),
 		})
 	})
 }

@@ -297,6 +297,17 @@ func (e *engine) ensure(ctx context.Context, l *lease, o loadOptions, progress f
 	const op = "core.engine"
 	for {
 		e.mu.Lock()
+		if e.leases[l.grant.Row.ID] != l {
+			e.mu.Unlock()
+			// It has lost its card meanwhile, or its grant.
+			if next := l.at(); next != e {
+				return next.ensure(ctx, l, o, progress)
+			}
+			if cause := context.Cause(l.grant.Context()); cause != nil {
+				return nil, cause
+			}
+			return nil, errs.New(errs.GrantRevoked, op)
+		}
 		v, s := e.live, e.starting
 		switch {
 		case v != nil && v.over():

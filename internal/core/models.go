@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/bailey-run/bailey/internal/apps"
 	"github.com/bailey-run/bailey/internal/auditlog"
 	"github.com/bailey-run/bailey/internal/capability"
 	"github.com/bailey-run/bailey/internal/errs"
@@ -137,6 +138,9 @@ func (c *Core) forgotten(p grant.Remembered) {
 func (c *Core) load(ctx context.Context, in *modelv1.LoadRequest, out *modelv1.ModelServiceLoadSender) error {
 	const op = "core.load"
 	sess, m := session.From(ctx), modelv1.ModelServiceLoadMethod()
+	if in.OverMemory && apps.Untrusted(sess.Surface) {
+		return c.refuse(sess, m, errs.New(errs.Denied, op).With("a page loads no model that does not fit into memory").WithHint("`bailey chat --over-memory` loads it"))
+	}
 	g, err := c.table.Use(policyv1.Kind_KIND_MODEL_RUN, sess.Channel, in.Grant)
 	if err != nil {
 		return c.refuse(sess, m, err)

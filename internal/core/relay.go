@@ -85,16 +85,15 @@ func (c *Core) relay(ctx context.Context, m *rpc.Method, request []byte, out rpc
 // refuse records a call without a grant; denials are on the record too, many as one.
 func (c *Core) refuse(s *session.Session, m *rpc.Method, err error) error {
 	e := errs.From(err)
-	record, messages := c.refusals.add(s.App+" "+m.Name, c.cfg.Clock.Boot())
-	if !record {
+	ev := audit.Event{
+		Kind: auditlog.Deny, Actor: audit.Actor{App: s.App, Surface: s.Surface}, Method: m.Name, Decision: "deny", Code: string(e.Code),
+		Detail: map[string]string{"kind": capability.Name(m.Kind)},
+	}
+	if !c.refusals.add(s.App+" "+m.Name, c.cfg.Clock.Boot(), &ev) {
 		return e
 	}
-	lerr := c.cfg.Audit.Note(audit.Event{
-		Kind: auditlog.Deny, Actor: audit.Actor{App: s.App, Surface: s.Surface}, Method: m.Name, Decision: "deny", Code: string(e.Code), Messages: messages,
-		Detail: map[string]string{"kind": capability.Name(m.Kind)},
-	})
-	if lerr != nil {
-		return lerr
+	if err := c.cfg.Audit.Note(ev); err != nil {
+		return err
 	}
 	return e
 }
@@ -139,7 +138,7 @@ func (r *call) note(kind auditlog.Kind, err error) error {
 			}
 			ev.Detail = map[string]string{grantservice.ModelGrants: strings.Join(ids, " ")}
 		}
-		ev.Milliseconds = uint64(r.core.cfg.Clock.Wall().Sub(r.began).Milliseconds())
+		ev.Milliseconds = uint64(max(0, r.core.cfg.Clock.Wall().Sub(r.began).Milliseconds()))
 	}
 	return r.core.cfg.Audit.Note(ev)
 }

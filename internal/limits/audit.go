@@ -7,9 +7,9 @@ const (
 	// AuditToken caps every clear-text field of a record. The longest is a
 	// method name or "sha256:" and 64 hex digits; twice that leaves room.
 	AuditToken = 128
-	// AuditDetail caps the sealed detail of one record, as JSON, in bytes: two
-	// of Linux's longest paths with every byte escaped fit, and a record with
-	// its detail opened stays below a Show response (60,000 bytes).
+	// AuditDetail caps the sealed detail of one record, as JSON, in bytes: four
+	// of Linux's longest paths in base64 fit, and a record with its detail opened
+	// stays below a Show response (60,000 bytes).
 	AuditDetail = 24 << 10
 	// AuditDetailKeys caps the entries of one detail.
 	AuditDetailKeys = 64

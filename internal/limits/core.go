@@ -46,7 +46,8 @@ const (
 	PromptTimeout = 60 * time.Second
 	// RefusalsMost is how many calls without a grant, of an app and a method, have a
 	// record of their own in RefusalsTime; a page whose grant has just ended makes a
-	// few. Those beyond stand in the next one, with their number.
+	// few. Those beyond stand in the next one, or in one when that time is over, with
+	// their number.
 	RefusalsMost = 100
 	RefusalsTime = 5 * time.Minute
 	// WithdrawnPause is how long a question waits that was on the screen and was

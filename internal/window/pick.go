@@ -91,10 +91,16 @@ func (m *Manager) Picked(s *session.Session, token []byte) (*folder.Folder, erro
 	if i < 0 {
 		return nil, errs.New(errs.NotFound, op).With("the folder that was chosen").WithHint("choose it again")
 	}
-	f, err := folder.Open(p.path)
+	var f *folder.Folder
+	if p.claimed && folder.Automounted(p.path) {
+		err = errs.New(errs.NotFound, op)
+	} else {
+		f, err = folder.Open(p.path)
+	}
 	if p.claimed {
 		if err != nil {
-			// Not said: whether there is nothing, a file, or a folder of somebody else's.
+			// Not said: whether there is nothing, a file, or a folder of somebody else's. Nor
+			// is anything mounted by the look, from a machine whose name the host made up.
 			return nil, errs.New(errs.NotFound, op).With("the folder that was dropped").WithHint("drop a folder that is there and that you can open")
 		}
 		return f, nil

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -296,7 +297,16 @@ func (p *place) workers(core int) []int {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return kids
+	// A child that still has the core's name has executed nothing: one of those by
+	// which the core finds out where workers may be born.
+	own, err := proc.Cmdline(core)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return slices.DeleteFunc(kids, func(pid int) bool {
+		args, err := proc.Cmdline(pid)
+		return err == nil && slices.Equal(args, own)
+	})
 }
 
 // ours lists the living processes of this test's binaries that belong to the

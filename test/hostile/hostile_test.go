@@ -120,8 +120,9 @@ func (r result) name() string {
 // such a run is no answer, and is made again.
 func (r result) noRseq() bool { return strings.Contains(r.Stderr, "rseq registration failed") }
 
-// launchTries is how often a run without an answer is made.
-const launchTries = 5
+// launchTries is how often a run without an answer is made: on a busy machine most
+// threads come after the seal.
+const launchTries = 20
 
 // launchAgain is launch, for runs without the deny-list.
 func launchAgain(t *testing.T, u user, bin string, runs []run) map[run]result {

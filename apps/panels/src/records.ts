@@ -66,8 +66,20 @@ function whom(t: Words, app: string | undefined): string {
 
 const methods = new Set<string>(["IndexService/Ask", "IndexService/Summarize", "IndexService/Source", "IndexService/Attach", "EngineService/Generate", "EngineService/Embed", "ModelService/Load", "ModelService/Pull", "ModelService/Remove", "ModelService/Verify", "GrantService/Propose", "GrantService/Decide", "GrantService/Request", "GrantService/Revoke", "SurfaceService/Pick", "WindowService/Open", "StoreService/Erase", "CoreService/StopTask"]);
 
+/** A member of the detail; one that JSON could not hold as it is stands in base64. */
+function detail(f: Fields, name: string): string | undefined {
+  const plain = f.detail?.[name];
+  const coded = f.detail?.[`${name}~b64`];
+  if (plain !== undefined || coded === undefined) return plain;
+  try {
+    return new TextDecoder().decode(Uint8Array.from(atob(coded), (c) => c.charCodeAt(0)));
+  } catch {
+    return coded;
+  }
+}
+
 function what(t: Words, f: Fields): string {
-  const object = visible(f.detail?.["path"] ?? f.detail?.["model"] ?? f.detail?.["object"] ?? "");
+  const object = visible(detail(f, "path") ?? f.detail?.["model"] ?? f.detail?.["object"] ?? "");
   const kind = f.detail?.["kind"];
   if (f.kind === "call" || f.kind === "call-end") return doing(t, f);
   if (kind === "file.read" || kind === "model.run" || kind === "gpu.use") return t(`w.${kind}`, { object });

@@ -41,6 +41,13 @@ test("a path cannot say something else than it is", () => {
   assert.equal(sentence(t, { kind: "grant", app: "studio", by: "prompt", detail: { kind: "file.read", path: "/a\u202etxt.exe\n" } }), "You allowed Studio to read /a‹U+202E›txt.exe‹U+000A›");
 });
 
+test("a path of any bytes, which the record has in base64, is shown", () => {
+  const t = words("en");
+  const path = Buffer.from([...Buffer.from("/home/u/caf"), 0xe9]).toString("base64");
+  assert.equal(sentence(t, { kind: "grant", app: "studio", by: "prompt", detail: { kind: "file.read", "path~b64": path } }), "You allowed Studio to read /home/u/caf\ufffd");
+  assert.equal(sentence(t, { kind: "grant", app: "studio", by: "prompt", detail: { kind: "file.read", "path~b64": "?" } }), "You allowed Studio to read ?");
+});
+
 test("what was denied and what went wrong is marked", () => {
   assert.ok(isDenied({ kind: "deny" }) && isDenied({ kind: "call-end", code: "blocked" }) && !isDenied({ kind: "grant", decision: "allow" }));
   assert.ok(isTrouble({ kind: "worker-crash" }) && isTrouble({ kind: "core-start", code: "unclean" }) && !isTrouble({ kind: "core-start", code: "clean" }));

@@ -103,6 +103,26 @@ func system(dir string) ([]string, error) {
 	return top, nil
 }
 
+// Automounted reports whether looking at a path would have an automounter mount
+// something, which may ask another machine for it. It looks at the names alone, and
+// what cannot be told counts as automounted.
+func Automounted(path string) bool {
+	mounts, err := proc.Mounts(os.Getpid())
+	return err != nil || automounted(mounts, filepath.Clean(path))
+}
+
+func automounted(mounts []proc.Mountpoint, path string) bool {
+	deepest := proc.Mountpoint{}
+	for _, m := range mounts {
+		inside := m.Point == "/" || path == m.Point || strings.HasPrefix(path, m.Point+"/")
+		// Of those at one place the last lies on top.
+		if inside && len(m.Point) >= len(deepest.Point) {
+			deepest = m
+		}
+	}
+	return deepest.Type == "autofs"
+}
+
 // pseudoNames are the names of such file systems, of those too that stand in
 // others as a rule.
 func pseudoNames() []string {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/bailey-run/bailey/internal/capability"
 	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/plat/proc"
 )
 
 func real(t *testing.T, p string) string {
@@ -137,5 +138,24 @@ func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What an automounter has not mounted yet is not looked at because of a claim.
+func TestAutomounted(t *testing.T) {
+	mounts := []proc.Mountpoint{
+		{Point: "/", Type: "ext4"}, {Point: "/net", Type: "autofs"}, {Point: "/net/host/export", Type: "nfs4"},
+		{Point: "/boot", Type: "autofs"}, {Point: "/boot", Type: "vfat"},
+	}
+	for path, want := range map[string]bool{
+		"/": false, "/home/u": false, "/network": false, "/net": true, "/net/other/x": true, "/net/host/exports": true,
+		"/net/host/export": false, "/net/host/export/x": false, "/boot/x": false,
+	} {
+		if automounted(mounts, path) != want {
+			t.Errorf("%s: not %v", path, want)
+		}
+	}
+	if Automounted(t.TempDir()) {
+		t.Error("a directory of this machine")
 	}
 }

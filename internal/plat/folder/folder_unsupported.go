@@ -16,6 +16,9 @@ func Same(capability.Object, capability.Object) bool { return false }
 // Still reports false.
 func Still(capability.Object, capability.Object) bool { return false }
 
+// Automounted reports false.
+func Automounted(string) bool { return false }
+
 // Within reports false: there is no folder on this port.
 func (*Folder) Within(string) bool { return false }
 

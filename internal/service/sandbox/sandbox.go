@@ -287,7 +287,7 @@ func (r *run) do(ctx context.Context) (err error) {
 		return errs.From(ended(op, cause))
 	}
 	return r.out.Send(&sandboxv1.RunResponse{Event: &sandboxv1.RunResponse_Ended{Ended: &sandboxv1.Ended{
-		ExitCode: int32(exit.Code), Signal: uint32(exit.Signal), Layer: p.Layer(), Milliseconds: uint64(r.Clock.Wall().Sub(began).Milliseconds()),
+		ExitCode: int32(exit.Code), Signal: uint32(exit.Signal), Layer: p.Layer(), Milliseconds: uint64(max(0, r.Clock.Wall().Sub(began).Milliseconds())),
 	}}})
 }
 
