@@ -104,14 +104,15 @@ func (r *Registry) Open(app, surface string, pid int) (*Session, error) {
 	return s, nil
 }
 
-// Close ends the session's tasks as cancelled and drops it.
+// Close drops the session and ends its tasks as cancelled. It is dropped first, so
+// that none is begun while they are wound up.
 func (r *Registry) Close(s *Session) {
-	for _, t := range r.find(func(t *Task) bool { return t.Session == s }) {
-		r.end(t, Cancelled)
-	}
 	r.mu.Lock()
 	delete(r.sessions, s.Channel)
 	r.mu.Unlock()
+	for _, t := range r.find(func(t *Task) bool { return t.Session == s }) {
+		r.end(t, Cancelled)
+	}
 }
 
 // Idle reports whether no session and no task is left.

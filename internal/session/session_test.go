@@ -88,6 +88,28 @@ func TestTasksBelongToTheirConnection(t *testing.T) {
 	}
 }
 
+// What a connection still asks for while its tasks are wound up does not outlive it.
+func TestNothingBeginsWhileClosing(t *testing.T) {
+	r := NewRegistry(fixed{})
+	s := open(t, r)
+	task, err := r.Begin(s, "ask")
+	if err != nil {
+		t.Fatal(err)
+	}
+	task.OnEnd(func(Outcome) {
+		if _, err := r.Begin(s, "ask"); !is(err, errs.Cancelled) {
+			t.Errorf("a task was begun on a connection that closes: %v", err)
+		}
+		if r.Idle() {
+			t.Error("idle while a task is wound up")
+		}
+	})
+	r.Close(s)
+	if !r.Idle() {
+		t.Fatal("not idle")
+	}
+}
+
 func TestStop(t *testing.T) {
 	r := NewRegistry(fixed{})
 	a, b := open(t, r), open(t, r)
