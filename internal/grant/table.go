@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"maps"
 	"sort"
 	"sync"
 
@@ -209,9 +210,13 @@ func (t *Table) EndTask(channel uint64, task string) []Ended {
 }
 
 // Finish ends a grant, and all below it, whose purpose is over. It is nobody's
-// withdrawal: one that has ended stays as it is.
+// withdrawal: one that has ended stays as it is. Its key goes in any case.
 func (t *Table) Finish(id capability.ID) []Ended {
-	return t.end(t.find(func(g *Grant) bool { return g.Row.ID == id }), errs.New(errs.Cancelled, "grant"))
+	ended := t.end(t.find(func(g *Grant) bool { return g.Row.ID == id }), errs.New(errs.Cancelled, "grant"))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	maps.DeleteFunc(t.keys, func(_ key, g *Grant) bool { return g.Row.ID == id })
+	return ended
 }
 
 // Expire ends the grants whose time is over on either clock.
@@ -287,11 +292,7 @@ func (t *Table) end(gs []*Grant, cause *errs.Error) []Ended {
 func (t *Table) Forget(channel uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for k := range t.keys {
-		if k.channel == channel {
-			delete(t.keys, k)
-		}
-	}
+	maps.DeleteFunc(t.keys, func(k key, _ *Grant) bool { return k.channel == channel })
 }
 
 // List returns the live rows with their counts of calls, oldest first.

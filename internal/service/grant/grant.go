@@ -295,6 +295,7 @@ func (s *Service) settle(ctx context.Context, task *session.Task, q *consent.Que
 		case row.Kind == policyv1.Kind_KIND_GPU_USE:
 			card = g
 		default:
+			q.Rows[i].Folder = nil // it is the worker's: whoever closes the question leaves it open
 			err = s.Assign(ctx, g, row.Folder)
 		}
 		if err != nil {
@@ -373,17 +374,13 @@ func (s *Service) mint(t *session.Task, q *consent.Question, row consent.Row, by
 			// What was remembered was withdrawn since the question was put. Forget ends
 			// the live grants under the lock that Get takes, so it has either seen this
 			// one or is seen here.
-			if ended, err := s.Table.Revoke(g.Row.ID); err == nil {
-				s.noteEnded(auditlog.Revoke, actor(t), ended)
-			}
+			s.takeBack(t, g.Row.ID)
 			return nil, h, errs.New(errs.GrantRevoked, "grant.mint").With("the permission was withdrawn meanwhile")
 		}
 	}
 	if err == nil && t.Ended() {
 		// Its end did not see the grant, so nothing would end it.
-		if ended, err := s.Table.Revoke(g.Row.ID); err == nil {
-			s.noteEnded(auditlog.Revoke, actor(t), ended)
-		}
+		s.takeBack(t, g.Row.ID)
 		return nil, h, errs.New(errs.Cancelled, "grant.mint")
 	}
 	return g, h, err
@@ -451,10 +448,14 @@ func Unanswered(log *audit.Log, q *consent.Question) {
 
 func (s *Service) undo(t *session.Task, granted []*grantv1.Granted) {
 	for _, g := range granted {
-		if ended, err := s.Table.Revoke(capability.ID(g.Id)); err == nil {
-			s.noteEnded(auditlog.Revoke, actor(t), ended)
-		}
+		s.takeBack(t, capability.ID(g.Id))
 	}
+}
+
+// takeBack ends a grant whose handle nobody has got. Its channel may be gone, so no
+// key may stay behind to tell why.
+func (s *Service) takeBack(t *session.Task, id capability.ID) {
+	s.noteEnded(auditlog.Revoke, actor(t), s.Table.Finish(id))
 }
 
 // noteEnded records the end of grants. It cannot fail the caller: the grants

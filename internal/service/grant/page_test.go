@@ -190,10 +190,10 @@ func (e *events) Send(b []byte) error {
 		}
 		return nil
 	}
+	e.rows = m.GetAnswered().Rows
 	if e.fail {
 		return errors.New("gone")
 	}
-	e.rows = m.GetAnswered().Rows
 	return nil
 }
 
