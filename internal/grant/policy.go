@@ -235,8 +235,8 @@ func (p *Policies) FindCard(app, node string) (Remembered, bool) {
 	return Remembered{}, false
 }
 
-// FindModel returns an app's pin of a model. Of two, which a person who was asked
-// twice may have made, it is the newer one.
+// FindModel returns an app's pin of a model. Of two, which a file of before may
+// hold, it is the newer one.
 func (p *Policies) FindModel(app string, d capability.Digest) (Remembered, bool) {
 	rows := p.List()
 	for i := len(rows) - 1; i >= 0; i-- {

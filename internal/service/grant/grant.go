@@ -70,6 +70,8 @@ type Service struct {
 	// Graphics looks for a graphics card that an engine could be given, and returns
 	// its device node. errs.GraphicsMissing, with the reason.
 	Graphics func() (string, error)
+	// remembering is held from the look at what is remembered until it is more.
+	remembering sync.Mutex
 	// Pins is held from when a model becomes one of the store until its pin is
 	// remembered: what collects models without a pin holds the other side of it.
 	Pins sync.Locker
@@ -144,9 +146,7 @@ func (s *Service) resolve(t *session.Task, w *grantv1.Want, alone bool) (consent
 		Kind: w.Kind, TTLSeconds: w.TtlSeconds, Remember: w.Remember,
 		Scope: capability.Scope{Path: f.Path, Object: f.Object},
 	}}
-	if p, ok := s.Policies.Find(t.Session.App, capability.Name(w.Kind), f.Object, folder.Same); ok {
-		row.Policy, row.Remember = p.ID, false
-	} else if w.Remember && f.Object.FileHandle == "" {
+	if !s.recall(t.Session.App, &row) && w.Remember && f.Object.FileHandle == "" {
 		f.Close()
 		return consent.Row{}, errs.New(errs.NotSupported, op).With("a folder of this file system cannot be remembered").WithHint("leave --remember out")
 	}
@@ -168,10 +168,28 @@ func (s *Service) resolveCard(t *session.Task, w *grantv1.Want, alone bool) (con
 		Kind: w.Kind, TTLSeconds: w.TtlSeconds, Remember: w.Remember,
 		Scope: capability.Scope{Path: node}, Quota: capability.Quota{VRAM: w.Quota.GetVram()},
 	}}
-	if p, ok := s.Policies.FindCard(t.Session.App, node); ok {
+	s.recall(t.Session.App, &row)
+	return row, nil
+}
+
+// policy is what is remembered of a row, if anything is.
+func (s *Service) policy(app string, row *consent.Row) (grant.Remembered, bool) {
+	switch {
+	case row.Model != nil:
+		return s.Policies.FindModel(app, row.Scope.Digest)
+	case row.Kind == policyv1.Kind_KIND_GPU_USE:
+		return s.Policies.FindCard(app, row.Scope.Path)
+	}
+	return s.Policies.Find(app, capability.Name(row.Kind), row.Scope.Object, folder.Same)
+}
+
+// recall notes in a row what is remembered of it, and reports whether anything is.
+func (s *Service) recall(app string, row *consent.Row) bool {
+	p, ok := s.policy(app, row)
+	if ok {
 		row.Policy, row.Remember = p.ID, false
 	}
-	return row, nil
+	return ok
 }
 
 // open opens the folder of a want: a page's by what was picked, a command's by its
@@ -340,11 +358,11 @@ func (s *Service) mint(t *session.Task, q *consent.Question, row consent.Row, by
 		ttl := time.Duration(row.TTLSeconds) * time.Second
 		r.Expiry = capability.Expiry{Wall: s.Clock.Wall().Add(ttl), Boot: s.Clock.Boot() + ttl}
 	}
-	switch p, ok := s.pinned(t, row); {
-	case ok:
-		r.Policy = p // perhaps by another row of the same question
+	switch p, ok := s.policy(t.Session.App, &row); {
+	case ok && row.Model != nil:
+		r.Policy = p.ID // perhaps since it was proposed
 	case row.Model == nil && row.Policy != "" && !s.remembers(row.Policy):
-		return nil, capability.Handle{}, errs.New(errs.GrantRevoked, "grant.mint").With("the permission was withdrawn meanwhile")
+		return nil, capability.Handle{}, withdrawn()
 	case row.Model != nil && row.Policy != "" && !row.Remember:
 		return nil, capability.Handle{}, errs.New(errs.GrantRevoked, "grant.mint").With("the model's permission was withdrawn meanwhile")
 	case row.Remember:
@@ -375,7 +393,7 @@ func (s *Service) mint(t *session.Task, q *consent.Question, row consent.Row, by
 			// the live grants under the lock that Get takes, so it has either seen this
 			// one or is seen here.
 			s.takeBack(t, g.Row.ID)
-			return nil, h, errs.New(errs.GrantRevoked, "grant.mint").With("the permission was withdrawn meanwhile")
+			return nil, h, withdrawn()
 		}
 	}
 	if err == nil && t.Ended() {
@@ -386,19 +404,21 @@ func (s *Service) mint(t *session.Task, q *consent.Question, row consent.Row, by
 	return g, h, err
 }
 
-func (s *Service) remembers(id capability.ID) bool { _, ok := s.Policies.Get(id); return ok }
-
-// pinned returns the pin that a model's row has got since it was proposed.
-func (s *Service) pinned(t *session.Task, row consent.Row) (capability.ID, bool) {
-	if row.Model == nil {
-		return "", false
-	}
-	p, ok := s.Policies.FindModel(t.Session.App, row.Scope.Digest)
-	return p.ID, ok
+func withdrawn() error {
+	return errs.New(errs.GrantRevoked, "grant.mint").With("the permission was withdrawn meanwhile")
 }
 
+func (s *Service) remembers(id capability.ID) bool { _, ok := s.Policies.Get(id); return ok }
+
+// remember returns the policy that a row is remembered by, which another question
+// may have made since this one was put: of two, a person would withdraw one.
 func (s *Service) remember(t *session.Task, row consent.Row, by capability.Decision) (capability.ID, error) {
-	var p grant.Remembered
+	s.remembering.Lock()
+	defer s.remembering.Unlock()
+	p, ok := s.policy(t.Session.App, &row)
+	if ok {
+		return p.ID, nil
+	}
 	if row.Model != nil {
 		p = s.pin(t, row, by)
 	} else {

@@ -46,9 +46,7 @@ func (s *Service) resolveModel(t *session.Task, w *grantv1.Want, alone bool) (co
 		Scope: capability.Scope{Name: m.Model.Name, Digest: capability.Digest(facts.Sha256)},
 		Quota: capability.Quota{Tokens: w.Quota.GetTokens(), Milliseconds: w.Quota.GetMilliseconds(), Parallel: w.Quota.GetParallel()},
 	}}
-	if p, ok := s.Policies.FindModel(t.Session.App, row.Scope.Digest); ok {
-		row.Policy, row.Remember = p.ID, false
-	}
+	s.recall(t.Session.App, &row)
 	return row, nil
 }
 

@@ -167,11 +167,18 @@ func (r *request) resolve(wants []*grantv1.Want) error {
 	return r.sift() // it notes what was refused here too
 }
 
-// sift takes out the rows that the person is not asked about again.
+// sift takes out the rows that the person is not asked about again, by what is
+// remembered and refused now.
 func (r *request) sift() error {
+	app := r.task.Session.App
+	for i := range r.q.Rows {
+		r.s.recall(app, &r.q.Rows[i])
+	}
 	return r.drop(func(row consent.Row) error {
-		refused, ok := r.s.refusal(r.task.Session.App, row)
+		refused, ok := r.s.refusal(app, row)
 		switch {
+		case row.Policy != "" && !r.s.remembers(row.Policy):
+			return withdrawn()
 		case row.Asks() && ok && refused.Blocked():
 			return errs.New(errs.Blocked, "grant.request")
 		case r.s.Desk.Denied(r.q, row):
