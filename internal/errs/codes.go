@@ -117,7 +117,7 @@ var table = []Entry{
 	{BadExport, ExitIntegrity, "The export does not verify", "", "The file is not what the log's key signed."},
 	{ReleaseMismatch, ExitUnavailable, "Another release of Bailey is running", "run `bailey stop`, then try again", "Processes of different releases never talk to each other."},
 	{CoreUnavailable, ExitUnavailable, "Bailey's core cannot be reached", "run `bailey doctor`", "The core did not start or went away. Nothing was lost; the next command starts it again."},
-	{CoreBusy, ExitUnavailable, "Bailey's core has too much to do", "end another task, then try again", "A cap on connections, tasks or streams was reached."},
+	{CoreBusy, ExitUnavailable, "Bailey's core has too much to do", "end another task, then try again", "A cap on connections, tasks, permissions or streams was reached."},
 	{HomeUnusable, ExitUnavailable, "Bailey's home cannot be used", "name another one with --home, or mend its owner and mode", "The state directory is missing, read-only, too open, or another user's."},
 	{NoSpace, ExitUnavailable, "The disk is full", "free some space, then run the command again", "What was written so far was removed or can be used again."},
 	{SandboxMissing, ExitUnavailable, "This machine lacks a part of the sandbox that this work needs", "run `bailey doctor`", "A worker whose required layers are missing does not start; nothing ever runs outside the sandbox."},

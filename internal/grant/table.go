@@ -30,6 +30,8 @@ type Table struct {
 	keys map[key]*Grant
 	// watchers are told of the ends of a channel's grants.
 	watchers map[uint64]func(capability.ID, errs.Code)
+	// ends counts the grants that have ended.
+	ends uint64
 	// closed is why nothing can be minted any more; nil while it can.
 	closed *errs.Error
 }
@@ -52,6 +54,7 @@ type Grant struct {
 	calls    uint64
 	level    string
 	ended    bool
+	place    uint64 // among those that have ended
 	children []*Grant
 	onEnd    []func()
 }
@@ -80,7 +83,8 @@ func NewID() capability.ID {
 
 // Mint adds a grant and returns it with its handle. record is called first,
 // outside the lock, with the finished row; when it fails nothing is minted.
-// Errors: those of record, errs.CoreBusy when the table is full.
+// Errors: those of record, errs.CoreBusy when the table, or the channel's share of
+// it, is full.
 func (t *Table) Mint(row capability.Row, record func(capability.Row) error) (*Grant, capability.Handle, error) {
 	const op = "grant.mint"
 	if !capability.Mintable(row) {
@@ -90,44 +94,80 @@ func (t *Table) Mint(row capability.Row, record func(capability.Row) error) (*Gr
 	_, _ = rand.Read(h[:])
 	row.ID = NewID()
 	row.Since = t.clock.Wall()
-	if err := t.room(op); err != nil {
-		return nil, h, err
-	}
-	if err := record(row); err != nil {
-		return nil, h, err
-	}
 	g := &Grant{Row: row, handle: h, table: t}
 	g.ctx, g.cancel = context.WithCancelCause(context.Background())
+	if err := t.room(op, g); err != nil {
+		return nil, h, err
+	}
+	err := record(row)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.closed != nil {
-		return nil, h, t.closed
+	if err == nil {
+		err = t.add(op, g)
 	}
-	if row.Parent != "" {
-		p := t.grants[row.Parent]
-		if p == nil {
-			return nil, h, errs.New(errs.GrantRevoked, op)
-		}
-		p.children = append(p.children, g)
-	}
-	t.grants[row.ID] = g
-	if !row.Run {
-		t.keys[key{row.Holder.Channel, h}] = g
+	if err != nil {
+		delete(t.keys, g.key())
+		return nil, h, err
 	}
 	return g, h, nil
 }
 
-func (t *Table) room(op string) error {
+// add makes a grant live, for who holds the lock.
+func (t *Table) add(op string, g *Grant) error {
+	if t.closed != nil {
+		return t.closed
+	}
+	if g.Row.Parent != "" {
+		p := t.grants[g.Row.Parent]
+		if p == nil {
+			return errs.New(errs.GrantRevoked, op)
+		}
+		p.children = append(p.children, g)
+	}
+	t.grants[g.Row.ID] = g
+	return nil
+}
+
+// room takes the key of a grant that is about to be minted, so that calls at the
+// same time do not share the last place; nobody has its handle yet. Where there
+// is no place, a key of the channel gives way whose grant ended first.
+func (t *Table) room(op string, g *Grant) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed != nil {
 		return t.closed
 	}
-	if len(t.keys) >= limits.GrantsLive {
-		return errs.New(errs.CoreBusy, op)
+	if g.Row.Run {
+		return nil // it has no key; limits.ProgramRuns bounds them
 	}
+	keys, folders := 0, 0
+	var first *Grant
+	for k, o := range t.keys {
+		if k.channel != g.Row.Holder.Channel {
+			continue
+		}
+		keys++
+		switch {
+		case o.ended && (first == nil || o.place < first.place):
+			first = o
+		case !o.ended && o.Row.Kind == policyv1.Kind_KIND_FILE_READ:
+			folders++
+		}
+	}
+	if g.Row.Kind == policyv1.Kind_KIND_FILE_READ && folders >= limits.FoldersPerChannel {
+		return errs.New(errs.CoreBusy, op).With("no more folders can be read at the same time")
+	}
+	if keys >= limits.GrantsPerChannel || len(t.keys) >= limits.GrantsLive {
+		if first == nil {
+			return errs.New(errs.CoreBusy, op).With("too many permissions are in use at the same time")
+		}
+		delete(t.keys, first.key())
+	}
+	t.keys[g.key()] = g
 	return nil
 }
+
+func (g *Grant) key() key { return key{g.Row.Holder.Channel, g.handle} }
 
 // Use checks one call against the grant that a handle stands for on a channel
 // and counts it. A handle that is unknown, of another channel or of another
@@ -267,11 +307,12 @@ func (t *Table) end(gs []*Grant, cause *errs.Error) []Ended {
 		if g.ended {
 			continue
 		}
-		g.ended = true
+		t.ends++
+		g.ended, g.place = true, t.ends
 		delete(t.grants, g.Row.ID)
 		if cause.Code == errs.Cancelled {
-			delete(t.keys, key{g.Row.Holder.Channel, g.handle})
-		} // else its own channel is told the cause until Forget
+			delete(t.keys, g.key())
+		} // else its own channel is told the cause until Forget, or until it has room for no more
 		ended = append(ended, Ended{Row: g.Row, Calls: g.calls, Level: g.level})
 		hooks = append(hooks, g.onEnd...)
 		g.onEnd = nil

@@ -255,23 +255,99 @@ func TestBreak(t *testing.T) {
 	}
 }
 
-// Ended grants whose cause is still told do not let a client grow the table.
+// Neither live grants nor ended ones whose cause is still told let clients grow the
+// table together.
 func TestTableIsBounded(t *testing.T) {
 	tb, _ := table(t)
 	for i := range limits.GrantsLive {
-		g, _ := mint(t, tb, row(1))
+		g, _ := mint(t, tb, modelRow(uint64(i/limits.GrantsPerChannel)))
 		if i%2 == 0 {
 			if _, err := tb.Revoke(g.Row.ID); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	if _, _, err := tb.Mint(row(1), recorded); !is(err, errs.CoreBusy) {
+	if _, _, err := tb.Mint(modelRow(1000), recorded); !is(err, errs.CoreBusy) {
 		t.Fatalf("got %v", err)
 	}
 	tb.EndTask(1, "t")
 	tb.Forget(1)
-	mint(t, tb, row(2))
+	mint(t, tb, modelRow(1000))
+}
+
+func modelRow(channel uint64) capability.Row {
+	r := row(channel)
+	r.Kind = policyv1.Kind_KIND_MODEL_RUN
+	return r
+}
+
+// One channel leaves the others room, and of its own folders each costs a worker.
+func TestChannelIsBounded(t *testing.T) {
+	tb, _ := table(t)
+	busy := func(r capability.Row) {
+		t.Helper()
+		asked := false
+		if _, _, err := tb.Mint(r, func(capability.Row) error { asked = true; return nil }); !is(err, errs.CoreBusy) || asked {
+			t.Fatalf("%v, on the record: %v", err, asked)
+		}
+	}
+	var folders []*Grant
+	for range limits.FoldersPerChannel {
+		g, _ := mint(t, tb, row(1))
+		folders = append(folders, g)
+	}
+	busy(row(1))
+	for range limits.GrantsPerChannel - limits.FoldersPerChannel {
+		mint(t, tb, modelRow(1))
+	}
+	busy(modelRow(1))
+	mint(t, tb, row(2)) // another has its own
+	if tb.Finish(folders[0].Row.ID); len(tb.List()) != limits.GrantsPerChannel {
+		t.Fatal("the control: nothing has ended")
+	}
+	mint(t, tb, row(1))
+	busy(row(1))
+	// A grant whose record fails takes no place.
+	tb.Finish(folders[1].Row.ID)
+	fail := errs.New(errs.LogUnwritable, "test")
+	if _, _, err := tb.Mint(row(1), func(capability.Row) error { return fail }); !errors.Is(err, fail) {
+		t.Fatal(err)
+	}
+	mint(t, tb, row(1))
+}
+
+// A page that lives long is told why its grants ended, of the last ones; those
+// before do not stand in its way.
+func TestEndedGrantsGiveWay(t *testing.T) {
+	tb, _ := table(t)
+	_, stays := mint(t, tb, row(1))
+	old, first := mint(t, tb, row(1)) // the oldest grant, and the last that ends
+	var handles []capability.Handle
+	for range 3 * limits.GrantsPerChannel {
+		g, h := mint(t, tb, row(1))
+		handles = append(handles, h)
+		if _, err := tb.Revoke(g.Row.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := tb.Revoke(old.Row.ID); err != nil {
+		t.Fatal(err)
+	}
+	mint(t, tb, row(1))
+	if _, err := tb.Use(read, 1, stays[:]); err != nil {
+		t.Errorf("a live grant gave way: %v", err)
+	}
+	for what, h := range map[string]capability.Handle{"the last but one": handles[len(handles)-1], "the last": first} {
+		if _, err := tb.Use(read, 1, h[:]); !is(err, errs.GrantRevoked) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if _, err := tb.Use(read, 1, handles[0][:]); !is(err, errs.GrantMissing) {
+		t.Errorf("the first: %v", err)
+	}
+	if len(tb.keys) > limits.GrantsPerChannel {
+		t.Errorf("%d keys", len(tb.keys))
+	}
 }
 
 func TestWatchingThePersonIsRefused(t *testing.T) {

@@ -21,6 +21,14 @@ const (
 	// GrantsLive bounds the rows of the table, so that a hostile client cannot
 	// grow the core.
 	GrantsLive = 1024
+	// GrantsPerChannel bounds those of one page or connection, so that it leaves the
+	// others room, with those that have ended and of which it is still told why.
+	// Studio has less than ten; the questions of a page's 16 tasks with a folder,
+	// two models and a card each come to 64.
+	GrantsPerChannel = 64
+	// FoldersPerChannel bounds the folders among them: each has an index worker of
+	// its own. It is one for each task, and as many as one question names.
+	FoldersPerChannel = 16
 	// Remembered bounds the policies that a person keeps.
 	Remembered = 256
 	// PickedToken is the length of what stands for a folder that was picked, in

@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/hex"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -100,6 +101,11 @@ func (s *Service) Propose(ctx context.Context, in *grantv1.ProposeRequest) (*gra
 			q.Close()
 			return nil, s.refused(task, w, err)
 		}
+		if twice(q.Rows, row) {
+			row.Close()
+			q.Close()
+			return nil, s.refused(task, w, errs.New(errs.Usage, "grant.propose").With("the same is asked for twice").WithHint("name each folder and each model once"))
+		}
 		q.Rows = append(q.Rows, row)
 		shown := &grantv1.Row{
 			Kind: row.Kind, Path: []byte(row.Scope.Path), Renamed: row.Folder != nil && row.Folder.Renamed,
@@ -151,6 +157,15 @@ func (s *Service) resolve(t *session.Task, w *grantv1.Want, alone bool) (consent
 		return consent.Row{}, errs.New(errs.NotSupported, op).With("a folder of this file system cannot be remembered").WithHint("leave --remember out")
 	}
 	return row, nil
+}
+
+// twice reports whether a question has a row of the same object already. A second
+// grant of it would give nothing but a second worker.
+func twice(rows []consent.Row, row consent.Row) bool {
+	return slices.ContainsFunc(rows, func(o consent.Row) bool {
+		same := o.Scope.Object == row.Scope.Object || folder.Same(o.Scope.Object, row.Scope.Object)
+		return same && o.Kind == row.Kind && o.Scope.Digest == row.Scope.Digest
+	})
 }
 
 // resolveCard finds the graphics card that is wanted. Nobody is asked for one that

@@ -161,6 +161,11 @@ func (r *request) resolve(wants []*grantv1.Want) error {
 			r.no(i, w, nil, err)
 			continue
 		}
+		if twice(r.q.Rows, row) {
+			row.Close()
+			err := errs.New(errs.Malformed, "grant.request").With("a page asks for each folder and each model once")
+			return r.s.refusedTo(r.task, w, grantv1.GrantServiceRequestMethod().Name, err)
+		}
 		r.q.Rows = append(r.q.Rows, row)
 		r.wants = append(r.wants, i)
 	}
