@@ -78,6 +78,22 @@ func amend(m rpc.Message, without []missing, told told) (before []rpc.Message, c
 	return before, changed, nil
 }
 
+// tookPart names the model that did its part of an answer, when m, amended, says
+// so: it found, or it wrote to its end.
+func tookPart(m rpc.Message) string {
+	e, ok := m.(interface {
+		GetDone() *indexv1.Done
+		GetWrittenDone() *indexv1.WrittenDone
+	})
+	switch {
+	case !ok:
+		return ""
+	case e.GetWrittenDone() != nil && e.GetWrittenDone().GetFailed() == "":
+		return e.GetWrittenDone().GetModel()
+	}
+	return e.GetDone().GetByMeaning()
+}
+
 // knownCode keeps a worker from putting words into the place of a code.
 func knownCode(s string) string {
 	if s == "" || errs.Known(errs.Code(s)) {

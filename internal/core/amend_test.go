@@ -48,3 +48,23 @@ func TestAmend(t *testing.T) {
 		t.Errorf("words without a model that writes: %v", err)
 	}
 }
+
+// A model that failed, or that was left out, did not take part.
+func TestTookPart(t *testing.T) {
+	for _, c := range []struct {
+		want string
+		m    rpc.Message
+	}{
+		{"finds", &indexv1.AskResponse{Event: &indexv1.AskResponse_Done{Done: &indexv1.Done{ByMeaning: "finds"}}}},
+		{"", &indexv1.AskResponse{Event: &indexv1.AskResponse_Done{Done: &indexv1.Done{WithoutModel: string(errs.EngineCrashed)}}}},
+		{"writes", &indexv1.AskResponse{Event: &indexv1.AskResponse_WrittenDone{WrittenDone: &indexv1.WrittenDone{Model: "writes"}}}},
+		{"writes", &indexv1.SummarizeResponse{Event: &indexv1.SummarizeResponse_WrittenDone{WrittenDone: &indexv1.WrittenDone{Model: "writes"}}}},
+		{"", &indexv1.SummarizeResponse{Event: &indexv1.SummarizeResponse_WrittenDone{WrittenDone: &indexv1.WrittenDone{Model: "writes", Failed: string(errs.EngineHung)}}}},
+		{"", &indexv1.SummarizeResponse{Event: &indexv1.SummarizeResponse_Written{Written: &indexv1.Written{Text: "x"}}}},
+		{"", &indexv1.SourceResponse{}},
+	} {
+		if got := tookPart(c.m); got != c.want {
+			t.Errorf("%v: %q, want %q", c.m, got, c.want)
+		}
+	}
+}

@@ -67,6 +67,7 @@ func (r *call) connect(ctx context.Context, a *assignment, w *supervise.Worker, 
 		switch {
 		case err == nil:
 			handles = append(handles, ch.handle[:])
+			r.channels = append(r.channels, ch)
 			told.add(g.Row.Scope.Name, l.role)
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
@@ -78,7 +79,13 @@ func (r *call) connect(ctx context.Context, a *assignment, w *supervise.Worker, 
 		}
 	}
 	q.SetEngines(handles)
-	r.amend = func(m rpc.Message) ([]rpc.Message, bool, error) { return amend(m, without, told) }
+	r.amend = func(m rpc.Message) ([]rpc.Message, bool, error) {
+		before, changed, err := amend(m, without, told)
+		if name := tookPart(m); name != "" {
+			r.took = append(r.took, name)
+		}
+		return before, changed, err
+	}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -106,9 +107,13 @@ type call struct {
 	grant *grant.Grant
 	// models are the grants of the engines that the call uses.
 	models []*grant.Grant
-	actor  audit.Actor
-	began  time.Time
-	out    rpc.Sender
+	// channels are an index worker's ways to them, and took the names of those that
+	// took part in its answer.
+	channels []*channel
+	took     []string
+	actor    audit.Actor
+	began    time.Time
+	out      rpc.Sender
 	// amend, if set, may add messages before one, change it, and refuse it as one
 	// that the worker had no right to.
 	amend func(rpc.Message) (before []rpc.Message, changed bool, err error)
@@ -203,7 +208,14 @@ func (r *call) find(ctx context.Context, q rpc.Granted) (target, capability.Hand
 			return target{}, h, err
 		}
 	}
-	return target{worker: w, silence: limits.WorkerSilence, hung: errs.WorkerHung, hang: w.Kill, why: endOf(w), worked: a.worked}, h, nil
+	return target{worker: w, silence: limits.WorkerSilence, hung: errs.WorkerHung, hang: w.Kill, why: endOf(w), worked: func() {
+		a.worked()
+		for _, ch := range r.channels {
+			if slices.Contains(r.took, ch.lease.grant.Row.Scope.Name) {
+				ch.live.worked()
+			}
+		}
+	}}, h, nil
 }
 
 // findEngine returns the loaded engine of the grant's model.

@@ -110,11 +110,11 @@ func (v *vectors) run(ctx context.Context) error {
 		return err
 	}
 	for tries := 0; ; {
-		before := v.thousandths.Load()
-		if err = v.try(ctx, a, l); err == nil || ctx.Err() != nil || !again(err) {
+		made, err := v.try(ctx, a, l)
+		if err == nil || ctx.Err() != nil || !again(err) {
 			return err
 		}
-		if tries++; v.thousandths.Load() > before {
+		if tries++; made {
 			tries = 0 // in a row without anything made
 		}
 		if tries == limits.WorkerRestarts {
@@ -171,8 +171,9 @@ func (v *vectors) grants(ctx context.Context) (*assignment, *lease, error) {
 }
 
 // try has the index worker make vectors with the engine until all are there, or
-// one of the grants ends.
-func (v *vectors) try(ctx context.Context, a *assignment, l *lease) error {
+// one of the grants ends, and says whether some were made. The first report is of
+// those that were there.
+func (v *vectors) try(ctx context.Context, a *assignment, l *lease) (made bool, _ error) {
 	const op = "core.vectors"
 	c := v.core
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -182,11 +183,11 @@ func (v *vectors) try(ctx context.Context, a *assignment, l *lease) error {
 	}
 	w, _, err := a.use(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	ch, err := c.attach(ctx, a, w, l)
 	if err != nil {
-		return err
+		return false, err
 	}
 	silence := time.AfterFunc(limits.WorkerSilence, func() {
 		cancel(errs.New(errs.WorkerHung, op))
@@ -195,19 +196,24 @@ func (v *vectors) try(ctx context.Context, a *assignment, l *lease) error {
 	defer silence.Stop()
 	in, err := indexv1.NewIndexServiceClient(w.Conn).Vectors(ctx, &indexv1.VectorsRequest{Engine: ch.handle[:]})
 	if err != nil {
-		return cause(ctx, ch.ended(ctx, err))
+		return false, cause(ctx, ch.ended(ctx, err))
 	}
 	defer in.Close()
-	for {
+	for first, before := true, uint64(0); ; first = false {
 		r, err := in.Recv()
 		// Exactly: the error of a peer that went away is around io.EOF too.
 		if err == io.EOF {
 			a.worked()
-			return nil
+			return made, nil
 		}
 		if err != nil {
-			return cause(ctx, ch.ended(ctx, err))
+			return made, cause(ctx, ch.ended(ctx, err))
 		}
+		if !first && r.GetDone() > before {
+			made = true
+			ch.live.worked()
+		}
+		before = r.GetDone()
 		silence.Reset(limits.WorkerSilence)
 		v.thousandths.Store(thousandths(r.GetDone(), r.GetTotal()))
 	}

@@ -100,7 +100,7 @@ func (m *meaning) Cosines(ctx context.Context, q []float32, ids []int64) (map[in
 
 // Vectors makes the vectors that e has not made yet of the passages that Update
 // found, and keeps them. It calls report with how many passages have theirs, of
-// how many, at most once a second and at the end. What was made is committed every
+// how many, at the beginning, then at most once a second, and at the end. What was made is committed every
 // few seconds, so that a run that is ended, or killed, is gone on with by the
 // next. Other calls take turns with its batches.
 func (x *Index) Vectors(ctx context.Context, e Embedder, report func(done, total int)) error {
@@ -128,6 +128,7 @@ type vectors struct {
 	e      Embedder
 	report func(done, total int)
 	said   time.Duration
+	begun  bool
 }
 
 // batch makes and commits the vectors of the passages behind the id after, for
@@ -147,6 +148,10 @@ func (v *vectors) batch(ctx context.Context, after int64) (last int64, done bool
 	have, of, err := x.store.Covered(ctx, m)
 	if err != nil {
 		return after, false, err
+	}
+	if !v.begun {
+		v.begun = true
+		v.report(have, of)
 	}
 	var made []store.Embedded
 	began := x.cfg.Clock.Boot()
