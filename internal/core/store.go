@@ -16,6 +16,7 @@ import (
 	"github.com/bailey-run/bailey/internal/session"
 	"github.com/bailey-run/bailey/internal/supervise"
 	"github.com/bailey-run/bailey/internal/wire/rpc"
+	"github.com/bailey-run/bailey/internal/wire/storev1"
 )
 
 const storeKind = "store"
@@ -71,6 +72,10 @@ func (s *store) carry(ctx context.Context, r *call, request []byte) error {
 	err := s.once(ctx, r, request)
 	if errs.CodeOf(err) == errs.WorkerCrashed && r.messages == 0 {
 		err = s.once(ctx, r, request)
+		if r.method == storev1.StoreServiceEraseMethod() && errs.CodeOf(err) == errs.NotFound {
+			// It was erased, and the worker ended before it could say so.
+			err = r.send(&storev1.EraseResponse{Conversations: 1})
+		}
 	}
 	return err
 }

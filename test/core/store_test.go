@@ -7,6 +7,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/bailey-run/bailey/internal/audit"
+	"github.com/bailey-run/bailey/internal/auditlog"
+	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/wire/storev1"
 )
 
@@ -57,5 +60,37 @@ func TestStore(t *testing.T) {
 	// What the worker says of a request reaches the client as a code.
 	if _, err := u.Store.Append(t.Context(), &storev1.AppendRequest{Id: "none", Turn: turn}); err == nil {
 		t.Error("a turn of no conversation was kept")
+	}
+}
+
+// A worker that ends when it has done what it was asked, and has not said so: the
+// client hears that it is done, and it is done once.
+func TestStoreDiesBeforeItsAnswer(t *testing.T) {
+	r := startWith(t, 0, badIndex)
+	u := r.connect()
+	crashes := func() (n int) {
+		must(t, r.log.Read(t.Context(), audit.Filter{Kinds: []audit.Kind{auditlog.WorkerCrash}}, func(audit.Record) error { n++; return nil }))
+		return n
+	}
+	b, err := u.Store.Begin(t.Context(), &storev1.BeginRequest{Model: "m"})
+	must(t, err)
+	for n := range 2 {
+		turn := &storev1.Turn{Number: uint32(n + 1), Speaker: storev1.Speaker_SPEAKER_USER, Text: "Hello."}
+		if _, err := u.Store.Append(t.Context(), &storev1.AppendRequest{Id: b.Id, Turn: turn}); err != nil {
+			t.Errorf("turn %d: %v", n+1, err)
+		}
+	}
+	if n := u.conversations(); n != 1 {
+		t.Errorf("%d conversations", n)
+	}
+	e, err := u.Store.Erase(t.Context(), &storev1.EraseRequest{Id: b.Id})
+	if err != nil || e.GetConversations() != 1 || u.conversations() != 0 {
+		t.Errorf("%v %v", e, err)
+	}
+	if n := crashes(); n != 2 {
+		t.Errorf("control: %d crashes", n)
+	}
+	if _, err := u.Store.Erase(t.Context(), &storev1.EraseRequest{Id: b.Id}); !is(err, errs.NotFound) {
+		t.Errorf("what was gone before: %v", err)
 	}
 }

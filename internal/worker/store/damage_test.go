@@ -65,9 +65,10 @@ func TestDamage(t *testing.T) {
 				return b
 			})
 		},
-		"another program's":   func(t *testing.T, dir string) { sqlOn(t, dir, "PRAGMA application_id=7") },
-		"a table is missing":  func(t *testing.T, dir string) { sqlOn(t, dir, "DROP TABLE pending") },
-		"a column is missing": func(t *testing.T, dir string) { sqlOn(t, dir, "ALTER TABLE turns RENAME COLUMN sum TO crc") },
+		"another program's":       func(t *testing.T, dir string) { sqlOn(t, dir, "PRAGMA application_id=7") },
+		"a table is missing":      func(t *testing.T, dir string) { sqlOn(t, dir, "DROP TABLE pending") },
+		"a column is missing":     func(t *testing.T, dir string) { sqlOn(t, dir, "ALTER TABLE turns RENAME COLUMN sum TO crc") },
+		"a value of another type": func(t *testing.T, dir string) { sqlOn(t, dir, "UPDATE turns SET at='noon'") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -3,14 +3,13 @@ package store
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
 	"strings"
 
-	"modernc.org/sqlite"
+	_ "modernc.org/sqlite" // the driver
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/bailey-run/bailey/internal/errs"
@@ -153,8 +152,9 @@ func (d *database) check() error {
 		if errors.Is(err, errIndex) {
 			err = d.rebuildIndex()
 		}
-		if errs.CodeOf(err) == errs.Internal && err != nil && !errors.Is(err, errDamaged) {
-			// A table that is not there.
+		var e coded
+		if errors.As(err, &e) && e.Code() == sqlite3.SQLITE_ERROR {
+			// A table or a column that is not there.
 			return fmt.Errorf("%w: %w", errDamaged, err)
 		}
 		if err != nil {
@@ -177,6 +177,11 @@ func (d *database) check() error {
 			return nil
 		}
 		if again || !strings.Contains(strings.ToLower(said), "fts5") {
+			// It says so of a page that the disk does not read, too.
+			var read sql.NullInt64
+			if err := d.row("SELECT sum(length(data)) FROM sqlite_dbpage").Scan(&read); err != nil {
+				return fail(op, err)
+			}
 			return fmt.Errorf("%w: %s", errDamaged, said)
 		}
 		if err := d.rebuildIndex(); err != nil {
@@ -258,10 +263,15 @@ func (d *database) change(work func() error) error {
 	return nil
 }
 
-// fail gives an error of the database its meaning. One that has it is left.
+// coded is an error with a result code of SQLite: a *sqlite.Error.
+type coded interface{ Code() int }
+
+// fail gives an error of the database its meaning. One that has it is left. Only
+// what is found wrong in the file counts as damage: a disk that does not read, or a
+// machine without memory, says nothing of it.
 func fail(op string, err error) error {
 	var known *errs.Error
-	var e *sqlite.Error
+	var e coded
 	switch {
 	case err == nil:
 		return nil
@@ -273,11 +283,12 @@ func fail(op string, err error) error {
 		return errs.Wrap(errs.Deadline, op, err)
 	case errors.Is(err, sql.ErrNoRows):
 		return errs.Wrap(errs.NotFound, op, err)
-	case errors.Is(err, sql.ErrConnDone), errors.Is(err, driver.ErrBadConn):
-		return errs.Wrap(errs.Internal, op, err)
-	case !errors.As(err, &e):
-		// A value of another type than was written.
+	case strings.Contains(err.Error(), "sql: Scan error"):
+		// A value of another type than was written; database/sql has no other name
+		// for it.
 		return fmt.Errorf("%w: %s: %w", errDamaged, op, err)
+	case !errors.As(err, &e):
+		return errs.Wrap(errs.Internal, op, err)
 	case e.Code() == sqlite3.SQLITE_CORRUPT_VTAB:
 		return fmt.Errorf("%w: %s: %w", errIndex, op, err)
 	}

@@ -7,8 +7,9 @@
 //   - Append of a finished turn returns when the turn is on the disk (WAL,
 //     synchronous FULL). One that is still being written is safe against the end
 //     of any process, but not of the machine's power.
-//   - A database that cannot be read is set aside under another name, whole, and
-//     a new one is begun. The call that found it ends with errs.StoreDamaged, once.
+//   - A database that is damaged is set aside under another name, whole, and a new
+//     one is begun. The call that found it ends with errs.StoreDamaged, once. A disk
+//     that does not read it, or a machine without memory, is an error, and no damage.
 //   - Every turn has a checksum; a damaged full-text index is made again.
 //   - A full disk is errs.NoSpace, and leaves what was there.
 //   - Erase overwrites: freed cells and pages with zeros (secure_delete, also in
@@ -19,8 +20,9 @@
 //     release is brought forward, in one transaction.
 //
 // It refuses to overwrite a finished turn: two clients that go on with one
-// conversation hear errs.StoreConflict, and neither loses a word. The text of a
-// search is words to look for, never syntax.
+// conversation hear errs.StoreConflict, and neither loses a word. The same turn once
+// more is none: whoever did not get the answer may ask again. The text of a search
+// is words to look for, never syntax.
 //
 // The store worker registers it; it may be called by many clients at once.
 package store

@@ -117,6 +117,24 @@ func list(t testing.TB, s *Store, most uint32) (all []*storev1.Conversation) {
 	return all
 }
 
+// A client whose answer was lost appends the same turn again, and goes on.
+func TestAppendTwice(t *testing.T) {
+	s := at(t, t.TempDir())
+	id := talk(t, s, "one", "two")
+	put(t, s, id, turn(2, model, "two"), turn(3, user, "three"), turn(2, model, "two"), turn(4, model, "four"))
+	if got := texts(t, s, id); got != "one|two|three|four" {
+		t.Errorf("%q", got)
+	}
+	if got := search(t, s, "two"); got != "one#2" {
+		t.Errorf("found %q", got)
+	}
+	later := turn(4, model, "four")
+	later.AtMs++
+	if _, err := s.Append(t.Context(), &storev1.AppendRequest{Id: id, Turn: later}); !is(err, errs.StoreConflict) {
+		t.Errorf("the same words at another time: %v", err)
+	}
+}
+
 // search returns "title#turn" of what is found.
 func search(t testing.TB, s *Store, text string) string {
 	t.Helper()

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/rivo/uniseg"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
@@ -91,6 +92,11 @@ func (d *database) put(name string, t *storev1.Turn) error {
 		old, row, err := d.turn(id, number)
 		if err != nil {
 			return err
+		}
+		if proto.Equal(old, t) {
+			// It was written, and its answer was lost. What is written here makes sure
+			// that it is on the disk too.
+			return d.account(id)
 		}
 		if number < turns || !old.GetUnfinished() || old.GetSpeaker() != t.GetSpeaker() {
 			return errs.New(errs.StoreConflict, op)
