@@ -418,14 +418,17 @@ func modelVerify(ctx context.Context, c *cli, call *call) error {
 			return meant(ctx, cl, name, err)
 		}
 		said.OK = said.OK && v.GetOk()
-		row := verifiedJSON{Name: v.GetName(), OK: v.GetOk(), SHA256: hex.EncodeToString(v.GetSha256()), Found: hex.EncodeToString(v.GetFound())}
+		row := verifiedJSON{Name: v.GetName(), OK: v.GetOk(), SHA256: hex.EncodeToString(v.GetSha256()), Found: hex.EncodeToString(v.GetFound()), Why: v.GetWhy()}
 		said.Models = append(said.Models, row)
 		if c.json {
 			continue
 		}
 		fmt.Fprintf(c.out, "%-8s %s  sha256 %s\n", okWord(row.OK), visible.Name(row.Name), row.SHA256)
-		if !row.OK {
-			fmt.Fprintf(c.out, "         its bytes have %s now\n", orNone(row.Found))
+		switch {
+		case row.Found == "":
+			fmt.Fprintf(c.out, "         %s\n", visible.Text(row.Why))
+		case !row.OK:
+			fmt.Fprintf(c.out, "         its bytes have %s now\n", row.Found)
 		}
 		if err := c.out.Flush(); err != nil {
 			return outputError(err)
@@ -447,13 +450,6 @@ func okWord(ok bool) string {
 		return "ok"
 	}
 	return "CHANGED"
-}
-
-func orNone(digest string) string {
-	if digest == "" {
-		return "no file"
-	}
-	return digest
 }
 
 func modelRemove(ctx context.Context, c *cli, call *call) error {

@@ -95,6 +95,7 @@ type verifiedJSON struct {
 	OK     bool   `json:"ok"`
 	SHA256 string `json:"sha256"`
 	Found  string `json:"found"`
+	Why    string `json:"why,omitempty"`
 }
 
 // removedJSON is `model rm --json`, gcJSON `model gc --json`.

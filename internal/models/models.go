@@ -69,8 +69,8 @@ type Model struct {
 	// Crashes of its engine in a row.
 	Crashes     int
 	Quarantined bool
-	// Changed says that its bytes were not those of its digest when they were
-	// hashed last.
+	// Changed says that its bytes were not those of its digest, or could not be
+	// read, when they were hashed last.
 	Changed bool
 }
 

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -294,6 +295,45 @@ func TestTwoPullsAtOnce(t *testing.T) {
 	}
 }
 
+// Many that ask for one name at once: one gets it, by whichever way, and the index
+// can be read again.
+func TestOneNameForMany(t *testing.T) {
+	h := newHome(t)
+	s := h.open()
+	var own []Model
+	for i := range 8 {
+		own = append(own, add(t, h, s, fmt.Sprintf("m%d", i), fmt.Appendf(nil, "bytes %d", i)))
+	}
+	for round := range 60 {
+		name := fmt.Sprintf("wanted-%d", round)
+		st, err := s.Import(context.Background(), source(t, h.file("new", []byte(name))), nil)
+		must(t, err)
+		var got atomic.Int32
+		var all sync.WaitGroup
+		try := func(do func() error) {
+			all.Go(func() {
+				if err := do(); err == nil {
+					got.Add(1)
+				} else if errs.CodeOf(err) != errs.ModelNameTaken {
+					t.Error(err)
+				}
+			})
+		}
+		s.mu.Lock() // so that none is done before the last begins
+		for _, m := range own {
+			try(func() error { _, err := s.Rename(m.Digest, name); return err })
+		}
+		try(func() error { _, err := st.Publish(name, someFacts(), nil); return err })
+		s.mu.Unlock()
+		all.Wait()
+		st.Discard()
+		if n := got.Load(); n != 1 {
+			t.Fatalf("%d have the name %s", n, name)
+		}
+		must(t, h.open().Ready())
+	}
+}
+
 func TestQuarantine(t *testing.T) {
 	h := newHome(t)
 	s := h.open()
@@ -425,8 +465,16 @@ func TestVerify(t *testing.T) {
 	if d, err := s.Verify(context.Background(), m.Digest, nil); err != nil || d != Digest(sha256.Sum256([]byte("bytez"))) {
 		t.Error(d, err)
 	}
+	// A disk that fails in the middle, or a file that is cut meanwhile.
+	long := add(t, h, s, "long", bytes.Repeat([]byte("x"), 8*limits.ModelBuffer))
+	must(t, os.Chmod(h.blob(long.Digest), 0o600))
+	_, err := s.Verify(context.Background(), long.Digest, func(uint64) { must(t, os.Truncate(h.blob(long.Digest), 10)) })
+	wantCode(t, "verify of what cannot be read to its end", err, errs.ModelChanged)
+	if now, err := s.Get(long.Digest); err != nil || !now.Changed {
+		t.Errorf("what could not be read does not count as changed: %v", err)
+	}
 	must(t, os.Remove(h.blob(m.Digest)))
-	_, err := s.Verify(context.Background(), m.Digest, nil)
+	_, err = s.Verify(context.Background(), m.Digest, nil)
 	wantCode(t, "verify without the file", err, errs.ModelChanged)
 	_, err = s.Use(context.Background(), m.Digest, nil)
 	wantCode(t, "use without the file", err, errs.ModelChanged)

@@ -72,17 +72,20 @@ func (s *Store) Rename(d Digest, name string) (Model, error) {
 		return Model{}, err
 	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	m, err := s.get(op, d)
-	if err == nil && m.Name != name {
-		err = s.free(op, name)
-	}
-	s.mu.Unlock()
 	if err != nil {
 		return Model{}, err
 	}
-	return s.change(op, d, func(m *model) bool {
-		was := m.Name
+	if was := m.Name; was != name {
+		if err := s.free(op, name); err != nil {
+			return Model{}, err
+		}
 		m.Name = name
-		return was != name
-	})
+		if err := s.save(); err != nil {
+			m.Name = was
+			return Model{}, err
+		}
+	}
+	return m.copy(), nil
 }

@@ -106,7 +106,8 @@ func (s *Store) sweep(dry bool) error {
 }
 
 // Verify hashes a model's bytes and returns what they are. progress gets the
-// bytes so far.
+// bytes so far. Errors: errs.ModelMissing, errs.Cancelled, errs.ModelChanged for a
+// file that is gone or cannot be read to its end.
 func (s *Store) Verify(ctx context.Context, d Digest, progress func(done uint64)) (Digest, error) {
 	const op = "models.verify"
 	s.mu.Lock()
@@ -136,6 +137,11 @@ func (s *Store) Verify(ctx context.Context, d Digest, progress func(done uint64)
 		return Digest{}, err
 	}
 	found, err := s.pump(ctx, f, f.Identity.Size, nil, progress)
+	if errs.CodeOf(err) == errs.ModelRefused {
+		// Whatever they are, they are not those of the digest.
+		s.found(d, Digest{})
+		return Digest{}, errs.Wrap(errs.ModelChanged, op, err).With("the file of " + name + " cannot be read to its end: it became shorter, or the disk has an error")
+	}
 	if err == nil {
 		s.found(d, found)
 	}

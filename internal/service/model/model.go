@@ -11,6 +11,7 @@
 package model
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -148,8 +149,8 @@ func (s *Service) Fit(ctx context.Context, in *modelv1.FitRequest) (*modelv1.Fit
 	return &modelv1.FitResponse{Model: s.wire(session.From(ctx).App, m), Fit: fit}, nil
 }
 
-// Verify implements modelv1.ModelServiceServer. A model that is not what it was
-// is an answer, not an error: the others are still looked at.
+// Verify implements modelv1.ModelServiceServer. A model that is not what it was, or
+// that cannot be read, is an answer, not an error: the others are still looked at.
 func (s *Service) Verify(ctx context.Context, in *modelv1.VerifyRequest, out *modelv1.ModelServiceVerifySender) error {
 	if err := s.Store.Ready(); err != nil {
 		return err
@@ -164,16 +165,21 @@ func (s *Service) Verify(ctx context.Context, in *modelv1.VerifyRequest, out *mo
 	}
 	for _, m := range all {
 		found, err := s.Store.Verify(ctx, m.Digest, nil)
-		ok := err == nil && found == m.Digest
-		if err != nil && errs.CodeOf(err) != errs.ModelChanged {
+		if ctx.Err() != nil {
 			return err
 		}
-		r := &modelv1.VerifyResponse{Name: m.Name, Ok: ok, Sha256: m.Digest[:]}
+		if errs.CodeOf(err) == errs.ModelMissing && in.Name == "" {
+			continue // it was removed meanwhile
+		}
+		r := &modelv1.VerifyResponse{Name: m.Name, Ok: err == nil && found == m.Digest, Sha256: m.Digest[:]}
 		code := "ok"
 		if err == nil {
 			r.Found = found[:]
+		} else {
+			e := errs.From(err)
+			r.Why = cmp.Or(e.Detail, e.Message())
 		}
-		if !ok {
+		if !r.Ok {
 			code = string(errs.ModelChanged)
 		}
 		if err := s.note(ctx, auditlog.Call, modelv1.ModelServiceVerifyMethod(), code, about(m)); err != nil {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -70,6 +71,8 @@ type rig struct {
 	refuse    error
 	loaded    map[models.Digest]bool
 	unpinned  []models.Digest
+	// hook sees what the store does to its files.
+	hook safefile.Hook
 }
 
 func newRig(t *testing.T) *rig {
@@ -81,13 +84,20 @@ func newRig(t *testing.T) *rig {
 	dir, err := home.Sub("models")
 	must(t, err)
 	quiet := slog.New(slog.DiscardHandler)
-	store, err := models.Open(models.Config{Dir: dir, Clock: clock.System{}, Log: quiet})
+	r := &rig{t: t, base: base, loaded: map[models.Digest]bool{}}
+	hooked := dir.WithHook(func(s safefile.Step) error {
+		if r.hook == nil {
+			return nil
+		}
+		return r.hook(s)
+	})
+	store, err := models.Open(models.Config{Dir: hooked, Clock: clock.System{}, Log: quiet})
 	must(t, err)
 	log, err := audit.Open(context.Background(), audit.Config{Home: home, Clock: clock.System{}, Log: quiet, Release: "v0", Anchor: noAnchor{}})
 	must(t, err)
 	policies, err := grant.OpenPolicies(&file{})
 	must(t, err)
-	r := &rig{t: t, base: base, loaded: map[models.Digest]bool{}, log: log}
+	r.log = log
 	sessions := session.NewRegistry(clock.System{})
 	r.Service = &Service{
 		Clock: clock.System{}, Sessions: sessions, Store: store, Policies: policies, Log: log, Own: []string{filepath.Join(base, "state")},
@@ -214,6 +224,10 @@ func (r *rig) names() string {
 		out = append(out, m.Model.Name+" "+m.Model.PinnedBy)
 	}
 	return strings.Join(out, ", ")
+}
+
+func (r *rig) blob(d models.Digest) string {
+	return filepath.Join(r.base, "state", "models", "blobs", "sha256-"+d.Hex())
 }
 
 func (r *rig) partials() int {
@@ -447,7 +461,7 @@ func TestRemoveVerifyGcFitLoad(t *testing.T) {
 	must(t, r.CheckFit(m, 0, 0))
 	r.Memory = func() (uint64, error) { return 1 << 20, nil }
 	wantCode(t, "no memory", r.CheckFit(m, 0, 0), errs.ModelTooLarge)
-	blob := filepath.Join(r.base, "state", "models", "blobs", "sha256-"+m.Digest.Hex())
+	blob := r.blob(m.Digest)
 	must(t, os.Chmod(blob, 0o600))
 	must(t, os.WriteFile(blob, []byte("GGUF 0ne"), 0o600))
 	v, err = call[modelv1.VerifyResponse](r, modelv1.ModelServiceVerifyMethod(), &modelv1.VerifyRequest{Name: "m"})
@@ -476,6 +490,38 @@ func TestRemoveVerifyGcFitLoad(t *testing.T) {
 	if err != nil || l[0].GetProgress().GetThousandths() != 7 {
 		t.Error(l, err)
 	}
+}
+
+// A model whose bytes the disk does not read is no reason to leave the others
+// unlooked at.
+func TestVerifyGoesOnAfterAReadError(t *testing.T) {
+	r := newRig(t)
+	for _, name := range []string{"a", "b", "c"} {
+		st, err := r.pull(r.file(name+".gguf", "GGUF "+name), "", nil)
+		must(t, err)
+		_, err = r.pin(stagedRef(st))
+		must(t, err)
+	}
+	all := r.Store.List()
+	must(t, os.Remove(r.blob(all[0].Digest)))
+	r.hook = func(s safefile.Step) error {
+		if s.Op == safefile.OpOpen && s.Name == filepath.Base(r.blob(all[1].Digest)) {
+			return syscall.EIO
+		}
+		return nil
+	}
+	v, err := call[modelv1.VerifyResponse](r, modelv1.ModelServiceVerifyMethod(), &modelv1.VerifyRequest{})
+	if err != nil || len(v) != 3 || v[0].Ok || v[1].Ok || !v[2].Ok || len(v[1].Found) != 0 {
+		t.Fatal(v, err)
+	}
+	if v[0].Why != "the file of a is gone" || v[1].Why == "" || v[2].Why != "" {
+		t.Errorf("%q, %q, %q", v[0].Why, v[1].Why, v[2].Why)
+	}
+	ctx, cancel := context.WithCancel(r.ctx)
+	cancel()
+	r.ctx = ctx
+	_, err = call[modelv1.VerifyResponse](r, modelv1.ModelServiceVerifyMethod(), &modelv1.VerifyRequest{Name: "c"})
+	wantCode(t, "a call that ended", err, errs.Cancelled)
 }
 
 // An app's page is not told where on this machine a model came from; the command

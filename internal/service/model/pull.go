@@ -28,8 +28,9 @@ type stage struct {
 	name   string
 	facts  *modelv1.Facts
 	source []byte
-	// rename says that it is here by another name than the one that was asked for.
-	rename bool
+	// named says that the name was asked for: it is the model's from the yes on,
+	// also where the same bytes are here by another one then.
+	named bool
 }
 
 // Pull implements modelv1.ModelServiceServer.
@@ -161,7 +162,7 @@ func (p *pull) run(ctx context.Context) error {
 			return p.out.Send(staged(stageID{}, known, true))
 		}
 		// It is here and nobody allows it: then that is asked.
-		stg := &stage{task: p.task, file: st, name: called.Name, facts: called.Facts, source: called.Source, rename: called.Name != st.Known.Name}
+		stg := &stage{task: p.task, file: st, name: called.Name, facts: called.Facts, source: called.Source, named: p.in.Name != ""}
 		keep = true
 		return p.stage(stg, known)
 	}
@@ -179,7 +180,7 @@ func (p *pull) run(ctx context.Context) error {
 	}
 	facts.Sha256, facts.Size = append([]byte(nil), st.Digest[:]...), st.Size
 	keep = true
-	return p.stage(&stage{task: p.task, file: st, name: name, facts: facts, source: p.in.Path},
+	return p.stage(&stage{task: p.task, file: st, name: name, facts: facts, source: p.in.Path, named: p.in.Name != ""},
 		&modelv1.Model{Name: name, Facts: facts, Source: p.in.Path})
 }
 
@@ -313,7 +314,7 @@ func (w *Wanted) Accept() (models.Model, error) {
 		return m, err
 	}
 	s.unstage(w.stage)
-	if w.stage.rename && m.Name != w.stage.name {
+	if w.stage.named && m.Name != w.stage.name {
 		if m, err = s.Store.Rename(m.Digest, w.stage.name); err != nil {
 			return m, err
 		}

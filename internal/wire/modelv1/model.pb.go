@@ -675,11 +675,13 @@ func (x *VerifyRequest) GetName() string {
 }
 
 type VerifyResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Ok            bool                   `protobuf:"varint,2,opt,name=ok,proto3" json:"ok,omitempty"`
-	Sha256        []byte                 `protobuf:"bytes,3,opt,name=sha256,proto3" json:"sha256,omitempty"`
-	Found         []byte                 `protobuf:"bytes,4,opt,name=found,proto3" json:"found,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Name   string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Ok     bool                   `protobuf:"varint,2,opt,name=ok,proto3" json:"ok,omitempty"`
+	Sha256 []byte                 `protobuf:"bytes,3,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	Found  []byte                 `protobuf:"bytes,4,opt,name=found,proto3" json:"found,omitempty"`
+	// Why nothing was found: the file is gone, or it cannot be read. For a person.
+	Why           string `protobuf:"bytes,5,opt,name=why,proto3" json:"why,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -740,6 +742,13 @@ func (x *VerifyResponse) GetFound() []byte {
 		return x.Found
 	}
 	return nil
+}
+
+func (x *VerifyResponse) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
 }
 
 type RemoveRequest struct {
@@ -1146,13 +1155,14 @@ const file_bailey_model_v1_model_proto_rawDesc = "" +
 	"\x05model\x18\x01 \x01(\v2\x16.bailey.model.v1.ModelB\x06\xbaH\x03\xc8\x01\x01R\x05model\x12.\n" +
 	"\x03fit\x18\x02 \x01(\v2\x14.bailey.model.v1.FitB\x06\xbaH\x03\xc8\x01\x01R\x03fit\"-\n" +
 	"\rVerifyRequest\x12\x1c\n" +
-	"\x04name\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x04name\"\x80\x01\n" +
+	"\x04name\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x04name\"\x9c\x01\n" +
 	"\x0eVerifyResponse\x12\x1e\n" +
 	"\x04name\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x04name\x12\x0e\n" +
 	"\x02ok\x18\x02 \x01(\bR\x02ok\x12\x1f\n" +
 	"\x06sha256\x18\x03 \x01(\fB\a\xbaH\x04z\x02\x18 R\x06sha256\x12\x1d\n" +
-	"\x05found\x18\x04 \x01(\fB\a\xbaH\x04z\x02\x18 R\x05found\"E\n" +
+	"\x05found\x18\x04 \x01(\fB\a\xbaH\x04z\x02\x18 R\x05found\x12\x1a\n" +
+	"\x03why\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\x03why\"E\n" +
 	"\rRemoveRequest\x12\x1e\n" +
 	"\x04name\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x04name\x12\x14\n" +

@@ -408,6 +408,9 @@ func (x *VerifyResponse) Violation() *rule.Violation {
 	if len(x.Found) > 32 {
 		return rule.Broken("found", "bytes.max_len")
 	}
+	if len(x.Why) > 1024 && utf8.RuneCountInString(x.Why) > 1024 {
+		return rule.Broken("why", "string.max_len")
+	}
 	return nil
 }
 
@@ -419,6 +422,7 @@ var verifyResponseShape = rule.Shape{
 	{Number: 2, Name: "ok", Type: protowire.VarintType, Most: 1},
 	{Number: 3, Name: "sha256", Type: protowire.BytesType, Most: 1},
 	{Number: 4, Name: "found", Type: protowire.BytesType, Most: 1},
+	{Number: 5, Name: "why", Type: protowire.BytesType, Most: 1},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
