@@ -36,10 +36,11 @@ type job struct {
 	dir                   string // absolute; empty = the remembered folder here
 	allowed               []string
 	remember              bool
-	// models are named by --allow-model; offered are those that a person who is
-	// asked may allow besides.
-	models, offered []string
-	most            uint32
+	// models are named by --allow-model, which grants them; known were remembered
+	// with the folder, which is looked at again when they are asked for; offered are
+	// those that a person who is asked may allow besides.
+	models, known, offered []string
+	most                   uint32
 	// tokens is how many the models may write, 0 = as the index worker asks for;
 	// capped has it for those that write.
 	tokens uint64

@@ -31,6 +31,9 @@ type wanted struct {
 	flag func(*grantv1.Row) string
 	// optional rows may be left out by the person, and the command goes on.
 	optional bool
+	// known rows were remembered when the command began. One that no longer is was
+	// withdrawn meanwhile, by a person: nothing but a person grants it.
+	known bool
 	// offered rows are allowed by a person who has seen them ticked, and never
 	// without: nobody named them.
 	offered bool
@@ -100,30 +103,7 @@ func (c *cli) permit(ctx context.Context, cl *client.Client, verb, task string, 
 // obtain gets what j needs: the folder's handle, and those of the models that may
 // be used with it.
 func (c *cli) obtain(ctx context.Context, cl *client.Client, j job, r *result) (folder []byte, engines [][]byte, err error) {
-	rows := []wanted{{
-		want:  &grantv1.Want{Kind: policyv1.Kind_KIND_FILE_READ, Path: []byte(j.dir), Remember: j.remember},
-		asked: j.dir,
-		// The row is what the core opened, so the flag is held against that.
-		covers: func(row *grantv1.Row) (bool, error) {
-			switch {
-			case covered(string(row.GetPath()), j.allowed):
-				return true, nil
-			case len(j.allowed) > 0:
-				return false, errs.New(errs.Denied, "cli.decide").With("the folder that was opened is " + visible.Path(string(row.GetPath())) + ", which --allow-read does not cover")
-			}
-			return false, nil
-		},
-		flag: func(row *grantv1.Row) string { return "--allow-read " + shellWord(string(row.GetPath())) },
-	}}
-	for _, m := range j.models {
-		w := modelWanted(m, j.remember)
-		w.want.Quota = &grantv1.Quota{Tokens: j.capped[m]}
-		w.optional = true
-		rows = append(rows, w)
-	}
-	for _, m := range j.offered {
-		rows = append(rows, wanted{want: &grantv1.Want{Kind: policyv1.Kind_KIND_MODEL_RUN, Model: m, Remember: j.remember}, optional: true, offered: true})
-	}
+	rows := j.rows()
 	note := func(s string) { fmt.Fprintf(c.errOut, "bailey: %s.\n", s) }
 	if j.card.wanted && len(rows) == 1 {
 		note(onProcessor("no model is asked for"))
@@ -155,6 +135,38 @@ func (c *cli) obtain(ctx context.Context, cl *client.Client, j job, r *result) (
 	}
 	r.folder = got[0].row.GetPath()
 	return got[0].handle, engines, nil
+}
+
+// rows are the folder of a job, then the models that may be used with it.
+func (j job) rows() []wanted {
+	rows := []wanted{{
+		want:  &grantv1.Want{Kind: policyv1.Kind_KIND_FILE_READ, Path: []byte(j.dir), Remember: j.remember},
+		asked: j.dir,
+		// The row is what the core opened, so the flag is held against that.
+		covers: func(row *grantv1.Row) (bool, error) {
+			switch {
+			case covered(string(row.GetPath()), j.allowed):
+				return true, nil
+			case len(j.allowed) > 0:
+				return false, errs.New(errs.Denied, "cli.decide").With("the folder that was opened is " + visible.Path(string(row.GetPath())) + ", which --allow-read does not cover")
+			}
+			return false, nil
+		},
+		flag: func(row *grantv1.Row) string { return "--allow-read " + shellWord(string(row.GetPath())) },
+	}}
+	for i, m := range slices.Concat(j.models, j.known) {
+		w := modelWanted(m, j.remember)
+		if i >= len(j.models) {
+			w.covers, w.flag, w.known = nil, nil, true
+		}
+		w.want.Quota = &grantv1.Quota{Tokens: j.capped[m]}
+		w.optional = true
+		rows = append(rows, w)
+	}
+	for _, m := range j.offered {
+		rows = append(rows, wanted{want: &grantv1.Want{Kind: policyv1.Kind_KIND_MODEL_RUN, Model: m, Remember: j.remember}, optional: true, offered: true})
+	}
+	return rows
 }
 
 // modelWanted is the row of a model that the command line names, which grants it:
@@ -206,7 +218,7 @@ func settled(rows []wanted, p *grantv1.ProposeResponse, d *grantv1.DecideRequest
 		switch {
 		case named, row.GetRemembered() && !rows[i].offered:
 			d.Accepted = append(d.Accepted, uint32(i))
-		case rows[i].offered:
+		case rows[i].offered, rows[i].known:
 		case err != nil:
 			return nil, err
 		default:

@@ -196,12 +196,45 @@ func TestSettled(t *testing.T) {
 		"a model is named":                  {[]*grantv1.Row{known, model}, []wanted{{}, {covers: named, optional: true}}, []uint32{0, 1}, nil, false},
 		"a pinned model is offered":         {[]*grantv1.Row{known, pinned}, []wanted{{}, {offered: true, optional: true}}, []uint32{0}, nil, false},
 		"offered beside a question":         {[]*grantv1.Row{folder, pinned}, []wanted{{}, {offered: true, optional: true}}, nil, []int{0}, false},
+		"a model was remembered":            {[]*grantv1.Row{known, pinned}, []wanted{{}, {known: true, optional: true}}, []uint32{0, 1}, nil, false},
+		"it is no longer":                   {[]*grantv1.Row{known, model}, []wanted{{}, {known: true, optional: true}}, []uint32{0}, nil, false},
+		"it is no longer, and a question":   {[]*grantv1.Row{folder, model}, []wanted{{}, {known: true, optional: true}}, nil, []int{0}, false},
 		"a model is asked for, and nobody":  {[]*grantv1.Row{model}, []wanted{{}}, nil, []int{0}, false},
 		"a named model, the folder is open": {[]*grantv1.Row{folder, model}, []wanted{{}, {covers: named}}, []uint32{1}, []int{0}, false},
 	} {
 		var d grantv1.DecideRequest
 		open, err := settled(c.wanted, &grantv1.ProposeResponse{Rows: c.rows}, &d)
 		if (err != nil) != c.fails || err == nil && (!slices.Equal(d.Accepted, c.accepted) || !slices.Equal(open, c.open)) {
+			t.Errorf("%s: accepted %v, open %v, %v", name, d.Accepted, open, err)
+		}
+	}
+}
+
+// What was remembered when the command looked, and was withdrawn before it asked, is
+// not granted by a command line that names nothing: neither a model nor a folder.
+func TestWithdrawnMeanwhile(t *testing.T) {
+	folder := func(remembered bool) *grantv1.Row {
+		return &grantv1.Row{Kind: policyv1.Kind_KIND_FILE_READ, Path: []byte("/d"), Remembered: remembered}
+	}
+	model := func(remembered bool) *grantv1.Row {
+		return &grantv1.Row{Kind: policyv1.Kind_KIND_MODEL_RUN, Model: &modelv1.Model{Name: "m"}, Remembered: remembered}
+	}
+	known, named := job{dir: "/d", known: []string{"m"}}, job{dir: "/d", models: []string{"m"}}
+	for name, c := range map[string]struct {
+		of       job
+		rows     []*grantv1.Row
+		accepted []uint32
+		open     []int
+	}{
+		"both are remembered":                {known, []*grantv1.Row{folder(true), model(true)}, []uint32{0, 1}, nil},
+		"the model was withdrawn":            {known, []*grantv1.Row{folder(true), model(false)}, []uint32{0}, nil},
+		"the folder was withdrawn":           {known, []*grantv1.Row{folder(false), model(true)}, []uint32{1}, []int{0}},
+		"both were withdrawn":                {known, []*grantv1.Row{folder(false), model(false)}, nil, []int{0}},
+		"the model is named, and not pinned": {named, []*grantv1.Row{folder(true), model(false)}, []uint32{0, 1}, nil},
+	} {
+		var d grantv1.DecideRequest
+		open, err := settled(c.of.rows(), &grantv1.ProposeResponse{Rows: c.rows}, &d)
+		if err != nil || !slices.Equal(d.Accepted, c.accepted) || !slices.Equal(open, c.open) {
 			t.Errorf("%s: accepted %v, open %v, %v", name, d.Accepted, open, err)
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 	"time"
 
@@ -57,7 +58,7 @@ func (c *cli) chooseModels(ctx context.Context, cl *client.Client, j *job) error
 		return err
 	}
 	if len(found.GetPath()) > 0 && len(found.GetModels()) > 0 {
-		j.models = found.GetModels()[:min(len(found.GetModels()), limits.TaskModels)]
+		j.known = found.GetModels()[:min(len(found.GetModels()), limits.TaskModels)]
 		return c.capWriters(ctx, cl, j)
 	}
 	if j.verb != "ask" || len(j.allowed) > 0 {
@@ -83,7 +84,7 @@ func (c *cli) capWriters(ctx context.Context, cl *client.Client, j *job) error {
 		return nil
 	}
 	j.capped = map[string]uint64{}
-	for _, name := range j.models {
+	for _, name := range slices.Concat(j.models, j.known) {
 		got, err := listModels(ctx, cl, name)
 		if err != nil {
 			return err
