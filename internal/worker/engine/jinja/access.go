@@ -1,9 +1,6 @@
 package jinja
 
-import (
-	"strconv"
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
 func (e *attrExpr) eval(m *machine) (value, error) {
 	if err := m.down(); err != nil {
@@ -45,9 +42,6 @@ func (m *machine) attribute(of value, name string) (value, error) {
 	case *list:
 		if f := listMethod(of, name); f != nil {
 			return &function{name, f}, nil
-		}
-		if i, err := strconv.Atoi(name); err == nil && i < len(of.items) {
-			return of.items[i], nil
 		}
 	}
 	return undefined{name}, nil

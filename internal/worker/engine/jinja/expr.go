@@ -269,11 +269,18 @@ func (p *parser) postfix(e expr) (expr, error) {
 		line := p.peek().line
 		switch {
 		case p.op("."):
-			t := p.next()
-			if t.kind != tokName && t.kind != tokInt {
+			switch t := p.next(); t.kind {
+			case tokName:
+				e = &attrExpr{e, t.text, line}
+			case tokInt: // l.0 is l[0]
+				k, err := p.integer(t.text)
+				if err != nil {
+					return nil, err
+				}
+				e = &itemExpr{e, k, line}
+			default:
 				return nil, bad(line, "a name is missing")
 			}
-			e = &attrExpr{e, t.text, line}
 		case p.op("["):
 			k, err := p.subscript()
 			if err != nil {

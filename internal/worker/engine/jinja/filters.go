@@ -255,8 +255,8 @@ func (m *machine) path(v, by value) (value, error) {
 	}
 	for name := range strings.SplitSeq(s.s(), ".") {
 		key := value(own(name))
-		if n, err := strconv.ParseInt(name, 10, 64); err == nil {
-			key = n
+		if n, err := strconv.ParseUint(name, 10, 63); err == nil { // digits alone
+			key = int64(n)
 		}
 		var err error
 		if v, err = m.item(v, key); err != nil {

@@ -312,7 +312,8 @@ func (x *lexer) number() error {
 	}
 	n := digits(0)
 	kind := tokInt
-	if n+1 < len(rest) && rest[n] == '.' && rest[n+1] >= '0' && rest[n+1] <= '9' {
+	behind := strings.HasSuffix(x.src[:x.at], ".") // l.0.1 has no fraction
+	if !behind && n+1 < len(rest) && rest[n] == '.' && rest[n+1] >= '0' && rest[n+1] <= '9' {
 		kind, n = tokFloat, digits(n+1)
 	}
 	if n < len(rest) && (rest[n] == 'e' || rest[n] == 'E') {

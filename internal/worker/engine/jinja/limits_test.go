@@ -46,6 +46,10 @@ func TestNoTemplateTakesMoreThanItMay(t *testing.T) {
 		"sorting again and again":     "{% set l = range(99999) | list %}{% for i in l %}{% set x = l | sort %}{% endfor %}",
 		"searching again and again":   "{% set s = 'a' * 1000000 %}{% for i in range(99999) %}{% set x = 'b' in s %}{% endfor %}",
 		"unique of many":              "{{ range(99999) | unique | list | length }}",
+		"stripping by a long list":    "{{ ('a' * 1000000).strip('b' * 1000000 ~ 'a') | length }}",
+		"maps in maps":                "{{ 'a' | map(" + strings.Repeat("'map', ", 20_000) + "'upper') | list | length }}",
+		"a format of braces":          "{{ ('{{' * 4000000).format() | length }}",
+		"a format of signs":           "{{ (('%%' * 4000000) % ()) | length }}",
 	} {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
@@ -136,6 +140,8 @@ func FuzzTemplate(f *testing.F) {
 		"{% for m in messages %}{{ m.role }}: {{ m['content'] | trim }}\n{% endfor %}", "{{ a[1:2] ~ 'x' * 3 | tojson }}", "{% set a, b = (1, 2) %}{{ a ** b }}",
 		"{% macro f(x=1) -%} {{ caller(x) }} {%- endmacro %}{% call(y) f() %}{{ y }}{% endcall %}", "{% raw %}{{{% endraw %}", "{{ 'a%sb' % m | upper }}",
 		"{% if a is defined and a is not none %}x{% elif b in c %}y{% else %}z{% endif %}", "{{ messages | selectattr('role', 'eq', 'user') | list | length }}",
+		"{{ messages['-1'] }}{{ c['-9'] }}{{ c.0 }}{{ b.1 }}{{ c['0'] }}", "{{ (9223372036854775807 + a) // -1 % 0 }}{{ c[9223372036854775807::-9223372036854775807] }}", "{{ range(0, 9, 0) }}{{ b * -1 }}{{ c | batch(-1) }}{{ c | slice(0) }}",
+		"{{ '{-1}{9}{}'.format(a) }}{{ b.split('w', -5) }}{{ b.replace('', 'x', -2) }}{{ b | indent(-1) }}{{ a | round(400) }}{{ c | tojson(indent=-1) }}{{ m.strip(b) }}",
 	} {
 		f.Add(s)
 	}

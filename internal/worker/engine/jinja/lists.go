@@ -165,6 +165,10 @@ func mapped(m *machine, v value, a args) (value, error) {
 	if f == nil {
 		return nil, failed("the filter %q is not known", name.s())
 	}
+	if err := m.down(); err != nil { // it may be map itself
+		return nil, err
+	}
+	defer m.up()
 	out := &list{}
 	for _, e := range items {
 		if err := m.alloc(wordSize); err != nil {

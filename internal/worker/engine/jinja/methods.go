@@ -117,7 +117,10 @@ func textMethod(s str, name string) call {
 			if ok {
 				is = func(r rune) bool { return strings.ContainsRune(cut.s(), r) }
 			}
-			return s.trim(name != "rstrip", name != "lstrip", is), m.scan(len(s.s()) * (1 + len(cut.s())))
+			if err := m.scan(len(s.s()) * (1 + len(cut.s()))); err != nil {
+				return nil, err
+			}
+			return s.trim(name != "rstrip", name != "lstrip", is), nil
 		}
 	case "upper", "lower", "title", "capitalize", "swapcase":
 		return func(m *machine, _ args) (value, error) {
@@ -263,6 +266,9 @@ func (m *machine) format(s str, a args) (value, error) {
 	t := s.s()
 	at, next := 0, 0
 	for i := strings.IndexAny(t, "{}"); i >= 0; i = strings.IndexAny(t[at:], "{}") {
+		if err := m.alloc(partSize); err != nil {
+			return nil, err
+		}
 		parts = append(parts, s.part(at, at+i))
 		at += i
 		if strings.HasPrefix(t[at:], "{{") || strings.HasPrefix(t[at:], "}}") {

@@ -250,6 +250,9 @@ func (m *machine) percent(l, r value) (value, error) {
 	t := s.s()
 	at := 0
 	for i := strings.IndexByte(t, '%'); i >= 0; i = strings.IndexByte(t[at:], '%') {
+		if err := m.alloc(partSize); err != nil {
+			return nil, err
+		}
 		parts = append(parts, s.part(at, at+i))
 		at += i
 		if at+1 >= len(t) {

@@ -137,6 +137,9 @@ func (m *machine) runes(s str) ([]value, error) {
 	return out, nil
 }
 
+// partSize is about what two parts of a text in the making take, in bytes.
+const partSize = 8 * wordSize
+
 // concat joins texts with sep between.
 func (m *machine) concat(sep str, parts ...str) (str, error) {
 	n := 0

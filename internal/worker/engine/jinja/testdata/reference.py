@@ -123,6 +123,10 @@ plain
 {{ '{'.format() }}
 {% set 5 = 1 %}
 {% break %}
+{{ l["-1"] }}|{{ l["-9"] }}|{{ l["0"] }}|{{ l["+1"] }}|{{ s["-1"] }}|{{ s["0"] }}|{{ d["-1"] }}
+{{ l.0 }}{{ l.2 }}|{{ l.9 }}|{{ s.1 }}|{{ d.0 }}|{{ {0: 'a', '0': 'b'}.0 }}|{{ l.0.1 }}
+{{ [l] | map(attribute='-1') | first }}|{{ [l] | map(attribute='1') | first }}|{{ [l, l] | map(attribute='+1') | list | length }}
+{{ missing.0 }}
 '''.strip("\n").split("\n")
 
 # Whitespace: each case is a text with newlines.
