@@ -173,7 +173,8 @@ func Word(body string, more ...File) []File {
 		Relations("word/_rels/document.xml.rels", [3]string{"s", "styles", "styles.xml"}, [3]string{"f", "footnotes", "footnotes.xml"}),
 		File{Name: "word/styles.xml", Content: head + `<w:styles ` + wordNS + `><w:style w:styleId="T"><w:name w:val="Title"/></w:style>` +
 			`<w:style w:styleId="H1"><w:name w:val="heading 1"/></w:style><w:style w:styleId="H1b"><w:name w:val="Mine"/><w:basedOn w:val="H1"/></w:style>` +
-			`<w:style w:styleId="Gone"><w:name w:val="Gone"/><w:rPr><w:vanish/></w:rPr></w:style></w:styles>`},
+			`<w:style w:styleId="Gone"><w:name w:val="Gone"/><w:rPr><w:vanish/></w:rPr></w:style>` +
+			`<w:style w:styleId="Was"><w:name w:val="Was"/><w:pPr><w:pPrChange><w:pPr><w:outlineLvl w:val="1"/></w:pPr></w:pPrChange></w:pPr><w:rPr><w:rPrChange><w:rPr><w:vanish/></w:rPr></w:rPrChange></w:rPr></w:style></w:styles>`},
 		File{Name: "word/footnotes.xml", Content: head + `<w:footnotes ` + wordNS + `><w:footnote w:type="separator" w:id="0"><w:p><w:r><w:t>LINE</w:t></w:r></w:p></w:footnote>` +
 			`<w:footnote w:id="2"><w:p><w:r><w:t>A note below.</w:t></w:r></w:p></w:footnote></w:footnotes>`},
 	), more)

@@ -54,6 +54,12 @@ func TestRead(t *testing.T) {
 		"changes": {testoffice.Word(`<w:p><w:r><w:t xml:space="preserve">It is </w:t></w:r><w:ins><w:r><w:t>blue</w:t></w:r></w:ins><w:del><w:r><w:delText>red</w:delText></w:r></w:del>` +
 			`<w:moveFrom><w:r><w:t>elsewhere</w:t></w:r></w:moveFrom><w:r><w:instrText>PAGE</w:instrText></w:r><w:hyperlink r:id="x"><w:r><w:t xml:space="preserve"> here</w:t></w:r></w:hyperlink>.</w:p>`),
 			"docx", "", "0.1 It is blue here\n"},
+		"former properties": {testoffice.Word(`<w:p><w:pPr><w:pStyle w:val="H1"/><w:pPrChange><w:pPr><w:pStyle w:val="T"/><w:outlineLvl w:val="4"/><w:numPr><w:numId w:val="3"/></w:numPr></w:pPr></w:pPrChange></w:pPr>` +
+			run(`<w:rPrChange><w:rPr><w:vanish/></w:rPr></w:rPrChange>`, "Shown") + run(`<w:vanish/><w:rPrChange><w:rPr><w:vanish w:val="0"/></w:rPr></w:rPrChange>`, "GONE") + run("", " again") + `</w:p>` +
+			`<w:p><w:pPr><w:rPr><w:vanish/><w:rPrChange><w:rPr/></w:rPrChange></w:rPr><w:sectPr><w:sectPrChange><w:sectPr/></w:sectPrChange></w:sectPr><w:pPrChange><w:pPr><w:pStyle w:val="Gone"/></w:pPr></w:pPrChange></w:pPr>` + run("", "A text.") + `</w:p>` +
+			`<w:tbl><w:tblPr><w:tblPrChange><w:tblPr/></w:tblPrChange></w:tblPr><w:tr><w:tblPrEx><w:tblPrExChange><w:tblPrEx/></w:tblPrExChange></w:tblPrEx><w:trPr><w:trPrChange><w:trPr><w:del/></w:trPr></w:trPrChange></w:trPr><w:tc><w:tcPr><w:tcPrChange><w:tcPr/></w:tcPrChange></w:tcPr>` +
+			testoffice.P("", "Oak") + `</w:tc><w:tc>` + testoffice.P("Was", "Kitchen") + `</w:tc></w:tr></w:tbl>` + testoffice.P("Was", "Below.")),
+			"docx", "", "0.1h1 Shown again\n0.2 A text.\n0.3t Oak | Kitchen\n0.4 Below.\n"},
 		"hidden words": {testoffice.Word(`<w:p><w:pPr><w:rPr><w:vanish/></w:rPr></w:pPr>` + run("", "Seen") + run("<w:vanish/>", "GONE") + run(`<w:vanish w:val="0"/>`, " too") + run(`<w:rStyle w:val="Gone"/>`, "GONE") + `</w:p>` + testoffice.P("Gone", "GONE")),
 			"docx", "", "0.1 Seen too\n"},
 		"notes": {testoffice.Word(`<w:p><w:r><w:t>Above.</w:t></w:r><w:r><w:footnoteReference w:id="2"/></w:r></w:p>` + testoffice.P("", "Then.")),
@@ -76,9 +82,9 @@ func TestRead(t *testing.T) {
 			`<p:graphicFrame><a:tbl><a:tr><a:tc><a:txBody><a:p><a:r><a:t>May</a:t></a:r></a:p></a:txBody></a:tc><a:tc><a:txBody><a:p><a:r><a:t>31</a:t></a:r></a:p></a:txBody></a:tc></a:tr></a:tbl></p:graphicFrame>`+
 				strings.Replace(testoffice.Shape("", "GONE"), `id="2"`, `id="2" hidden="1"`, 1)), testoffice.Notes(2, "Speak slowly.")...),
 			"pptx", "The talk", "1.1h1 The talk\n1.2- First point.\n1.3 Free.\n1.4 Speak slowly.\n2.1t May | 31\n"},
-		"open words": {testoffice.Open("text", `<style:style style:name="G" style:family="text"><style:text-properties text:display="none"/></style:style>`,
+		"open words": {testoffice.Open("text", `<style:style style:name="G" style:family="text"><style:text-properties text:display="none"/></style:style><style:style style:name="S" style:family="text"/><text:list-style style:name="L"><text:list-level-style-number><style:text-properties text:display="none"/></text:list-level-style-number></text:list-style>`,
 			`<text:tracked-changes><text:changed-region><text:deletion><text:p>GONE</text:p></text:deletion></text:changed-region></text:tracked-changes><text:h text:outline-level="2">Boat</text:h>`+
-				`<text:p>It<text:s text:c="3"/>costs<text:span text:style-name="G">GONE</text:span> 62<text:note><text:note-citation>1</text:note-citation><text:note-body><text:p>Too much.</text:p></text:note-body></text:note>.</text:p>`+
+				`<text:p>It<text:s text:c="3"/>costs<text:span text:style-name="G">GONE</text:span> <text:span text:style-name="S">62</text:span><text:note><text:note-citation>1</text:note-citation><text:note-body><text:p>Too much.</text:p></text:note-body></text:note>.</text:p>`+
 				`<text:list><text:list-item><text:p>Paint it.</text:p></text:list-item></text:list><text:section text:display="none"><text:p>GONE</text:p></text:section>`+
 				`<table:table><table:table-row><table:table-cell><text:p>a</text:p></table:table-cell><table:table-cell><text:p>b</text:p></table:table-cell></table:table-row></table:table>`),
 			"odt", "", "0.1h2 Boat\n0.2 It costs 62.\n0.2 Too much.\n0.3- Paint it.\n0.4t a | b\n"},

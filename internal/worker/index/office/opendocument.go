@@ -88,7 +88,7 @@ type odTable struct {
 func (o *openDocument) style(name string) error {
 	t := o.t
 	switch name {
-	case "style":
+	case "style", "default-style", "list-style", "outline-style":
 		o.family, o.named = t.attr("family"), t.attr("name")
 		return nil
 	case "text-properties":

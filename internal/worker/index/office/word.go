@@ -82,6 +82,8 @@ func wordStyles(a *archive, part string) (styles, error) {
 				cur.list = val != "0"
 			case "vanish":
 				cur.hidden = on(val)
+			case "pPrChange", "rPrChange":
+				return t.skip()
 			}
 			return nil
 		})
@@ -231,6 +233,8 @@ func (w *word) start(name string) error {
 		w.boxes = append(w.boxes, len(w.tables))
 	case "Fallback", "rt": // the same again for older programs; how it is read out
 		return w.t.skip()
+	case "rPrChange", "pPrChange", "sectPrChange", "tblPrChange", "tblPrExChange", "tblGridChange", "trPrChange", "tcPrChange":
+		return w.t.skip() // what the properties were before they changed
 	case "del", "moveFrom":
 		if n := len(w.open); n == 0 && w.cell() != nil {
 			w.cell().deleted = true
