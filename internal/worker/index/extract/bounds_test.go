@@ -20,7 +20,7 @@ var hostile = []string{
 	"&", "&amp;", "&a", "\\", "\\a", "> ", "> a\n", ">", "- ", "- a\n", "1. ", "1. a\n", "#", "# a\n", "```\n", "~~~a\n", "    a\n", "\t", "|", "|a|b|\n", "|-|-|\n", "a|b\n-|-\n", "===\n", "---\n", "a\n===\n", "---\na: b\n", "a: |\n b\n", ":::\n", "{% a %}\n",
 	"<div>", "</div>", "<p>", "<li>", "<ul>", "</ul>", "<table>", "<tr><td>a", "<td>", "</table>", "<nav>", "</nav>", "<a href=b>c", "<title>", "<div class=\"nav\">", "<meta name=description content=\"a\">", "<svg>",
 	".SH a\n", ".B a\n", ".B\n", ".TP\n", ".IP a\n", ".PP\n", ".nf\n", ".nf\na\n", ".fi\n", ".TS\n", ".de a\n", ".if n \\{\n", ".if t \\{\n", ".el \\{\n", "\\}\n", ".ie n .ie n ", ".Nm\n", ".Nm a\n", ".Op Fl a\n", ".Op Op ", ".Fl Fl ", ".Dq a .\n", ".Fn a b c\n", ".Bl\n", ".It\n", ".El\n", "\\fB", "\\(em", "\\*(", "\\[a]", ".Xr a 1\n",
-	"//", "// a\n", "//\n", "/*", "/* a */\n", "/*\n", "*/", "/* a */ b\n", "\"\"\"", "\"\"\"a\n", "'''\n", "# a\n", "--[[", "--[[\n", "{-\n", "-- a\n", "x = \"\"\"\n", "`\n", "@a b\n",
+	"//", "// a\n", "//\n", "/*", "/* a */\n", "/*\n", "*/", "/* a */ b\n", "\"\"\"", "\"\"\"a\n", "'''\n", "# a\n", "--[[", "--[[\n", "{-", "{-\n", "(*", "(*\n", " /*\n", "-- a\n", "x = \"\"\"\n", "`\n", "@a b\n",
 	".. a::\n", ".. a::\n  b\n", "a::\n", "a::\n\n", "a::\n b\n", "`a <b>`_ ", ":a:`b` ", "a_ ", ".. |a| b\n", "----\n", "----- \n", "a:b[c] ", "= a\n", "|===\n", ":a: b\n", "[a]\n", "....\n",
 	"\\ref{", "\\ref[", "\\begin{a}\n", "\\begin{verbatim}\n", "\\section{a", "\\a{", "\\item\n", "$",
 	"License: a\n", "a b c d e f g h\n", "A. ", "a.\n", "(a ", "A B C\n\n", "1.1 A\n\n", "a   b   c\n", "{\"a\":1}", "a,b\n", "--\n", "-- a <b>\n", "2004-01-02 a <b>\n", "From: a\n", "日本語", "ก",
@@ -37,20 +37,50 @@ func busy(t *testing.T) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// TestHostileInputTakesLinearTime repeats each piece to a size that takes
-// milliseconds when time is linear and minutes when it is not.
+// openers begin what another mark ends.
+var openers = []string{"<!--", "<!--\n", "/*", "/*\n", " /*\n", "--[[", "--[[\n", "{-", "{-\n", "(*", "(*\n", "\"\"\"\n", "'''\n", "x \"\"\"\n", "`\n", "```\n", "\\begin{a}\n", ".de\n"}
+
+// TestHostileInputTakesLinearTime repeats each piece. What takes longer than most
+// is held against an eighth of it: 8 times as long is linear, 64 times is not.
 func TestHostileInputTakesLinearTime(t *testing.T) {
-	const size = 1 << 18
-	for _, name := range []string{"x.md", "x.txt", "x.html", "x.1", "x.go", "x.py", "x.lua", "x.rst", "x.adoc", "x.tex", "copyright"} {
-		for _, piece := range hostile {
-			s := strings.Repeat(piece, size/len(piece))
-			if name == "x.1" {
-				s = ".TH A 1\n" + s
+	const (
+		size = 1 << 17
+		part = 8
+		most = 3 * part
+	)
+	for _, c := range []struct {
+		name, tail string
+		pieces     []string
+	}{
+		{"x.md", "", hostile}, {"x.txt", "", hostile}, {"x.html", "", hostile}, {"x.1", "", hostile}, {"x.go", "", hostile}, {"x.py", "", hostile}, {"x.lua", "", hostile},
+		{"x.rst", "", hostile}, {"x.adoc", "", hostile}, {"x.tex", "", hostile}, {"copyright", "", hostile},
+		{"x.hs", "", openers}, {"x.ml", "", openers},
+		// An end far behind, and one that is none since code follows.
+		{"x.md", "-->", openers}, {"x.html", "-->", openers}, {"x.tex", "\\end{a}", openers}, {"x.1", "\n..", openers}, {"x.py", "\"\"\"", openers},
+		{"x.go", "*/", openers}, {"x.go", "*/ x", openers}, {"x.go", "*/" + strings.Repeat(" ", size) + "x", openers},
+		{"x.lua", "]] x", openers}, {"x.hs", "-} x", openers}, {"x.ml", "*) x", openers},
+	} {
+		name := c.name
+		for _, piece := range c.pieces {
+			text := func(size int) string {
+				s := strings.Repeat(piece, size/len(piece)) + c.tail
+				if name == "x.1" {
+					s = ".TH A 1\n" + s
+				}
+				return s
 			}
+			took := func(s string) time.Duration {
+				start := busy(t)
+				Extract(name, s)
+				return busy(t) - start
+			}
+			s := text(size)
 			start := busy(t)
 			d := Extract(name, s)
-			if took := busy(t) - start; took > 5*time.Second {
-				t.Errorf("%s of %q takes %v", name, piece, took)
+			if all := busy(t) - start; all > 100*time.Millisecond {
+				if small := max(took(text(size/part)), time.Millisecond); all > most*small && took(s) > most*small {
+					t.Errorf("%s of %q before %.10q takes %v, an eighth of it %v", name, piece, c.tail, all, small)
+				}
 			}
 			total := 0
 			for i := range d.Blocks {

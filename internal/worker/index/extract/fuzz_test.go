@@ -34,7 +34,7 @@ func seeds(f *testing.F) []string {
 		"> > a\n> b\n", "- - - a", "1. 2) a", "```", "~~~\n```", "    a\n\tb", "a\n===", "|a|b|\n|-|-|\n|c|", "<p>a<p>b</div>", "<script>", "<pre>\n\n", "<table><tr><td>a<tr>b</table>", "<title>", "<nav><a>b",
 		".TH", ".SH\n.SH", ".B \"a", ".if n \\{", ".ie t a\n.el b", "\\", "a\\f", "\\*(", "\\[", ".TP\n", ".nf", ".TS", ".Nm\n.Nm a\n.Nm", ".Fl", ".Op Fl a Ns", ".Fn a \"b\" c", ".Dq a .", "'\\\"", ".de x\n..", ".Xr a 1 ,",
 		"/*", "/* a", "/*\n*\n*/", "//", "\"\"\"", "'''a'''", "# a\n#\n# b", "--[[ a ]]", "{- a -}", "..", ".. a::\n\n  b", "a::\n\n b", "`a <b>`_", ":a:`b`", "----\na\n----", "|===\na", "= a\n", "[a]\nb",
-		strings.Repeat("a ", 10000), strings.Repeat("ä", 20000), strings.Repeat("x", 40000), strings.Repeat("-", 5000), "日本語。テキスト", "\u2028a\u2029b", "a\u00a0 \u00a0b", "\ufeffa", "e\u0301", "License: \nLicense: a\n")
+		strings.Repeat("a ", 10000), strings.Repeat("ä", 20000), strings.Repeat("x", 40000), strings.Repeat("-", 5000), strings.Repeat(" ", 5000)+"\n.TH X 1\n", "日本語。テキスト", "\u2028a\u2029b", "a\u00a0 \u00a0b", "\ufeffa", "e\u0301", "License: \nLicense: a\n")
 }
 
 func FuzzExtract(f *testing.F) {

@@ -90,7 +90,7 @@ func byContent(lower, source string) kind {
 			return kind{doc.Source, scanSource, "js"}
 		}
 		return kind{doc.Source, scanSource, "sh"}
-	case isRoff(source) && strings.IndexByte(".'", head[0]) >= 0:
+	case head != "" && strings.IndexByte(".'", head[0]) >= 0 && isRoff(source):
 		return kind{doc.Man, scanMan, ""}
 	case strings.HasPrefix(head, "{") && strings.Contains(head, "\":"), strings.HasPrefix(head, "[{"):
 		return kind{doc.Data, scanData, "json"}

@@ -353,7 +353,7 @@ func (m *manual) condition(req string, args, end, next int) int {
 		}
 		// One request: more of these on one line are not read.
 		if k := i; src[k] == '.' || src[k] == '\'' {
-			if s := strings.TrimLeft(src[k+1:end], " "); !strings.HasPrefix(s, "i") && !strings.HasPrefix(s, "el") {
+			if s := strings.TrimLeft(src[k+1:end], " \t"); !strings.HasPrefix(s, "i") && !strings.HasPrefix(s, "el") {
 				return m.line(k, end, next)
 			}
 		}

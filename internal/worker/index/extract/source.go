@@ -60,6 +60,7 @@ type code struct {
 	from   int  // source behind the last block
 	seen   int  // groups of comments so far
 	made   bool // by a program
+	noShut int  // comments that open before it end in a line of code, or nowhere
 	lines  []row
 	quoted bool // the comment is a string, whose indentation says little
 }
@@ -187,14 +188,19 @@ func (c *code) small() bool {
 // blockComment reads a comment that opens at i.
 func (c *code) blockComment(at, i int) int {
 	src := c.src
-	n := strings.Index(src[i+len(c.syn.open):], c.syn.shut)
-	if n < 0 {
+	from := i + len(c.syn.open)
+	if from <= c.noShut {
 		return at
 	}
-	from := i + len(c.syn.open)
+	n := strings.Index(src[from:], c.syn.shut)
+	if n < 0 {
+		c.noShut = len(src)
+		return at
+	}
 	to := from + n
 	end, next := line(src, to+len(c.syn.shut))
 	if !blank(src[to+len(c.syn.shut) : end]) {
+		c.noShut = to
 		return at // code stands behind it
 	}
 	c.lines = c.lines[:0]
