@@ -43,23 +43,23 @@ func Paragraphs(lines []pdfium.Line) []Paragraph {
 	lines = slices.DeleteFunc(slices.Clone(lines), func(l pdfium.Line) bool { return clean(l.Text) == "" })
 	m := measure(lines)
 	var out []Paragraph
-	var b strings.Builder
+	var b []byte
 	size := 0.0
 	flush := func() {
-		if s := strings.TrimSpace(b.String()); s != "" {
+		if s := strings.TrimSpace(string(b)); s != "" {
 			out = append(out, Paragraph{Text: s, Heading: m.size > 0 && size > larger*m.size && utf8.RuneCountInString(s) <= heading})
 		}
-		b.Reset()
+		b = b[:0]
 	}
 	for i, l := range lines {
 		text := clean(l.Text)
 		if i > 0 && m.begins(lines[i-1], l) {
 			flush()
 		}
-		if b.Len() == 0 {
+		if len(b) == 0 {
 			size = l.Size
 		}
-		join(&b, text)
+		b = join(b, text)
 	}
 	flush()
 	return out
@@ -170,29 +170,25 @@ func clean(s string) string {
 
 // join adds a line to a paragraph. A word that was broken becomes whole where that
 // shows: a hyphen between letters, with a small one behind it.
-func join(b *strings.Builder, line string) {
+func join(b []byte, line string) []byte {
 	text := whole(line)
-	have := b.String()
-	if have == "" {
-		b.WriteString(text)
-		return
+	if len(b) == 0 {
+		return append(b, text...)
 	}
-	last, n := utf8.DecodeLastRuneInString(have)
+	last, n := utf8.DecodeLastRune(b)
 	next, _ := utf8.DecodeRuneInString(text)
-	before, _ := utf8.DecodeLastRuneInString(have[:len(have)-n])
+	cut := b[:len(b)-n]
+	before, _ := utf8.DecodeLastRune(cut)
 	switch {
 	case (last == brokenWord || last == brokenWord2 || last == '-' || last == '\u2010' || last == '\u00ad') && unicode.IsLetter(before) && unicode.IsLower(next):
-		b.Reset()
-		b.WriteString(have[:len(have)-n])
+		b = cut
 	case last == brokenWord || last == brokenWord2:
-		b.Reset()
-		b.WriteString(have[:len(have)-n])
-		b.WriteByte('-')
+		b = append(cut, '-')
 	case last == '-' && unicode.IsLetter(before) && unicode.IsLetter(next), last == '\u2014':
 	default:
-		b.WriteByte(' ')
+		b = append(b, ' ')
 	}
-	b.WriteString(text)
+	return append(b, text...)
 }
 
 // whole mends the words that PDFium has joined itself: a broken word and its rest

@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 
@@ -85,3 +86,25 @@ func FuzzParagraphs(f *testing.F) {
 }
 
 func letter(r rune) bool { return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' }
+
+// The lines of a paragraph are put together in memory that grows with the page: no
+// line has all those before it copied.
+func TestBrokenWordsTakeLinearMemory(t *testing.T) {
+	taken := func(n int) uint64 {
+		lines := make([]pdfium.Line, n)
+		for i := range lines {
+			lines[i].Text = []string{"ab-", "ab\u0002"}[i%2]
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if p := Paragraphs(lines); len(p) != 1 || len(p[0].Text) < 2*n {
+			t.Fatalf("%d paragraphs", len(p))
+		}
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	const n = 2000
+	if small, large := taken(n), taken(8*n); large > 16*small {
+		t.Errorf("%d bytes for %d lines, %d for eight times as many", small, n, large)
+	}
+}
