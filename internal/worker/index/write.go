@@ -29,25 +29,22 @@ func (x *Index) Write(ctx context.Context, w Writer, s summary.Summary, emit fun
 				Citations: []answer.Citation{{Path: top.Path, Line: l.Line, End: l.End, Quote: l.Quote, Page: l.Page, Paragraph: l.Paragraph}}})
 		}
 		files = append(files, f)
-		m.ids = append(m.ids, top.ID)
+		m.hashes = append(m.hashes, top.Hash)
 	}
 	return written.Summary(ctx, w, files, m, emit)
 }
 
-// memory is what the database holds of a model's words.
+// memory is what the database holds of a model's words. Files go by the hash of
+// what the model is told of: while it writes, they may change.
 type memory struct {
-	x     *Index
-	model [sha256.Size]byte
-	ids   []int64
+	x      *Index
+	model  [sha256.Size]byte
+	hashes [][]byte
 }
 
 func (m *memory) Recall(ctx context.Context, file int) (text string, err error) {
 	err = m.x.read(ctx, "index.recall", func() error {
-		hash, err := m.x.store.HashOf(ctx, m.ids[file])
-		if err != nil || hash == nil {
-			return err
-		}
-		text, err = m.x.store.Told(ctx, hash, m.model, written.Prompt)
+		text, err = m.x.store.Told(ctx, m.hashes[file], m.model, written.Prompt)
 		return err
 	})
 	return text, err
@@ -55,10 +52,6 @@ func (m *memory) Recall(ctx context.Context, file int) (text string, err error) 
 
 func (m *memory) Keep(ctx context.Context, file int, text string) error {
 	return m.x.read(ctx, "index.keep", func() error {
-		hash, err := m.x.store.HashOf(ctx, m.ids[file])
-		if err != nil || hash == nil {
-			return err
-		}
-		return m.x.store.Tell(ctx, hash, m.model, written.Prompt, text)
+		return m.x.store.Tell(ctx, m.hashes[file], m.model, written.Prompt, text)
 	})
 }

@@ -50,10 +50,10 @@ func (s *Store) ByPath(ctx context.Context, path string) (f File, ok bool, err e
 	return f, true, nil
 }
 
-// Leads calls fn with every file that was read, with all but its stamp and
-// hash, in the order of id. A nil Lead says that there is nothing to quote.
+// Leads calls fn with every file that was read, with all but its
+// stamp, in the order of id. A nil Lead says that there is nothing to quote.
 func (s *Store) Leads(ctx context.Context, fn func(File) error) error {
-	rows, err := s.conn.QueryContext(ctx, "SELECT id,path,size,lang,title,format,licence,bytes,first,chunks,lead FROM files WHERE reason='' ORDER BY id")
+	rows, err := s.conn.QueryContext(ctx, "SELECT id,path,size,hash,lang,title,format,licence,bytes,first,chunks,lead FROM files WHERE reason='' ORDER BY id")
 	if err != nil {
 		return s.fail("store.leads", err)
 	}
@@ -61,7 +61,7 @@ func (s *Store) Leads(ctx context.Context, fn func(File) error) error {
 	for rows.Next() {
 		var f File
 		var path []byte
-		if err := rows.Scan(&f.ID, &path, &f.Size, &f.Lang, &f.Title, &f.Format, &f.Licence, &f.Bytes, &f.First, &f.Chunks, &f.Lead); err != nil {
+		if err := rows.Scan(&f.ID, &path, &f.Size, &f.Hash, &f.Lang, &f.Title, &f.Format, &f.Licence, &f.Bytes, &f.First, &f.Chunks, &f.Lead); err != nil {
 			return s.fail("store.leads", err)
 		}
 		f.Path = string(path)

@@ -16,9 +16,9 @@ func (s *Store) Told(ctx context.Context, hash []byte, model [sha256.Size]byte, 
 	return text, nil
 }
 
-// Tell keeps what a model said of a file.
+// Tell keeps what a model said of a file of that hash, as long as there is one.
 func (s *Store) Tell(ctx context.Context, hash []byte, model [sha256.Size]byte, prompt int, text string) error {
-	if _, err := s.conn.ExecContext(ctx, "INSERT OR REPLACE INTO told VALUES(?,?,?,?)", hash, model[:], prompt, text); err != nil {
+	if _, err := s.conn.ExecContext(ctx, "INSERT OR REPLACE INTO told SELECT ?1,?2,?3,?4 WHERE EXISTS (SELECT 1 FROM files WHERE hash=?1)", hash, model[:], prompt, text); err != nil {
 		return s.fail("store.tell", err)
 	}
 	return nil
@@ -30,13 +30,4 @@ func (s *Store) Forget(ctx context.Context) error {
 		return s.fail("store.forget", err)
 	}
 	return nil
-}
-
-// HashOf returns the hash of a file that was read; nil when it is not there.
-func (s *Store) HashOf(ctx context.Context, id int64) ([]byte, error) {
-	var hash []byte
-	if err := s.conn.QueryRowContext(ctx, "SELECT (SELECT hash FROM files WHERE id=?)", id).Scan(&hash); err != nil {
-		return nil, s.fail("store.hash", err)
-	}
-	return hash, nil
 }

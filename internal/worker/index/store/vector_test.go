@@ -284,6 +284,9 @@ func TestTold(t *testing.T) {
 	if err := s.Forget(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.Tell(t.Context(), []byte{1, 2}, [32]byte{5}, 1, "About numbers."); err != nil {
+		t.Fatal(err)
+	}
 	if got, _ := s.Told(t.Context(), []byte{1, 2}, [32]byte{5}, 1); got != "" {
 		t.Errorf("still %q", got)
 	}

@@ -62,7 +62,8 @@ type Summary struct {
 
 // Top is a file that matters.
 type Top struct {
-	ID                    int64
+	// Hash is that of the bytes that the leads are from.
+	Hash                  []byte
 	Path, Title, Language string
 	Leads                 []store.Lead
 }
@@ -135,7 +136,7 @@ func (m *maker) top() {
 			return
 		}
 		if len(f.leads) > 0 {
-			m.sum.Top = append(m.sum.Top, Top{f.ID, f.Path, f.Title, f.Lang, f.leads})
+			m.sum.Top = append(m.sum.Top, Top{f.Hash, f.Path, f.Title, f.Lang, f.leads})
 		}
 	}
 }
