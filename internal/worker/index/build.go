@@ -20,9 +20,12 @@ type builder struct {
 	fold *fold.Folder
 	buf  []byte
 	once map[string]bool
+	beat func() // called after each piece of a text
 }
 
-func newBuilder() *builder { return &builder{fold: fold.New(), once: map[string]bool{}} }
+func newBuilder(beat func()) *builder {
+	return &builder{fold: fold.New(), once: map[string]bool{}, beat: beat}
+}
 
 // build extracts t into e, a few megabytes at a time, so that a large file
 // needs little more memory than its text.
@@ -50,6 +53,7 @@ func (b *builder) build(e *store.Entry, t doc.Text, part func(*store.Entry) erro
 			e.Lead = store.EncodeLeads(thin(c.leads))
 		}
 		line += strings.Count(piece.Source, "\n")
+		b.beat()
 		if len(t.Source) > 0 && part != nil {
 			if err := part(c.entry); err != nil {
 				return err

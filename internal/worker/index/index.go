@@ -76,6 +76,8 @@ type Usage struct {
 // they take turns.
 type Index struct {
 	cfg Config
+	// parses is called before a file's bytes are parsed; tests alone set it.
+	parses func(path string)
 	// wanted counts the calls that wait for a turn, for whom the background
 	// makes way.
 	wanted atomic.Int32

@@ -20,7 +20,7 @@ func (u *updater) pdf(e *walk.Entry, old store.File, had bool, stamp store.Stamp
 	if had {
 		file.ID = old.ID
 	}
-	if had && err == nil && bytes.Equal(old.Hash, file.Hash) && old.Reason != string(doc.NoReader) {
+	if had && err == nil && bytes.Equal(old.Hash, file.Hash) && !again(old.Reason) {
 		file.Reason, file.Hint, file.Bytes = old.Reason, old.Hint, old.Bytes
 		u.count(file.Reason, file.Hint, e.Path, file.Bytes)
 		return u.hand(done{entry: &store.Entry{File: file}, touch: true}, limits.IndexFileWeight)
@@ -39,24 +39,30 @@ func (u *updater) pdf(e *walk.Entry, old store.File, had bool, stamp store.Stamp
 		file.Reason, file.Hint = string(s.Reason), s.Hint
 		text = doc.Text{}
 	}
-	if reason == doc.NoReader {
-		file.Stamp.ModTime = -1 // that may be another time
+	if again(file.Reason) {
+		file.Stamp.ModTime = -1
 	}
 	u.count(file.Reason, file.Hint, e.Path, file.Bytes)
 	weight := min(text.Weight()+limits.IndexFileWeight, limits.IndexInFlight)
-	if err := u.budget.Acquire(u.ctx, weight); err != nil {
+	if err := u.acquire(weight); err != nil {
 		return err
 	}
-	return send(u.ctx, u.jobs, job{file: file, old: old, text: text, weight: weight})
+	return pass(u, u.jobs, job{file: file, old: old, text: text, weight: weight})
+}
+
+// again reports a reason that may be none another time: such a file's stamp is not
+// believed.
+func again(reason string) bool {
+	return reason == string(doc.NoReader) || reason == string(doc.Faulty)
 }
 
 // hand passes on what needs no more work.
 func (u *updater) hand(d done, weight int64) error {
-	if err := u.budget.Acquire(u.ctx, weight); err != nil {
+	if err := u.acquire(weight); err != nil {
 		return err
 	}
 	d.weight = weight
-	return send(u.ctx, u.out, d)
+	return pass(u, u.out, d)
 }
 
 // readPDF has a PDF read.
@@ -64,7 +70,9 @@ func (x *Index) readPDF(ctx context.Context, e *walk.Entry, beat func()) (doc.Te
 	if x.cfg.PDF == nil {
 		return doc.Text{}, doc.NoReader
 	}
-	text, reason := x.cfg.PDF.Read(ctx, e.File(), beat)
+	var text doc.Text
+	reason := doc.Faulty
+	x.guarded(e.Path, func() { text, reason = x.cfg.PDF.Read(ctx, e.File(), beat) })
 	text.Name = e.Name
 	return text, reason
 }

@@ -49,7 +49,7 @@ func (x *Index) Source(ctx context.Context, path string) (source string, changed
 			}
 			t, read = x.readPDF(ctx, e, func() {})
 		} else {
-			t, read = l.Load(io.TeeReader(e, sum), e.Name, e.Size)
+			t, read = x.load(&l, io.TeeReader(e, sum), e)
 		}
 		source = t.Source
 		return ctx.Err()

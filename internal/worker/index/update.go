@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"hash"
 	"io"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -57,6 +58,13 @@ type updater struct {
 	jobs     chan job
 	out      chan done
 	parts    chan struct{} // one for each part between worker and writer
+	// beats tells the walker, when it waits, that the others go on.
+	beats chan struct{}
+
+	mu sync.Mutex
+	// faults are files on which a worker failed, which the walker has counted as
+	// read.
+	faults []store.File
 }
 
 // root opens the granted directory.
@@ -82,7 +90,7 @@ func (x *Index) update(ctx context.Context, progress func(Progress), skipped fun
 	u := &updater{x: x, known: map[string]store.File{}, progress: progress, skipped: skipped, sum: sha256.New(),
 		start: x.cfg.Clock.Boot(), budget: semaphore.NewWeighted(limits.IndexInFlight),
 		jobs: make(chan job, limits.IndexQueue), out: make(chan done, limits.IndexQueue),
-		parts: make(chan struct{}, limits.IndexParts)}
+		parts: make(chan struct{}, limits.IndexParts), beats: make(chan struct{}, 1)}
 	u.last = u.start
 	u.loader.Beat = func() error {
 		u.report(false)
@@ -138,10 +146,55 @@ func (u *updater) run(ctx context.Context, root *dirfd.Dir) error {
 	// own goroutine.
 	_, err := walk.Walk(ctx, root, walk.Options{}, u.visit, u.skip)
 	close(u.jobs)
-	if werr := g.Wait(); werr != nil {
-		return werr // what made the walk end early, if it did
+	ended := make(chan error, 1)
+	go func() { ended <- g.Wait() }()
+	for {
+		select {
+		case <-u.beats:
+			u.report(false)
+		case werr := <-ended:
+			if werr != nil {
+				return werr // what made the walk end early, if it did
+			}
+			return err
+		}
 	}
-	return err
+}
+
+// beat notes that some work is done, so that what takes long is not taken for what
+// hangs.
+func (u *updater) beat() {
+	select {
+	case u.beats <- struct{}{}:
+	default:
+	}
+}
+
+// acquire waits for room for n bytes of text. Whoever gives some back beats after it.
+func (u *updater) acquire(n int64) error {
+	for !u.budget.TryAcquire(n) {
+		select {
+		case <-u.beats:
+			u.report(false)
+		case <-u.ctx.Done():
+			return u.ctx.Err()
+		}
+	}
+	return nil
+}
+
+// pass is send for the walker.
+func pass[T any](u *updater, c chan<- T, v T) error {
+	for {
+		select {
+		case c <- v:
+			return nil
+		case <-u.beats:
+			u.report(false)
+		case <-u.ctx.Done():
+			return u.ctx.Err()
+		}
+	}
 }
 
 // visit takes one file from the walker: its entry is still good, or its text
@@ -164,11 +217,11 @@ func (u *updater) visit(e *walk.Entry) error {
 		return u.pdf(e, old, had, stamp)
 	}
 	weight := min(e.Size+limits.IndexFileWeight, limits.IndexInFlight)
-	if err := u.budget.Acquire(u.ctx, weight); err != nil {
+	if err := u.acquire(weight); err != nil {
 		return err
 	}
 	u.sum.Reset()
-	text, reason := u.loader.Load(io.TeeReader(e, u.sum), e.Name, e.Size)
+	text, reason := u.x.load(&u.loader, io.TeeReader(e, u.sum), e)
 	if err := u.ctx.Err(); err != nil {
 		return err // and what was read may be half of it
 	}
@@ -178,12 +231,15 @@ func (u *updater) visit(e *walk.Entry) error {
 		file.Reason, file.Hint = string(s.Reason), s.Hint
 		text = doc.Text{}
 	}
+	if again(file.Reason) {
+		file.Stamp.ModTime = -1
+	}
 	if more := min(text.Weight()+limits.IndexFileWeight, limits.IndexInFlight); more > weight {
 		// A packed file: what it holds counts. Giving back first cannot
 		// deadlock; holding and asking for more could.
 		u.budget.Release(weight)
 		weight = more
-		if err := u.budget.Acquire(u.ctx, weight); err != nil {
+		if err := u.acquire(weight); err != nil {
 			return err
 		}
 	}
@@ -191,10 +247,10 @@ func (u *updater) visit(e *walk.Entry) error {
 	if had {
 		file.ID = old.ID
 		if old.Reason == file.Reason && string(old.Hash) == string(file.Hash) {
-			return send(u.ctx, u.out, done{entry: &store.Entry{File: file}, touch: true, weight: weight})
+			return pass(u, u.out, done{entry: &store.Entry{File: file}, touch: true, weight: weight})
 		}
 	}
-	return send(u.ctx, u.jobs, job{file: file, old: old, text: text, weight: weight})
+	return pass(u, u.jobs, job{file: file, old: old, text: text, weight: weight})
 }
 
 // count adds a file to what is reported.
@@ -220,6 +276,15 @@ func (u *updater) skip(s doc.Skipped) {
 
 // report tells the caller how far it is, ten times a second.
 func (u *updater) report(now bool) {
+	u.mu.Lock()
+	faults := u.faults
+	u.faults = nil
+	u.mu.Unlock()
+	for _, f := range faults {
+		u.usage.Files--
+		u.usage.Bytes -= f.Bytes
+		u.skip(doc.Skip(f.Path, doc.Faulty))
+	}
 	if now && len(u.pending) > 0 {
 		u.skipped(u.pending)
 		u.pending = nil
@@ -231,7 +296,7 @@ func (u *updater) report(now bool) {
 }
 
 func (u *updater) work(ctx context.Context) error {
-	b := newBuilder()
+	b := newBuilder(u.beat)
 	for {
 		select {
 		case j, ok := <-u.jobs:
@@ -239,7 +304,12 @@ func (u *updater) work(ctx context.Context) error {
 				return nil
 			}
 			e := &store.Entry{File: j.file}
-			if err := u.build(ctx, b, e, &j); err != nil {
+			var err error
+			if !u.x.guarded(j.file.Path, func() { err = u.build(ctx, b, e, &j) }) {
+				b = newBuilder(u.beat)
+				u.fail(e, j.file)
+			}
+			if err != nil {
 				return err
 			}
 			if err := send(ctx, u.out, done{entry: e, old: j.old, weight: j.weight}); err != nil {
@@ -249,6 +319,16 @@ func (u *updater) work(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// fail has e skipped after all, of which the writer may hold a part.
+func (u *updater) fail(e *store.Entry, file store.File) {
+	u.mu.Lock()
+	u.faults = append(u.faults, file)
+	u.mu.Unlock()
+	s := doc.Skip(file.Path, doc.Faulty)
+	e.ModTime = -1
+	e.Fail(string(s.Reason), s.Hint)
 }
 
 func (u *updater) build(ctx context.Context, b *builder, e *store.Entry, j *job) error {
@@ -330,6 +410,7 @@ func (u *updater) write(ctx context.Context) (err error) {
 		}
 		size += d.entry.Weight()
 		u.budget.Release(d.weight)
+		u.beat()
 		if size >= limits.IndexBatch || u.x.cfg.Clock.Boot()-began >= limits.IndexBatchTime {
 			if err := commit(); err != nil {
 				return err

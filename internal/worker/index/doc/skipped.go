@@ -34,6 +34,7 @@ const (
 	PDFDamaged Reason = "pdf-damaged"
 	PDFCostly  Reason = "pdf-costly"
 	NoReader   Reason = "pdf-reader"
+	Faulty     Reason = "reader-failed"
 )
 
 // Skipped is one file or directory that was not read.
@@ -83,6 +84,7 @@ func Reasons() []ReasonEntry {
 		{PDFDamaged, "open it in a viewer and save it again", "The file is named .pdf and is no PDF that can be read: it is cut off, or no page of it is whole."},
 		{PDFCostly, "print the part that you need to a new PDF", "Reading the PDF took more than 256 MB of memory or 2 minutes, it has more than 20,000 pages or 64 MB of text, or the reader ended on it, as crafted files make it. Nothing but its own reader was harmed."},
 		{NoReader, "run the command again", "The reader for PDFs could not be started, or so many files ended it that it was not started again."},
+		{Faulty, "run the command again, and report it if that does not help", "Bailey's own reader failed on the file, which is a fault of Bailey's and not of the file. All other files were read. It is tried again each time."},
 	}
 }
 

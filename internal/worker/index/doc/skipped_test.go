@@ -50,7 +50,7 @@ func TestReasons(t *testing.T) {
 			t.Errorf("Skip gives %+v", s)
 		}
 	}
-	for _, r := range []Reason{Binary, Empty, Encoding, TooLarge, Archive, Damaged, Unreadable, Link, Special, Ignored, Costly, Hidden, Generated, Secret, Vanished, Changed, TooDeep, TooMany, IOError, Locked, OldFormat, LargeDoc, BadDoc, NoText, PDFDamaged, PDFCostly, NoReader} {
+	for _, r := range []Reason{Binary, Empty, Encoding, TooLarge, Archive, Damaged, Unreadable, Link, Special, Ignored, Costly, Hidden, Generated, Secret, Vanished, Changed, TooDeep, TooMany, IOError, Locked, OldFormat, LargeDoc, BadDoc, NoText, PDFDamaged, PDFCostly, NoReader, Faulty} {
 		if !seen[r] {
 			t.Errorf("%q is not in the table", r)
 		}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 )
 
 // Stamp is how a file looked when it was read; while it stays, so does the
@@ -57,6 +58,14 @@ func (e *Entry) Add(c *Chunk, t Tokens) {
 // Weight is about what the entry takes in memory, in bytes.
 func (e *Entry) Weight() int { return e.weight + len(e.Path) + len(e.Lead) + 256 }
 
+// Fail makes e a file that was not read. Passages of it that Part has stored go when
+// it is put.
+func (e *Entry) Fail(reason, hint string) {
+	e.Reason, e.Hint = reason, hint
+	e.Lang, e.Title, e.Format, e.Licence, e.Lead = "", "", "", "", nil
+	e.data, e.tokens, e.weight = nil, nil, 0
+}
+
 // Batch is one transaction.
 type Batch struct {
 	s                                      *Store
@@ -106,6 +115,12 @@ func (b *Batch) Put(e *Entry, old File) error {
 	}
 	if err := b.dropVectors(old); err != nil {
 		return err
+	}
+	if e.Reason != "" && e.Chunks > 0 {
+		if err := errors.Join(b.dropChunks(e.File), b.dropVectors(e.File)); err != nil {
+			return err
+		}
+		e.Chunks = 0
 	}
 	if e.Hash == nil {
 		e.Hash = []byte{}
