@@ -359,7 +359,7 @@ func (p *page) meta(attrs bool) {
 	i := indexFold(tag[1:], "=\"")
 	for from := 1; i >= 0; {
 		from += i
-		if strings.HasSuffix(strings.ToLower(tag[:from]), "content") {
+		if strings.EqualFold(tag[max(0, from-len("content")):from], "content") {
 			to := strings.IndexByte(tag[from+2:], '"')
 			if to < 0 {
 				return

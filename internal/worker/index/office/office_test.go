@@ -3,6 +3,7 @@ package office
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -134,5 +135,23 @@ func TestBeat(t *testing.T) {
 	d, r := Read("x.docx", raw, func() error { beats++; return errors.New("enough") })
 	if r == doc.Read || d.Source != "" || beats != 1 {
 		t.Errorf("%q, %d bytes after %d beats", r, len(d.Source), beats)
+	}
+}
+
+// A row of a sheet costs what stands in it, wherever that stands: a file of some
+// kilobytes unpacks to a million of them.
+func TestFarColumnsTakeNoMemory(t *testing.T) {
+	const rows = 2000
+	row := `<table:table-row><table:table-cell table:number-columns-repeated="16383"/><table:table-cell><text:p>far</text:p></table:table-cell></table:table-row>`
+	raw := string(testoffice.Zip(testoffice.Open("spreadsheet", "", `<table:table table:name="Far">`+strings.Repeat(row, rows)+`</table:table>`)...))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	d, r := Read("x.ods", raw, idle)
+	runtime.ReadMemStats(&after)
+	if r != doc.Read || strings.Count(d.Source, "far") != rows {
+		t.Fatalf("%q, %d rows", r, strings.Count(d.Source, "far"))
+	}
+	if n := (after.TotalAlloc - before.TotalAlloc) / rows; n > 64<<10 {
+		t.Errorf("%d bytes a row", n)
 	}
 }

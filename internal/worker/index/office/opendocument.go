@@ -75,6 +75,7 @@ type odParagraph struct {
 type odTable struct {
 	sheet   *table
 	cells   [][]string
+	at      []int  // the columns of the cells
 	columns []bool // hidden ones of a sheet
 	row     int
 	column  int
@@ -346,15 +347,13 @@ func (t *odTable) start(o *openDocument, name string) error {
 	many := max(1, min(number(at.attr("number-columns-repeated"), 1), limits.OfficeColumns))
 	switch name {
 	case "table-column":
-		for range many {
-			if len(t.columns) < limits.OfficeColumns {
-				t.columns = append(t.columns, shut)
-			}
+		for range min(many, limits.OfficeColumns-len(t.columns)) {
+			t.columns = append(t.columns, shut)
 		}
 	case "table-row":
 		t.row++
 		t.repeat = max(1, min(number(at.attr("number-rows-repeated"), 1), limits.OfficeRows))
-		t.cells, t.numbers, t.column, t.skip, t.size = nil, map[int]bool{}, 0, shut, 0
+		t.cells, t.at, t.numbers, t.column, t.skip, t.size = nil, nil, map[int]bool{}, 0, shut, 0
 	default:
 		// A value that is repeated is said once.
 		column := t.column
@@ -362,9 +361,7 @@ func (t *odTable) start(o *openDocument, name string) error {
 		if t.skip || t.column > limits.OfficeColumns || t.sheet != nil && column < len(t.columns) && t.columns[column] {
 			return at.skip()
 		}
-		for len(t.cells) <= column {
-			t.cells = append(t.cells, nil)
-		}
+		t.cells, t.at = append(t.cells, nil), append(t.at, column)
 		if v := at.attr("value-type"); v != "" && v != "string" {
 			t.numbers[column] = true
 		}
@@ -384,7 +381,7 @@ func (t *odTable) endRow(p *paper) {
 	var row []cell
 	for i, c := range cells {
 		if len(c) > 0 {
-			row = append(row, cell{i, strings.Join(c, " "), !t.numbers[i]})
+			row = append(row, cell{t.at[i], strings.Join(c, " "), !t.numbers[t.at[i]]})
 		}
 	}
 	t.sheet.row(min(t.row, limits.OfficeRows), row)
