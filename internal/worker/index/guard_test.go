@@ -3,7 +3,6 @@ package index
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -19,25 +18,21 @@ import (
 	"github.com/bailey-run/bailey/internal/worker/index/doc"
 )
 
-// broken answers with a document of many pieces, the last of which has a paragraph
-// that is outside of it.
+// broken answers with a document of many pieces, one of which has a paragraph that
+// is outside of it.
 type broken struct{ mend bool }
 
 func (b *broken) Read(context.Context, *dirfd.File, func()) (doc.Text, doc.Reason) {
 	var s strings.Builder
 	t := doc.Text{Format: doc.PDF}
-	for i := 0; s.Len() < limits.IndexInFlight+2*limits.IndexPiece; i++ {
+	for text, role := "The zeppelin lands on the roof at noon.", doc.Prose; s.Len() < limits.IndexInFlight; text, role = strings.Repeat("x", limits.BlockText), doc.Boilerplate {
 		start := s.Len()
-		fmt.Fprintf(&s, "%s %d.", strings.Repeat("x", limits.IndexQuote), i)
-		if i == 0 {
-			s.WriteString(" The zeppelin lands on the roof at noon.")
-		}
-		t.Paragraphs = append(t.Paragraphs, doc.Paragraph{Start: int32(start), End: int32(s.Len()), Page: 1, Number: int32(i + 1)})
-		s.WriteString("\n\n")
+		s.WriteString(text + "\n\n")
+		t.Paragraphs = append(t.Paragraphs, doc.Paragraph{Start: int32(start), End: int32(start + len(text)), Page: 1, Role: role})
 	}
 	t.Source = s.String()
 	if !b.mend {
-		t.Paragraphs[len(t.Paragraphs)-1].End += limits.IndexPiece
+		t.Paragraphs[len(t.Paragraphs)/2].End += limits.IndexInFlight
 	}
 	return t, doc.Read
 }
@@ -78,7 +73,7 @@ func TestAPanicCostsOneFile(t *testing.T) {
 			}
 		}
 	}
-	questions := map[string]string{"load.txt": "When does the ferry leave the pier?", "build.md": "When does the museum open?", "office.docx": "What does the bakery sell?", "a.pdf": "Where does the zeppelin land?"}
+	questions := map[string]string{"load.txt": "When does the ferry leave the northern pier?", "build.md": "When does the museum open?", "office.docx": "What does the bakery sell?", "a.pdf": "Where does the zeppelin land?"}
 	for range 2 {
 		fail()
 		u, skipped := update(t, x)
@@ -135,8 +130,8 @@ func (c *seconds) Boot() time.Duration {
 // the caller hears that it goes on.
 func TestWaitingIsHeard(t *testing.T) {
 	root := t.TempDir()
-	for _, name := range []string{"a.txt", "b.txt"} {
-		write(t, root, name, strings.Repeat("The kettle boils the water in about four minutes, and then it whistles.\n\n", limits.IndexInFlight/70))
+	for _, name := range []string{"a.txt", "b.txt"} { // there is room for one of them
+		write(t, root, name, strings.Repeat("The kettle boils the water in about four minutes, and then it whistles.\n\n", limits.IndexInFlight/2/70))
 	}
 	cfg := config(root, t.TempDir(), true)
 	cfg.Clock = &seconds{hands{wall: time.Now().Add(time.Hour)}}

@@ -138,8 +138,11 @@ func (u *updater) run(ctx context.Context, root *dirfd.Dir) error {
 		workers.Go(func() error { return u.work(wctx) })
 	}
 	g.Go(func() error {
-		defer close(u.out)
-		return workers.Wait()
+		if err := workers.Wait(); err != nil {
+			return err // the walk, which sends too, may go on
+		}
+		close(u.out)
+		return nil
 	})
 	g.Go(func() error { return u.write(ctx) })
 	// The walk runs here: progress and skipped are called from the caller's
