@@ -42,7 +42,7 @@ func (c *cli) tellGone(ctx context.Context, call *call, on *windowv1.Display) {
 	}
 	defer stub.Close()
 	accessibility := ""
-	if p, err := desktop.StartA11yProxy(ctx, d, h.Runtime); err == nil {
+	if p, err := desktop.StartA11yProxy(ctx, d, h.Runtime, stub); err == nil {
 		defer p.Close()
 		accessibility = p.Path
 	}

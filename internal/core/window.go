@@ -143,7 +143,7 @@ func (c *Core) newDesk(display desktop.Display) window.Desk {
 		ctx, cancel := context.WithTimeout(life, limits.WindowAccessibility)
 		defer cancel()
 		var err error
-		if d.proxy, err = desktop.StartA11yProxy(ctx, display, c.cfg.RuntimeDir); err != nil {
+		if d.proxy, err = desktop.StartA11yProxy(ctx, display, c.cfg.RuntimeDir, c.cfg.Programs[workerspec.WorkerProgram]); err != nil {
 			c.cfg.Log.Info("a window without a way for screen readers", "error", err)
 		}
 	})

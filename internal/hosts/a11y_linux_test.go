@@ -144,7 +144,7 @@ func TestAccessiblePrompt(t *testing.T) {
 	d := display(t)
 	session, reader := accessibility(t)
 	d.SessionBus = session
-	proxy, err := desktop.StartA11yProxy(t.Context(), d, t.TempDir())
+	proxy, err := desktop.StartA11yProxy(t.Context(), d, t.TempDir(), program(t, "bailey-worker"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +221,7 @@ func TestAccessibleWindow(t *testing.T) {
 	d := display(t)
 	session, reader := accessibility(t)
 	d.SessionBus = session
-	proxy, err := desktop.StartA11yProxy(t.Context(), d, t.TempDir())
+	proxy, err := desktop.StartA11yProxy(t.Context(), d, t.TempDir(), program(t, "bailey-worker"))
 	if err != nil {
 		t.Fatal(err)
 	}

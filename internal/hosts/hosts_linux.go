@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -82,7 +81,7 @@ func Start(ctx context.Context, kind string, o Options) (*Host, error) {
 	saidW.Close()
 	running = true
 	go h.watch(said, g)
-	if err := h.look(ctx, spec, g.Given); err != nil {
+	if err := h.look(ctx, g.Given); err != nil {
 		h.Kill()
 		mine.Close()
 		return nil, err
@@ -90,34 +89,18 @@ func Start(ctx context.Context, kind string, o Options) (*Host, error) {
 	return h, nil
 }
 
-// look waits until the host holds nothing but what it was born with, which is
-// when its loader is done and it waits for its first message, and judges it. A
-// host that is not as its spec says stays so until the time is up.
-func (h *Host) look(ctx context.Context, spec workerspec.Spec, g sandbox.Given) error {
-	ctx, cancel := context.WithTimeout(ctx, limits.HostSettles)
-	defer cancel()
-	tick := time.NewTicker(limits.HostLook)
-	defer tick.Stop()
-	for {
-		pos, err := h.proc.Posture()
-		if err == nil {
-			err = sandbox.CheckHost(pos, spec, g)
-		}
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-h.done:
-			e := errs.Wrap(errs.WorkerCrashed, opStart, fmt.Errorf("exit %d, signal %d, said %q", h.exit.Code, h.exit.Signal, h.Words()))
-			if h.exit.Code == loaderFailed {
-				e = errs.Wrap(errs.WindowUnavailable, opStart, e).With("a library of the window is missing").WithHint(hintLibrary)
-			}
-			return e
-		case <-ctx.Done():
-			return err
-		case <-tick.C:
-		}
+// look waits until the host is seen to be confined, and says why one has ended.
+func (h *Host) look(ctx context.Context, g sandbox.Given) error {
+	err := h.proc.AwaitConfined(ctx, g)
+	if errs.CodeOf(err) != errs.WorkerCrashed {
+		return err
 	}
+	<-h.done
+	e := errs.Wrap(errs.WorkerCrashed, opStart, fmt.Errorf("exit %d, signal %d, said %q", h.exit.Code, h.exit.Signal, h.Words()))
+	if h.exit.Code == loaderFailed {
+		e = errs.Wrap(errs.WindowUnavailable, opStart, e).With("a library of the window is missing").WithHint(hintLibrary)
+	}
+	return e
 }
 
 // watch collects the host's last words and its end.

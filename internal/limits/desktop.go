@@ -72,6 +72,9 @@ const (
 	// A11yOpenFiles is what that proxy may have open: two for each of a window's
 	// connections, of which a window and its web process have three.
 	A11yOpenFiles = 64
-	// A11yMemory is the most memory that it may map, bytes; it takes 10 MB.
+	// A11yThreads: GLib has ten at most for names and addresses, and a few more.
+	A11yThreads = 64
+	// A11yMemory is the most memory that it may have, bytes, the stacks of its
+	// threads among it; it takes 10 MB.
 	A11yMemory = 512 << 20
 )

@@ -6,6 +6,8 @@ import "github.com/bailey-run/bailey/internal/limits"
 const (
 	WindowProgram = "bailey-window"
 	PromptProgram = "bailey-prompt"
+	// ProxyProgram is the system's.
+	ProxyProgram = "xdg-dbus-proxy"
 )
 
 // Where the things of a display stand in a host's root. What is not given is not
@@ -15,6 +17,8 @@ const (
 	X11Target           = "/tmp/.X11-unix/X" // and the display's number
 	XAuthorityTarget    = "/run/xauthority"
 	AccessibilityTarget = "/run/at-spi"
+	// SocketsTarget is the directory in which the proxy makes its one socket.
+	SocketsTarget = "/run/sockets"
 )
 
 // Scratch is an empty file system in memory.
@@ -39,6 +43,9 @@ type Surroundings struct {
 	Proc bool
 	// Display says that sockets of a display may be given at its start.
 	Display bool
+	// Proxy says that it stands before the accessibility bus: that bus's socket may
+	// be given at its start, and a directory for the socket that it makes.
+	Proxy bool
 	// Persons says that it sees the files of the person, for reading alone. The
 	// one kind that does has nothing else to do.
 	Persons bool
@@ -50,15 +57,20 @@ type Surroundings struct {
 	Nests bool
 }
 
-// Hosts returns the spec of every kind of host: a process that draws. The caller
-// owns the result.
-func Hosts() []Spec { return []Spec{window(), prompt(), picker()} }
+// Hosts returns the spec of every kind of host: a process that draws, or that
+// speaks for one. The caller owns the result.
+func Hosts() []Spec { return []Spec{window(), prompt(), picker(), proxy()} }
 
 // hostDescriptors are the descriptors of every host.
 func hostDescriptors() []Descriptor {
 	d := standard()
 	d[3].For = "the one connection to the core: frames, or a question"
 	return d
+}
+
+// librariesOfSystem are what a program of the system's is linked to.
+func librariesOfSystem() []string {
+	return []string{"/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libx32", "/lib", "/lib32", "/lib64", "/libx32", "/etc/ld.so.cache"}
 }
 
 // libraries and data of the system that a program on GTK reads.
@@ -154,6 +166,29 @@ func picker() Spec {
 	s.Surroundings.EnvNames = append(s.Surroundings.EnvNames, "HOME")
 	s.Env = hostEnv()
 	return s
+}
+
+// proxy is the system's xdg-dbus-proxy, between hosts and the accessibility bus. It
+// parses what a window sends, and a window may have been taken over: it sees the
+// system's libraries, that one bus, and a directory with its own socket. It reads
+// what it is to let through from its connection, and is looked at before.
+func proxy() Spec {
+	d := standard()
+	d[2] = Descriptor{2, "/dev/null", "messages: to nobody"}
+	d[3].For = "what is let through comes in; its end is the program's"
+	return Spec{
+		Kind:         "proxy",
+		Class:        Host,
+		Program:      ProxyProgram,
+		Arguments:    []string{"--fd=3", "--args=3"},
+		Surroundings: &Surroundings{System: librariesOfSystem(), Proxy: true},
+		Descriptors:  d,
+		Sockets:      []string{"AF_UNIX"},
+		Syscalls:     busProxy(),
+		// It writes no file.
+		Limits:   Limits{OpenFiles: limits.A11yOpenFiles, Processes: limits.A11yThreads, Data: limits.A11yMemory},
+		Required: hostLayers(SeccompStrict),
+	}
 }
 
 func hostDevices() []string {

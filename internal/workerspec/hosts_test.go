@@ -10,7 +10,7 @@ import (
 // TestHostsSeeNoPerson: what a host sees is the system's, and what of the system
 // it sees stands here, so that a longer list is seen by whoever reads a change.
 func TestHostsSeeNoPerson(t *testing.T) {
-	system := []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32",
+	system := []string{"/usr", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libx32", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32",
 		"/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives",
 		"/etc/fonts", "/etc/gtk-4.0", "/etc/localtime", "/var/cache/fontconfig"}
 	for _, s := range Hosts() {
@@ -36,6 +36,28 @@ func TestHostsSeeNoPerson(t *testing.T) {
 		for _, m := range u.Scratch {
 			if m.Bytes <= 0 || m.Bytes > 1<<30 || slices.ContainsFunc(u.System, func(n string) bool { return strings.HasPrefix(m.Path+"/", n+"/") }) {
 				t.Errorf("%s: scratch %+v", s.Kind, m)
+			}
+		}
+	}
+}
+
+// TestProxy: what stands before the accessibility bus sees libraries, and neither a
+// display nor a device, and has nothing to write to but its own socket's directory.
+func TestProxy(t *testing.T) {
+	for _, s := range Hosts() {
+		u := s.Surroundings
+		if u.Proxy != (s.Kind == "proxy") {
+			t.Errorf("%s and the accessibility bus", s.Kind)
+		}
+		if !u.Proxy {
+			continue
+		}
+		if u.Display || u.Proc || len(u.Scratch)+len(u.Empty)+len(u.EnvNames)+len(s.Devices)+len(s.Env) > 0 || s.Limits.FileSize != 0 {
+			t.Errorf("%+v", s)
+		}
+		for _, name := range u.System {
+			if !strings.Contains(name, "/lib") && name != "/etc/ld.so.cache" {
+				t.Errorf("the proxy sees %s", name)
 			}
 		}
 	}
@@ -107,7 +129,7 @@ func TestHostsAreNoWorkers(t *testing.T) {
 // TestHostLayers: what a window goes without is what its page's own sandbox does
 // not bear, or does itself.
 func TestHostLayers(t *testing.T) {
-	without := map[string][]Layer{"window": {SeccompStrict, NonDumpable}, "prompt": {NonDumpable}, "picker": {NonDumpable}}
+	without := map[string][]Layer{"window": {SeccompStrict, NonDumpable}, "prompt": {NonDumpable}, "picker": {NonDumpable}, "proxy": {NonDumpable}}
 	for _, s := range Hosts() {
 		for _, l := range Layers() {
 			if s.Requires(l) == slices.Contains(without[s.Kind], l) {
@@ -118,7 +140,7 @@ func TestHostLayers(t *testing.T) {
 			t.Errorf("%s makes sandboxes of its own", s.Kind)
 		}
 		l := s.Limits
-		if l.Core != 0 || l.LockedMemory != 0 || l.MessageQueues != 0 || l.OpenFiles == 0 || l.Processes == 0 || l.FileSize == 0 || l.Data == 0 {
+		if l.Core != 0 || l.LockedMemory != 0 || l.MessageQueues != 0 || l.OpenFiles == 0 || l.Processes == 0 || (l.FileSize == 0) != s.Surroundings.Proxy || l.Data == 0 {
 			t.Errorf("%s: limits %+v", s.Kind, l)
 		}
 	}
@@ -131,9 +153,19 @@ func TestHostLayers(t *testing.T) {
 
 func TestCallerOwnsHosts(t *testing.T) {
 	for i, s := range Hosts() {
-		s.Surroundings.System[0], s.Surroundings.EnvNames[0], s.Surroundings.Scratch[0].Path, s.Env[0], s.Devices[0] = "x", "x", "x", "x", "x"
+		lists := func(s Spec) [][]string {
+			return [][]string{s.Surroundings.System, s.Surroundings.EnvNames, s.Surroundings.Empty, s.Env, s.Devices, s.Sockets, s.Arguments}
+		}
+		for _, l := range lists(s) {
+			if len(l) > 0 {
+				l[0] = "x"
+			}
+		}
+		if len(s.Surroundings.Scratch) > 0 {
+			s.Surroundings.Scratch[0].Path = "x"
+		}
 		a := Hosts()[i]
-		if a.Surroundings.System[0] == "x" || a.Surroundings.EnvNames[0] == "x" || a.Surroundings.Scratch[0].Path == "x" || a.Env[0] == "x" || a.Devices[0] == "x" {
+		if slices.ContainsFunc(lists(a), func(l []string) bool { return slices.Contains(l, "x") }) || slices.ContainsFunc(a.Surroundings.Scratch, func(m Scratch) bool { return m.Path == "x" }) {
 			t.Errorf("%s is shared", s.Kind)
 		}
 	}

@@ -117,6 +117,10 @@ const (
 	prioProcess = 0
 	niceLowest  = 19
 
+	// Of seccomp: a filter, and SECCOMP_FILTER_FLAG_TSYNC.
+	seccompSetFilter  = 1
+	seccompAllThreads = 1
+
 	archSetFS = 0x1002
 	// From asm/prctl.h and the processor's own numbers of its features.
 	archReqXcompPerm = 0x1023

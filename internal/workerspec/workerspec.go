@@ -179,6 +179,8 @@ type Spec struct {
 	Class Class
 	// Program is the binary that is the worker, by its name in the installation.
 	Program string
+	// Arguments are those of a program of the system's, which knows no kinds.
+	Arguments []string
 	// Mounts are all that stands in the worker's root.
 	Mounts []Mount
 	// Surroundings are what stands in the root of a host, or of a worker that runs

@@ -11,9 +11,9 @@ import (
 // field fails until someone has thought about it.
 func TestEveryFieldIsClassified(t *testing.T) {
 	for typ, fields := range map[reflect.Type][]string{
-		reflect.TypeFor[Spec](): {"Kind", "Class", "Program", "Mounts", "Surroundings", "Driver", "Env", "Descriptors", "Handed", "Devices", "Sockets", "Syscalls",
+		reflect.TypeFor[Spec](): {"Kind", "Class", "Program", "Arguments", "Mounts", "Surroundings", "Driver", "Env", "Descriptors", "Handed", "Devices", "Sockets", "Syscalls",
 			"Limits", "Methods", "Required", "Probes", "Reduced", "Wrapped", "FullOnly", "Reserved"},
-		reflect.TypeFor[Surroundings](): {"System", "Scratch", "Empty", "Proc", "Display", "Persons", "EnvNames", "Nests"},
+		reflect.TypeFor[Surroundings](): {"System", "Scratch", "Empty", "Proc", "Display", "Proxy", "Persons", "EnvNames", "Nests"},
 		reflect.TypeFor[Driver]():       {"System"},
 		reflect.TypeFor[Scratch]():      {"Path", "Bytes"},
 		reflect.TypeFor[Mount]():        {"Target", "File", "Code", "Loader", "Write", "Run", "Choice", "Own", "Optional"},
@@ -42,14 +42,17 @@ func every() []Spec { return append(All(), Hosts()...) }
 func TestKinds(t *testing.T) {
 	seen := map[string]bool{}
 	for _, s := range every() {
-		programs := map[Class][]string{Plain: {WorkerProgram}, JIT: {WorkerProgram}, Exec: {WorkerProgram}, Engine: {EngineProgram}, Graphics: {EngineProgram}, Host: {WindowProgram, PromptProgram}}
+		programs := map[Class][]string{Plain: {WorkerProgram}, JIT: {WorkerProgram}, Exec: {WorkerProgram}, Engine: {EngineProgram}, Graphics: {EngineProgram}, Host: {WindowProgram, PromptProgram, ProxyProgram}}
 		if !slices.Contains(programs[s.Class], s.Program) {
 			t.Errorf("%s: program %q", s.Kind, s.Program)
+		}
+		if (len(s.Arguments) > 0) != (s.Program == ProxyProgram) {
+			t.Errorf("%s is started with %q", s.Kind, s.Arguments)
 		}
 		if (s.Surroundings != nil) != (s.Class == Host || s.Class == Exec) {
 			t.Errorf("%s is %s and has surroundings, or has none", s.Kind, s.Class)
 		}
-		if r := s.Surroundings; r != nil && s.Class != Host && (r.Display || r.Persons || r.Nests || len(r.EnvNames) > 0) {
+		if r := s.Surroundings; r != nil && s.Class != Host && (r.Display || r.Proxy || r.Persons || r.Nests || len(r.EnvNames) > 0) {
 			t.Errorf("%s is no host, and sees what a host may", s.Kind)
 		}
 		if s.Kind == "" || strings.ContainsAny(s.Kind, " -/") || seen[s.Kind] {

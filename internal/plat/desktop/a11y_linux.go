@@ -2,16 +2,12 @@ package desktop
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,6 +15,7 @@ import (
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/plat/dbus"
 	"github.com/bailey-run/bailey/internal/plat/sandbox"
+	"github.com/bailey-run/bailey/internal/workerspec"
 )
 
 // A Proxy is the way of one window or prompt to the accessibility bus. A screen
@@ -26,18 +23,17 @@ import (
 // is there, hear which events somebody wants, and send its own. It cannot call
 // any other application, so that it cannot press another window's buttons.
 //
-// It is the system's xdg-dbus-proxy, a process of its own that ends with the
-// core, without new privileges, in its own user, network, pid, ipc and uts
-// namespaces, restricted by Landlock to the system's programs and the two
-// sockets. It has no root of its own and no system call filter.
+// It is the system's xdg-dbus-proxy as a host of its own (package workerspec): it
+// parses what a window that was taken over may send. It sees the system's libraries,
+// the one bus, and the directory in which it makes its socket.
 type Proxy struct {
 	// Path is the socket to be given to the host.
 	Path string
 
-	pid, pidfd int      // pidfd is -1 where nothing was started
-	stop       *os.File // closing it ends the program
-	done       chan struct{}
-	once       sync.Once
+	proc *sandbox.Process
+	conn *os.File // closing it ends the program
+	done chan struct{}
+	once sync.Once
 }
 
 // proxyPrograms are where systems have it. PATH is never searched.
@@ -61,62 +57,138 @@ func proxyRules() []string {
 }
 
 // StartA11yProxy asks the session bus for the accessibility bus, and starts a
-// proxy in front of it whose socket is in dir, which must be the person's alone.
-// It takes [limits.A11yStart] at most. Errors: [ErrNoAccessibility].
-func StartA11yProxy(ctx context.Context, d Display, dir string) (*Proxy, error) {
+// proxy in front of it whose socket is in a directory of its own in dir, which must
+// be the person's alone. stub is bailey-worker, which builds its sandbox; it is not
+// closed. It takes [limits.A11yStart] at most. Errors: [ErrNoAccessibility].
+func StartA11yProxy(ctx context.Context, d Display, dir string, stub *os.File) (*Proxy, error) {
 	ctx, cancel := context.WithTimeout(ctx, limits.A11yStart)
 	defer cancel()
-	p, err := startProxy(ctx, d, dir)
+	p, err := startProxy(ctx, d, dir, stub)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoAccessibility, err)
 	}
 	return p, nil
 }
 
-func startProxy(ctx context.Context, d Display, dir string) (*Proxy, error) {
-	if os.Geteuid() == 0 {
+func startProxy(ctx context.Context, d Display, dir string, stub *os.File) (*Proxy, error) {
+	switch {
+	case os.Geteuid() == 0:
 		return nil, errors.New("root has no windows")
+	case stub == nil:
+		return nil, errors.New("bailey-worker is not beside bailey-core")
 	}
-	program := ""
+	var program *os.File
 	for _, path := range proxyPrograms {
-		if unix.Access(path, unix.X_OK) == nil {
-			program = path
+		if f, err := os.Open(path); err == nil {
+			program = f
 			break
 		}
 	}
-	if program == "" {
+	if program == nil {
 		return nil, errors.New("xdg-dbus-proxy is not installed")
 	}
+	defer program.Close()
 	bus, err := accessibilityBus(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	name := make([]byte, 8)
-	_, _ = rand.Read(name) // it never fails
-	const kind = "a11y"
-	Sweep(dir, kind)
-	path := filepath.Join(dir, Prefix(kind)+hex.EncodeToString(name))
-	if len(path) > limits.SocketPath {
-		return nil, errors.New("the name of its socket would be too long")
+	// By its real name, as the sandbox finds it again.
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return nil, err
 	}
-	ready, stop, err := os.Pipe()
+	Sweep(dir, a11yKind)
+	own, err := os.MkdirTemp(dir, Prefix(a11yKind)+"*")
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{Path: path, pidfd: -1, stop: ready, done: make(chan struct{})}
-	started := make(chan error, 1)
-	args := append([]string{"--fd=3", dbus.Address(bus), path}, proxyRules()...)
-	go p.own(program, args, stop, dir, filepath.Dir(bus), started)
-	err = <-started
-	stop.Close()
-	if err == nil {
-		err = p.ready(ctx)
+	p, err := launchProxy(ctx, program, stub, bus, own)
+	if err != nil {
+		os.RemoveAll(own)
+	}
+	return p, err
+}
+
+// a11yKind is what a proxy's directory is called by.
+const a11yKind = "a11y"
+
+// launchProxy starts the program with a socket in own. From there on that directory
+// goes with it.
+func launchProxy(ctx context.Context, program, stub *os.File, bus, own string) (*Proxy, error) {
+	const socket = "bus"
+	var given sandbox.Given
+	for _, place := range []sandbox.Place{
+		{Target: workerspec.AccessibilityTarget, Path: bus},
+		{Target: workerspec.SocketsTarget, Path: own, Sockets: true},
+	} {
+		fd, err := unix.Open(place.Path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return nil, err
+		}
+		place.At = os.NewFile(uintptr(fd), place.Path)
+		defer place.At.Close()
+		given.Places = append(given.Places, place)
+	}
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	theirs := os.NewFile(uintptr(fds[1]), "proxy")
+	defer theirs.Close()
+	_ = unix.SetNonblock(fds[0], true) // for the deadline below; of an open socket it does not fail
+	conn := os.NewFile(uintptr(fds[0]), "core")
+	spec, _ := workerspec.For("proxy")
+	proc, err := sandbox.Start(ctx, sandbox.Config{Spec: spec, Worker: program, Stub: stub, Conn: theirs, Given: given})
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	// Or its end would not show.
+	theirs.Close()
+	p := &Proxy{Path: filepath.Join(own, socket), proc: proc, conn: conn, done: make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		<-proc.Done()
+		os.RemoveAll(own) // it removes no socket itself
+	}()
+	if err = proc.AwaitConfined(ctx, given); err == nil {
+		err = p.begin(ctx, append([]string{dbus.Address(workerspec.AccessibilityTarget), workerspec.SocketsTarget + "/" + socket}, proxyRules()...))
 	}
 	if err != nil {
 		p.Close()
 		return nil, err
 	}
 	return p, nil
+}
+
+// begin tells the program what it is to do, which it reads to the end, and waits for
+// the byte by which it says that it listens.
+func (p *Proxy) begin(ctx context.Context, args []string) error {
+	if d, ok := ctx.Deadline(); ok {
+		_ = p.conn.SetDeadline(d)
+	}
+	defer context.AfterFunc(ctx, func() { _ = p.conn.SetDeadline(time.Unix(1, 0)) })()
+	_, err := p.conn.WriteString(strings.Join(args, "\x00") + "\x00")
+	if err == nil {
+		err = shutWriting(p.conn)
+	}
+	if err == nil {
+		_, err = p.conn.Read(make([]byte, 1))
+	}
+	if err != nil {
+		return fmt.Errorf("xdg-dbus-proxy did not start: %w", err)
+	}
+	return nil
+}
+
+// shutWriting ends what is written to a socket and leaves it open.
+func shutWriting(f *os.File) error {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) { failed = unix.Shutdown(int(fd), unix.SHUT_WR) })
+	return errors.Join(err, failed)
 }
 
 // accessibilityBus returns the socket of the accessibility bus. One with an
@@ -153,92 +225,8 @@ func accessibilityBus(ctx context.Context, d Display) (string, error) {
 	return "", errors.New("the accessibility bus has no socket that can be used")
 }
 
-// own starts the program from a thread that is restricted as it is to be, and
-// is its parent until it ends: the parent-death signal follows the thread, which
-// ends with this goroutine, since it can serve nothing else.
-func (p *Proxy) own(program string, args []string, stop *os.File, dir, busDir string, started chan<- error) {
-	runtime.LockOSThread()
-	defer close(p.done)
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		started <- err
-		return
-	}
-	defer null.Close()
-	if err := sandbox.RestrictThread(dir, busDir); err != nil {
-		started <- err
-		return
-	}
-	// It reads what to do from a pipe, and so does nothing before it has its ids and
-	// its limits.
-	orders, order, err := os.Pipe()
-	if err != nil {
-		started <- err
-		return
-	}
-	pid, err := syscall.ForkExec(program, []string{program, "--args=4"}, &syscall.ProcAttr{
-		Dir: "/", Env: []string{}, Files: []uintptr{null.Fd(), null.Fd(), null.Fd(), stop.Fd(), orders.Fd()},
-		Sys: &syscall.SysProcAttr{
-			Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNET | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS,
-			Setsid:     true,
-			Pdeathsig:  unix.SIGKILL,
-			PidFD:      &p.pidfd,
-		},
-	})
-	orders.Close()
-	if err != nil {
-		order.Close()
-		started <- err
-		return
-	}
-	p.pid = pid
-	// The ids stay what they are: the bus compares them with what the kernel says of
-	// the connection.
-	if err = sandbox.MapIDs(pid, os.Geteuid(), os.Getegid()); err == nil {
-		err = bound(pid)
-	}
-	if err == nil {
-		_, err = order.WriteString(strings.Join(args, "\x00") + "\x00")
-	}
-	order.Close()
-	started <- err
-	var ws syscall.WaitStatus
-	for {
-		if _, err := syscall.Wait4(pid, &ws, 0, nil); err != syscall.EINTR {
-			break
-		}
-	}
-	_ = os.Remove(p.Path) // it removes no socket itself
-}
-
-// bound limits what the program may take.
-func bound(pid int) error {
-	for _, l := range []struct {
-		what int
-		most uint64
-	}{{unix.RLIMIT_NOFILE, limits.A11yOpenFiles}, {unix.RLIMIT_AS, limits.A11yMemory}, {unix.RLIMIT_CORE, 0}, {unix.RLIMIT_FSIZE, 0}} {
-		if err := unix.Prlimit(pid, l.what, &unix.Rlimit{Cur: l.most, Max: l.most}, nil); err != nil && err != unix.ESRCH {
-			return err
-		}
-	}
-	return nil
-}
-
-// ready waits for the byte by which the program says that it listens.
-func (p *Proxy) ready(ctx context.Context) error {
-	if d, ok := ctx.Deadline(); ok {
-		_ = p.stop.SetReadDeadline(d)
-	}
-	defer context.AfterFunc(ctx, func() { _ = p.stop.SetReadDeadline(time.Unix(1, 0)) })()
-	_, err := p.stop.Read(make([]byte, 1))
-	if err != nil {
-		return fmt.Errorf("xdg-dbus-proxy did not start: %w", err)
-	}
-	return nil
-}
-
 // PID is the program's process. It may be gone.
-func (p *Proxy) PID() int { return p.pid }
+func (p *Proxy) PID() int { return p.proc.PID() }
 
 // Done is closed when the program has ended; the window goes on without a
 // screen reader then.
@@ -247,15 +235,10 @@ func (p *Proxy) Done() <-chan struct{} { return p.done }
 // Close ends the program and waits for it. It is idempotent.
 func (p *Proxy) Close() error {
 	p.once.Do(func() {
-		// It would end by itself when the pipe closes, unless it hangs.
-		p.stop.Close()
-		if p.pidfd >= 0 {
-			_ = unix.PidfdSendSignal(p.pidfd, unix.SIGKILL, nil, 0) // it may be gone
-		}
+		// It would end by itself when the connection closes, unless it hangs.
+		p.conn.Close()
+		_ = p.proc.Kill() // it may be gone
 		<-p.done
-		if p.pidfd >= 0 {
-			unix.Close(p.pidfd)
-		}
 	})
 	return nil
 }

@@ -135,7 +135,7 @@ func TestA11yProxy(t *testing.T) {
 	<-prompt.pressed
 
 	dir := t.TempDir()
-	p, err := StartA11yProxy(t.Context(), d, dir)
+	p, err := StartA11yProxy(t.Context(), d, dir, stub(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,6 +252,17 @@ func TestA11yProxy(t *testing.T) {
 	}
 }
 
+// stub is this test, which is a stub when it is started as one.
+func stub(t *testing.T) *os.File {
+	t.Helper()
+	f, err := os.Open("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
 // posture looks at the proxy from outside.
 func posture(t *testing.T, p *Proxy) {
 	t.Helper()
@@ -265,7 +276,10 @@ func posture(t *testing.T, p *Proxy) {
 			t.Errorf("the proxy's status lacks %q:\n%s", want, status)
 		}
 	}
-	for _, ns := range []string{"user", "net", "pid", "ipc", "uts"} {
+	if !strings.Contains(string(status), "Seccomp:\t2\n") {
+		t.Errorf("the proxy has no filter:\n%s", status)
+	}
+	for _, ns := range []string{"user", "mnt", "net", "pid", "ipc", "uts"} {
 		theirs, err := os.Readlink(at + "/ns/" + ns)
 		ours, err2 := os.Readlink("/proc/self/ns/" + ns)
 		if err != nil || err2 != nil || theirs == ours {
@@ -284,7 +298,7 @@ func posture(t *testing.T, p *Proxy) {
 // TestNoA11y: without a bus, with one that says nonsense, and for root.
 func TestNoA11y(t *testing.T) {
 	if os.Geteuid() == 0 {
-		if _, err := StartA11yProxy(t.Context(), Display{}, t.TempDir()); !errors.Is(err, ErrNoAccessibility) || !strings.Contains(err.Error(), "root") {
+		if _, err := StartA11yProxy(t.Context(), Display{}, t.TempDir(), nil); !errors.Is(err, ErrNoAccessibility) || !strings.Contains(err.Error(), "root") {
 			t.Errorf("as root: %v", err)
 		}
 	}
@@ -296,7 +310,7 @@ func TestNoA11y(t *testing.T) {
 	}
 	none := func(what string, d Display, dir string) {
 		t.Helper()
-		if p, err := StartA11yProxy(t.Context(), d, dir); !errors.Is(err, ErrNoAccessibility) {
+		if p, err := StartA11yProxy(t.Context(), d, dir, stub(t)); !errors.Is(err, ErrNoAccessibility) {
 			t.Errorf("%s: %v, %v", what, p, err)
 		}
 	}
@@ -310,7 +324,9 @@ func TestNoA11y(t *testing.T) {
 	d := startBus(t)
 	offerA11y(t, d, d.SessionBus)
 	none("no directory", d, "/nonexistent")
-	none("a long name", d, "/"+strings.Repeat("a", limits.SocketPath))
+	if p, err := StartA11yProxy(t.Context(), d, t.TempDir(), nil); !errors.Is(err, ErrNoAccessibility) {
+		t.Errorf("without a stub: %v, %v", p, err)
+	}
 }
 
 func toString(v any) string {

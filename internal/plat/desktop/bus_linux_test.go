@@ -13,9 +13,15 @@ import (
 
 	godbus "github.com/godbus/dbus/v5"
 	"go.uber.org/goleak"
+
+	"github.com/bailey-run/bailey/internal/plat/sandbox"
 )
 
 func TestMain(m *testing.M) {
+	if stub, err := sandbox.Stub(os.Args); stub {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	if is, err := Line(os.Args); is {
 		if err != nil {
 			os.Exit(1)

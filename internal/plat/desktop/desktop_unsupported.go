@@ -4,6 +4,7 @@ package desktop
 
 import (
 	"context"
+	"os"
 
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/plat/dbus"
@@ -21,7 +22,9 @@ func (d Display) Cookie() ([]byte, error) { return nil, errs.New(errs.NotSupport
 type Proxy struct{ Path string }
 
 // StartA11yProxy is for Linux only. Errors: [ErrNoAccessibility].
-func StartA11yProxy(context.Context, Display, string) (*Proxy, error) { return nil, ErrNoAccessibility }
+func StartA11yProxy(context.Context, Display, string, *os.File) (*Proxy, error) {
+	return nil, ErrNoAccessibility
+}
 
 // Line is for Linux only.
 func Line([]string) (bool, error) { return false, nil }

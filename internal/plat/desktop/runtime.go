@@ -20,8 +20,8 @@ func Sweep(dir, kind string) {
 		return // whoever makes something there will say so
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), kind+"-") && !strings.HasPrefix(e.Name(), Prefix(kind)) && !e.IsDir() {
-			_ = os.Remove(filepath.Join(dir, e.Name())) // what stays does no harm
+		if strings.HasPrefix(e.Name(), kind+"-") && !strings.HasPrefix(e.Name(), Prefix(kind)) {
+			_ = os.RemoveAll(filepath.Join(dir, e.Name())) // what stays does no harm
 		}
 	}
 }

@@ -6,6 +6,7 @@ import "golang.org/x/sys/unix"
 // a spec or a deny-list uses; a test fails on one that is missing.
 func native() arch {
 	return arch{audit: 0xc000003e, x32: true, last: unix.SYS_RSEQ_SLICE_YIELD, number: map[string]uint32{
+		"accept":                  unix.SYS_ACCEPT,
 		"accept4":                 unix.SYS_ACCEPT4,
 		"access":                  unix.SYS_ACCESS,
 		"acct":                    unix.SYS_ACCT,
@@ -13,6 +14,7 @@ func native() arch {
 		"adjtimex":                unix.SYS_ADJTIMEX,
 		"alarm":                   unix.SYS_ALARM,
 		"arch_prctl":              unix.SYS_ARCH_PRCTL,
+		"bind":                    unix.SYS_BIND,
 		"bpf":                     unix.SYS_BPF,
 		"brk":                     unix.SYS_BRK,
 		"capget":                  unix.SYS_CAPGET,
@@ -134,6 +136,7 @@ func native() arch {
 		"link":                    unix.SYS_LINK,
 		"linkat":                  unix.SYS_LINKAT,
 		"listxattr":               unix.SYS_LISTXATTR,
+		"listen":                  unix.SYS_LISTEN,
 		"llistxattr":              unix.SYS_LLISTXATTR,
 		"lookup_dcookie":          unix.SYS_LOOKUP_DCOOKIE,
 		"lremovexattr":            unix.SYS_LREMOVEXATTR,

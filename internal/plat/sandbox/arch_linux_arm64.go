@@ -6,10 +6,12 @@ import "golang.org/x/sys/unix"
 // a spec or a deny-list uses; a test fails on one that is missing.
 func native() arch {
 	return arch{audit: 0xc00000b7, x32: false, last: unix.SYS_RSEQ_SLICE_YIELD, number: map[string]uint32{
+		"accept":                  unix.SYS_ACCEPT,
 		"accept4":                 unix.SYS_ACCEPT4,
 		"acct":                    unix.SYS_ACCT,
 		"add_key":                 unix.SYS_ADD_KEY,
 		"adjtimex":                unix.SYS_ADJTIMEX,
+		"bind":                    unix.SYS_BIND,
 		"bpf":                     unix.SYS_BPF,
 		"brk":                     unix.SYS_BRK,
 		"capget":                  unix.SYS_CAPGET,
@@ -115,6 +117,7 @@ func native() arch {
 		"lgetxattr":               unix.SYS_LGETXATTR,
 		"linkat":                  unix.SYS_LINKAT,
 		"listxattr":               unix.SYS_LISTXATTR,
+		"listen":                  unix.SYS_LISTEN,
 		"llistxattr":              unix.SYS_LLISTXATTR,
 		"lookup_dcookie":          unix.SYS_LOOKUP_DCOOKIE,
 		"lremovexattr":            unix.SYS_LREMOVEXATTR,

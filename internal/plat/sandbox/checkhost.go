@@ -63,7 +63,10 @@ func checkHostRoot(p Posture, spec workerspec.Spec, given Given) (bad []string) 
 				bad = append(bad, "the root is "+m.Type)
 			}
 		case place >= 0:
-			need(m, "ro", "nosuid", "nodev", "noexec")
+			need(m, "nosuid", "nodev", "noexec")
+			if !given.Places[place].Sockets {
+				need(m, "ro")
+			}
 		default:
 			options := surroundingNeeds(m, spec)
 			if options == nil {
@@ -77,7 +80,7 @@ func checkHostRoot(p Posture, spec workerspec.Spec, given Given) (bad []string) 
 			bad = append(bad, "no mount at a place that was given")
 		}
 	}
-	if !found["/"] || !found["/usr"] {
+	if !found["/"] || !slices.ContainsFunc(spec.Surroundings.System, func(d string) bool { return found[d] }) {
 		bad = append(bad, "not the root of a host")
 	}
 	return bad

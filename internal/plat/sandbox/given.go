@@ -34,12 +34,18 @@ func (c Config) checkGiven() error {
 		if p.At == nil || !mayStand(*s, p.Target) {
 			return fmt.Errorf("%s may not be given %s", c.Spec.Kind, p.Target)
 		}
+		if p.Sockets != (p.Target == workerspec.SocketsTarget) {
+			return fmt.Errorf("%s and sockets in %s", c.Spec.Kind, p.Target)
+		}
 	}
 	return nil
 }
 
 // mayStand reports whether something given may stand at a target.
 func mayStand(s workerspec.Surroundings, target string) bool {
+	if s.Proxy && (target == workerspec.AccessibilityTarget || target == workerspec.SocketsTarget) {
+		return true
+	}
 	if s.Display {
 		if target == workerspec.WaylandTarget || target == workerspec.XAuthorityTarget || target == workerspec.AccessibilityTarget {
 			return true

@@ -1,15 +1,18 @@
 package sandbox
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/workerspec"
 )
@@ -43,7 +46,7 @@ func enterHostRoot(spec workerspec.Spec, m setup) error {
 	for _, sm := range m.Places {
 		fd, _, err := take(sm, nil)
 		if err == nil {
-			err = confine(fd, workerspec.Mount{})
+			err = confine(fd, workerspec.Mount{Write: sm.Sockets})
 		}
 		if err != nil {
 			return &stepError{stepTake, sm.Target, err}
@@ -56,6 +59,13 @@ func enterHostRoot(spec workerspec.Spec, m setup) error {
 	for _, t := range trees {
 		if err := place(root, t.name, t.file, t.fd); err != nil {
 			return step(stepRoot, fmt.Errorf("/%s: %w", t.name, err))
+		}
+	}
+	for _, sm := range m.Places {
+		for _, name := range sm.Hide {
+			if err := hide(root, strings.TrimPrefix(sm.Target, "/")+"/"+name); err != nil {
+				return &stepError{stepTake, sm.Target, err}
+			}
 		}
 	}
 	for _, d := range spec.Surroundings.Empty {
@@ -308,7 +318,10 @@ func hostRules(spec workerspec.Spec, m setup) ([]landlockRule, error) {
 	}
 	for _, sm := range m.Places {
 		rights := uint64(readRights)
-		if !sm.Dir {
+		switch {
+		case sm.Sockets:
+			rights = unix.LANDLOCK_ACCESS_FS_MAKE_SOCK | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE
+		case !sm.Dir:
 			rights |= unix.LANDLOCK_ACCESS_FS_RESOLVE_UNIX
 		}
 		if err := add(sm.Target, rights); err != nil {
@@ -322,4 +335,31 @@ func hostRules(spec workerspec.Spec, m setup) ([]landlockRule, error) {
 // linked to libraries.
 func loaders() []string {
 	return []string{"/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"}
+}
+
+// AwaitConfined waits until a host holds nothing but what it was born with, which
+// is when its loader is done and it waits for its first message, and judges it. One
+// that is not as its spec says stays so until [limits.HostSettles] is over. The
+// error is then errs.PostureFailed, and errs.WorkerCrashed for one that ended.
+func (p *Process) AwaitConfined(ctx context.Context, g Given) error {
+	ctx, cancel := context.WithTimeout(ctx, limits.HostSettles)
+	defer cancel()
+	tick := time.NewTicker(limits.HostLook)
+	defer tick.Stop()
+	for {
+		pos, err := p.Posture()
+		if err == nil {
+			err = CheckHost(pos, p.spec, g)
+		}
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-p.done:
+			return errs.Wrap(errs.WorkerCrashed, "sandbox.confined", err)
+		case <-ctx.Done():
+			return err
+		case <-tick.C:
+		}
+	}
 }

@@ -77,7 +77,7 @@ func hostID(file string) (int, error) {
 }
 
 // apply puts the ids into the attributes of a clone, if they are not the core's own:
-// those [MapIDs] maps later.
+// those [mapIDs] maps later.
 func (i ids) apply(sys *syscall.SysProcAttr) {
 	if !i.switched {
 		return
@@ -90,14 +90,14 @@ func (i ids) apply(sys *syscall.SysProcAttr) {
 	sys.Credential = &syscall.Credential{Uid: uint32(i.innerUID), Gid: uint32(i.innerGID)}
 }
 
-// MapIDs calls the caller's own user and group uid and gid in the user namespace of
+// mapIDs calls the caller's own user and group uid and gid in the user namespace of
 // a child that has executed its program. Not before: until then the child has a copy
 // of its parent's memory, and where the parent is non-dumpable, as the core is, the
 // files of its /proc are root's. They are for a moment more when the descriptors that
 // an exec closes are closed, by which the parent knows of it: that is waited for. The
 // error is the system's: EACCES for a program that may not be read, which the kernel
 // starts non-dumpable too.
-func MapIDs(pid, uid, gid int) error {
+func mapIDs(pid, uid, gid int) error {
 	until := time.Now().Add(limits.SandboxExec)
 	for _, f := range []struct{ name, text string }{
 		// Without it an ordinary user may not map a group.

@@ -223,6 +223,9 @@ func (m setup) named() map[string]string {
 
 // arguments are a worker's, behind the name of its program.
 func arguments(spec workerspec.Spec, more []string) []string {
+	if len(spec.Arguments) > 0 {
+		return spec.Arguments
+	}
 	args := []string{spec.Kind}
 	if spec.Reduced {
 		args = append(args, reducedArgument)

@@ -97,7 +97,8 @@ type Given struct {
 	// one of the spec's.
 	Env []string
 	// Places are the sockets and files of a display, or the directories of a
-	// person, by where they stand in the host's root. They are never written to.
+	// person, by where they stand in the host's root. They are never written to, but
+	// for the one in which sockets are made.
 	Places []Place
 	// KeepName leaves the machine's own name: on X11 window managers put another
 	// behind the title.
@@ -111,6 +112,10 @@ type Place struct {
 	At *os.File
 	// Path is where At was found, absolute and without links.
 	Path string
+	// Hide is what Mount.Hide is.
+	Hide []string
+	// Sockets says that sockets are made in it, and nothing else.
+	Sockets bool
 }
 
 // Exit is how a worker ended.

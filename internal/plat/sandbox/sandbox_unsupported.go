@@ -27,6 +27,9 @@ func (*Process) Wait(context.Context) (Exit, error) { return Exit{}, refuse() }
 func (*Process) Posture() (Posture, error)          { return Posture{}, refuse() }
 func (*Process) SealedFromOutside() error           { return refuse() }
 
+// AwaitConfined refuses.
+func (*Process) AwaitConfined(context.Context, Given) error { return refuse() }
+
 // Stub refuses, so that a worker's binary ends at once.
 func Stub([]string) (bool, error) { return true, refuse() }
 

@@ -73,6 +73,8 @@ type setupMount struct {
 	Hide []string `json:"hide,omitempty"`
 	// Dir says that a place is a directory.
 	Dir bool `json:"dir,omitempty"`
+	// Sockets is Place.Sockets.
+	Sockets bool `json:"sockets,omitempty"`
 }
 
 // report is what a stub tells the core: that it is about to execute the

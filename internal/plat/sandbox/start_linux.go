@@ -212,7 +212,7 @@ func (p *Process) clone(c Config) (int, error) {
 	c.seam.clone(attr.Sys)
 	pid, err := forkExec(path, argv, attr, c.Group)
 	if err == nil && !p.ids.switched && attr.Sys.Cloneflags&unix.CLONE_NEWUSER != 0 {
-		if err = MapIDs(pid, p.ids.innerUID, p.ids.innerGID); err != nil {
+		if err = mapIDs(pid, p.ids.innerUID, p.ids.innerGID); err != nil {
 			unix.Close(p.pidfd)
 			discard(pid)
 		}
@@ -303,7 +303,7 @@ func (p *Process) introduce(c Config, sock int) error {
 			return errs.Wrap(errs.WindowUnavailable, opStart, err).With(g.Path)
 		}
 		m.Places = append(m.Places, setupMount{Target: g.Target, From: fromPath, Path: g.Path, Dev: st.Dev, Ino: st.Ino,
-			Dir: st.Mode&unix.S_IFMT == unix.S_IFDIR})
+			Dir: st.Mode&unix.S_IFMT == unix.S_IFDIR, Hide: g.Hide, Sockets: g.Sockets})
 	}
 	var detached []int
 	defer func() {
