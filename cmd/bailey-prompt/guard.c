@@ -92,6 +92,7 @@ static void on_paint(GdkFrameClock *clock, gpointer data)
 	}
 	if (!p->painted) {
 		p->painted = true;
+		reach_shown();
 		trace("painted");
 		guard_again(p);
 	}

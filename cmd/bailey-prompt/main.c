@@ -5,7 +5,7 @@
  *   yes HASH 0,2     no HASH WORD     picked DEV INO LENGTH, path     none
  *
  * It exits with 0 when it answered, 1 without a display, 2 for a sheet that is
- * none or when run as root. */
+ * none or when run as root, 3 where the kernel does not confine it. */
 #include "prompt.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { CORE = 3, SHEET_WAIT = 10000, MAP_WAIT = 15000, EXIT_DISPLAY = 1, EXIT_SHEET = 2 };
+enum { CORE = 3, SHEET_WAIT = 10000, MAP_WAIT = 15000 };
 
 void prompt_send(int fd, const char *b, size_t n, int carry)
 {
@@ -192,6 +192,7 @@ static int ask(struct prompt *p)
 	g_unix_fd_add(p->core, G_IO_IN | G_IO_HUP | G_IO_ERR, core_spoke, p);
 	view_build(p);
 	guard_attach(p);
+	reach_window();
 	gtk_window_present(GTK_WINDOW(p->window));
 	trace("built");
 	g_main_loop_run(p->loop);
@@ -232,6 +233,7 @@ int main(int argc, char **argv)
 		return EXIT_DISPLAY;
 	}
 	trace("gtk");
+	reach_begin();
 	view_settings(&p->sheet);
 	return picker ? pick_folder(&p->sheet, CORE) : ask(p);
 }

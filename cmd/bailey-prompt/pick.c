@@ -38,6 +38,13 @@ static gboolean end(gpointer loop)
 	return G_SOURCE_REMOVE;
 }
 
+static void on_paint(GdkFrameClock *clock, gpointer window)
+{
+	(void)clock;
+	if (gtk_widget_get_mapped(window))
+		reach_shown();
+}
+
 static gboolean core_spoke(int fd, GIOCondition condition, gpointer loop)
 {
 	(void)fd, (void)condition;
@@ -67,7 +74,19 @@ int pick_folder(const struct sheet *s, int core)
 	struct choice c = {.loop = g_main_loop_new(NULL, FALSE)};
 	GtkFileChooserNative *n = gtk_file_chooser_native_new(s->one[TAG_TITLE], NULL, GTK_FILE_CHOOSER_ACTION_SELECT_FOLDER, s->one[TAG_YES], s->one[TAG_NO]);
 	GFile *home = g_file_new_for_path(g_get_home_dir());
+	/* Without a portal it is a window of ours, which knows no size. */
+	GtkWidget *window = g_list_model_get_item(gtk_window_get_toplevels(), 0);
 
+	if (!window) {
+		prompt_send(core, "none\n", strlen("none\n"), -1);
+		return EXIT_DISPLAY;
+	}
+	gtk_widget_set_size_request(window, WIDTH, HEIGHT);
+	gtk_widget_realize(window);
+	/* Before it looks at any folder. */
+	reach_window();
+	g_signal_connect(gtk_widget_get_frame_clock(window), "after-paint", G_CALLBACK(on_paint), window);
+	trace("folder");
 	/* The chooser offers the working directory as a place too. */
 	if (chdir(g_get_home_dir()) != 0)
 		trace("no home");
@@ -76,14 +95,10 @@ int pick_folder(const struct sheet *s, int core)
 	g_signal_connect(n, "response", G_CALLBACK(chosen), &c);
 	g_unix_signal_add(SIGTERM, end, c.loop);
 	g_unix_fd_add(core, G_IO_IN | G_IO_HUP | G_IO_ERR, core_spoke, c.loop);
-	/* Without a portal it is a window of ours, which knows no size. */
-	GtkWindow *window = g_list_model_get_item(gtk_window_get_toplevels(), 0);
-	if (window)
-		gtk_widget_set_size_request(GTK_WIDGET(window), WIDTH, HEIGHT);
-	g_clear_object(&window);
 	gtk_native_dialog_show(GTK_NATIVE_DIALOG(n));
 	trace("built");
 	g_main_loop_run(c.loop);
+	g_object_unref(window);
 	send_folder(c.path, core);
 	return 0;
 }

@@ -8,6 +8,10 @@
 
 #include "sheet.h"
 
+/* How it ends: without a display, with a sheet that is none, or where the kernel
+ * does not let it confine itself. */
+enum { EXIT_DISPLAY = 1, EXIT_SHEET = 2, EXIT_CONFINED = 3 };
+
 struct prompt {
 	struct sheet sheet;
 	int core; /* the connection */
@@ -60,6 +64,13 @@ void guard_update(struct prompt *p);
 void x11_prepare(struct prompt *p);
 void x11_raise(struct prompt *p);
 void x11_keys(struct prompt *p);
+
+/* reach.c: reach_begin goes before the first window. Most versions of GTK connect
+ * to the accessibility bus when that is made, and reach_window is the end of making
+ * connections; where they do not, reach_shown is, when a window is on screen. */
+void reach_begin(void);
+void reach_window(void);
+void reach_shown(void);
 
 /* pick.c */
 int pick_folder(const struct sheet *s, int core);

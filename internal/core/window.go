@@ -243,7 +243,7 @@ func (d *desk) Pick(ctx context.Context) (*folder.Folder, error) {
 func (d *desk) pickNative(ctx context.Context) (*folder.Folder, error) {
 	c := d.core
 	h, err := hosts.Start(ctx, hosts.Picker, hosts.Options{
-		Display: d.display, Accessibility: d.Accessibility(), Home: c.cfg.UserDir, Runtime: c.cfg.RuntimeDir,
+		Display: d.display, Accessibility: d.Accessibility(), Home: c.cfg.UserDir, Hidden: c.within, Runtime: c.cfg.RuntimeDir,
 		Program: c.cfg.Programs[workerspec.PromptProgram], Stub: c.cfg.Programs[workerspec.WorkerProgram],
 	})
 	if err != nil {

@@ -213,6 +213,31 @@ func TestAccessiblePrompt(t *testing.T) {
 	}
 }
 
+// TestAccessiblePicker: a screen reader reads a picker that reaches nobody any more.
+func TestAccessiblePicker(t *testing.T) {
+	needsWindows(t)
+	d := display(t)
+	session, reader := accessibility(t)
+	d.SessionBus = session
+	proxy, err := desktop.StartA11yProxy(t.Context(), d, t.TempDir(), program(t, "bailey-worker"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { proxy.Close() })
+	h := onScreen(t, Picker, "bailey-prompt", d, proxy.Path)
+	filters(t, h, 3)
+	seen := ""
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for until := time.Now().Add(patience); !strings.Contains(seen, "Cancel\n"); <-tick.C {
+		if time.Now().After(until) {
+			t.Fatalf("a screen reader does not find the picker:\n%s", seen)
+		}
+		seen = ""
+		all(reader, func(_ thing, role, name string) { seen += role + " " + name + "\n" })
+	}
+}
+
 // TestAccessibleWindow: a window is on the accessibility bus through the filter,
 // and its tree of processes is confined as it is without. What is in the page is
 // on no bus with GTK 4.8, without a sandbox neither: docs/untested.md.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/plat/desktop"
+	"github.com/bailey-run/bailey/internal/plat/folder"
 	"github.com/bailey-run/bailey/internal/plat/sandbox"
 	"github.com/bailey-run/bailey/internal/workerspec"
 )
@@ -126,7 +127,7 @@ func give(spec workerspec.Spec, o Options) (_ *given, err error) {
 		}
 	}
 	if spec.Surroundings.Persons {
-		if err := g.persons(o.Home); err != nil {
+		if err := g.persons(o.Home, o.Hidden); err != nil {
 			return nil, err
 		}
 	}
@@ -137,23 +138,29 @@ const x11Sockets = "/tmp/.X11-unix/X"
 
 // persons gives the directories in which a person keeps files, at their own
 // paths: what is picked is a path.
-func (g *given) persons(home string) error {
+func (g *given) persons(home string, hidden func(*folder.Folder) []string) error {
 	if home == "" {
 		return errs.New(errs.Internal, opStart).With("a picker without a home")
 	}
 	g.env("HOME", home)
 	user := filepath.Base(home)
 	for _, dir := range []string{home, "/media", "/mnt", "/srv", "/run/media/" + user} {
-		real, err := filepath.EvalSymlinks(dir)
+		f, err := folder.Open(dir)
+		if err != nil && dir == home {
+			return errs.Wrap(errs.FolderMissing, opStart, err).With(home)
+		}
 		if err != nil {
 			continue
 		}
-		if strings.HasPrefix(real+"/", home+"/") && dir != home {
+		if strings.HasPrefix(f.Path+"/", home+"/") && dir != home {
+			f.Close()
 			continue
 		}
-		if err := g.add(real, real); err != nil && dir == home {
-			return errs.Wrap(errs.FolderMissing, opStart, err).With(home)
+		place := sandbox.Place{Target: f.Path, At: f.Dir, Path: f.Path}
+		if hidden != nil {
+			place.Hide = hidden(f)
 		}
+		g.Places = append(g.Places, place)
 	}
 	return nil
 }

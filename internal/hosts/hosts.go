@@ -17,6 +17,7 @@ import (
 	"sync"
 
 	"github.com/bailey-run/bailey/internal/plat/desktop"
+	"github.com/bailey-run/bailey/internal/plat/folder"
 	"github.com/bailey-run/bailey/internal/plat/sandbox"
 )
 
@@ -42,6 +43,9 @@ type Options struct {
 	// Home is the person's directory, which a picker sees for reading; "" for
 	// the other kinds.
 	Home string
+	// Hidden returns what a picker does not see of a directory of the person's, by
+	// names relative to it: what is Bailey's own. nil hides nothing.
+	Hidden func(*folder.Folder) []string
 	// Runtime is a directory of the core's for what is made for the host, as long
 	// as it runs: the one cookie of X11. "" is the system's for such files.
 	Runtime string

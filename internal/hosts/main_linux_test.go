@@ -68,7 +68,7 @@ func build(dir string) (string, error) {
 			return "", fmt.Errorf("%v: %w: %s", c.Args, err, out)
 		}
 	}
-	return dir, nil
+	return dir, buildTaken(dir)
 }
 
 // TestAsOrdinaryUser runs the other tests as one.

@@ -38,7 +38,7 @@ func compositor(t testing.TB) desktop.Display {
 }
 
 // TestWayland: where there is Wayland a window has that socket and no X11, paints
-// there, and its page stands in its own sandbox; a prompt as well.
+// there, and its page stands in its own sandbox; a prompt and a picker as well.
 func TestWayland(t *testing.T) {
 	needsWindows(t)
 	d := compositor(t)
@@ -68,6 +68,13 @@ func TestWayland(t *testing.T) {
 	}
 	<-h.Done()
 	if h.Exit().Code != 0 {
+		t.Errorf("%+v, said %s", h.Exit(), h.Words())
+	}
+	h = onScreen(t, Picker, "bailey-prompt", d, "")
+	filters(t, h, 3)
+	h.Conn.Close()
+	<-h.Done()
+	if h.Exit().Code != 0 || h.Exit().Forbidden {
 		t.Errorf("%+v, said %s", h.Exit(), h.Words())
 	}
 }

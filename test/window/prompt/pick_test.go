@@ -21,7 +21,7 @@ import (
 )
 
 // pick starts a picker at a desk.
-func pick(t *testing.T, d *desk.Desk, program string) (*desk.Process, *net.UnixConn, prompthost.Sheet) {
+func pick(t *testing.T, d *desk.Desk, program string, env ...string) (*desk.Process, *net.UnixConn, prompthost.Sheet) {
 	t.Helper()
 	conn, theirs, err := ipc.Pair()
 	if err != nil {
@@ -30,7 +30,7 @@ func pick(t *testing.T, d *desk.Desk, program string) (*desk.Process, *net.UnixC
 	t.Cleanup(func() { conn.Close() })
 	s := prompthost.Sheet{Title: "Choose a folder for Studio", Yes: "Choose this folder", No: "Cancel"}
 	cmd := exec.Command(filepath.Join(desk.Dir(), program), "--pick")
-	cmd.Env = d.Env()
+	cmd.Env = d.Env(env...)
 	p := d.Run(cmd, theirs)
 	theirs.Close()
 	return p, conn, s
@@ -211,6 +211,32 @@ func TestPickNothing(t *testing.T) {
 			conn.Close()
 			desk.Until(t, "the picker to end", p.Ended)
 		})
+	}
+}
+
+// TestAlone: with and without a screen reader a picker can reach nobody before it
+// looks at a folder, and a prompt before it is seen.
+func TestAlone(t *testing.T) {
+	d := desk.Start(t, desk.Options{Accessible: true})
+	home(t, d)
+	for what, env := range map[string][]string{"no bus": nil, "a bus": {"AT_SPI_BUS_ADDRESS=" + d.A11y}} {
+		p, conn, s := pick(t, d, "traced", env...)
+		if _, err := conn.Write(pickerSheet(s)); err != nil {
+			t.Fatal(err)
+		}
+		d.AwaitActive(d.Await(s.Title))
+		if words := p.Words(); !strings.Contains(words, "alone") || strings.Index(words, "alone") > strings.Index(words, "folder") {
+			t.Errorf("a picker with %s:\n%s", what, words)
+		}
+		conn.Close()
+		desk.Until(t, "the picker to end", p.Ended)
+		q := start(t, d, sheet(), env...)
+		q.until("painted", 1)
+		if words := q.p.Words(); !strings.Contains(words, "alone") || strings.Index(words, "alone") > strings.Index(words, "painted") {
+			t.Errorf("a prompt with %s:\n%s", what, words)
+		}
+		q.p.Kill()
+		<-q.came
 	}
 }
 
