@@ -58,10 +58,13 @@ static void send_folder(const char *path, int core)
 	int fd = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) != 0) {
+	if (!path) {
 		prompt_send(core, "none\n", strlen("none\n"), -1);
 		return;
 	}
+	/* One that may not be read the core refuses, with the reason. */
+	if ((fd < 0 ? stat(path, &st) : fstat(fd, &st)) != 0)
+		st = (struct stat){0};
 	char *line = g_strdup_printf("picked %llu %llu %zu\n%s", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino, strlen(path), path);
 	prompt_send(core, line, strlen(line), fd);
 	g_free(line);

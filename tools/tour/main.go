@@ -85,7 +85,7 @@ func steps(with models) []step {
 			args: []string{"grant", "list", "--all"}},
 		step{why: "The record of all this.",
 			args: []string{"audit", "show"}},
-		step{why: "And that nobody has changed it since.",
+		step{why: "And that nobody without its key has changed it since.",
 			args: []string{"audit", "verify"}},
 	)
 }

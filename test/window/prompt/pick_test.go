@@ -148,6 +148,40 @@ func TestPick(t *testing.T) {
 	}
 }
 
+// TestPickUnreadable: a folder that may not be read is named all the same, so that the
+// person hears why nothing comes of it.
+func TestPickUnreadable(t *testing.T) {
+	d := desk.Start(t, desk.Options{})
+	folder := filepath.Join(home(t, d), "Documents/Research notes")
+	if err := os.Chmod(folder, 0); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Chmod(folder, 0o755)
+	p, conn, s := pick(t, d, "bailey-prompt")
+	if _, err := conn.Write(pickerSheet(s)); err != nil {
+		t.Fatal(err)
+	}
+	d.AwaitActive(d.Await(s.Title))
+	rest(t, d)
+	d.Key("Control+l")
+	d.Type(folder)
+	d.Key("Return")
+	b, oob := make([]byte, 8192), make([]byte, 256)
+	n, oobn, _, _, err := conn.ReadMsgUnix(b, oob)
+	if err != nil {
+		t.Fatal(err, p.Words())
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(folder, &st); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := string(b[:n]), fmt.Sprintf("picked %d %d %d\n%s", st.Dev, st.Ino, len(folder), folder); got != want || oobn != 0 {
+		t.Errorf("got %q and %d bytes besides, want %q", got, oobn, want)
+	}
+	conn.Close()
+	desk.Until(t, "the picker to end", p.Ended)
+}
+
 // TestPickControl: without what keeps it from writing, GTK's chooser makes a
 // directory of its own in the home. So TestPick can fail.
 func TestPickControl(t *testing.T) {

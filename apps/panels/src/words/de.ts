@@ -63,7 +63,7 @@ export const de: Readonly<Record<keyof typeof en, string>> = {
   "t.verb.ask": "Antwortet zu einem Ordner",
   "t.verb.chat": "Ein Gespräch mit einem Modell",
 
-  "a.lead": "Alles, was gefragt, entschieden und getan wurde, das Neueste zuerst. Niemand kann es unbemerkt ändern.",
+  "a.lead": "Alles, was gefragt, entschieden und getan wurde, das Neueste zuerst. Ohne den Schlüssel kann es niemand unbemerkt ändern.",
   "a.verified.one": "Geprüft: {n} Eintrag, Wurzel {root}",
   "a.verified.other": "Geprüft: {n} Einträge, Wurzel {root}",
   "a.verifying": "Prüft jeden Eintrag",

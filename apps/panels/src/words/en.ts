@@ -61,7 +61,7 @@ export const en = {
   "t.verb.ask": "Answering about a folder",
   "t.verb.chat": "A chat with a model",
 
-  "a.lead": "Everything that was asked, decided and done, newest first. Nobody can change it unseen.",
+  "a.lead": "Everything that was asked, decided and done, newest first. Nobody can change it unseen without its key.",
   "a.verified.one": "Verified: {n} record, root {root}",
   "a.verified.other": "Verified: {n} records, root {root}",
   "a.verifying": "Checking every record",
