@@ -108,7 +108,8 @@ func anyProgram() []Syscall {
 		when("prlimit64", "EPERM", []Cond{{0, Equal32, 0}}),
 		when("setpriority", "EPERM", []Cond{{0, Equal32, prioProcess}, {1, Equal32, 0}}),
 		when("sched_setaffinity", "EPERM", []Cond{{0, Equal32, 0}}),
-		when("sched_setscheduler", "EPERM", []Cond{{0, Equal32, 0}}),
+		// In real time a program gives its processor to nobody.
+		when("sched_setscheduler", "EPERM", []Cond{{0, Equal32, 0}, {1, Equal32, schedOther}}, []Cond{{0, Equal32, 0}, {1, Equal32, schedBatch}}, []Cond{{0, Equal32, 0}, {1, Equal32, schedIdle}}),
 		when("sched_setparam", "EPERM", []Cond{{0, Equal32, 0}}),
 		// A program that runs as its owner, whoever starts it, would outlive the tool
 		// in the person's folder.
@@ -222,6 +223,10 @@ const (
 	fGetpipeSize  = 1032
 
 	mfdHugetlb = 4
+
+	schedOther = 0
+	schedBatch = 3
+	schedIdle  = 5
 
 	archGetFS = 0x1003
 

@@ -217,6 +217,7 @@ func checkLimits(have map[string]proc.Limit, want workerspec.Limits) (bad []stri
 		{"Max open files", want.OpenFiles}, {"Max file size", want.FileSize}, {"Max processes", want.Processes},
 		{"Max data size", want.Data}, {"Max core file size", want.Core}, {"Max locked memory", want.LockedMemory},
 		{"Max msgqueue size", want.MessageQueues}, {"Max pending signals", limits.WorkerSignals},
+		{"Max realtime priority", 0}, {"Max nice priority", 0},
 	} {
 		if l.value == 0 && l.name == "Max processes" {
 			continue // not limited

@@ -35,6 +35,7 @@ func goodPosture(spec workerspec.Spec) Posture {
 		Limits: map[string]proc.Limit{
 			"Max open files": l(spec.Limits.OpenFiles), "Max file size": l(spec.Limits.FileSize), "Max processes": l(spec.Limits.Processes),
 			"Max data size": l(spec.Limits.Data), "Max core file size": l(0), "Max locked memory": l(0), "Max msgqueue size": l(0), "Max pending signals": l(limits.WorkerSignals),
+			"Max realtime priority": l(0), "Max nice priority": l(0),
 		},
 	}
 	for _, n := range []string{"user", "mnt", "pid", "net", "ipc", "uts"} {
@@ -124,6 +125,8 @@ func TestCheck(t *testing.T) {
 		"code that is shared":   func(p *Posture) { p.Code[0].Rights = "r-xs" },
 		"no limits":             func(p *Posture) { p.Limits = nil },
 		"soft limit alone":      func(p *Posture) { p.Limits["Max open files"] = proc.Limit{Soft: spec.Limits.OpenFiles, Hard: 4096} },
+		"real time":             func(p *Posture) { p.Limits["Max realtime priority"] = proc.Limit{Soft: 0, Hard: 95} },
+		"less niceness":         func(p *Posture) { delete(p.Limits, "Max nice priority") },
 		"core dumps": func(p *Posture) {
 			p.Limits["Max core file size"] = proc.Limit{Soft: proc.Unlimited, Hard: proc.Unlimited}
 		},

@@ -514,6 +514,38 @@ func TestCoreStaysWhereItIs(t *testing.T) {
 	}
 }
 
+// TestPriorityIsNotInherited: a core whose person may run programs in real time, and
+// before all others, starts none that may. Only a root that may raise limits can be such
+// a person here.
+func TestPriorityIsNotInherited(t *testing.T) {
+	if privileged() {
+		for _, l := range []int{unix.RLIMIT_RTPRIO, unix.RLIMIT_NICE} {
+			var before unix.Rlimit
+			if err := unix.Getrlimit(l, &before); err != nil {
+				t.Fatal(err)
+			}
+			if err := unix.Setrlimit(l, &unix.Rlimit{Cur: 40, Max: 40}); errors.Is(err, unix.EPERM) {
+				t.Log("root may not raise limits here: this shows what was not there before either")
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			defer unix.Setrlimit(l, &before)
+		}
+	}
+	r := start(t, t.Context(), realDir(t))
+	r.seal()
+	pos, err := r.Posture()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"Max realtime priority", "Max nice priority"} {
+		if l, ok := pos.Limits[name]; !ok || l.Soft != 0 || l.Hard != 0 {
+			t.Errorf("%s: %+v", name, l)
+		}
+	}
+}
+
 func BenchmarkStartToFirstReply(b *testing.B) {
 	dir, db := realDir(b), realDir(b)
 	for b.Loop() {

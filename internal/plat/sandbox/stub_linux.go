@@ -248,6 +248,8 @@ func setLimits(l workerspec.Limits) error {
 		{unix.RLIMIT_NOFILE, l.OpenFiles}, {unix.RLIMIT_FSIZE, l.FileSize}, {unix.RLIMIT_NPROC, l.Processes},
 		{unix.RLIMIT_DATA, l.Data}, {unix.RLIMIT_CORE, l.Core}, {unix.RLIMIT_MEMLOCK, l.LockedMemory},
 		{unix.RLIMIT_MSGQUEUE, l.MessageQueues}, {unix.RLIMIT_SIGPENDING, limits.WorkerSignals},
+		// A person may have these, and what runs in real time heeds no share of a processor.
+		{unix.RLIMIT_RTPRIO, 0}, {unix.RLIMIT_NICE, 0},
 	} {
 		if r.resource == unix.RLIMIT_NPROC && r.value == 0 {
 			continue // not limited
