@@ -224,7 +224,7 @@ func layers(w *supervise.Worker, spec workerspec.Spec) []*corev1.Layer {
 	s := p.Status
 	standing := inRoot(spec)
 	if w.Level() == workerspec.WrappedLevel {
-		standing = append(standing, workerspec.StubTarget)
+		standing = append(standing, workerspec.StubTarget, workerspec.ProgramTarget)
 	}
 	declared := func(name string) bool {
 		return slices.ContainsFunc(standing, func(target string) bool { return strings.HasPrefix(target+"/", "/"+name+"/") })

@@ -17,6 +17,9 @@ const (
 // worker that bubblewrap started, which executes by name alone.
 const StubTarget = "/bailey-stub"
 
+// ProgramTarget is where the worker's own program stands there, read-only.
+const ProgramTarget = "/bailey-program"
+
 // GrantFD is the descriptor of a person's directory in a worker of level 2, by
 // which it finds what is in it.
 const GrantFD = 4

@@ -203,6 +203,16 @@ func Cwd(pid int) (string, error) { return os.Readlink(path(pid, "cwd")) }
 // Exe returns the program of a process, as its mappings name it.
 func Exe(pid int) (string, error) { return os.Readlink(path(pid, "exe")) }
 
+// ReadOnlyExe reports whether the program of a process stands on a mount that cannot
+// be written.
+func ReadOnlyExe(pid int) (bool, error) {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(path(pid, "exe"), &fs); err != nil {
+		return false, err
+	}
+	return fs.Flags&unix.ST_RDONLY != 0, nil
+}
+
 // Executable lists the mappings of a process whose pages may be executed.
 func Executable(pid int) ([]Mapping, error) {
 	b, err := os.ReadFile(path(pid, "maps"))

@@ -16,6 +16,7 @@ func Cwd(int) (string, error)                   { return "", refuse() }
 func RootEntries(int) ([]string, error)         { return nil, refuse() }
 func Mounts(int) ([]Mountpoint, error)          { return nil, refuse() }
 func Exe(int) (string, error)                   { return "", refuse() }
+func ReadOnlyExe(int) (bool, error)             { return false, refuse() }
 func Executable(int) ([]Mapping, error)         { return nil, refuse() }
 func Limits(int) (map[string]Limit, error)      { return nil, refuse() }
 func Children(int) ([]int, error)               { return nil, refuse() }

@@ -112,6 +112,9 @@ func (c Config) bubblewrapArgs(id ids) ([]string, error) {
 	}
 	descriptor := func(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 	args = append(args, "--ro-bind", descriptor(stubFD), workerspec.StubTarget)
+	if c.ownProgram() {
+		args = append(args, "--ro-bind", descriptor(binaryFD), workerspec.ProgramTarget)
+	}
 	for i, m := range c.Mounts {
 		how := "--ro-bind"
 		if m.Write {

@@ -52,6 +52,9 @@ func wrappedStarter(t *testing.T) starter {
 		if c.Stub == nil {
 			c.Stub = stub
 		}
+		if c.Worker.Name() == workerPath {
+			c.Worker = stub
+		}
 		c.Spec = Narrow(c.Spec, c.Mounts)
 		if err := c.check(); err != nil {
 			return nil, err
@@ -193,8 +196,8 @@ func TestBubblewrapEnds(t *testing.T) {
 }
 
 // TestBubblewrapFails: where bubblewrap does not come to execute the stub, or another
-// program is in its place, it is as if there were none; the end of the context is
-// another matter.
+// program is in its place or in the worker's, it is as if there were none; the end of
+// the context is another matter.
 func TestBubblewrapFails(t *testing.T) {
 	needsBubblewrap(t)
 	dir, start := realDir(t), wrappedStarter(t)
@@ -209,27 +212,29 @@ func TestBubblewrapFails(t *testing.T) {
 		"replaced": func() error { return errors.Join(os.Remove(stub), os.WriteFile(stub, program, 0o755)) },
 		"":         func() error { return nil },
 	} {
-		if err := os.WriteFile(stub, program, 0o755); err != nil {
-			t.Fatal(err)
+		for what, set := range map[string]func(*Config, *os.File){
+			"stub":   func(c *Config, f *os.File) { c.Stub = f },
+			"worker": func(c *Config, f *os.File) { c.Worker = f },
+		} {
+			if err := os.WriteFile(stub, program, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			c, _, _ := config(t, dir, realDir(t))
+			set(&c, openFile(t, stub))
+			if err := change(); err != nil {
+				t.Fatal(err)
+			}
+			p, err := start(t.Context(), c)
+			if p != nil {
+				p.Kill()
+				<-p.Done()
+			}
+			if name != "" && !errors.Is(err, errNoBubblewrap) || name == "" && err != nil {
+				t.Errorf("%s %s: %v", what, name, err)
+			}
+			nothingLeft(t)
+			os.Remove(stub)
 		}
-		c, _, _ := config(t, dir, realDir(t))
-		if c.Stub, err = os.Open(stub); err != nil {
-			t.Fatal(err)
-		}
-		defer c.Stub.Close()
-		if err := change(); err != nil {
-			t.Fatal(err)
-		}
-		p, err := start(t.Context(), c)
-		if p != nil {
-			p.Kill()
-			<-p.Done()
-		}
-		if name != "" && !errors.Is(err, errNoBubblewrap) || name == "" && err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		nothingLeft(t)
-		os.Remove(stub)
 	}
 	c, _, _ := config(t, dir, realDir(t))
 	ctx, cancel := context.WithCancel(t.Context())

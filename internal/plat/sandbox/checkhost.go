@@ -29,6 +29,7 @@ func CheckHost(p Posture, spec workerspec.Spec, given Given) error {
 	bad = append(bad, checkConfined(p, spec)...)
 	note(slices.Equal(p.Environ, slices.Concat(spec.Env, given.Env)), "environment of %d entries", len(p.Environ))
 	bad = append(bad, checkHostRoot(p, spec, given)...)
+	note(p.ReadOnly, "the program can be written")
 	bad = append(bad, checkDescriptors(p.Descriptors, spec)...)
 	bad = append(bad, checkHostCode(p, spec)...)
 	bad = append(bad, checkLimits(p.Limits, spec.Limits)...)

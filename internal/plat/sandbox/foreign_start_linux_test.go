@@ -97,7 +97,8 @@ func takeProgram(t *testing.T, path string, spec workerspec.Spec) *Program {
 // shows of the kind's own worker: no field is another one that the list of
 // differences does not name. Root alone may look at both, since neither is dumpable.
 func TestForeignPosture(t *testing.T) {
-	named := map[string]string{"Descriptors": workerspec.DiffDescriptors, "Program": workerspec.DiffProgram}
+	named := map[string]string{"Descriptors": workerspec.DiffDescriptors, "Program": workerspec.DiffProgram,
+		"ReadOnly": workerspec.DiffProgram}
 	for _, spec := range workerspec.All() {
 		if spec.Program == workerspec.EngineProgram {
 			// Threads are made there in C's way alone, and this is a program of Go: test/hostile

@@ -38,8 +38,8 @@ func goodHost(spec workerspec.Spec) (Posture, Given) {
 		Limits: map[string]proc.Limit{"Max open files": limit(l.OpenFiles), "Max file size": limit(l.FileSize), "Max processes": limit(l.Processes),
 			"Max data size": limit(l.Data), "Max core file size": limit(0), "Max locked memory": limit(0), "Max msgqueue size": limit(0), "Max pending signals": limit(limits.WorkerSignals),
 			"Max realtime priority": limit(0), "Max nice priority": limit(0)},
-		Program: "/opt/bailey-window",
-		Code:    []proc.Mapping{{Rights: "r-xp", Name: "/opt/bailey-window"}, {Rights: "r-xp", Name: "/usr/lib/libgtk-4.so.1"}, {Rights: "r-xp", Name: "[vdso]"}},
+		Program: "/opt/bailey-window", ReadOnly: true,
+		Code: []proc.Mapping{{Rights: "r-xp", Name: "/opt/bailey-window"}, {Rights: "r-xp", Name: "/usr/lib/libgtk-4.so.1"}, {Rights: "r-xp", Name: "[vdso]"}},
 	}
 	for _, t := range u.Scratch {
 		p.Mounts = append(p.Mounts, proc.Mountpoint{Point: t.Path, Type: "tmpfs", Options: []string{"rw", "nosuid", "nodev", "noexec"}})

@@ -22,9 +22,11 @@ type Posture struct {
 	Mounts      []proc.Mountpoint
 	Limits      map[string]proc.Limit
 	Children    []int
-	// Program is the binary, Code what may be executed of the process's memory.
-	Program string
-	Code    []proc.Mapping
+	// Program is the binary, ReadOnly that it stands on a mount that cannot be written,
+	// Code what may be executed of the process's memory.
+	Program  string
+	ReadOnly bool
+	Code     []proc.Mapping
 	// Ours are the namespaces of the process that looked.
 	Ours map[string]string
 	// Inherited is how many seccomp filters that process has itself, from a
@@ -53,6 +55,7 @@ func Check(p Posture, spec workerspec.Spec) error {
 		bad = append(bad, checkConfined(p, spec)...)
 		note(slices.Equal(p.Environ, spec.Env), "environment of %d entries", len(p.Environ))
 		bad = append(bad, checkRoot(p, spec)...)
+		note(p.ReadOnly, "the program can be written")
 	}
 	bad = append(bad, checkDescriptors(p.Descriptors, spec)...)
 	bad = append(bad, checkCode(p, spec)...)
@@ -102,7 +105,12 @@ func checkRoot(p Posture, spec workerspec.Spec) (bad []string) {
 	}
 	slices.Sort(want)
 	want = slices.Compact(want)
-	if !slices.Equal(withoutSurroundings(withoutDriver(p.Root, want, spec), want, spec), want) {
+	root := p.Root
+	if spec.Wrapped {
+		// A foreign program has no file.
+		root = slices.DeleteFunc(slices.Clone(root), func(n string) bool { return "/"+n == workerspec.ProgramTarget })
+	}
+	if !slices.Equal(withoutSurroundings(withoutDriver(root, want, spec), want, spec), want) {
 		bad = append(bad, fmt.Sprintf("%d names in the root", len(p.Root)))
 	}
 	found := map[string]bool{}
@@ -118,7 +126,7 @@ func checkRoot(p Posture, spec workerspec.Spec) (bad []string) {
 			return m.Point == w.Target || strings.HasPrefix(m.Point, w.Target+"/")
 		})
 		if i < 0 {
-			if spec.Wrapped && m.Point == workerspec.StubTarget {
+			if spec.Wrapped && (m.Point == workerspec.StubTarget || m.Point == workerspec.ProgramTarget) {
 				bad = append(bad, lacks(m, []string{"ro", "nosuid", "nodev"})...)
 				continue
 			}

@@ -90,6 +90,9 @@ func readPosture(pid int) (pos Posture, err error) {
 	if pos.Program, err = proc.Exe(pid); err != nil {
 		return pos, err
 	}
+	if pos.ReadOnly, err = proc.ReadOnlyExe(pid); err != nil {
+		return pos, err
+	}
 	if pos.Code, err = proc.Executable(pid); err != nil {
 		return pos, err
 	}

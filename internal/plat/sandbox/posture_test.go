@@ -23,10 +23,10 @@ func goodPosture(spec workerspec.Spec) Posture {
 			{Number: 0, Target: "/dev/null"}, {Number: 1, Target: "/dev/null"}, {Number: 2, Target: "pipe:[1]"}, {Number: 3, Target: "socket:[2]"},
 			{Number: 4, Target: "anon_inode:[eventpoll]"}, {Number: 5, Target: "anon_inode:[eventfd]"},
 		},
-		Program: "/bin/worker",
-		Code:    []proc.Mapping{{Rights: "r-xp", Name: "/bin/worker"}, {Rights: "r-xp", Name: "[vdso]"}, {Rights: "--xp", Name: "[vsyscall]"}},
-		Cwd:     "/",
-		Root:    []string{"db", "grant"},
+		Program: "/bin/worker", ReadOnly: true,
+		Code: []proc.Mapping{{Rights: "r-xp", Name: "/bin/worker"}, {Rights: "r-xp", Name: "[vdso]"}, {Rights: "--xp", Name: "[vsyscall]"}},
+		Cwd:  "/",
+		Root: []string{"db", "grant"},
 		Mounts: []proc.Mountpoint{
 			{Point: "/", Type: "tmpfs", Options: []string{"ro", "nosuid", "nodev", "noexec"}},
 			{Point: "/grant", Type: "ext4", Options: []string{"ro", "nosuid", "nodev", "noexec"}},
@@ -117,6 +117,7 @@ func TestCheck(t *testing.T) {
 		"a socket for a pipe":   func(p *Posture) { p.Descriptors[2].Target = "socket:[9]" },
 		"a terminal for a pipe": func(p *Posture) { p.Descriptors[2].Target = "/dev/pts/1" },
 		"no connection":         func(p *Posture) { p.Descriptors = append(p.Descriptors[:3], p.Descriptors[4:]...) },
+		"a program to write":    func(p *Posture) { p.ReadOnly = false },
 		"no program":            func(p *Posture) { p.Program = "" },
 		"no code":               func(p *Posture) { p.Code = nil },
 		"code of no file":       func(p *Posture) { p.Code = append(p.Code, proc.Mapping{Rights: "r-xp"}) },
@@ -148,11 +149,13 @@ func TestCheckWrapped(t *testing.T) {
 	}
 	good := func() Posture {
 		p := goodPosture(spec)
-		p.Root = []string{"bailey-stub", "db", "grant"}
+		p.Root = []string{"bailey-program", "bailey-stub", "db", "grant"}
 		for i, m := range p.Mounts {
 			p.Mounts[i].Options = slices.DeleteFunc(slices.Clone(m.Options), func(o string) bool { return o == "noexec" })
 		}
-		p.Mounts = append(p.Mounts, proc.Mountpoint{Point: "/bailey-stub", Type: "ext4", Options: []string{"ro", "nosuid", "nodev"}})
+		for _, at := range []string{"/bailey-program", "/bailey-stub"} {
+			p.Mounts = append(p.Mounts, proc.Mountpoint{Point: at, Type: "ext4", Options: []string{"ro", "nosuid", "nodev"}})
+		}
 		return p
 	}
 	if err := Check(good(), spec); err != nil {
@@ -247,7 +250,7 @@ func TestCheckEngine(t *testing.T) {
 func TestPostureIsClassified(t *testing.T) {
 	judged := map[string]bool{"Status": true, "Namespaces": true, "Descriptors": true, "Environ": true, "Cwd": true, "Root": true,
 		"Mounts": true, "Limits": true, "Program": true, "Code": true, "Children": true, "Ours": true, "Inherited": true,
-		"Named": true}
+		"Named": true, "ReadOnly": true}
 	typ := reflect.TypeFor[Posture]()
 	for i := range typ.NumField() {
 		if !judged[typ.Field(i).Name] {

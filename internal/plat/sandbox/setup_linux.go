@@ -48,6 +48,9 @@ type setup struct {
 	Env      []string     `json:"env,omitempty"`
 	Places   []setupMount `json:"places,omitempty"`
 	KeepName bool         `json:"keep_name,omitempty"`
+	// Detached says that the mount of the worker's binary rides on the message too, as
+	// the last.
+	Detached bool `json:"detached,omitempty"`
 	// Foreign says that the program is anyone's.
 	Foreign *foreignSetup `json:"foreign,omitempty"`
 	seam
@@ -136,7 +139,7 @@ func receive(fd int, wait time.Duration, v any) (files []int, err error) {
 		}
 	}
 	b := make([]byte, limits.SandboxMessage)
-	oob := make([]byte, unix.CmsgSpace(4*limits.SandboxMounts))
+	oob := make([]byte, unix.CmsgSpace(4*(limits.SandboxMounts+1)))
 	var n, oobn, flags int
 	err = retry(func() (e error) {
 		n, oobn, flags, _, e = unix.Recvmsg(fd, b, oob, unix.MSG_CMSG_CLOEXEC)

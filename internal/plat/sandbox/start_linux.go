@@ -321,6 +321,10 @@ func (p *Process) introduce(c Config, sock int) error {
 		}
 		m.Mounts = append(m.Mounts, sm)
 	}
+	if fd := c.detachProgram(); fd >= 0 {
+		detached = append(detached, fd)
+		m.Detached = true
+	}
 	if c.Spec.Wrapped {
 		if err := p.meet(c, sock); err != nil {
 			return err

@@ -113,6 +113,17 @@ func build(wrapped bool) error {
 			return err
 		}
 	}
+	// The layer of which a test can leave out nothing but this.
+	if m.Foreign == nil && !spec.Reduced && !m.omits(workerspec.EmptyRoot) {
+		var detached []int
+		if m.Detached && len(files) > 0 {
+			files, detached = files[:len(files)-1], files[len(files)-1:]
+		}
+		// As the root is built: where the namespace has no powers, this fails first.
+		if err := step(stepRoot, ownMount(wrapped, detached)); err != nil {
+			return err
+		}
+	}
 	var held []int
 	switch {
 	case spec.Wrapped:

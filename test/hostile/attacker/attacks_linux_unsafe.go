@@ -168,6 +168,7 @@ func attacks() map[string]attack {
 	all := common()
 	maps.Copy(all, handed())
 	maps.Copy(all, kept())
+	maps.Copy(all, ownBinary())
 	maps.Copy(all, native())
 	maps.Copy(all, shared())
 	return all
@@ -243,8 +244,7 @@ func common() map[string]attack {
 			}
 			return raw(unix.SYS_PKEY_MPROTECT, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), unix.PROT_READ|unix.PROT_EXEC, ^uintptr(0))
 		}),
-		"own binary":       simple(func(order) error { return open(unix.AT_FDCWD, "/proc/self/exe", unix.O_RDONLY) }),
-		"write own binary": simple(func(order) error { return open(unix.AT_FDCWD, "/proc/self/exe", unix.O_RDWR) }),
+		"own binary":       simple(func(order) error { return open(unix.AT_FDCWD, ownExe, unix.O_RDONLY) }),
 		"write the system": simple(func(order) error { return open(unix.AT_FDCWD, "/usr/bin/env", unix.O_RDWR) }),
 		"oom score":        simple(func(order) error { return open(unix.AT_FDCWD, "/proc/self/oom_score_adj", unix.O_RDWR) }),
 		"tcp connect":      connect(unix.SOCK_STREAM, 0),

@@ -233,6 +233,12 @@ func (r Run) start(s *scene) (*hostile, error) {
 		}
 		defer program.Close()
 	}
+	if ownBinary()[r.Attack] != nil {
+		if program, err = s.copied(program); err != nil {
+			return nil, err
+		}
+		defer program.Close()
+	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
@@ -274,7 +280,8 @@ func (r Run) start(s *scene) (*hostile, error) {
 		c.Mounts = mounts
 		spec = sandbox.Narrow(spec, mounts)
 		h.spec = spec
-		o.Grant, o.Data, o.Seal = inside(spec, false), inside(spec, true), true
+		// What draws is sealed by its stub, if at all.
+		o.Grant, o.Data, o.Seal = inside(spec, false), inside(spec, true), spec.Class != workerspec.Host
 		level := workerspec.FullLevel
 		if wrapped {
 			level, c = workerspec.WrappedLevel, c.RefusedToBailey()
@@ -499,15 +506,7 @@ func (r Run) do() (res Result, err error) {
 		}
 		return res, err
 	}
-	if h.proc != nil {
-		p, err := h.proc.Posture()
-		if err == nil {
-			err = sandbox.Check(p, h.spec)
-		}
-		if err != nil {
-			res.Posture = err.Error()
-		}
-	}
+	res.Posture = h.posture()
 	if err := h.begin(); err != nil {
 		h.kill()
 		h.wait(&res)

@@ -22,8 +22,11 @@ func doMain(args []string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	if args[0] == workerspec.WorkerProgram || args[0] == workerspec.EngineProgram {
+	switch args[0] {
+	case workerspec.WorkerProgram, workerspec.EngineProgram, workerspec.WindowProgram:
 		return worker(args)
+	case writerName:
+		return writer(args[1])
 	}
 	if err := launch(args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "attacker:", err)
