@@ -277,7 +277,7 @@ func inRoot(spec workerspec.Spec) []string {
 // before it does not.
 func strictly(spec workerspec.Spec) []string {
 	var names []string
-	for _, n := range []string{"execve", "memfd_create", "become root", "shmget"} {
+	for _, n := range []string{"execve", "memfd_create", "set the user id", "shmget"} {
 		if slices.ContainsFunc(spec.Probes, func(p workerspec.Probe) bool { return p.Name == n && !p.Early }) {
 			names = append(names, n)
 		}

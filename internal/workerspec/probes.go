@@ -131,7 +131,7 @@ func makesNoProcess() []Probe {
 		probe("signal the parent", "EPERM"),
 		probe("clear parent-death signal", "EPERM"),
 		probe("become dumpable", "EPERM"),
-		probe("become root", "EPERM"),
+		probe("set the user id", "EPERM"),
 		probe("install a seccomp listener", "EPERM"),
 		probe("push input to a terminal", "EPERM"),
 		probe("unknown call 600", "ENOSYS"),

@@ -45,7 +45,7 @@ func tool() Spec {
 			probe("io_uring_setup", "ENOSYS"),
 			probe("clear parent-death signal", "EPERM"),
 			probe("become dumpable", "EPERM"),
-			probe("become root", "EPERM"),
+			probe("set the user id", "EPERM"),
 			probe("install a seccomp listener", "EPERM"),
 			probe("push input to a terminal", "EPERM"),
 			probe("connect", "EPERM"),

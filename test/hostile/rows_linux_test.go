@@ -470,3 +470,25 @@ func TestRows(t *testing.T) {
 		}
 	}
 }
+
+// TestThrough: with a layer left out, the error by which a control run tells that it
+// got where it wanted counts as much as none.
+func TestThrough(t *testing.T) {
+	rs, err := parseRows([]byte("attempt x\nrow own\nneeds R25\ndoes y\nreach outside\nmust EPERM\nexec EROFS\nreaches EINVAL\nroot reaches OK\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, _ := workerspec.For("index")
+	for _, c := range []struct {
+		root    bool
+		answer  string
+		through bool
+	}{
+		{false, "OK", true}, {false, "EINVAL", true}, {false, "EPERM", false}, {false, "ENOENT", false}, {false, "SIGSYS", false},
+		{true, "OK", true}, {true, "EINVAL", false}, {true, "EPERM", false},
+	} {
+		if got := rs[0].through(index, user{root: c.root}, c.answer); got != c.through {
+			t.Errorf("root %t, %s: %t", c.root, c.answer, got)
+		}
+	}
+}
