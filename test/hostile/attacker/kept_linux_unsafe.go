@@ -179,7 +179,7 @@ func powers(order) error {
 }
 
 func socketNames(o order) error {
-	fd, err := unix.Open("/proc/net/unix", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open("/proc/self/net/unix", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
