@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/bailey-run/bailey/internal/wire/corev1"
 	"github.com/bailey-run/bailey/internal/wire/grantv1"
 	"github.com/bailey-run/bailey/internal/wire/indexv1"
+	"github.com/bailey-run/bailey/internal/wire/modelv1"
 )
 
 // event is what both streams of the index service carry.
@@ -231,6 +233,12 @@ func (c *cli) work(ctx context.Context, call *call, cl *client.Client, j job, r 
 	bar.erase()
 	if c.json {
 		return r.writeJSON(c.out.Writer)
+	}
+	if j.verb == "ask" && len(r.sentences) == 0 {
+		all, err := listModels(ctx, cl, "")
+		r.wordsOnly = err == nil && !slices.ContainsFunc(all, func(m *modelv1.ListResponse) bool {
+			return m.GetModel().GetFacts().GetRole() == modelv1.Role_ROLE_EMBEDDING
+		})
 	}
 	p.finish(r)
 	return nil

@@ -35,10 +35,13 @@ func auditShow(ctx context.Context, c *cli, call *call) error {
 		return err
 	}
 	defer stream.Close()
-	for {
+	for some := false; ; some = true {
 		r, err := stream.Recv()
 		// Exactly: the error of a peer that went away is around io.EOF too.
 		if err == io.EOF {
+			if call.has("task") && !some && !c.json {
+				c.tell("No record of that task.")
+			}
 			return nil
 		}
 		if err != nil {
@@ -57,9 +60,9 @@ func auditShow(ctx context.Context, c *cli, call *call) error {
 	}
 }
 
-// printRecord prints when, who, what, the decision and the outcome on one line;
-// columns that grow with their text stand last, so the stream needs no look
-// ahead.
+// printRecord prints when, who, what, the decision and the outcome, on one line
+// but for terminals; columns that grow with their text stand last, so the stream
+// needs no look ahead.
 func (c *cli) printRecord(raw []byte) error {
 	var r auditRecord
 	if err := json.Unmarshal(raw, &r); err != nil {
@@ -75,7 +78,17 @@ func (c *cli) printRecord(raw []byte) error {
 	}
 	decided := join(" by ", r.Decision, r.By)
 	when := localTime(&r.Time)
-	cells := []string{pad(when, 19), pad(who, 26), pad(what, 18), pad(orDash(decided), 21), pad(orDash(r.Code), 9)}
+	cells := []string{pad(when, recordWhen), pad(who, 26), pad(what, 18)}
+	if c.screen.wide == 0 || c.screen.wide >= recordWide {
+		cells = append(cells, pad(orDash(decided), 21), pad(orDash(r.Code), 9))
+	} else {
+		// Where no line holds all of a record, what is empty has no column.
+		for _, cell := range []string{decided, r.Code} {
+			if cell != "" {
+				cells = append(cells, cell)
+			}
+		}
+	}
 	if r.Grant != "" {
 		cells = append(cells, "grant "+r.Grant)
 	}
@@ -112,10 +125,33 @@ func (c *cli) printRecord(raw []byte) error {
 	}
 	for i := range cells {
 		cells[i] = visible.Path(cells[i])
+		if i > 2 {
+			cells[i] = strings.ReplaceAll(cells[i], " ", bound)
+		}
 	}
-	_, err := c.out.WriteString(strings.TrimRight(strings.Join(cells, "  "), " ") + "\n")
-	return err
+	// On a terminal what is too long goes on below, beside the times.
+	for i, l := range wrap(strings.Join(cells[1:], "  "), c.screen.wide-recordWhen-gap) {
+		switch {
+		case i == 0:
+			l = cells[0] + strings.Repeat(" ", gap) + l
+		case recordWhen+gap+visible.Width(l) > c.screen.wide:
+			l = strings.Repeat(" ", 2*gap) + l // a path
+		default:
+			l = strings.Repeat(" ", recordWhen+gap) + l
+		}
+		if _, err := c.out.WriteString(strings.TrimRight(l, " ") + "\n"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
+
+const (
+	// recordWhen is the width of a time.
+	recordWhen = 19
+	// recordWide is how wide a terminal is that holds most records on a line.
+	recordWide = 150
+)
 
 // shortMethod is the last part of a method's full name: "Ask" of
 // "bailey.index.v1.IndexService/Ask".

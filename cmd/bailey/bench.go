@@ -97,7 +97,7 @@ func benchTokens(ctx context.Context, c *cli, call *call) error {
 	for _, r := range out.Rows {
 		table.add(r.Name, fmt.Sprintf("%.4g", r.Value), r.Unit)
 	}
-	table.print(c.out)
+	table.print(c.out, c.screen.wide)
 	c.out.WriteString("\nThe same library in-process, and a peer beside it: `make bench` in Bailey's source measures all in one run, because figures of two runs do not compare.\n")
 	return nil
 }

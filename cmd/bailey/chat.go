@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -161,6 +162,9 @@ func (c *cli) chatOptions(ctx context.Context, call *call) (o chatOptions, err e
 	if file := call.value("json-schema"); file != "" {
 		if o.schema, err = readText(ctx, file, limits.ChatSchema, "the JSON schema"); err != nil {
 			return o, err
+		}
+		if !json.Valid([]byte(o.schema)) {
+			return o, usage("the JSON schema in "+visible.Path(file)+" is not JSON", "name a file of JSON")
 		}
 	}
 	if call.has("prompt") {

@@ -16,6 +16,7 @@ import (
 	"github.com/bailey-run/bailey/internal/clock"
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/ipc"
+	"github.com/bailey-run/bailey/internal/plat/env"
 	"github.com/bailey-run/bailey/internal/plat/tty"
 	"github.com/bailey-run/bailey/internal/wire/corev1"
 	"github.com/bailey-run/bailey/internal/wire/enginev1"
@@ -340,11 +341,17 @@ type play struct {
 // enact begins a chat; its lines are typed and seen by the test.
 func enact(t *testing.T, core *fakeCore, o chatOptions) *play {
 	t.Helper()
+	return enactAt(t, "", core, o)
+}
+
+// enactAt is enact for a person who is at home there.
+func enactAt(t *testing.T, home string, core *fakeCore, o chatOptions) *play {
+	t.Helper()
 	p := &play{stage: newStage(), t: t, core: core, end: make(chan error, 1)}
 	if o.sampling == nil {
 		o.sampling = &enginev1.Sampling{}
 	}
-	p.c = &cli{out: newOutput(p.stage), errOut: p.stage, screen: screen{columns: 80}}
+	p.c = &cli{out: newOutput(p.stage), errOut: p.stage, screen: screen{columns: 80}, env: env.Env{Home: home}}
 	p.talk = &talk{c: p.c, o: o, connect: core.connect}
 	go func() {
 		ctx := context.Background()

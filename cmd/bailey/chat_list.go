@@ -93,7 +93,7 @@ func (c *cli) conversations(ctx context.Context, call *call) error {
 		t.add(visible.Name(k.GetId()), localTime(rfc3339(k.GetUsedMs())), fmt.Sprint(k.GetTurns()),
 			visible.Middle(visible.Name(k.GetModel()), limits.ChatModelName), visible.Text(k.GetTitle()))
 	}
-	t.print(c.out)
+	t.print(c.out, c.screen.wide)
 	if n := len(all) - limits.ChatListed; n > 0 {
 		fmt.Fprintf(c.out, "And %d more; --json lists all, and --search finds them.\n", n)
 	}

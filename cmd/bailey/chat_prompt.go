@@ -79,7 +79,7 @@ func (s *conversing) say(line string) {
 		_ = s.flow.end()
 	}
 	for _, l := range strings.Split(line, "\n") {
-		for _, w := range visible.Wrap(l, s.c.screen.columns) {
+		for _, w := range wrap(l, s.c.screen.columns) {
 			fmt.Fprintln(s.c.out, w)
 		}
 	}
@@ -213,8 +213,10 @@ func (s *conversing) failed(e *errs.Error) {
 	case errs.ContextOverflow:
 		hint = "/drop leaves the oldest turns out from here on, and /retry asks again; /new begins another conversation"
 	case errs.TemplateRefused, errs.ModelRole:
-	case errs.WorkerCrashed, errs.WorkerHung, errs.EngineCrashed, errs.EngineHung, errs.CoreUnavailable, errs.GrantRevoked, errs.GrantExpired, errs.GrantMissing, errs.QuotaUsedUp, errs.Internal, errs.Denied:
+	case errs.WorkerCrashed, errs.WorkerHung, errs.EngineCrashed, errs.EngineHung, errs.CoreUnavailable, errs.QuotaUsedUp, errs.Internal:
 		hint = "/retry asks again"
+	case errs.GrantRevoked, errs.GrantExpired, errs.GrantMissing, errs.Denied:
+		hint = "/retry asks for the permission again"
 	default:
 		hint = strings.TrimPrefix(hint+"; /retry asks again", "; ")
 	}
@@ -391,6 +393,10 @@ func (s *conversing) save(_ context.Context, name string) (bool, error) {
 	if len(s.turns) == 0 {
 		s.say("(there is nothing to save)")
 		return false, nil
+	}
+	// No shell stands between, which would know the home.
+	if below, ok := strings.CutPrefix(name, "~/"); ok && s.c.env.Home != "" {
+		name = filepath.Join(s.c.env.Home, below)
 	}
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -50,7 +49,7 @@ type talk struct {
 // open connects, reads the conversation that is gone on with, and gets the grant.
 func (t *talk) open(ctx context.Context) error {
 	if t.note == nil {
-		t.note = func(s string) { fmt.Fprintf(t.c.errOut, "bailey: %s.\n", s) }
+		t.note = func(s string) { t.c.tell("bailey: " + s + ".") }
 	}
 	if err := t.reach(ctx); err != nil {
 		return err

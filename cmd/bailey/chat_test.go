@@ -188,7 +188,8 @@ func TestCoreGoneBetween(t *testing.T) {
 func TestCommands(t *testing.T) {
 	dir := t.TempDir()
 	core := newFakeCore(t, dir)
-	p := enact(t, core, chatOptions{system: "Be brief."})
+	at := t.TempDir()
+	p := enactAt(t, at, core, chatOptions{system: "Be brief."})
 	p.ask("/help", "/retry")
 	p.ask("/nonsense", "there is no /nonsense")
 	p.ask("/save", "/save FILE:")
@@ -207,12 +208,13 @@ func TestCommands(t *testing.T) {
 		t.Errorf("%v", q)
 	}
 	p.ask("/stats", "memory 200 MB")
-	file := filepath.Join(t.TempDir(), "talk.md")
+	file := filepath.Join(at, "talk.md")
 	p.ask("/save "+file, "(saved as")
 	if b, err := os.ReadFile(file); err != nil || string(b) != "**Told to the model**\n\n> Be brief.\n\n**You**\n\n> /etc is what?\n\n**smol**, a model\n\n> Yes.\n\n**You**\n\n> Third\n\n**smol**, a model\n\n> Yes.\n\n" {
 		t.Errorf("%q %v", b, err)
 	}
 	p.ask("/save "+file, "is there already")
+	p.ask("/save ~/talk.md", "is there already")
 	p.ask("/new", "a new conversation")
 	p.ask("Fourth", "Yes.")
 	core.keeps(t, "", "Be brief.|Fourth|Yes.")

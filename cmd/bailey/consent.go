@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -104,7 +103,7 @@ func (c *cli) permit(ctx context.Context, cl *client.Client, verb, task string, 
 // be used with it.
 func (c *cli) obtain(ctx context.Context, cl *client.Client, j job, r *result) (folder []byte, engines [][]byte, err error) {
 	rows := j.rows()
-	note := func(s string) { fmt.Fprintf(c.errOut, "bailey: %s.\n", s) }
+	note := func(s string) { c.tell("bailey: " + s + ".") }
 	if j.card.wanted && len(rows) == 1 {
 		note(onProcessor("no model is asked for"))
 		j.card.wanted = false

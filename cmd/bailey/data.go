@@ -64,7 +64,7 @@ func dataList(ctx context.Context, c *cli, call *call) error {
 	}
 	t := table{head: []string{"KIND", "WHAT", "TEXT", "USED"}}
 	t.add(row.Kind, count(uint64(row.Conversations), "conversation")+", "+count(row.Turns, "turn"), size(row.Bytes), localTime(row.Used))
-	t.print(c.out)
+	t.print(c.out, c.screen.wide)
 	return nil
 }
 

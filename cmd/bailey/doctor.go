@@ -10,6 +10,7 @@ import (
 
 	"github.com/bailey-run/bailey/internal/client"
 	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/plat/graphics"
 	"github.com/bailey-run/bailey/internal/plat/home"
 	"github.com/bailey-run/bailey/internal/plat/launch"
@@ -84,7 +85,7 @@ func doctor(ctx context.Context, c *cli, call *call) error {
 			return err
 		}
 	} else {
-		d.print(c.out, call.has("verbose"))
+		d.print(c, call.has("verbose"))
 	}
 	if !d.OK {
 		return reported{errs.ExitUnavailable}
@@ -208,7 +209,8 @@ const byDesign = "by design"
 // it can be read by ear and found by grep. Then stands what confines them, layer by
 // layer; and of a kind of which something is off, or of all when they are asked for,
 // the layers one by one.
-func (d *doctorJSON) print(out *output, all bool) {
+func (d *doctorJSON) print(c *cli, all bool) {
+	out := c.out
 	fmt.Fprintf(out, "bailey %s, sandbox level: %s\n\n", d.Version, visible.Text(d.Level))
 	details := map[string]string{}
 	for _, k := range d.Checks {
@@ -216,17 +218,23 @@ func (d *doctorJSON) print(out *output, all bool) {
 			details[kind] = k.Detail
 			continue
 		}
-		word := "ok     "
+		word := "ok"
 		if !k.OK {
 			word = "missing"
 		}
-		fmt.Fprintf(out, "%s  %s: %s\n", word, visible.Text(k.ID), k.Detail)
+		lines := []string{visible.Text(k.ID) + ": " + k.Detail}
 		if k.Hint != "" {
-			fmt.Fprintf(out, "         to mend it: %s\n", k.Hint)
+			lines = append(lines, "to mend it: "+k.Hint)
+		}
+		for _, line := range lines {
+			for _, l := range wrap(line, c.screen.columns-len("missing")-gap) {
+				fmt.Fprintf(out, "%-7s  %s\n", word, l)
+				word = ""
+			}
 		}
 	}
-	d.printWorkers(out, details)
-	d.printLayers(out)
+	d.printWorkers(c, details)
+	d.printLayers(c)
 	for _, w := range d.Workers {
 		if !all && w.folded() || len(w.Layers) == 0 {
 			continue
@@ -236,7 +244,7 @@ func (d *doctorJSON) print(out *output, all bool) {
 		for _, l := range w.Layers {
 			t.add("  "+visible.Text(l.Layer), visible.Text(l.State), visible.Text(l.How))
 		}
-		t.print(out)
+		t.print(out, c.screen.wide)
 	}
 	if d.OK {
 		fmt.Fprint(out, "\nAll is well.\n")
@@ -255,7 +263,7 @@ func (d *doctorJSON) started(kind string) bool {
 
 // printWorkers says of each kind whether it starts, and with how many of the layers
 // that it needs.
-func (d *doctorJSON) printWorkers(out *output, details map[string]string) {
+func (d *doctorJSON) printWorkers(c *cli, details map[string]string) {
 	t := table{head: []string{"       ", "WORKER", "LEVEL", "LAYERS", "STARTED JUST NOW"}}
 	for _, w := range d.Workers {
 		detail, ok := details[w.Kind]
@@ -270,17 +278,17 @@ func (d *doctorJSON) printWorkers(out *output, details map[string]string) {
 		t.add(word, visible.Text(w.Kind), visible.Text(w.Level), fmt.Sprintf("%d of %d", w.on(), w.required()), detail)
 	}
 	if len(t.rows) > 0 {
-		out.WriteString("\n")
-		t.print(out)
+		c.out.WriteString("\n")
+		t.print(c.out, c.screen.wide)
 	}
 }
 
-// layerWords is how wide the last column is: with the others 100 in all.
+// layerWords is how wide the last column is at most: with the others 100 in all.
 const layerWords = 68
 
 // printLayers says of each layer in how many kinds it was seen, how it was, and
 // where it was not and why.
-func (d *doctorJSON) printLayers(out *output) {
+func (d *doctorJSON) printLayers(c *cli) {
 	type layer struct {
 		how    string
 		on     int
@@ -314,10 +322,14 @@ func (d *doctorJSON) printLayers(out *output) {
 	if looked == 0 {
 		return
 	}
-	out.WriteString("\n")
+	c.out.WriteString("\n")
 	t := table{head: []string{"LAYER", "ON IN", "HOW IT IS KNOWN"}}
+	words := layerWords
+	if c.screen.wide > 0 {
+		words = max(limits.LineWidthMin, min(words, c.screen.wide-(limits.LineWidth-layerWords)))
+	}
 	add := func(name, on, how string) {
-		for i, line := range visible.Wrap(visible.Text(how), layerWords) {
+		for i, line := range visible.Wrap(visible.Text(how), words) {
 			if i > 0 {
 				name, on = "", ""
 			}
@@ -340,5 +352,5 @@ func (d *doctorJSON) printLayers(out *output) {
 			add("", "", "not in "+o)
 		}
 	}
-	t.print(out)
+	t.print(c.out, c.screen.wide)
 }

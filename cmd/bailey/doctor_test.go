@@ -43,7 +43,8 @@ func TestDoctorWorkers(t *testing.T) {
 		}}
 	var b bytes.Buffer
 	out := newOutput(&b)
-	d.print(out, false)
+	c := &cli{out: out}
+	d.print(c, false)
 	out.Flush()
 	text := b.String()
 	for _, want := range []string{"ok       index   full   2 of 2", "ok       net     full   1 of 1", "no service uses it yet", "ok       worker-engine: not installed",
@@ -60,9 +61,24 @@ func TestDoctorWorkers(t *testing.T) {
 			t.Errorf("%d columns: %s", len(line), line)
 		}
 	}
+	// On a terminal that is not so wide, nothing is broken by its edge.
+	b.Reset()
+	d.Checks[0].Detail = strings.Repeat("home is where ", 8)
+	c.screen = screen{columns: 70, wide: 70}
+	d.print(c, false)
+	out.Flush()
+	for line := range strings.Lines(b.String()) {
+		if len(line) > 71 {
+			t.Errorf("%d columns: %s", len(line), line)
+		}
+	}
+	if !strings.Contains(b.String(), "\n         where ") && !strings.Contains(b.String(), "\n         home ") {
+		t.Errorf("not indented:\n%s", b.String())
+	}
+	c.screen = screen{}
 	d.Workers[0].Layers[0].State = "off"
 	b.Reset()
-	d.print(out, false)
+	d.print(c, false)
 	out.Flush()
 	if text := b.String(); !strings.Contains(text, "limited  index   full   1 of 2") || !strings.Contains(text, "\nworker index: full\n") || strings.Contains(text, "\nworker net") {
 		t.Errorf("a layer is off:\n%s", text)

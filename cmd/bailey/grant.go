@@ -76,22 +76,9 @@ func grantList(ctx context.Context, c *cli, call *call) error {
 		return err
 	}
 	defer cl.Close()
-	stream, err := cl.Grant.List(ctx, &grantv1.ListRequest{All: call.has("all")})
+	rows, err := grantRows(ctx, cl, call.has("all"))
 	if err != nil {
 		return err
-	}
-	defer stream.Close()
-	rows := []grantJSON{}
-	for {
-		g, err := stream.Recv()
-		// Exactly: the error of a peer that went away is around io.EOF too.
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		rows = append(rows, grantOf(g))
 	}
 	if c.json {
 		return c.printJSON(struct {
@@ -102,7 +89,7 @@ func grantList(ctx context.Context, c *cli, call *call) error {
 		c.out.WriteString("Nothing is allowed now.\n")
 		return nil
 	}
-	t := table{head: []string{"ID", "STATE", "KIND", "APP", "SINCE", "USED", "SCOPE"}}
+	t := table{head: []string{"ID", "STATE", "KIND", "APP", "SINCE", "USED", "SCOPE"}, spare: []string{"APP"}}
 	for _, g := range rows {
 		state := g.State
 		if g.Progress != nil {
@@ -118,8 +105,28 @@ func grantList(ctx context.Context, c *cli, call *call) error {
 		}
 		t.add(g.ID, state, g.Kind, visible.Text(g.Holder), localTime(g.Since), used, visible.Path(g.Scope))
 	}
-	t.print(c.out)
+	t.print(c.out, c.screen.wide)
 	return nil
+}
+
+func grantRows(ctx context.Context, cl *client.Client, all bool) ([]grantJSON, error) {
+	stream, err := cl.Grant.List(ctx, &grantv1.ListRequest{All: all})
+	if err != nil {
+		return nil, err
+	}
+	defer stream.Close()
+	rows := []grantJSON{}
+	for {
+		g, err := stream.Recv()
+		// Exactly: the error of a peer that went away is around io.EOF too.
+		if err == io.EOF {
+			return rows, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, grantOf(g))
+	}
 }
 
 // localTime shows a time as a person's clock does.
@@ -138,6 +145,8 @@ func localTime(s *string) string {
 type revokeJSON struct {
 	ID    string `json:"id"`
 	Ended uint32 `json:"ended"`
+	// Remembered is what the next task may still go by.
+	Remembered string `json:"remembered,omitempty"`
 }
 
 func grantRevoke(ctx context.Context, c *cli, call *call) error {
@@ -146,15 +155,42 @@ func grantRevoke(ctx context.Context, c *cli, call *call) error {
 		return err
 	}
 	defer cl.Close()
+	// Without the list it is withdrawn all the same.
+	rows, _ := grantRows(ctx, cl, false)
 	r, err := cl.Grant.Revoke(ctx, &grantv1.RevokeRequest{Id: id})
 	if err != nil {
 		return err
 	}
+	kept := behind(rows, id)
 	if c.json {
-		return c.printJSON(revokeJSON{id, r.GetEnded()})
+		return c.printJSON(revokeJSON{id, r.GetEnded(), kept})
 	}
-	fmt.Fprintf(c.out, "Revoked %s; %s ended with it.\n", visible.Path(id), count(uint64(r.GetEnded()), "grant"))
+	line := "Revoked " + visible.Path(id)
+	if n := r.GetEnded(); n > 1 {
+		// It is one of them.
+		line += "; " + count(uint64(n-1), "other grant") + " ended with it"
+	}
+	c.print(line + ".")
+	if kept != "" {
+		c.print("It is still remembered: `bailey grant revoke " + visible.Path(kept) + "` forgets it too.")
+	}
 	return nil
+}
+
+// behind is the id of what is remembered of a live grant's object, empty where
+// nothing is.
+func behind(rows []grantJSON, id string) string {
+	for _, g := range rows {
+		if g.ID != id || g.State != stateName(grantv1.State_STATE_LIVE) {
+			continue
+		}
+		for _, p := range rows {
+			if p.State == stateName(grantv1.State_STATE_REMEMBERED) && p.Kind == g.Kind && p.Scope == g.Scope && p.Base64 == g.Base64 && p.Holder == g.Holder {
+				return p.ID
+			}
+		}
+	}
+	return ""
 }
 
 // explainJSON is `grant explain --json`.
@@ -179,7 +215,7 @@ func grantExplain(ctx context.Context, c *cli, call *call) error {
 	g := grantOf(e.GetGrant())
 	fmt.Fprintf(c.out, "%s: %s %s, %s\n", visible.Path(g.ID), g.Kind, visible.Path(g.Scope), g.State)
 	for _, l := range e.GetLines() {
-		for _, w := range visible.Wrap(visible.Text(l), c.screen.columns) {
+		for _, w := range wrap(visible.Text(l), c.screen.columns) {
 			c.out.WriteString(w + "\n")
 		}
 	}

@@ -66,7 +66,7 @@ func overview() string {
 		}
 	}
 	b.WriteString("\n--help explains a command, `help model` a group; most take --home DIR, --json.\n")
-	b.WriteString("Exit codes: 0 ok, 1 failed, 2 usage, 3 denied, 4 integrity, 5 unavailable.\n")
+	b.WriteString("Exit codes: 0 ok, 1 failed or stopped by Ctrl-C, 2 usage, 3 denied,\n4 integrity, 5 unavailable.\n")
 	return b.String()
 }
 

@@ -90,8 +90,9 @@ func (c *cli) restoreNow() {
 
 // screen is what is known of the terminal, if there is one.
 type screen struct {
-	// columns is the width to wrap text at; 0 = do not wrap.
-	columns int
+	// columns is the width to wrap text at; 0 = do not wrap. errColumns is that of
+	// standard error, and wide is all of the terminal, for tables.
+	columns, errColumns, wide int
 	// bold allows emphasis on standard output.
 	bold bool
 	// redraw allows a progress line on standard error, so many columns wide.
@@ -107,12 +108,15 @@ func screenOf(out, errOut *os.File, e env.Env) screen {
 	if tty.Is(out) {
 		s.columns = limits.LineWidth
 		if c, _, ok := tty.Size(out); ok {
-			s.columns = min(c, limits.LineWidth)
+			s.columns, s.wide = min(c, limits.LineWidth), c
 		}
 		s.bold = !e.NoColor && e.Term != "dumb" && e.Term != ""
 	}
-	if c, _, ok := tty.Size(errOut); ok && e.Term != "dumb" && e.Term != "" {
-		s.redraw = c
+	if c, _, ok := tty.Size(errOut); ok {
+		s.errColumns = min(c, limits.LineWidth)
+		if e.Term != "dumb" && e.Term != "" {
+			s.redraw = c
+		}
 	}
 	return s
 }
@@ -167,7 +171,7 @@ func (c *cli) fail(err error) int {
 			return e.Exit()
 		}
 	}
-	printError(c.errOut, e)
+	c.printError(e)
 	return e.Exit()
 }
 

@@ -18,7 +18,7 @@ import (
 func modelListVerb() *verb {
 	return &verb{
 		name: "model list", short: "the models that are here",
-		long:     []string{"Lists the models of this home, what each is for, and who allowed it. A model that nobody allowed is not loaded."},
+		long:     []string{"Lists the models of this home, what each is for, and who allowed it. A model that nobody allowed is not loaded. A terminal that is too narrow is shown fewer columns; --json has all."},
 		examples: []example{{"bailey model list --json", "for scripts"}},
 		flags:    []flag{flagJSON("one JSON object"), flagHome()},
 		run:      modelList,
@@ -185,7 +185,7 @@ func modelList(ctx context.Context, c *cli, call *call) error {
 		c.out.WriteString("There are no models. `bailey model pull FILE` brings one in.\n")
 		return nil
 	}
-	t := table{head: []string{"NAME", "FOR", "SIZE", "FORM", "CONTEXT", "LICENCE", "ALLOWED", "LAST USED"}}
+	t := table{head: []string{"NAME", "FOR", "SIZE", "FORM", "CONTEXT", "LICENCE", "ALLOWED", "LAST USED"}, spare: []string{"FORM", "CONTEXT", "LICENCE"}}
 	for _, r := range all {
 		m := r.GetModel()
 		f := m.GetFacts()
@@ -199,7 +199,7 @@ func modelList(ctx context.Context, c *cli, call *call) error {
 		t.add(visible.Name(m.GetName()), roleName(f.GetRole()), size(f.GetSize()), orDash(visible.Name(f.GetQuantisation())),
 			fmt.Sprint(f.GetContext()), claim(f.GetLicence()), allowedWord(m), used)
 	}
-	t.print(c.out)
+	t.print(c.out, c.screen.wide)
 	return nil
 }
 
@@ -480,15 +480,27 @@ func modelGc(ctx context.Context, c *cli, call *call) error {
 		return err
 	}
 	if c.json {
-		return c.printJSON(gcJSON{Removed: r.GetRemoved(), Freed: r.GetFreed(), DryRun: call.has("dry-run")})
+		return c.printJSON(gcJSON{Removed: r.GetRemoved(), Freed: r.GetFreed(), DryRun: call.has("dry-run"), Models: append([]string{}, r.GetNames()...)})
 	}
-	switch {
-	case r.GetRemoved() == 0:
-		c.out.WriteString("There is nothing to remove.\n")
-	case call.has("dry-run"):
-		fmt.Fprintf(c.out, "It would remove %s and free %s.\n", count(uint64(r.GetRemoved()), "file"), size(r.GetFreed()))
-	default:
-		fmt.Fprintf(c.out, "Removed %s; %s are free again.\n", count(uint64(r.GetRemoved()), "file"), size(r.GetFreed()))
-	}
+	c.print(gcSentence(r, call.has("dry-run")))
 	return nil
+}
+
+// gcSentence names the models that go, and counts the files that belong to none.
+func gcSentence(r *modelv1.GcResponse, dry bool) string {
+	var what []string
+	for _, n := range r.GetNames() {
+		what = append(what, visible.Name(n))
+	}
+	if n := int(r.GetRemoved()) - len(what); n > 0 {
+		what = append(what, count(uint64(n), "file")+" of no model")
+	}
+	switch all := strings.Join(what, ", "); {
+	case len(what) == 0:
+		return "There is nothing to remove."
+	case dry:
+		return "It would remove " + all + ", and free " + size(r.GetFreed()) + "."
+	default:
+		return "Removed " + all + "; " + size(r.GetFreed()) + " are free again."
+	}
 }

@@ -57,6 +57,24 @@ func TestFitSentence(t *testing.T) {
 	}
 }
 
+// What goes is named, and what has no name is counted.
+func TestGcSentence(t *testing.T) {
+	for _, c := range []struct {
+		r    *modelv1.GcResponse
+		dry  bool
+		want string
+	}{
+		{&modelv1.GcResponse{}, true, "There is nothing to remove."},
+		{&modelv1.GcResponse{Removed: 2, Freed: 5_000_000, Names: []string{"a", "b\x1b"}}, true, `It would remove a, b\x1b, and free 5.0 MB.`},
+		{&modelv1.GcResponse{Removed: 3, Freed: 5_000_000, Names: []string{"a"}}, false, "Removed a, 2 files of no model; 5.0 MB are free again."},
+		{&modelv1.GcResponse{Removed: 1, Freed: 7}, false, "Removed 1 file of no model; 7 B are free again."},
+	} {
+		if got := gcSentence(c.r, c.dry); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
+
 // What only a file says of itself stands in quotes that it cannot close.
 func TestClaimsAreQuoted(t *testing.T) {
 	for _, mark := range []string{`"`, "”", "»"} {

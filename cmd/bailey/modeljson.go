@@ -108,6 +108,8 @@ type gcJSON struct {
 	Removed uint32 `json:"removed"`
 	Freed   uint64 `json:"freed"`
 	DryRun  bool   `json:"dry_run"`
+	// Models are the names of those that are among what was removed, or would be.
+	Models []string `json:"models"`
 }
 
 // pulledJSON is `model pull --json` and `model pin --json`.

@@ -376,7 +376,7 @@ func (c *cli) pinned(j pulledJSON, m *modelv1.Model, did string) error {
 		return c.printJSON(j)
 	}
 	f := m.GetFacts()
-	fmt.Fprintf(c.out, "%s: %s, a model for %s, %s weights, %s.\n", did, visible.Name(m.GetName()), roleName(f.GetRole()), countWeights(f.GetParameters()), size(f.GetSize()))
+	c.print(fmt.Sprintf("%s: %s, a model for %s, %s weights, %s.", did, visible.Name(m.GetName()), roleName(f.GetRole()), countWeights(f.GetParameters()), size(f.GetSize())))
 	fmt.Fprintf(c.out, "sha256 %s\n", hex.EncodeToString(f.GetSha256()))
 	fmt.Fprintf(c.out, "Licence: %s.\n", licenceWords(f))
 	by := map[string]string{"terminal": "at the terminal", "command-line": "on the command line", "remembered": "earlier"}[j.DecidedBy]
@@ -384,6 +384,6 @@ func (c *cli) pinned(j pulledJSON, m *modelv1.Model, did string) error {
 	if j.Permission != "" {
 		end = "`bailey grant revoke " + visible.Name(j.Permission) + "` withdraws that, " + end
 	}
-	fmt.Fprintf(c.out, "Allowed %s; %s.\n", by, end)
+	c.print("Allowed " + by + "; " + end + ".")
 	return nil
 }

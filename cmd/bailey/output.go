@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"syscall"
 
 	"github.com/bailey-run/bailey/internal/errs"
@@ -63,11 +64,60 @@ func errorObject(e *errs.Error) errorJSON {
 }
 
 // printError prints a failure for a person: what is wrong, and what to do.
-func printError(w io.Writer, e *errs.Error) {
-	fmt.Fprintf(w, "bailey: %s.\n", visible.Path(e.Message()))
+func (c *cli) printError(e *errs.Error) {
+	c.tell("bailey: " + visible.Path(e.Message()) + ".")
 	if h := e.HintText(); h != "" {
-		fmt.Fprintf(w, "  Hint: %s\n", visible.Path(h))
+		c.tell("  Hint: " + visible.Path(h))
 	}
+}
+
+// print prints a line of Bailey's own, broken between words on a terminal.
+func (c *cli) print(line string) {
+	for _, l := range broken(line, c.screen.columns) {
+		c.out.WriteString(l + "\n")
+	}
+}
+
+// tell prints one on standard error.
+func (c *cli) tell(line string) {
+	for _, l := range broken(line, c.screen.errColumns) {
+		fmt.Fprintln(c.errOut, l)
+	}
+}
+
+// broken breaks a line as [visible.Wrap] does, and indents what follows by as much
+// as it is indented itself, and a bit more.
+func broken(line string, columns int) []string {
+	const more = 2
+	indent := strings.Repeat(" ", len(line)-len(strings.TrimLeft(line, " "))+more)
+	lines := wrap(line, columns-len(indent))
+	if columns > 0 && visible.Width(line) <= columns {
+		lines = []string{line}
+	}
+	for i := range lines[1:] {
+		lines[i+1] = indent + lines[i+1]
+	}
+	return lines
+}
+
+// bound is a blank at which nothing is broken. wrap makes it one like others; it
+// comes from nowhere else, because package visible lets none through.
+const bound = "\u00a0"
+
+// wrap is [visible.Wrap] that leaves a command in backquotes whole, so that it can
+// be copied, where a line has room for it.
+func wrap(s string, columns int) []string {
+	parts := strings.Split(s, "`")
+	for i := 1; i < len(parts)-1; i += 2 {
+		if visible.Width(parts[i])+len("``") <= columns {
+			parts[i] = strings.ReplaceAll(parts[i], " ", bound)
+		}
+	}
+	lines := visible.Wrap(strings.Join(parts, "`"), columns)
+	for i, l := range lines {
+		lines[i] = strings.ReplaceAll(l, bound, " ")
+	}
+	return lines
 }
 
 // versionJSON is `version --json`.

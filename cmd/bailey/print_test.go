@@ -125,13 +125,18 @@ func TestLicenceLine(t *testing.T) {
 
 func TestNothingFound(t *testing.T) {
 	r := &result{done: &indexv1.Done{Engine: "bailey-extract/1", Usage: &indexv1.Usage{Files: 1}}}
-	want := "Nothing found.\n\nBy bailey-extract/1, in the documents' own words: 1 file, 0 B, 0.0 s.\n"
+	want := "Nothing found. Other words may find more.\n\nBy bailey-extract/1, in the documents' own words: 1 file, 0 B, 0.0 s.\n"
 	if got := printed(asText(0, false), r); got != want {
 		t.Errorf("got %q", got)
 	}
-	if got := printed(asMarkdown("why?"), r); !strings.HasPrefix(got, "# why?\n\nNothing found.\n\n") {
+	if got := printed(asMarkdown("why?"), r); !strings.HasPrefix(got, "# why?\n\nNothing found. Other words may find more.\n\n") {
 		t.Errorf("got %q", got)
 	}
+	r.wordsOnly = true
+	if got := printed(asText(60, false), r); !strings.HasPrefix(got, "Nothing found. Other words may find more; so may a model\nthat finds by meaning, which `bailey model pull FILE` brings\nin.\n\n") {
+		t.Errorf("got %q", got)
+	}
+	r.wordsOnly = false
 	r.verb = "summarize"
 	if got := printed(asText(0, false), r); !strings.HasPrefix(got, "Nothing found that could stand in a summary.\n\n") {
 		t.Errorf("got %q", got)
@@ -339,6 +344,29 @@ func TestRecordColumns(t *testing.T) {
 	}
 	if !strings.Contains(b.String(), "store, process 7") {
 		t.Errorf("which worker began?\n%s", b.String())
+	}
+	// On a narrow terminal what is empty has no column, and nothing is cut in a word.
+	b.Reset()
+	c.screen = screen{columns: 80, wide: 80}
+	long := strings.Repeat("a", 70)
+	for _, raw := range []string{
+		`{"time":"2026-01-02T03:04:05.000Z","kind":"grant","app":"bailey","surface":"terminal","task":"0011223344556677","verb":"ask","decision":"allow","by":"command-line","grant":"8899aabbccddeeff","detail":{"path":"/notes"}}`,
+		`{"time":"2026-01-02T03:04:05.000Z","kind":"worker-end","code":"ok","detail":{"path":"/` + long + `"}}`,
+	} {
+		if err := c.printRecord([]byte(raw)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = c.out.Flush()
+	indent := strings.Repeat(" ", 21)
+	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
+	if len(lines) != 5 || lines[1] != indent+"allow by command-line  grant 8899aabbccddeeff" || lines[2] != indent+"task 0011223344556677  /notes" || lines[4] != "    /"+long {
+		t.Errorf("got\n%s", b.String())
+	}
+	for _, l := range lines {
+		if visible.Width(l) > 80 {
+			t.Errorf("too wide: %q", l)
+		}
 	}
 }
 

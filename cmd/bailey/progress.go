@@ -21,10 +21,11 @@ type progress struct {
 
 func (p *progress) draw(e *indexv1.Progress) {
 	line := visible.Text(e.GetStage())
-	if n := e.GetFilesTotal(); n > 0 {
+	// What the folder held the last time is all that is known of it before its end.
+	if n := e.GetFilesTotal(); n > e.GetFiles() {
 		line += fmt.Sprintf(" %d of %s, %s", e.GetFiles(), count(n, "file"), size(e.GetBytes()))
 	} else if e.GetFiles() > 0 {
-		line += fmt.Sprintf(" %s, %s", count(e.GetFiles(), "file"), size(e.GetBytes()))
+		line += fmt.Sprintf(", %s so far, %s", count(e.GetFiles(), "file"), size(e.GetBytes()))
 	}
 	p.show(line)
 }

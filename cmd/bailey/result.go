@@ -36,6 +36,8 @@ type result struct {
 	// written is what a model wrote; writtenDone is nil when none did.
 	written     []*indexv1.Written
 	writtenDone *indexv1.WrittenDone
+	// wordsOnly says that nothing was found, and no model is here that finds by meaning.
+	wordsOnly bool
 	// sentenceBytes and skippedBytes are what is kept of either.
 	sentenceBytes, skippedBytes int
 }

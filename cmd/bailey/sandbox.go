@@ -32,7 +32,7 @@ func sandboxRunVerb() *verb {
 		name: "sandbox run", args: "PROG [ARGS]", minArgs: 1, maxArgs: limits.ProgramArgs, complete: "file", program: true,
 		short: "run a program of your own in the sandbox of a kind of worker",
 		long: []string{
-			"Runs PROG as confined as the kind's own worker, so that anyone can test the boundary. What differs from the worker is said before the run. Kinds: " + strings.Join(runKinds(), ", ") + ".",
+			"Runs PROG as confined as the kind's own worker, so that anyone can test the boundary. What differs from the worker is said before what PROG says. Kinds: " + strings.Join(runKinds(), ", ") + ".",
 			"Put -- before PROG. In all kinds but tool the program has to be static (`cc -static`, `CGO_ENABLED=0 go build`), because the strict filter is on before its first instruction; tool takes any program, scripts too, by a path or a name that PATH finds.",
 			"No folder is there unless one is allowed: " + runFolders() + ". They stand at /grant, /grant2 and so on, those to read first. Standard input, output and error are pipes; on a terminal, what could act on it is shown instead.",
 			"The exit code is the program's, or 128 and the signal's number if one killed it. The last line on standard error says which. Where it says something else, Bailey failed, with its own codes. With --json the program's output goes to standard error.",
@@ -251,13 +251,13 @@ func (c *cli) runProgram(ctx context.Context, cl *client.Client, j *runJob) erro
 		switch {
 		case m.GetGranted() != nil:
 			r.granted = m.GetGranted()
-			if !c.json {
-				fmt.Fprint(c.errOut, r.before())
-			}
 		case m.GetStarted() != nil:
 			r.level = m.GetStarted().GetLevel()
+			// Not before: a program may be refused until then.
 			if !c.json {
-				fmt.Fprint(c.errOut, r.reduced())
+				for _, line := range r.before() {
+					c.tell(line)
+				}
 			}
 			s.carry(cancel)
 		case m.GetEnded() != nil:
@@ -273,7 +273,7 @@ func (c *cli) runProgram(ctx context.Context, cl *client.Client, j *runJob) erro
 			return err
 		}
 	} else {
-		fmt.Fprintln(c.errOut, "bailey: "+r.after())
+		c.tell("bailey: " + r.after())
 	}
 	if code := r.exit(); code != 0 {
 		return reported{code}
@@ -288,8 +288,8 @@ type ran struct {
 	ended             *sandboxv1.Ended
 }
 
-// before is what a person reads before the program starts.
-func (r *ran) before() string {
+// before are the lines that a person reads before the program says anything.
+func (r *ran) before() []string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "bailey: running %s (sha256:%s) in the sandbox of the kind %s", visible.Path(r.path), hex.EncodeToString(r.granted.GetSha256())[:12], r.kind)
 	var given []string
@@ -304,17 +304,14 @@ func (r *ran) before() string {
 	if len(given) > 0 {
 		b.WriteString(", with " + strings.Join(given, ", "))
 	}
-	b.WriteString(". It differs from the kind's own worker in this:\n")
+	b.WriteString(". It differs from the kind's own worker in this:")
+	lines := []string{b.String()}
 	for _, d := range r.granted.GetDifferences() {
-		fmt.Fprintf(&b, "  %s: it %s; the worker %s\n", visible.Text(d.GetName()), visible.Text(d.GetProgram()), visible.Text(d.GetWorker()))
+		lines = append(lines, fmt.Sprintf("  %s: it %s; the worker %s", visible.Text(d.GetName()), visible.Text(d.GetProgram()), visible.Text(d.GetWorker())))
 	}
-	return b.String()
-}
-
-// reduced is what a person reads besides where there is less than the whole sandbox.
-func (r *ran) reduced() string {
+	// Besides, where there is less than the whole sandbox.
 	if r.level != workerspec.ReducedLevel {
-		return ""
+		return lines
 	}
 	text := "bailey: this system refuses user namespaces: it runs at " + visible.Text(r.level) + ", which `bailey doctor` explains"
 	for _, g := range r.granted.GetGrants() {
@@ -323,7 +320,7 @@ func (r *ran) reduced() string {
 			break
 		}
 	}
-	return text + ".\n"
+	return append(lines, text+".")
 }
 
 // after is the last line.

@@ -90,7 +90,7 @@ func sectionTitle(s indexv1.Section) string {
 func (p *textPrinter) finish(r *result) {
 	p.gap()
 	if len(r.sentences) == 0 {
-		p.line(nothingLine(r))
+		p.wrapped("", nothingLine(r))
 		p.gap()
 	}
 	for _, l := range lastLines(r, p.at) {
@@ -106,7 +106,11 @@ func nothingLine(r *result) string {
 	case r.verb == "summarize":
 		return "Nothing found that could stand in a summary."
 	}
-	return "Nothing found."
+	more := "Nothing found. Other words may find more"
+	if r.wordsOnly {
+		more += "; so may a model that finds by meaning, which `bailey model pull FILE` brings in"
+	}
+	return more + "."
 }
 
 // lastLines say what the answer was made from, by what and with what right.
@@ -139,7 +143,7 @@ func (p *textPrinter) heading(s string) {
 }
 
 func (p *textPrinter) wrapped(indent, s string) {
-	for _, l := range visible.Wrap(s, p.columns-len(indent)) {
+	for _, l := range wrap(s, p.columns-len(indent)) {
 		p.line(indent + l)
 	}
 }

@@ -195,7 +195,7 @@ func auditSetAside(ctx context.Context, c *cli, call *call) error {
 	}
 	err = audit.SetAside(ctx, dir)
 	if errs.CodeOf(err) == errs.CoreBusy {
-		return errs.Wrap(errs.CoreBusy, "cli.audit", err).With("a core of this home still writes the log").WithHint("run `bailey stop`, then try again")
+		return errs.Wrap(errs.LogUnwritable, "cli.audit", err).With("a core of this home still has it open").WithHint("run `bailey stop`, then try again")
 	}
 	if err := noLog(dir, err); err != nil {
 		return err

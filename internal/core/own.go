@@ -8,7 +8,7 @@ import (
 )
 
 // ownSurface stands in the log for what the core does of its own accord.
-const ownSurface = "core"
+const ownSurface = coreservice.OwnSurface
 
 // beginOwn opens a task of the core's own for an app. It is listed, stopped and
 // recorded like any other, and keeps the core alive.

@@ -93,18 +93,18 @@ func (s Spec) Differences(taken ...Taken) []Difference {
 	d := []Difference{
 		{DiffDescriptors, "has /dev/null as 0 and 1, a pipe to the core as 2, and its connection to the core as 3",
 			"has pipes to your command as 0, 1 and 2, and a socket with nobody at the other end as 3"},
-		{DiffArguments, "has its program's and its kind's name as arguments", "has those that you give it"},
+		{DiffArguments, "has its program's and its kind's name as arguments", "has the arguments that you give it"},
 		{DiffProbes, "tries before its first work what must be refused", "tries what it likes, and its sandbox was looked at from outside before it began"},
 	}
-	d = append(d, Difference{DiffFilter, "puts the strict filter on itself, once it has started", "has it on before its first instruction"})
+	d = append(d, Difference{DiffFilter, "puts the strict filter on itself once it has started", "has the strict filter on before its first instruction"})
 	if s.Class == Exec {
 		d = append(d,
 			Difference{DiffProgram, "is " + s.Program, "is the system's program, or yours as a copy in memory that nobody can change; a script is its descriptor 6"},
-			Difference{DiffDumpable, "what /proc shows of it is closed to your other processes once it is at work", "is not, like that of every program that is executed there"},
+			Difference{DiffDumpable, "closes what /proc shows of it to your other processes once it is at work", "leaves that open, as every program does that is executed there"},
 		)
 	} else {
 		d = append(d,
-			Difference{DiffStart, "has made the calls of its start by then", "may make those of the C library's all the time: set_tid_address, set_robust_list, arch_prctl to set FS"},
+			Difference{DiffStart, "has made the calls of its start before its filter is on", "may make those of the C library's start all the time: set_tid_address, set_robust_list, arch_prctl to set FS"},
 			Difference{DiffProgram, "is " + s.Program, "is your program, as a copy in memory that nobody can change"},
 		)
 	}
@@ -118,7 +118,7 @@ func (s Spec) Differences(taken ...Taken) []Difference {
 		}
 	}
 	if len(without) > 0 {
-		d = append(d, Difference{DiffMounts, "sees a folder at " + strings.Join(without, ", "), "sees none there, since you allowed none"})
+		d = append(d, Difference{DiffMounts, "sees a folder there", "sees no folder at " + strings.Join(without, ", ") + ", since you allowed none"})
 	}
 	return d
 }

@@ -95,10 +95,22 @@ func (s *Service) ListTasks(context.Context, *corev1.ListTasksRequest) (*corev1.
 	return out, nil
 }
 
-// StopTask implements corev1.CoreServiceServer.
+// OwnSurface is the surface of what the core does of its own accord.
+const OwnSurface = "core"
+
+// StopTask implements corev1.CoreServiceServer. Where all are stopped, those are
+// counted that a client began: nobody asked for an engine to be kept.
 func (s *Service) StopTask(_ context.Context, in *corev1.StopTaskRequest) (*corev1.StopTaskResponse, error) {
+	begun := 0
+	for _, t := range s.Sessions.List() {
+		if t.Session.Surface != OwnSurface {
+			begun++
+		}
+	}
 	n := s.Stop(in.Task)
-	if n == 0 && in.Task != "" {
+	if in.Task == "" {
+		n = begun
+	} else if n == 0 {
 		return nil, errs.New(errs.NotFound, "core.stop-task").With("the task is not open")
 	}
 	return &corev1.StopTaskResponse{Stopped: uint32(n)}, nil

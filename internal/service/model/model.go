@@ -252,11 +252,24 @@ func (s *Service) Gc(ctx context.Context, in *modelv1.GcRequest) (*modelv1.GcRes
 			return nil, err
 		}
 	}
-	g, err := s.Store.Gc(func(m models.Model) bool { return pinned[m.Digest] }, in.DryRun)
+	var loose []models.Model
+	g, err := s.Store.Gc(func(m models.Model) bool {
+		if !pinned[m.Digest] {
+			loose = append(loose, m)
+		}
+		return pinned[m.Digest]
+	}, in.DryRun)
 	if err != nil {
 		return nil, err
 	}
-	return &modelv1.GcResponse{Freed: g.Freed, Removed: uint32(g.Removed)}, nil
+	out := &modelv1.GcResponse{Freed: g.Freed, Removed: uint32(g.Removed)}
+	for _, m := range loose {
+		// What is in use stays.
+		if !s.Store.InUse(m.Digest) {
+			out.Names = append(out.Names, m.Name)
+		}
+	}
+	return out, nil
 }
 
 // Load implements modelv1.ModelServiceServer.

@@ -893,9 +893,11 @@ func (x *GcRequest) GetDryRun() bool {
 }
 
 type GcResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Freed         uint64                 `protobuf:"varint,1,opt,name=freed,proto3" json:"freed,omitempty"`
-	Removed       uint32                 `protobuf:"varint,2,opt,name=removed,proto3" json:"removed,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Freed   uint64                 `protobuf:"varint,1,opt,name=freed,proto3" json:"freed,omitempty"`
+	Removed uint32                 `protobuf:"varint,2,opt,name=removed,proto3" json:"removed,omitempty"`
+	// The names of the models among what was removed, or would be.
+	Names         []string `protobuf:"bytes,3,rep,name=names,proto3" json:"names,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -942,6 +944,13 @@ func (x *GcResponse) GetRemoved() uint32 {
 		return x.Removed
 	}
 	return 0
+}
+
+func (x *GcResponse) GetNames() []string {
+	if x != nil {
+		return x.Names
+	}
+	return nil
 }
 
 type LoadRequest struct {
@@ -1170,11 +1179,13 @@ const file_bailey_model_v1_model_proto_rawDesc = "" +
 	"\x0eRemoveResponse\x12\x14\n" +
 	"\x05freed\x18\x01 \x01(\x04R\x05freed\"$\n" +
 	"\tGcRequest\x12\x17\n" +
-	"\adry_run\x18\x01 \x01(\bR\x06dryRun\"<\n" +
+	"\adry_run\x18\x01 \x01(\bR\x06dryRun\"d\n" +
 	"\n" +
 	"GcResponse\x12\x14\n" +
 	"\x05freed\x18\x01 \x01(\x04R\x05freed\x12\x18\n" +
-	"\aremoved\x18\x02 \x01(\rR\aremoved\"\xb0\x01\n" +
+	"\aremoved\x18\x02 \x01(\rR\aremoved\x12&\n" +
+	"\x05names\x18\x03 \x03(\tB\x10\xbaH\r\x92\x01\n" +
+	"\x10\x80\b\"\x05r\x03\x18\x80\x01R\x05names\"\xb0\x01\n" +
 	"\vLoadRequest\x12\x1d\n" +
 	"\x05grant\x18\x01 \x01(\fB\a\xbaH\x04z\x02h\x10R\x05grant\x12\x18\n" +
 	"\acontext\x18\x02 \x01(\rR\acontext\x12#\n" +

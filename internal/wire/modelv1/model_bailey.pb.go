@@ -526,6 +526,14 @@ func (x *GcResponse) Violation() *rule.Violation {
 	if len(x.unknownFields) != 0 {
 		return rule.Broken("", "unknown field")
 	}
+	if len(x.Names) > 1024 {
+		return rule.Broken("names", "repeated.max_items")
+	}
+	for i, item := range x.Names {
+		if len(item) > 128 && utf8.RuneCountInString(item) > 128 {
+			return rule.Broken("", "string.max_len").At("names", i)
+		}
+	}
 	return nil
 }
 
@@ -535,6 +543,7 @@ func (*GcResponse) Shape() rule.Shape { return gcResponseShape }
 var gcResponseShape = rule.Shape{
 	{Number: 1, Name: "freed", Type: protowire.VarintType, Most: 1},
 	{Number: 2, Name: "removed", Type: protowire.VarintType, Most: 1},
+	{Number: 3, Name: "names", Type: protowire.BytesType, Most: 1024, List: true},
 }
 
 // Validate returns nil, or an errs.Malformed that names the field and the rule.
