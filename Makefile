@@ -267,7 +267,7 @@ starts      := $(if $(filter /usr/bin/ /usr/local/bin/,$(reached)),,$(reached))b
 .PHONY: install
 install: ## install programs, shell completion and desktop entry under PREFIX (/usr/local)
 	@for p in $(programs); do [ -x $(BIN)/$$p ] || exec $(MAKE) build; done
-	@list=$$(LC_ALL=C mkdir -pv $(sort $(dir $(installed)))) || { echo "make: $(to) cannot be written: become root, or use make install PREFIX=~/.local" >&2; exit 1; }; echo "$$list" | sed -n "s/^mkdir: created directory '\(.*\)'$$/\1/p" >>$(made)
+	@list=$$(LC_ALL=C mkdir -pv $(sort $(dir $(installed))) 2>/dev/null) || { echo "make: $(to) cannot be written: become root, or use make install PREFIX=~/.local" >&2; exit 1; }; echo "$$list" | sed -n "s/^mkdir: created directory '\(.*\)'$$/\1/p" >>$(made)
 	install -m 755 $(BIN)/bailey $(to)/bin/bailey
 	install -m 755 $(BIN)/bailey-core $(BIN)/bailey-worker $(BIN)/bailey-engine $(helpers)/
 	@for p in $(notdir $(windows_in)); do [ ! -x $(BIN)/$$p ] || install -m 755 $(BIN)/$$p $(helpers)/; done
@@ -281,6 +281,7 @@ install: ## install programs, shell completion and desktop entry under PREFIX (/
 	@chmod 644 $(completions)
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || [ ! -e $(APPARMOR)/abi/4.0 ] || $(MAKE) --no-print-directory apparmor
 	@echo "installed: $(to)/bin/bailey"
+	@case ":$$PATH:" in *":$(to)/bin:"*) ;; *) [ -n "$(DESTDIR)" ] || echo "make: $(to)/bin is not in PATH: add it there, or name $(to)/bin/bailey" ;; esac
 
 # What lets Bailey make user namespaces where AppArmor gives them to programs with a
 # profile alone. Such systems have AppArmor 4.

@@ -19,15 +19,21 @@ import (
 // run runs a program in the root of the tree.
 func run(t *testing.T, name string, args ...string) string {
 	t.Helper()
+	out, err := attempt(name, args...)
+	if err != nil {
+		t.Fatalf("%s %q: %v\n%s", name, args, err, out)
+	}
+	return out
+}
+
+// attempt is run for what may fail.
+func attempt(name string, args ...string) (string, error) {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = "../.."
 	// A make above this test would hand its own flags down.
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, "MAKE") || strings.HasPrefix(s, "MFLAGS") })
 	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s %q: %v\n%s", name, args, err, out)
-	}
-	return string(out)
+	return string(out), err
 }
 
 // tree lists files and directories under a directory.
@@ -70,7 +76,13 @@ func TestBuildInstallUninstall(t *testing.T) {
 
 	// Twice, since an update installs over what is there.
 	for range 2 {
-		run(t, "make", "install", "BIN="+bin, "PREFIX="+prefix)
+		if out := run(t, "make", "install", "BIN="+bin, "PREFIX="+prefix); !strings.Contains(out, prefix+"/bin is not in PATH") {
+			t.Errorf("a prefix that PATH does not have:\n%s", out)
+		}
+	}
+	// Where nothing can be written, one sentence says so.
+	if out, err := attempt("make", "install", "BIN="+bin, "PREFIX=/dev/null/prefix"); err == nil || !strings.Contains(out, "cannot be written: become root") || strings.Contains(out, "mkdir:") {
+		t.Errorf("%v\n%s", err, out)
 	}
 	want := []string{
 		"bin/bailey", "libexec/bailey/bailey-core", "libexec/bailey/bailey-engine", "libexec/bailey/bailey-worker", "libexec/bailey/directories-made",
