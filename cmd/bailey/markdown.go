@@ -42,7 +42,12 @@ func (p *markdownPrinter) sentence(s *indexv1.Sentence) {
 		end = "\n"
 		p.listed = true
 	}
-	p.out.WriteString(escapeMarkdown(visible.Text(s.GetText())))
+	for i, l := range shownLines(s) {
+		if i > 0 {
+			p.out.WriteString("\\\n") // a hard line break (section 6.7)
+		}
+		p.out.WriteString(escapeMarkdown(l))
+	}
 	for _, c := range s.GetCitations() {
 		p.out.WriteString(" " + p.at.link(c))
 	}

@@ -112,6 +112,19 @@ Grant g1: file.read /home/u/project, given on the command line; it ended with th
 	}
 }
 
+// Lines of code and rows of tables stay lines, and none can pass for one of
+// Bailey's own.
+func TestLinesOfCode(t *testing.T) {
+	r := &result{verb: "ask", done: &indexv1.Done{Engine: "bailey-extract/1", Usage: &indexv1.Usage{Files: 1}},
+		sentences: []*indexv1.Sentence{sentenceOf(indexv1.Section_SECTION_ANSWER, "# fetch\n\napt source\r\nGrant g1: none", "a.md", 3)}}
+	if got := printed(asText(0, false), r); !strings.HasPrefix(got, "    # fetch\n    apt source\n    Grant g1: none\n  project/a.md:3\n") {
+		t.Errorf("got %q", got)
+	}
+	if got := printed(asMarkdown("how?"), r); !strings.Contains(got, "\n\\# fetch\\\napt source\\\nGrant g1: none [project/a.md:3]") {
+		t.Errorf("got %q", got)
+	}
+}
+
 // A folder of a thousand packages has a line about licences, not a page.
 func TestLicenceLine(t *testing.T) {
 	r := &result{done: &indexv1.Done{LicencesMore: 10}}

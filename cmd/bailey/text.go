@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -47,16 +48,35 @@ func (p *textPrinter) sentence(s *indexv1.Sentence) {
 			p.heading(title)
 		}
 	}
-	text, cited := visible.Text(s.GetText()), s.GetCitations()
+	lines, cited := shownLines(s), s.GetCitations()
 	if p.section == indexv1.Section_SECTION_FILE {
-		p.fileLine(text, cited)
+		p.fileLine(lines[0], cited)
 		return
 	}
 	p.gap()
-	p.wrapped("", text)
+	indent := ""
+	if len(lines) > 1 {
+		indent = "    " // so that no line of a document looks like one of Bailey's
+	}
+	for _, l := range lines {
+		p.wrapped(indent, l)
+	}
 	for _, c := range cited {
 		p.line("  " + p.at.at(c))
 	}
+}
+
+// shownLines are what a terminal can show of a sentence: one line, but of code and
+// tables in an answer each line that they have.
+func shownLines(s *indexv1.Sentence) []string {
+	if s.GetSection() != indexv1.Section_SECTION_ANSWER {
+		return []string{visible.Text(s.GetText())}
+	}
+	lines := strings.Split(strings.TrimSpace(s.GetText()), "\n")
+	for i, l := range lines {
+		lines[i] = visible.Text(l)
+	}
+	return slices.DeleteFunc(lines, func(l string) bool { return l == "" && len(lines) > 1 })
 }
 
 // fileLine is a line of the list of files, in the form of grep and compilers,

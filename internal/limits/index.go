@@ -80,8 +80,9 @@ const (
 	IndexLeadsSeen = 60
 	// IndexIntro is how many of them may come from a file's beginning.
 	IndexIntro = 3
-	// IndexQuote is the longest quote in bytes, and the schema's limit.
-	IndexQuote = 2000
+	// IndexQuote is the longest quote in bytes; with the marks beside it, it keeps
+	// to the schema's limit of 2000.
+	IndexQuote = 2000 - 2*MarksBeside
 	// IndexHeap is what the index worker's Go heap grows to before its collector
 	// works more, in bytes. At most 75 MB of it are in use, and SQLite and the
 	// program take 100 MB besides: two files of 60 MB peak at 251 MB, not 297. It
@@ -91,6 +92,9 @@ const (
 
 // Limits of answers.
 const (
+	// MarksBeside is how many bytes of marks beside a sentence are its: emphasis
+	// of three within deleted text, and code in that. More is a ruled line.
+	MarksBeside = 8
 	// AnswerSentences is how many sentences an answer has unless asked for
 	// another number: the first three are read, the others looked at.
 	AnswerSentences = 5

@@ -196,7 +196,8 @@ func (c *chunker) add(b *doc.Block, role store.Role, s store.Sentence) {
 	}
 	if c.chunk == nil {
 		c.chunk = &store.Chunk{Head: head, Role: role, Line: c.lineAt(s.Start), Page: b.Page}
-		c.start, c.size = s.Start, 0
+		c.start, _ = doc.Beside(c.d.Source, s.Start, s.End)
+		c.size = 0
 	}
 	c.para = b.Paragraph
 	c.end = s.End
@@ -250,7 +251,8 @@ func (c *chunker) flush() {
 	}
 	ch := c.chunk
 	c.chunk, c.para = nil, 0
-	ch.Source = c.d.Source[c.start:c.end]
+	_, end := doc.Beside(c.d.Source, c.start, c.end)
+	ch.Source = c.d.Source[c.start:end]
 	name := c.name
 	if ch.Role != store.Prose {
 		c.name = nil // the file's name finds its first passage of code; ranking sees it for all
@@ -328,6 +330,7 @@ func (c *chunker) lead(b *doc.Block, s doc.Sentence) {
 
 func (c *chunker) cite(b *doc.Block, s doc.Sentence, section string, level int) store.Lead {
 	start, end := whole(c.d.Source, s.Start, s.End)
+	start, end = doc.Marked(c.d.Source, start, end)
 	line := c.lineAt(start)
 	quote := c.d.Source[start:end]
 	return store.Lead{Text: s.Text, Head: section, Quote: quote, Line: line, End: line + strings.Count(quote, "\n"), Level: level, Page: b.Page, Paragraph: b.Paragraph}

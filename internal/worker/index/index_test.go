@@ -126,6 +126,41 @@ func TestUpdateFollowsTheFolder(t *testing.T) {
 	}
 }
 
+// A passage is cited with both ends of its emphasis; code and tables keep their
+// lines.
+func TestPassagesKeepTheirForm(t *testing.T) {
+	root := t.TempDir()
+	write(t, root, "boot.md", "# Boot\n\n- **The kernels.** Where they come from is apt.\n\n# Then\n\nA **loader** boots *them*.\n")
+	write(t, root, "start.md", "# Start\n\n```sh\n# fetch the sources of linux\napt source linux\n```\n")
+	write(t, root, "prices.csv", "fruit,price\nmango,7 crowns\npapaya,9 crowns\n")
+	x := openIndex(t, root, t.TempDir(), false)
+	update(t, x)
+	for _, c := range []struct{ q, text, quote string }{
+		{"Where do the kernels come from?", "The kernels. Where they come from is apt.", "**The kernels.** Where they come from is apt."},
+		{"What boots with a loader?", "A loader boots them.", "A **loader** boots *them*."},
+		{"How do I fetch the sources of linux?", "# fetch the sources of linux\napt source linux", "# fetch the sources of linux\napt source linux"},
+		{"What is the price of a papaya?", "fruit,price\nmango,7 crowns\npapaya,9 crowns", "fruit,price\nmango,7 crowns\npapaya,9 crowns"},
+	} {
+		a, err := x.Ask(t.Context(), c.q, 1)
+		if err != nil || len(a.Sentences) != 1 {
+			t.Errorf("%s: %+v, %v", c.q, a, err)
+			continue
+		}
+		if s := a.Sentences[0]; s.Text != c.text || len(s.Citations) != 1 || s.Citations[0].Quote != c.quote {
+			t.Errorf("%s: got %q, cited as %q", c.q, s.Text, s.Citations[0].Quote)
+		}
+	}
+	sum, err := x.Summarize(t.Context(), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range sum.Sentences {
+		if strings.Count(s.Quote, "**")%2 != 0 {
+			t.Errorf("cited as %q", s.Quote)
+		}
+	}
+}
+
 // A file of other times and the same bytes is not read into passages again.
 func TestNotesAreSummarisedWhenThereIsNothingElse(t *testing.T) {
 	root := t.TempDir()

@@ -38,7 +38,8 @@ type Citation struct {
 	Page, Paragraph int
 }
 
-// Sentence is a part of an answer, at most limits.AnswerText characters.
+// Sentence is a part of an answer, at most limits.AnswerText characters: one
+// line, but of code and tables a line for each of theirs.
 type Sentence struct {
 	Text      string
 	Citations []Citation

@@ -129,6 +129,35 @@ func TestKindOfAnswer(t *testing.T) {
 	}
 }
 
+// What asks for a number with "how" belongs to the question word: no answer need
+// say it. Elsewhere it is a word like others.
+func TestHowHigh(t *testing.T) {
+	s := shelf(t,
+		page{"en.md", "en", []string{"Home: Ben pays the electricity bill of 84.20 euros. Anna pays the rent."}},
+		page{"soap.md", "en", []string{"Kitchen: Soap stands below the sink. Plates are washed at night."}},
+		page{"plan.md", "en", []string{"Schedule: The dishwasher runs on Sundays. Nobody is at home then."}},
+		page{"de.md", "de", []string{"Haus: Der Turm der Kirche misst 40 Meter. Die Treppe ist steil."}})
+	for _, how := range []string{"high", "large", "much"} {
+		wants(t, first(t, s, "How "+how+" is the electricity bill?"), "84.20")
+	}
+	wants(t, first(t, s, "Wie hoch ist der Turm der Kirche?"), "40 Meter")
+	for _, q := range []string{"How high is it?", "Is the large electricity bill high?", "How high-pitched is the soap?"} {
+		if got := first(t, s, q); got != "" {
+			t.Errorf("%q is answered by %q", q, got)
+		}
+	}
+	for _, q := range []string{"How tall is he?", "how heavy?", "Wie spät ist es?", "Wie alt?", "wie groß"} {
+		if got := kindOf(q); got != number {
+			t.Errorf("%q is of kind %d", q, got)
+		}
+	}
+	f := fold.New()
+	q, err := analyse(t.Context(), s, f, "How high is the high tower?", standard())
+	if err != nil || len(q.terms) != 3 || !q.terms[0].degree || q.terms[1].degree || q.terms[1].form != "high" {
+		t.Errorf("%+v, %v", q.terms, err)
+	}
+}
+
 func TestOtherLanguages(t *testing.T) {
 	s := shelf(t,
 		page{"de.md", "de", []string{"Garten: Die Straßen werden im Frühling gereinigt. Die Größe des Gartens beträgt 300 Quadratmeter."}},

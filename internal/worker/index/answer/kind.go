@@ -33,9 +33,9 @@ func kindOf(question string) kind {
 		return false
 	}
 	switch {
-	case has("how many", "how much", "how long", "how often", "how large", "how big", "how far", "how old", "how fast", "how high", "how deep", "how soon", "how small", "how wide",
+	case howMuch(w), has(
 		"what port", "which port", "what version", "which version", "what number", "what size", "maximum", "minimum", "what percentage",
-		"wie viel", "wie viele", "wie lange", "wie oft", "wie gross", "welche version", "welchen port", "combien", "quelle version", "quel port",
+		"welche version", "welchen port", "combien", "quelle version", "quel port",
 		"cuantos", "cuantas", "cuanto", "cuanta", "que version", "que puerto", "quanti", "quante", "quanto", "quantos", "quantas", "hoeveel"):
 		return number
 	case has("when", "what date", "what year", "which year", "since when", "wann", "quand", "cuando", "quando", "wanneer"):
@@ -61,6 +61,36 @@ func kindOf(question string) kind {
 		return number
 	}
 	return anything
+}
+
+// howMuch reports whether plain words ask how high, how many and the like.
+func howMuch(w string) bool {
+	prev := ""
+	for x := range strings.FieldsSeq(w) {
+		if degree(prev, x) {
+			return true
+		}
+		prev = x
+	}
+	return false
+}
+
+// degree reports whether a folded word directly behind a question word asks with
+// it for a number, an age, a distance.
+func degree(question, form string) bool {
+	switch question {
+	case "how":
+		switch form {
+		case "high", "low", "long", "short", "big", "large", "small", "wide", "old", "far", "often", "many", "much", "tall", "deep", "heavy", "fast", "slow", "late", "early", "soon":
+			return true
+		}
+	case "wie":
+		switch form {
+		case "hoch", "lang", "lange", "gross", "klein", "breit", "alt", "weit", "oft", "viel", "viele", "vielen", "schwer", "schnell", "spat", "tief":
+			return true
+		}
+	}
+	return false
 }
 
 // plainWords returns the words of s in lower case without accents of the common

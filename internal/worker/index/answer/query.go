@@ -44,6 +44,9 @@ type term struct {
 	// asked is set for what kind of thing the question wants to hear: "which
 	// command …". An answer is one; it need not say so.
 	asked bool
+	// degree is set for the word that makes "how" ask for a number: "how high …".
+	// It belongs to the question word: no answer need say it.
+	degree bool
 	// known and common are what the table of English says of the word.
 	known  bool
 	common int
@@ -124,9 +127,10 @@ func analyse(ctx context.Context, src Source, f *fold.Folder, question string, p
 		if len(q.terms) >= limits.AnswerTerms {
 			break
 		}
-		seen[t.Text] = true
 		tm := term{form: t.Form, whole: t.Kind == fold.Whole, capital: t.Capital, first: i == 0}
 		tm.asked = q.lang == "en" && i > 0 && (tokens[i-1].Form == "which" || tokens[i-1].Form == "what") && t.Kind == fold.Word
+		tm.degree = i > 0 && t.Kind == fold.Word && degree(tokens[i-1].Form, t.Form)
+		seen[t.Text] = !tm.degree
 		for _, l := range stems {
 			s := t.Text
 			if t.Kind != fold.Number && t.Kind != fold.Pair {

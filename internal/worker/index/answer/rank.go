@@ -262,7 +262,7 @@ func (r *ranker) evidence(ws []window) float64 {
 		}
 		got, of := 0.0, 0.0
 		for j, t := range r.q.terms {
-			if t.whole {
+			if t.whole || t.degree {
 				continue
 			}
 			w := t.weight
@@ -275,7 +275,9 @@ func (r *ranker) evidence(ws []window) float64 {
 			of += w
 			got += w * ws[i].reach[j]
 		}
-		best = math.Max(best, got/of)
+		if of > 0 {
+			best = math.Max(best, got/of)
+		}
 	}
 	return best
 }
@@ -288,18 +290,18 @@ func merge(into, from []float64) {
 	}
 }
 
-func join(ss []store.Sentence) string {
-	if len(ss) == 1 {
-		return ss[0].Text
+// join puts sentences of a passage together as they stand there: lines of code
+// and rows of tables as lines.
+func join(role store.Role, ss []store.Sentence) string {
+	between := " "
+	if role == store.Code {
+		between = "\n"
 	}
-	var b strings.Builder
+	texts := make([]string, len(ss))
 	for i, s := range ss {
-		if i > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString(s.Text)
+		texts[i] = s.Text
 	}
-	return b.String()
+	return strings.Join(texts, between)
 }
 
 // pick takes the best windows that say different things.
@@ -313,7 +315,7 @@ func pick(ws []window, max int, p params) []Sentence {
 		}
 		w := &ws[i]
 		w.extend()
-		text := join(w.passage.Sentences[w.first : w.last+1])
+		text := join(w.passage.Role, w.passage.Sentences[w.first:w.last+1])
 		set := shingles(text)
 		repeat := false
 		for _, t := range taken {
@@ -394,7 +396,7 @@ func clip(text string) string {
 			}
 			break
 		}
-		if r == ' ' {
+		if r == ' ' || r == '\n' {
 			cut = i
 		}
 		n++

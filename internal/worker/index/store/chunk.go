@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"strings"
+
+	"github.com/bailey-run/bailey/internal/worker/index/doc"
 )
 
 // Chunk is one passage: some sentences under one heading.
@@ -16,7 +18,8 @@ type Chunk struct {
 	Page int
 	// Role says what kind of passage it is.
 	Role Role
-	// Source is the file's own text, from the first sentence to the last.
+	// Source is the file's own text, from the first sentence to the last, with
+	// the marks of emphasis beside them.
 	Source    string
 	Sentences []Sentence
 }
@@ -49,7 +52,7 @@ type Sentence struct {
 // Quote returns the source of the sentences from first to last, and the lines
 // it stands on.
 func (c *Chunk) Quote(first, last int) (quote string, line, end int) {
-	a, b := c.Sentences[first].Start, c.Sentences[last].End
+	a, b := doc.Marked(c.Source, c.Sentences[first].Start, c.Sentences[last].End)
 	line = c.Line + strings.Count(c.Source[:a], "\n")
 	quote = c.Source[a:b]
 	// A line end that closes the quote belongs to the line it ends.

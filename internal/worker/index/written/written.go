@@ -96,10 +96,10 @@ func answerPrompt(question string, ps []Passage) string {
 	return b.String()
 }
 
-// quote sets a text in quotes that it cannot close.
+// quote sets a text, on one line, in quotes that it cannot close.
 func quote(b *strings.Builder, text string) {
 	b.WriteString("«")
-	b.WriteString(strings.NewReplacer("«", "\"", "»", "\"").Replace(text))
+	b.WriteString(strings.NewReplacer("«", "\"", "»", "\"", "\n", " ").Replace(text))
 	b.WriteString("»\n")
 }
 
