@@ -24,9 +24,10 @@ const (
 
 // othersProfile stands for a system that gives user namespaces to profiles that
 // say so alone: everything may do everything else. That system's kernel has a
-// setting for it, which Debian's has not.
+// setting for it, which Debian's has not; programs without a profile, as they are
+// there, may look at a file in another's root.
 const othersProfile = `abi <abi/4.0>,
-profile others /** {
+profile others /** flags=(attach_disconnected,mediate_deleted) {
   capability,
   network,
   mount,
