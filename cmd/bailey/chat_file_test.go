@@ -31,6 +31,12 @@ func TestReadText(t *testing.T) {
 	refused(t.Context(), dir, "is a folder")
 	refused(t.Context(), dir+"/none", "cannot be read")
 	// With a writer that comes to it late, as a shell's process substitution does.
+	// What it wrote before the file is opened stays, since a reader is there.
+	r, err := os.OpenFile(pipe, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
 	w, err := os.OpenFile(pipe, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
