@@ -6,7 +6,11 @@
 // where in a file. In rounds of their own it watches the memory of the core and
 // the worker.
 //
+// With -model it asks with a model that finds by meaning and without one instead, on
+// a smaller folder and on new ones.
+//
 //	cd bench/ask && go run . [-n 100] [-files 2000] [-o FILE]
+//	cd bench/ask && go run . -model FILE [-n 100] [-o FILE]
 //
 // It needs `sqlite3` with FTS5 (Debian: sqlite3).
 package main
@@ -32,8 +36,9 @@ import (
 )
 
 type options struct {
-	n, files, size int
-	chunks         int64
+	n, files, size           int
+	chunks                   int64
+	meant, fresh, freshFiles int
 }
 
 func main() {
@@ -43,6 +48,9 @@ func main() {
 		f.IntVar(&o.files, "files", 2000, "files in the folder")
 		f.IntVar(&o.size, "size", 10700, "bytes of each file, at least")
 		f.Int64Var(&o.chunks, "chunks", 60000, "chunks that the folder must have, at least")
+		f.IntVar(&o.meant, "meant", 60, "with a model that makes vectors: files in the folder whose vectors are kept")
+		f.IntVar(&o.fresh, "fresh", 20, "the same: folders that are new")
+		f.IntVar(&o.freshFiles, "fresh-files", 34, "files in each of them")
 	}, func(ctx context.Context, s live.Stage, dir string) (rows.Part, error) { return measure(ctx, s, dir, o) }))
 }
 
@@ -69,6 +77,7 @@ type bench struct {
 	home        *live.Home
 	folder, sql string
 	asked       int
+	last        time.Duration
 	p           rows.Part
 }
 
@@ -79,6 +88,9 @@ func measure(ctx context.Context, s live.Stage, dir string, o options) (p rows.P
 	}
 	b := &bench{o: o, stage: s, folder: filepath.Join(dir, "folder"), sql: filepath.Join(dir, "peer.db")}
 	b.p = rows.Part{Raw: map[string][]float64{}, Notes: map[string]any{}}
+	if _, err := os.Stat(s.Model()); err == nil {
+		return b.p, b.byMeaning(ctx, dir, texts)
+	}
 	if err := corpus.Mixed(b.folder, texts, o.files, o.size); err != nil {
 		return p, err
 	}
@@ -105,6 +117,8 @@ func measure(ctx context.Context, s live.Stage, dir string, o options) (p rows.P
 type usage struct {
 	Files, Chunks, Unchanged int64
 	Seconds                  float64
+	// meaning is the model that helped to find.
+	meaning string
 }
 
 // ask asks the next question, and returns how long the command took.
@@ -120,8 +134,13 @@ func (b *bench) ask(ctx context.Context, flags ...string) (time.Duration, usage,
 	if err != nil {
 		return 0, usage{}, fmt.Errorf("bailey ask: %w: %s", err, words.Bytes())
 	}
-	var got struct{ Usage usage }
-	return took, got.Usage, json.Unmarshal(out.Bytes(), &got)
+	var got struct {
+		Usage     usage
+		ByMeaning string `json:"by_meaning"`
+	}
+	err = json.Unmarshal(out.Bytes(), &got)
+	got.Usage.meaning = got.ByMeaning
+	return took, got.Usage, err
 }
 
 // remember reads the folder for the first time.

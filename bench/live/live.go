@@ -39,6 +39,9 @@ func (s Stage) Self() string { return s.Program("bench") }
 // Collections is the directory of text.
 func (s Stage) Collections() string { return filepath.Join(s.Dir, "collections") }
 
+// Model is the path of the model that the benchmark was given.
+func (s Stage) Model() string { return filepath.Join(s.Dir, "model.gguf") }
+
 // Release asks the programs what they are.
 func (s Stage) Release(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, s.Program("bailey"), "version").Output()

@@ -42,6 +42,7 @@ func run(ctx context.Context, name string, define func(*flag.FlagSet), m Measure
 	out := f.String("o", "", "write the rows and all measurements to this JSON `file`")
 	stage := f.String("stage", "", "used by the command itself: the programs it made ready")
 	dir := f.String("dir", "", "used by the command itself: where to measure")
+	model := f.String("model", "", "copy this model to where every user can read it, for benchmarks that use one")
 	define(f)
 	if err := f.Parse(args); err != nil {
 		return err
@@ -62,6 +63,11 @@ func run(ctx context.Context, name string, define func(*flag.FlagSet), m Measure
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Remove()) }()
+	if *model != "" {
+		if err := copyFile(s.Model(), *model); err != nil {
+			return err
+		}
+	}
 	p, err := users(ctx, s, m, stderr, args)
 	if err != nil {
 		return err
