@@ -184,6 +184,7 @@ bench: build ## measure against the targets and the peers; raw data goes to benc
 	cd bench/start && $(GO) run . -o ../data/start-$(DAY).json
 	cd bench/revoke && $(GO) run . -o ../data/revoke-$(DAY).json
 	cd bench/ask && $(GO) run . -o ../data/ask-$(DAY).json
+	$(if $(wildcard build/models/all-minilm-l6-v2-q8_0.gguf),cd bench/ask && $(GO) run . -model ../../build/models/all-minilm-l6-v2-q8_0.gguf -o ../data/ask-meaning-$(DAY).json)
 	cd bench/audit && $(GO) run . -dir /var/tmp -out ../data/audit-$(DAY).json
 	cd bench/index && $(GO) run . -o ../data/index-$(DAY).json
 	cd bench/pdf && $(GO) run . -o ../data/pdf-$(DAY).json

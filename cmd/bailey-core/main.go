@@ -9,11 +9,14 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/bailey-run/bailey/internal/audit"
@@ -66,6 +69,8 @@ func doMain(args []string, stderr io.Writer) int {
 	// The starter closes its end of standard error once it has read that we
 	// are ready; nothing that is said later may end the core.
 	signal.Ignore(syscall.SIGPIPE)
+	// A system without this file has the limit of dumps alone.
+	_ = sandbox.EmptyDumps()
 	// Before anything is read: what this process holds, keys and descriptors above
 	// all, is closed to the user's other programs, and it leaves no core dump.
 	err := sandbox.MakeUndumpable()
@@ -199,8 +204,8 @@ func run(homeDir string, ready io.WriteCloser) (err error) {
 	defer groups.Close()
 	c := core.New(core.Config{
 		Release: release.Version(), Clock: clock.System{}, Log: log, Audit: alog, Policies: policies, Listener: l,
-		Programs: inst.programs, EngineDir: inst.dir(engineDir), OpenApp: inst.openApp, Groups: groups, UserDir: environment.Home, RuntimeDir: h.Runtime,
-		Models: modelStore, Data: data, Stores: stores, Code: code, StateDir: h.State, Own: own(h),
+		Programs: inst.programs, EngineDir: inst.dir(engineDir), ProgramDirs: inst.dirs(), OpenApp: inst.openApp, Groups: groups, UserDir: environment.Home, RuntimeDir: h.Runtime,
+		Models: modelStore, Data: data, Stores: stores, Code: code, StateDir: h.State, Own: own(h, environment),
 	})
 	return c.Run(ctx, func() {
 		_, _ = fmt.Fprintln(ready, "ready")
@@ -242,22 +247,47 @@ func (w *logWriter) Write(b []byte) (int, error) {
 	return w.File.Write(b)
 }
 
-// own lists Bailey's directories by their real names.
-func own(h *home.Home) []string {
+// own lists Bailey's directories by their real names, and where another home was
+// named those of the person's usual one too: its keys are no documents either.
+// None is below another.
+func own(h *home.Home, e env.Env) []string {
+	dirs := []string{h.State, h.Cache, h.Config, h.Runtime}
+	if usual, err := home.Locate(home.Options{Env: e}); err == nil && h.Dir != "" {
+		dirs = append(dirs, usual.State, usual.Cache, usual.Config)
+	}
 	var out []string
-	for _, d := range []string{h.State, h.Cache, h.Config, h.Runtime} {
-		if real, err := filepath.EvalSymlinks(d); err == nil {
-			out = append(out, real)
+	for _, d := range dirs {
+		real, err := realName(d)
+		if err != nil || slices.ContainsFunc(out, func(o string) bool { return within(real, o) }) {
+			continue
 		}
+		out = append(slices.DeleteFunc(out, func(o string) bool { return within(o, real) }), real)
 	}
 	return out
 }
 
-// Beside the programs: the directory of inference libraries, and that of the
-// apps' files.
+// realName is the real name of a directory, or the one that it will have once it is
+// made: the usual home may be used for the first time while this core runs.
+func realName(dir string) (string, error) {
+	rest := ""
+	for {
+		real, err := filepath.EvalSymlinks(dir)
+		if err == nil || !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir) {
+			return filepath.Join(real, rest), err
+		}
+		dir, rest = filepath.Dir(dir), filepath.Join(filepath.Base(dir), rest)
+	}
+}
+
+// within reports whether a directory is another or lies below it.
+func within(dir, other string) bool { return dir == other || strings.HasPrefix(dir, other+"/") }
+
+// Beside the programs: the directories of inference libraries and of what they need
+// for a graphics card, and that of the apps' files.
 const (
-	engineDir = "engine"
-	appsDir   = "apps"
+	engineDir   = "engine"
+	graphicsDir = "graphics"
+	appsDir     = "apps"
 )
 
 // installation is what belongs to this core.
@@ -267,6 +297,17 @@ type installation struct {
 }
 
 func (i *installation) dir(name string) string { return filepath.Join(i.base, name) }
+
+// dirs are the directories of all that is executed or loaded.
+func (i *installation) dirs() []string {
+	dirs := []string{i.base}
+	for _, name := range []string{engineDir, graphicsDir, appsDir} {
+		if real, err := filepath.EvalSymlinks(i.dir(name)); err == nil {
+			dirs = append(dirs, real)
+		}
+	}
+	return dirs
+}
 
 // openApp opens the archive of an app's files.
 func (i *installation) openApp(id string) (io.ReadCloser, error) {
@@ -316,3 +357,6 @@ func (p policyFile) Load(max int) ([]byte, error) {
 
 // Save implements grant.File.
 func (p policyFile) Save(b []byte) error { return p.dir.Publish(policyName, b) }
+
+// Remove implements grant.File.
+func (p policyFile) Remove() error { return p.dir.Remove(policyName) }

@@ -224,6 +224,7 @@ static void on_press(GtkGestureClick *g, int count, double x, double y, gpointer
 	(void)count, (void)x, (void)y;
 	p->any_press = true;
 	p->last_press = now;
+	trace("press");
 	if (!run)
 		return;
 	gtk_gesture_set_state(GTK_GESTURE(g), GTK_EVENT_SEQUENCE_CLAIMED);

@@ -73,12 +73,19 @@ func (c *cli) printRecord(raw []byte) error {
 	if r.Kind == "core-start" {
 		what, release = r.Kind, r.Method
 	}
+	switch r.Kind {
+	case "grant", "deny", "revoke", "expire", "remember", "forget", "refuse", "unblock":
+		// To read a folder is not to change it.
+		if k := r.Detail["kind"]; k != "" {
+			what = join(" ", r.Kind, k)
+		}
+	}
 	if r.Verb != "" {
 		who += " " + r.Verb
 	}
 	decided := join(" by ", r.Decision, r.By)
 	when := localTime(&r.Time)
-	cells := []string{pad(when, recordWhen), pad(who, 26), pad(what, 18)}
+	cells := []string{pad(when, recordWhen), pad(who, recordWho), pad(what, 18)}
 	if c.screen.wide == 0 || c.screen.wide >= recordWide {
 		cells = append(cells, pad(orDash(decided), 21), pad(orDash(r.Code), 9))
 	} else {
@@ -149,6 +156,8 @@ func (c *cli) printRecord(raw []byte) error {
 const (
 	// recordWhen is the width of a time.
 	recordWhen = 19
+	// recordWho is the width of the longest name, "bailey/terminal sandbox-run".
+	recordWho = 27
 	// recordWide is how wide a terminal is that holds most records on a line.
 	recordWide = 150
 )

@@ -249,7 +249,7 @@ func notGranted(rows []wanted, p *grantv1.ProposeResponse, open []int) error {
 	}
 	return errs.New(errs.Denied, "cli.decide").
 		With(strings.Join(what, " and ") + " was not granted, and there is no terminal to ask at").
-		WithHint("run the command on a terminal, or grant it with " + strings.Join(flags, " "))
+		WithHint("run the command on a terminal, or grant it with `" + strings.Join(flags, " ") + "`")
 }
 
 // promptRow is a row of the core as a person is shown it.

@@ -107,7 +107,7 @@ func dataErase(ctx context.Context, c *cli, call *call) error {
 		}
 	}
 	if !call.has("yes") {
-		if err := c.eraseAsked(ctx, what); err != nil {
+		if err := c.sure(ctx, fmt.Sprintf("Erase %s, for good?", what), "erase", "nothing was erased"); err != nil {
 			return err
 		}
 	}
@@ -125,22 +125,22 @@ func dataErase(ctx context.Context, c *cli, call *call) error {
 	return nil
 }
 
-// eraseAsked asks whether that is meant. Only the word is a yes.
-func (c *cli) eraseAsked(ctx context.Context, what string) error {
-	const op = "cli.erase"
+// sure asks whether that is meant. Only the word is a yes.
+func (c *cli) sure(ctx context.Context, question, word, kept string) error {
+	const op = "cli.sure"
 	t, ok := tty.Open(c.in, c.screen.errFile)
 	if !ok {
-		return errs.New(errs.Denied, op).With("erasing is confirmed at a terminal, and there is none").WithHint("say --yes on the command line")
+		return errs.New(errs.Denied, op).With("this is confirmed at a terminal, and there is none").WithHint("say --yes on the command line")
 	}
-	if _, err := fmt.Fprintf(t, "Erase %s, for good? Type erase and Enter; anything else means don't: ", what); err != nil {
+	if _, err := fmt.Fprintf(t, "%s\nType %s and Enter; anything else means don't: ", question, word); err != nil {
 		return errs.Wrap(errs.Denied, op, err)
 	}
 	line, err := t.ReadLine(ctx)
 	if err != nil {
 		return err
 	}
-	if strings.TrimSpace(line) != "erase" {
-		return errs.New(errs.Denied, op).With("you answered don't").WithHint("nothing was erased")
+	if strings.TrimSpace(line) != word {
+		return errs.New(errs.Denied, op).With("you answered don't").WithHint(kept)
 	}
 	return nil
 }

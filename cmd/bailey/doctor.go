@@ -221,6 +221,8 @@ func (d *doctorJSON) print(c *cli, all bool) {
 		word := "ok"
 		if !k.OK {
 			word = "missing"
+		} else if k.Hint != "" {
+			word = "limited"
 		}
 		lines := []string{visible.Text(k.ID) + ": " + k.Detail}
 		if k.Hint != "" {

@@ -153,6 +153,10 @@ func (j *runJob) folders(call *call) error {
 		if err != nil {
 			return err
 		}
+		// Here and not in the core, where /proc/self/cwd is another directory.
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			return folderError(dir, err)
+		}
 		j.request.Folders = append(j.request.Folders, &sandboxv1.Folder{Path: []byte(path), Write: i >= len(reads)})
 	}
 	return nil

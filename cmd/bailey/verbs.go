@@ -175,9 +175,9 @@ func verbs() []*verb {
 		},
 		{
 			name: "audit set-aside", short: "put a damaged log away, and begin a new one",
-			long:     []string{"Nothing is granted on a log that was found damaged until a person has looked at it. This is the way on afterwards: the old log is kept whole in a folder beside the new one, whose first record names it. No core may run."},
+			long:     []string{"Nothing is granted on a log that was found damaged until a person has looked at it. This is the way on afterwards: the old log is kept whole in a folder beside the new one, whose first record names it. No core may run.", "The new log remembers no permission. So a log that is whole is put away only if that is confirmed at the terminal, or by --yes."},
 			examples: []example{{"bailey stop && bailey audit set-aside", "after `bailey audit verify` said what is wrong"}},
-			flags:    []flag{flagHome()},
+			flags:    []flag{{name: "yes", help: "do not ask, also where the log is whole"}, flagHome()},
 			run:      auditSetAside,
 		},
 		dataListVerb(), dataEraseVerb(), benchTokensVerb(), sandboxRunVerb(),

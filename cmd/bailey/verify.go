@@ -141,6 +141,9 @@ func (c *cli) printReport(r audit.Report) {
 	if r.Unfinished > 0 {
 		fmt.Fprintf(c.out, "  Behind it are %d bytes that are just being written, or were when the power went.\n", r.Unfinished)
 	}
+	if r.OK {
+		fmt.Fprintf(c.out, "  Anchor %d:%s\n", r.Size, visible.Text(r.Root))
+	}
 	fmt.Fprintf(c.out, "  Key %s\n", visible.Text(r.Key))
 	for _, l := range visible.Wrap(visible.Text(r.Notice), c.screen.columns-2) {
 		fmt.Fprintf(c.out, "  %s\n", l)
@@ -193,7 +196,12 @@ func auditSetAside(ctx context.Context, c *cli, call *call) error {
 	if err != nil {
 		return err
 	}
-	err = audit.SetAside(ctx, dir)
+	err = audit.SetAside(ctx, dir, func(r audit.Report) error {
+		if call.has("yes") {
+			return nil
+		}
+		return c.sure(ctx, "The log is whole: "+count(r.Size, "record")+". A new one begins empty, and no\npermission that was remembered counts any more. Put this one away?", "aside", "the log stays as it is")
+	})
 	if errs.CodeOf(err) == errs.CoreBusy {
 		return errs.Wrap(errs.LogUnwritable, "cli.audit", err).With("a core of this home still has it open").WithHint("run `bailey stop`, then try again")
 	}

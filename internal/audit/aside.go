@@ -18,8 +18,9 @@ const asidePrefix = "aside-"
 // aside-1, aside-2 and so on, where it can still be verified, shown and exported.
 // The next Open begins a new log, with a new key, whose record 0 is a
 // history-break that names the old one's size and root. It is a person's answer
-// to errs.LogBroken. errs.CoreBusy while a core runs.
-func SetAside(ctx context.Context, dir string) error {
+// to errs.LogBroken. errs.CoreBusy while a core runs. A log that is whole is moved
+// only if meant has no error for its report; nobody appends meanwhile.
+func SetAside(ctx context.Context, dir string, meant func(Report) error) error {
 	if err := ctx.Err(); err != nil {
 		return ctxErr("audit.setaside", err)
 	}
@@ -33,6 +34,16 @@ func SetAside(ctx context.Context, dir string) error {
 		return err
 	}
 	defer lock.Close()
+	rep, err := verifyAll(ctx, d, nil)
+	if cerr := ctx.Err(); cerr != nil {
+		return ctxErr("audit.setaside", cerr)
+	}
+	// What cannot be read is as little whole as what was changed.
+	if err == nil && rep.OK && rep.Size > 0 {
+		if err := meant(rep); err != nil {
+			return err
+		}
+	}
 	return setAside(d)
 }
 

@@ -53,7 +53,7 @@ func TestSetAsideIsStopped(t *testing.T) {
 			if errs.CodeOf(err) != errs.LogBroken {
 				t.Fatalf("step %d: %v", n, err)
 			}
-			if err := SetAside(context.Background(), e.dir()); err != nil {
+			if err := SetAside(context.Background(), e.dir(), meant); err != nil {
 				t.Fatalf("step %d: %v", n, err)
 			}
 		}

@@ -266,6 +266,29 @@ func TestSplice(t *testing.T) {
 	}
 }
 
+// meant is the answer of who wants a whole log away.
+func meant(Report) error { return nil }
+
+// A whole log is put away only by who means it.
+func TestSetAsideWhole(t *testing.T) {
+	e := closedLog(t, 3)
+	full := e.mustVerify()
+	asked := Report{}
+	no := func(r Report) error { asked = r; return errs.New(errs.Denied, "test") }
+	if err := SetAside(context.Background(), e.dir(), no); errs.CodeOf(err) != errs.Denied || asked.Size != full.Size {
+		t.Fatalf("%v, asked about %d records of %d", err, asked.Size, full.Size)
+	}
+	if rep := e.mustVerify(); rep.Root != full.Root {
+		t.Errorf("it is another log: %+v", rep)
+	}
+	if err := SetAside(context.Background(), e.dir(), meant); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Verify(context.Background(), e.dir()); errs.CodeOf(err) != errs.NotFound {
+		t.Errorf("it was not put away: %v", err)
+	}
+}
+
 // A broken log is set aside by a person; the new one says so in record 0.
 func TestSetAside(t *testing.T) {
 	e := closedLog(t, 3)
@@ -276,11 +299,11 @@ func TestSetAside(t *testing.T) {
 	if err := e.openErr(); errs.CodeOf(err) != errs.LogBroken {
 		t.Fatal(err)
 	}
-	if err := SetAside(context.Background(), e.dir()); err != nil {
+	if err := SetAside(context.Background(), e.dir(), meant); err != nil {
 		t.Fatal(err)
 	}
 	l := e.open()
-	if err := SetAside(context.Background(), e.dir()); errs.CodeOf(err) != errs.CoreBusy {
+	if err := SetAside(context.Background(), e.dir(), meant); errs.CodeOf(err) != errs.CoreBusy {
 		t.Fatalf("set aside under a running core: %v", err)
 	}
 	rs := e.records(l, Filter{})
@@ -324,7 +347,7 @@ func TestVerifyWhereNothingIs(t *testing.T) {
 	e := closedLog(t, 1)
 	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
-	if err := SetAside(cancelled, e.dir()); errs.CodeOf(err) != errs.Cancelled {
+	if err := SetAside(cancelled, e.dir(), meant); errs.CodeOf(err) != errs.Cancelled {
 		t.Error(err)
 	}
 	// A copy that anyone may read, of any owner, is checked as well.

@@ -51,7 +51,7 @@ type Report struct {
 const (
 	noticeLog    = "A log and its checkpoint file that were cut back together to an older checkpoint look whole; only an anchor kept elsewhere (the system journal, a noted size and root) shows that."
 	noticeAnchor = "The log contains every anchor that was given. What was cut off behind the newest of them, log and checkpoint file together, cannot be seen."
-	noticeExport = "The export is whole up to its checkpoint. Whether the log had more records, or whose key this is, only an anchor or a key noted elsewhere shows."
+	noticeExport = "Whether the log had more records than the checkpoint of this export covers, or whose key this is, only an anchor or a key noted elsewhere shows."
 )
 
 // Err is nil for a good report, else errs.LogBroken with the reason.

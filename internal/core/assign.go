@@ -254,19 +254,36 @@ func (c *Core) ended(w *supervise.Worker, ev *audit.Event, code errs.Code) {
 // relative to it: a grant of a person's home does not show a worker the keys of
 // the log and what is remembered. Names alone would miss a home that is mounted
 // a second time. With them goes where the system's own state is mounted: a grant
-// of / gives no processes.
+// of / gives no processes. Those that are missing are made first, where that can be:
+// a worker would see them as soon as another core made them.
 func (c *Core) within(f *folder.Folder) []string {
+	_ = c.claim(f)
 	out := slices.Clone(f.System)
 	for _, own := range c.cfg.Own {
-		rel, ok := strings.CutPrefix(own, strings.TrimSuffix(f.Path, "/")+"/")
-		if !ok {
-			rel, ok = f.Find(own)
-		}
-		if ok {
+		if rel, ok := below(f, own); ok {
 			out = append(out, rel)
 		}
 	}
 	return out
+}
+
+// below finds a directory in a folder, and its name there.
+func below(f *folder.Folder, dir string) (string, bool) {
+	if rel, ok := strings.CutPrefix(dir, strings.TrimSuffix(f.Path, "/")+"/"); ok {
+		return rel, true
+	}
+	return f.Find(dir)
+}
+
+// trusted says what of Bailey's own keeps a folder from being given for writing, empty
+// for nothing: the core executes its programs before they are in a sandbox.
+func (c *Core) trusted(f *folder.Folder) string {
+	for _, d := range c.cfg.ProgramDirs {
+		if _, ok := below(f, d); ok || f.Is(d) {
+			return "Bailey's own programs lie there"
+		}
+	}
+	return ""
 }
 
 // worked notes that a call went through, so that crashes are counted in a row.

@@ -78,6 +78,8 @@ type Config struct {
 	// of inference libraries.
 	Programs  map[string]*os.File
 	EngineDir string
+	// ProgramDirs are where they and what they load lie, by their real names.
+	ProgramDirs []string
 	// OpenApp opens the archive of an app's files; nil where there are none.
 	OpenApp func(id string) (io.ReadCloser, error)
 	// UserDir is the person's own directory, which the folder dialog begins at;
@@ -384,13 +386,17 @@ func (c *Core) signal() {
 	}
 }
 
-// taskBegan ties grants to the task's end, and records it.
+// taskBegan ties grants to the end of a task whose begin is on the record, and
+// records it. One that was stopped meanwhile has ended.
 func (c *Core) taskBegan(t *session.Task) {
-	t.OnEnd(func(o session.Outcome) {
+	ended := func(o session.Outcome) {
 		c.table.EndTask(t.Session.Channel, t.ID)
 		_ = c.cfg.Audit.Note(audit.Event{
 			Kind: auditlog.TaskEnd, Actor: coreservice.Actor(t), Code: string(o),
 			Milliseconds: uint64(max(0, c.cfg.Clock.Wall().Sub(t.Started).Milliseconds())),
 		})
-	})
+	}
+	if !t.OnEnd(ended) {
+		ended(session.Cancelled)
+	}
 }

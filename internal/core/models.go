@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -86,21 +87,22 @@ func (e engines) End(d models.Digest) error {
 // unpin forgets every pin of a model that is removed, and ends the grants that
 // were for a task alone.
 func (c *Core) unpin(ctx context.Context, d models.Digest) error {
+	var failed error
 	for _, p := range c.cfg.Policies.List() {
 		if m, ok := p.Model(); ok && models.Digest(m) == d {
 			if _, err := c.grants.Forget(ctx, p.ID); err != nil && errs.CodeOf(err) != errs.NotFound {
-				return err
+				failed = cmp.Or(failed, err) // it may hold all the same, and the others' end does
 			}
 		}
 	}
 	for _, l := range c.table.List() {
 		if l.Row.Kind == policyv1.Kind_KIND_MODEL_RUN && models.Digest(l.Row.Scope.Digest) == d {
 			if _, err := c.grants.Revoke(ctx, &grantv1.RevokeRequest{Id: string(l.Row.ID)}); err != nil && errs.CodeOf(err) != errs.NotFound {
-				return err
+				failed = cmp.Or(failed, err) // it may hold all the same, and the others' end does
 			}
 		}
 	}
-	return nil
+	return failed
 }
 
 // forgotten ends what a remembered permission kept: an index, or an engine. The

@@ -19,8 +19,8 @@ func (c *Core) beginOwn(app, verb string) *session.Task {
 		c.table.Forget(t.Session.Channel)
 		c.signal()
 	})
-	c.taskBegan(t)
 	_ = c.cfg.Audit.Note(audit.Event{Kind: auditlog.TaskBegin, Actor: coreservice.Actor(t)})
+	c.taskBegan(t)
 	return t
 }
 

@@ -79,6 +79,22 @@ func (a *assignment) dropPDF(w *supervise.Worker) bool {
 	return p != nil
 }
 
+// takePDF makes p the pdf worker of the index worker w, unless that is gone, or the
+// grant is. One of an index worker before it, which is still being joined, ends: nobody
+// else would find it.
+func (a *assignment) takePDF(p, w *supervise.Worker) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ended || broken(w) {
+		return false
+	}
+	if a.pdf != nil {
+		a.pdf.Kill() // with the lock, so that whoever revokes waits for it
+	}
+	a.pdf, a.pdfOf = p, w
+	return true
+}
+
 // startPDF starts a pdf worker and joins it with the index worker.
 func (a *assignment) startPDF(ctx context.Context, w *supervise.Worker, index *indexv1.IndexServiceClient) error {
 	c := a.core
@@ -92,15 +108,9 @@ func (a *assignment) startPDF(ctx context.Context, w *supervise.Worker, index *i
 	if err != nil {
 		return err
 	}
-	a.mu.Lock()
-	ended := a.ended
-	if !ended {
-		a.pdf, a.pdfOf = p, w
-	}
-	a.mu.Unlock()
-	if ended {
+	if !a.takePDF(p, w) {
 		p.Kill()
-		return context.Cause(ctx)
+		return cause(ctx, errs.New(errs.WorkerCrashed, "core.readers"))
 	}
 	if err := c.noteStart(p, a.actor(), a.grant.Row.ID); err != nil {
 		p.Kill()

@@ -20,6 +20,7 @@ type disk struct{ b []byte }
 
 func (d *disk) Load(int) ([]byte, error) { return d.b, nil }
 func (d *disk) Save(b []byte) error      { d.b = slices.Clone(b); return nil }
+func (d *disk) Remove() error            { d.b = nil; return nil }
 
 // K10: an older file that is put back is seen, also where it differs only in what
 // was refused, and nothing of it counts.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"slices"
 	"sort"
 	"strings"
@@ -65,6 +66,8 @@ type File interface {
 	Load(max int) ([]byte, error)
 	// Save replaces the file whole, durably.
 	Save([]byte) error
+	// Remove deletes the file, durably; it needs no room on the disk.
+	Remove() error
 }
 
 // Policies is the store of what is remembered.
@@ -181,7 +184,7 @@ func (p *Policies) Forget(id capability.ID, record func(digest string) error) (R
 					rest[j].Models = slices.Delete(slices.Clone(o.Models), at, at+1)
 				}
 			}
-			return r, p.replace(rest, p.refused, record)
+			return r, p.less(rest, p.refused, record)
 		}
 	}
 	return Remembered{}, errs.New(errs.NotFound, "grant.forget").With("no grant that is live or remembered has that id").WithHint("`bailey grant list` shows them")
@@ -191,7 +194,7 @@ func (p *Policies) Forget(id capability.ID, record func(digest string) error) (R
 func (p *Policies) Clear(record func(digest string) error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.replace(nil, nil, record)
+	return p.less(nil, nil, record)
 }
 
 func (p *Policies) replace(rows []Remembered, refused []Refused, record func(string) error) error {
@@ -203,6 +206,27 @@ func (p *Policies) replace(rows []Remembered, refused []Refused, record func(str
 	}
 	p.rows, p.refused = rows, refused
 	return nil
+}
+
+// less is replace for what allows less than before. Once that is on the record it
+// holds, also where the file cannot be saved. The file goes then, until the next
+// one is saved: the record may only wait for room, and nothing would tell the next
+// start that what the file allows was withdrawn.
+func (p *Policies) less(rows []Remembered, refused []Refused, record func(string) error) error {
+	recorded := false
+	err := p.replace(rows, refused, func(digest string) error {
+		err := record(digest)
+		if err == nil {
+			p.rows, p.refused, recorded = rows, refused, true
+		}
+		return err
+	})
+	if err != nil && recorded {
+		if left := p.file.Remove(); left != nil {
+			err = errors.Join(err, left)
+		}
+	}
+	return err
 }
 
 // List returns what is remembered, oldest first.

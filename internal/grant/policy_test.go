@@ -16,6 +16,7 @@ type memFile struct {
 }
 
 func (m *memFile) Load(int) ([]byte, error) { return m.data, nil }
+func (m *memFile) Remove() error            { m.data = nil; return nil }
 func (m *memFile) Save(b []byte) error {
 	if m.fail != nil {
 		return m.fail
@@ -136,4 +137,35 @@ func FuzzPolicies(f *testing.F) {
 			t.Fatalf("does not read back: %v", err)
 		}
 	})
+}
+
+// What the record says is withdrawn or refused is, also where it cannot be saved;
+// what it says is allowed is not.
+func TestNothingCanBeSaved(t *testing.T) {
+	f := &memFile{}
+	p := policies(t, f)
+	if err := p.Remember(rem("a", "/a", 1), noRecord); err != nil {
+		t.Fatal(err)
+	}
+	f.fail = errs.New(errs.NoSpace, "test")
+	noSpace := func(err error) bool { return errs.CodeOf(err) == errs.NoSpace }
+	if err := p.Remember(rem("b", "/b", 2), noRecord); !noSpace(err) || len(p.List()) != 1 {
+		t.Errorf("remembered: %v %v", err, p.List())
+	}
+	if r, err := p.Forget("a", noRecord); !noSpace(err) || r.ID != "a" || len(p.List()) != 0 {
+		t.Errorf("forgotten: %v %v", err, p.List())
+	}
+	scope := capability.Scope{Path: "/c", Object: capability.Object{Inode: 3, FileHandle: "h"}}
+	for range 2 {
+		_, err := p.Refuse("cli", "file.read", "prompt", scope, time.Unix(1, 0), same, func(Refused, string) error { return nil })
+		if !noSpace(err) {
+			t.Error(err)
+		}
+	}
+	if rows := p.Refusals(); len(rows) != 1 {
+		t.Fatalf("refused: %v", rows)
+	}
+	if _, err := p.Unrefuse(p.Refusals()[0].ID, func(Refused, string) error { return nil }); !noSpace(err) || len(p.Refusals()) != 1 {
+		t.Errorf("taken away: %v", err)
+	}
 }

@@ -74,7 +74,7 @@ func (p *Policies) Refuse(app, kind, by string, s capability.Scope, now time.Tim
 		all = slices.Delete(all, out, out+1)
 	}
 	all = append(all, r)
-	return r, p.replace(p.rows, all, func(digest string) error { return record(r, digest) })
+	return r, p.less(p.rows, all, func(digest string) error { return record(r, digest) })
 }
 
 // Refusal returns what a person refused of this scope.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -108,16 +109,24 @@ func (h *Host) watch(said *os.File, g *given) {
 	defer close(h.done)
 	defer g.remove()
 	defer said.Close()
-	buf := make([]byte, limits.WorkerStderr)
-	for {
-		n, err := said.Read(buf)
-		h.words.write(buf[:n])
-		if err != nil {
-			break
+	all := make(chan struct{})
+	go func() {
+		defer close(all)
+		buf := make([]byte, limits.WorkerStderr)
+		for {
+			n, err := said.Read(buf)
+			h.words.write(buf[:n])
+			if err != nil {
+				return
+			}
 		}
-	}
+	}()
 	<-h.proc.Done()
 	h.exit, _ = h.proc.Wait(context.Background())
+	// Its words are there already. It may have sent its end of the pipe to another
+	// program, or to us, so that the pipe does not end with it.
+	_ = said.SetReadDeadline(time.Now().Add(limits.WorkerLastWords))
+	<-all
 }
 
 // pair makes the connection: a byte stream, whose other end the host is born

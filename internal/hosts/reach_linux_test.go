@@ -167,6 +167,44 @@ func TestReachesNobody(t *testing.T) {
 	t.Logf("without the filter: %v", got)
 }
 
+// TestWordsWithoutAnEnd: a host that gave its standard error to another program is
+// ended all the same, and whoever ends it does not wait for that program.
+func TestWordsWithoutAnEnd(t *testing.T) {
+	needsWindows(t)
+	h, err := Start(t.Context(), Prompt, Options{Display: display(t), Program: program(t, "taken-over"), Stub: program(t, "bailey-worker")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Conn.Close()
+	rights := make([]byte, unix.CmsgSpace(4))
+	for until := time.Now().Add(patience); ; {
+		// A signal that comes before the program is loaded is lost, or ends it.
+		if err := unix.Kill(h.PID(), unix.SIGUSR2); err != nil || time.Now().After(until) {
+			t.Fatalf("it gives nothing: %v, said %s", err, h.Words())
+		}
+		_ = h.Conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+		if _, n, _, _, err := h.Conn.ReadMsgUnix(make([]byte, 1), rights); err == nil && n > 0 {
+			break
+		}
+	}
+	m, err := unix.ParseSocketControlMessage(rights)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fds, err := unix.ParseUnixRights(&m[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fds[0])
+	ended := make(chan struct{})
+	go func() { h.Kill(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(patience):
+		t.Error("whoever ends it waits for ever")
+	}
+}
+
 var eperm = strconv.Itoa(int(unix.EPERM))
 
 // TestPickerSeesNoState: in the place of Bailey's own directories a picker sees

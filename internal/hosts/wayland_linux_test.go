@@ -12,14 +12,15 @@ import (
 	"github.com/bailey-run/bailey/internal/plat/proc"
 )
 
-// compositor starts a Wayland compositor without a screen.
-func compositor(t testing.TB) desktop.Display {
+// compositor starts a Wayland compositor without a screen, of a size as one has.
+func compositor(t testing.TB, size ...string) desktop.Display {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("weston", "--backend=headless-backend.so", "--socket=wayland-7", "--idle-time=0", "--width=1280", "--height=800", "--no-config", "--use-pixman")
+	cmd := exec.Command("weston", "--backend=headless-backend.so", "--socket=wayland-7", "--idle-time=0", "--no-config", "--use-pixman")
+	cmd.Args = append(cmd.Args, size...)
 	cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+dir)
 	if err := cmd.Start(); err != nil {
 		t.Skip("weston is not installed: no Wayland to show a window on")
@@ -41,7 +42,7 @@ func compositor(t testing.TB) desktop.Display {
 // there, and its page stands in its own sandbox; a prompt and a picker as well.
 func TestWayland(t *testing.T) {
 	needsWindows(t)
-	d := compositor(t)
+	d := compositor(t, "--width=1280", "--height=800")
 	c := open(t, d, map[string]string{"/index.html": plainPage}, nil)
 	c.wait("READY", kindOf(frameReady))
 	if err := CheckTree(c.pid); err != nil {
@@ -62,6 +63,19 @@ func TestWayland(t *testing.T) {
 			}
 		}
 	}
+	questionsOn(t, d)
+}
+
+// TestWaylandLarge: a screen of many pixels, whose pictures are four times as large:
+// each is a file in memory, and a prompt's files have a limit.
+func TestWaylandLarge(t *testing.T) {
+	needsWindows(t)
+	questionsOn(t, compositor(t, "--width=3840", "--height=2160", "--scale=2"))
+}
+
+// questionsOn shows a prompt and a picker on a display.
+func questionsOn(t *testing.T, d desktop.Display) {
+	t.Helper()
 	h, answer := ask(t, Prompt, d)
 	if r, err := answer(); err != nil || r.Yes {
 		t.Errorf("%+v, %v, said %s", r, err, h.Words())

@@ -471,6 +471,45 @@ func TestPeerGoneAndClose(t *testing.T) {
 	wantCode(t, err, errs.CoreUnavailable)
 }
 
+// TestLastWords: what a peer said before it went is read, also when the first
+// sign of its end is a write that fails.
+func TestLastWords(t *testing.T) {
+	heard := make(chan string, 2)
+	gone := make(chan struct{})
+	route := unary(1, core, nil)
+	route.Unary = func(ctx context.Context, b []byte) ([]byte, error) {
+		switch string(b) {
+		case "hold":
+			<-gone // nobody reads meanwhile
+			_, err := FromContext(ctx).Invoke(ctx, route.Method, nil)
+			wantCode(t, err, errs.CoreUnavailable)
+		case "last":
+			heard <- "last"
+		}
+		return nil, nil
+	}
+	p := raw(t, Options{Mux: rpc.NewMux([]rpc.Route{route}), Peer: core, Even: true})
+	stream := uint64(1)
+	until(t, "a quick call", func() bool {
+		p.write(bytesOf(header{kind: kindRequest, method: 1, stream: stream}, "quick"))
+		p.read()
+		stream += 2
+		p.c.mu.Lock()
+		defer p.c.mu.Unlock()
+		return p.c.quick[1]
+	})
+	p.write(bytesOf(header{kind: kindRequest, method: 1, stream: stream}, "hold"))
+	until(t, "the turn to be lent", func() bool { p.c.mu.Lock(); defer p.c.mu.Unlock(); return p.c.turn == turnLent })
+	p.write(bytesOf(header{kind: kindRequest, method: 1, stream: stream + 2}, "last"))
+	p.conn.Close()
+	close(gone)
+	wait(t, "the end", p.c.Done())
+	p.c.Close()
+	if len(heard) != 1 {
+		t.Error("the last words were lost")
+	}
+}
+
 func TestHandlersSeeTheirConnectionAndItsContext(t *testing.T) {
 	type key struct{}
 	u := unary(1, core, func(ctx context.Context, _ []byte) ([]byte, error) {

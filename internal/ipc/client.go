@@ -117,7 +117,7 @@ func (c *Conn) start(ctx context.Context, k *call, request []byte) error {
 		c.mu.Lock()
 		delete(c.calls, k.id)
 		c.mu.Unlock()
-		c.end(err)
+		c.unsent(err, k)
 		return c.sendError(k.m, err)
 	}
 	return nil
@@ -176,7 +176,7 @@ func (c *Conn) control(h header) {
 	err := c.w.put(h, nil, nil)
 	c.w.mu.Unlock()
 	if err != nil {
-		c.end(err)
+		c.unsent(err, nil)
 	}
 }
 

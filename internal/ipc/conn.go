@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/bailey-run/bailey/internal/errs"
@@ -62,7 +63,7 @@ func New(conn *net.UnixConn, o Options) *Conn {
 	c := &Conn{
 		o:      o.withDefaults(),
 		conn:   conn,
-		r:      newReader(conn),
+		r:      newReader(conn, o.Peer == policyv1.Caller_CALLER_CORE),
 		done:   make(chan struct{}),
 		nextID: 1,
 		calls:  map[uint64]*call{},
@@ -89,7 +90,7 @@ func New(conn *net.UnixConn, o Options) *Conn {
 	go func() {
 		defer c.all.Done()
 		if err := c.w.run(c.done); err != nil {
-			c.end(err)
+			c.unsent(err, nil)
 		}
 	}()
 	go c.loop()
@@ -161,6 +162,21 @@ func (c *Conn) end(cause error) {
 		k.finish(nil, err)
 	}
 	close(c.done)
+}
+
+// unsent ends the connection after a write that failed; k is the call whose
+// request it was, or nil. What a peer that is gone had said before is read
+// first: a worker's last words may be in the socket. It can add nothing to them.
+func (c *Conn) unsent(err error, k *call) {
+	if !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) || c.conn.CloseRead() != nil {
+		c.end(err)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended && (c.turn == turnFree || k != nil && k.reads) {
+		c.startLoop() // whose end is the connection's
+	}
 }
 
 // check refuses a frame by its header and the connection's state, before its

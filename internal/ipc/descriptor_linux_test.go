@@ -2,6 +2,7 @@ package ipc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/wire/policyv1"
 	"github.com/bailey-run/bailey/internal/wire/rpc"
 )
 
@@ -192,6 +194,48 @@ func TestDescriptorsThatNobodyAskedFor(t *testing.T) {
 				t.Errorf("%d descriptors stay open", n)
 			}
 		})
+	}
+}
+
+// TestSockets: the core may send one, and from nobody else is one taken, wherever it
+// stands: it could be the peer's own end, which then never shows that the peer is gone.
+func TestSockets(t *testing.T) {
+	head := bytesOf(header{kind: kindRequest, stream: 1, method: 1, descriptors: 1}, "")
+	for _, c := range []struct {
+		from   policyv1.Caller
+		b      []byte
+		reason string
+	}{
+		{core, head, ""},
+		{policyv1.Caller_CALLER_CLIENT, head, "a socket among the descriptors"},
+		{policyv1.Caller_CALLER_CLIENT, head[:1], "a socket among the descriptors"},
+		{policyv1.Caller_CALLER_WORKER, head, "a socket among the descriptors"},
+		{policyv1.Caller_CALLER_UNSPECIFIED, head[:1], "a socket among the descriptors"},
+	} {
+		took := make(chan int, 1)
+		p := raw(t, Options{
+			Mux: rpc.NewMux([]rpc.Route{unary(1, c.from, func(ctx context.Context, _ []byte) ([]byte, error) {
+				fs := TakeFiles(ctx)
+				for _, f := range fs {
+					f.Close()
+				}
+				took <- len(fs)
+				return nil, nil
+			})}), Peer: c.from, Even: true, Descriptors: func(*rpc.Method) int { return 1 },
+		})
+		own, err := p.conn.File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = p.conn.WriteMsgUnix(c.b, unix.UnixRights(int(own.Fd())), nil)
+		if err = errors.Join(err, own.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if c.reason != "" {
+			p.wantEnded(c.reason)
+		} else if n := <-took; n != 1 {
+			t.Errorf("the core's socket: %d came", n)
+		}
 	}
 }
 

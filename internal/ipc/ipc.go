@@ -49,7 +49,9 @@
 //
 // Descriptors travel as SCM_RIGHTS with the first byte of the request that
 // names their number, in one sendmsg, and only for methods for which both
-// sides agreed to it ([Options].Descriptors). They arrive close-on-exec.
+// sides agreed to it ([Options].Descriptors). They arrive close-on-exec. Only the
+// core sends sockets: a peer's own end of a connection, handed to who waits for its
+// end, would keep that from ever coming.
 //
 // Malformed, and thus the end of the peer, are: a header that is not a row of
 // the table; a body longer than the method's limit; a stream number of the

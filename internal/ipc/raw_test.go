@@ -267,6 +267,30 @@ func TestOneStreamTooMany(t *testing.T) {
 	p.wantEnded("one stream too many")
 }
 
+// TestAnswersThatNobodyReads: a peer that calls on and never reads has no more
+// calls wait for it than it may have open.
+func TestAnswersThatNobodyReads(t *testing.T) {
+	p := raw(t, serviceOptions())
+	body := strings.Repeat("x", limits.IPCQueue/8)
+	for stream := uint64(1); ; stream += 2 {
+		if stream > 4*limits.IPCStreams {
+			t.Fatalf("%d calls were taken, and nobody has read an answer", stream/2)
+		}
+		p.write(bytesOf(header{kind: kindRequest, stream: stream, method: 1}, body))
+		over := false
+		until(t, "a request to be taken", func() bool {
+			p.c.mu.Lock()
+			defer p.c.mu.Unlock()
+			over = p.c.ended
+			return over || p.c.lastID == stream
+		})
+		if over {
+			break
+		}
+	}
+	p.wantEnded("one stream too many")
+}
+
 func TestLateCancelAndCreditAreIgnored(t *testing.T) {
 	p := raw(t, serviceOptions())
 	p.wantAlive(1)

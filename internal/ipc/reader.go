@@ -3,6 +3,7 @@ package ipc
 import (
 	"io"
 	"net"
+	"slices"
 
 	"github.com/bailey-run/bailey/internal/limits"
 )
@@ -20,6 +21,8 @@ type reader struct {
 	r, w int // what of buf is not yet taken
 	oob  []byte
 	fds  []int // not yet taken, oldest first
+	// sockets may be among them.
+	sockets bool
 
 	// The frame whose body is being read.
 	inside bool
@@ -34,8 +37,8 @@ type frame struct {
 	fds  []int
 }
 
-func newReader(conn *net.UnixConn) *reader {
-	return &reader{conn: conn, buf: make([]byte, limits.IPCReadBuffer), oob: make([]byte, rightsSpace)}
+func newReader(conn *net.UnixConn, sockets bool) *reader {
+	return &reader{conn: conn, sockets: sockets, buf: make([]byte, limits.IPCReadBuffer), oob: make([]byte, rightsSpace)}
 }
 
 // close closes the descriptors that nobody took.
@@ -118,6 +121,11 @@ func (r *reader) receive(p []byte) (int, error) {
 		r.fds = append(r.fds, fds...)
 		if rerr != nil {
 			return n, rerr
+		}
+		// One may be the peer's end of this very connection, or have that in its queue:
+		// who holds that itself never sees that the peer is gone.
+		if !r.sockets && slices.ContainsFunc(fds, isSocket) {
+			return n, malformed("a socket among the descriptors")
 		}
 		// Two batches may wait: one read can end a frame whose descriptors came
 		// before, and begin one with its own.

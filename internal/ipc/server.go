@@ -166,17 +166,19 @@ func (s *served) end(response []byte, err error, quick bool) {
 		response = encodeError(err)
 	}
 	// The slot is free before the client can know, so that its next call never
-	// finds it taken.
+	// finds it taken; and not before there is room for the answer, or one that
+	// never reads could have any number of calls wait here.
+	room := s.c.w.lock(s.c.base) == nil
 	s.c.mu.Lock()
 	delete(s.c.served, s.id)
 	s.c.quick[s.m.Number] = quick
 	s.c.mu.Unlock()
-	if s.c.w.lock(s.c.base) == nil {
+	if room {
 		s.over = true
 		err = s.c.w.put(h, response, nil)
 		s.c.w.mu.Unlock()
 		if err != nil {
-			s.c.end(err)
+			s.c.unsent(err, nil)
 		}
 	}
 	s.cancel(nil)

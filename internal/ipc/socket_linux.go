@@ -113,6 +113,11 @@ func rights(oob []byte, flags int) ([]int, error) {
 	return fds, nil
 }
 
+func isSocket(fd int) bool {
+	var st unix.Stat_t
+	return unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFSOCK
+}
+
 // duplicate returns another descriptor for f.
 func duplicate(f *os.File) (int, error) {
 	raw, err := f.SyscallConn()

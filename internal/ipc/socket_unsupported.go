@@ -31,3 +31,5 @@ func rights([]byte, int) ([]int, error) { return nil, malformed("descriptors are
 func duplicate(*os.File) (int, error) { return -1, errs.New(errs.NotSupported, "ipc.duplicate") }
 
 func closeAll([]int) {}
+
+func isSocket(int) bool { return false }

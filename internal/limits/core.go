@@ -18,6 +18,10 @@ const (
 	AcceptPause = 50 * time.Millisecond
 	// TasksPerClient bounds the tasks that one connection holds open.
 	TasksPerClient = 16
+	// LogReads bounds how often one connection reads the log at the same time: a
+	// reading takes 0.4 MB for as long as its client does. A panel has one, and
+	// those that it has just given up.
+	LogReads = 8
 	// GrantsLive bounds the rows of the table, so that a hostile client cannot
 	// grow the core.
 	GrantsLive = 1024
@@ -84,6 +88,9 @@ const (
 	// WorkerSilence is how long a worker may say nothing during a call before
 	// it counts as hung. Progress comes several times a second while it works.
 	WorkerSilence = 120 * time.Second
+	// WorkerLastWords is how long what a worker said before it ended is waited for,
+	// which is there already.
+	WorkerLastWords = 200 * time.Millisecond
 	// WorkerStderr is the ring of a worker's last words.
 	WorkerStderr = 16 << 10
 	// WorkerRestarts is how many times in a row a worker of one grant may

@@ -137,19 +137,28 @@ const (
 	EngineScores      = 64 << 20
 	EngineScoresStep  = 128
 	EngineScoresWidth = 768
+	// EngineOutputs is what the number of tokens whose logits a batch may give is
+	// a multiple of. The library puts a list of as many numbers of 4 bytes in front
+	// of what it computes, and aligns to 32 bytes: behind another number of them
+	// each vector of 64 bytes lies across two lines of the cache.
+	EngineOutputs = 16
 	// EngineFirstChunk is how many tokens of the first prompt are read at once,
 	// before it is known how long a token takes: on the slowest machine they take
 	// less than EngineSilence.
 	EngineFirstChunk = 16
 	// EngineLeastChunk is how many are read at once on the slowest machine.
 	EngineLeastChunk = 16
+	// EngineBlock is how many rows the library's kernels for long prompts take at
+	// once; a part of a block costs as much as a whole one.
+	EngineBlock = 32
 	// EngineMixed is how many tokens of a prompt are read together with tokens
 	// that others write, so that these are not kept waiting; and hardly more than
 	// take EngineStep.
 	EngineMixed = 64
 	// EngineGap is between two messages with text of one answer: what comes sooner
-	// grows together. A message wakes three processes; nobody reads 250 a second.
-	EngineGap = 4 * time.Millisecond
+	// grows together, up to one message. A message wakes three processes, whose
+	// processors the model's threads would have; nobody sees 30 a second apart.
+	EngineGap = 33 * time.Millisecond
 	// EnginePause is how long one step of the library's graph takes where only
 	// prompts are read: a call ends between two of them. It leaves the rest of
 	// EngineCancel to a busy machine; chunks that are shorter for it are read no

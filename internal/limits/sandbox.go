@@ -14,6 +14,15 @@ const (
 	// against the person's own limit too, of some ten thousands: what one process
 	// takes the others have not got. No process of ours keeps more than a few.
 	WorkerSignals = 1024
+	// WorkerCore is the largest core dump, bytes: 1, which the kernel takes for none. With
+	// 0 it writes no file, and hands the process's whole memory all the same, as root, to a
+	// program that the system names for dumps (kernel/fs/coredump.c; systemd and Ubuntu
+	// have one). Where the account's own limit is 0 it stays that.
+	WorkerCore = 1
+	// WorkerStack is the largest stack of a process's first thread, bytes, what Linux gives
+	// where nobody has said otherwise: RLIMIT_DATA does not count it, and a person's
+	// account may have no limit of it.
+	WorkerStack = 8 << 20
 	// SandboxWatchers is how many watchers of files (inotify) a worker has at most:
 	// the person's own limit is 128 as a rule, and an editor and a desktop need some.
 	// A program has one, or one for each of its processes.

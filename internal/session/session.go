@@ -55,6 +55,7 @@ type Session struct {
 	PID          int
 
 	greeted atomic.Bool
+	reading atomic.Int32
 }
 
 // Greet notes that the client said who it is; it reports whether that was the
@@ -63,6 +64,18 @@ func (s *Session) Greet() bool { return !s.greeted.Swap(true) }
 
 // Greeted reports whether it did.
 func (s *Session) Greeted() bool { return s.greeted.Load() }
+
+// Reading notes that the session reads the log until done is called: what is read
+// stays in memory for as long as its client takes. errs.CoreBusy beyond
+// limits.LogReads.
+func (s *Session) Reading() (done func(), err error) {
+	done = func() { s.reading.Add(-1) }
+	if s.reading.Add(1) > limits.LogReads {
+		done()
+		return nil, errs.New(errs.CoreBusy, "session.reading").With("it reads the log as often as it may at the same time")
+	}
+	return done, nil
+}
 
 // Task is one open task.
 type Task struct {

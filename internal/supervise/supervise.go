@@ -296,9 +296,20 @@ func (w *Worker) watch(words *os.File) {
 	stopped := w.stopped.Load()
 	w.exit, _ = w.proc.Wait(context.Background())
 	w.endGroup()
+	// Its words are there already. It may have sent its end of the pipe to another
+	// process, or to us, so that the pipe does not end with it.
+	_ = words.SetReadDeadline(time.Now().Add(limits.WorkerLastWords))
 	wg.Wait()
 	w.crashed = !stopped || lost.Load() || w.Broke() != ""
 	words.Close()
+	// What it said before it ended is still read: nobody else has its end of the socket,
+	// but for one that it sent to us.
+	read := time.NewTimer(limits.WorkerLastWords)
+	defer read.Stop()
+	select {
+	case <-w.Conn.Done():
+	case <-read.C:
+	}
 	w.Conn.Close()
 	close(w.done)
 }

@@ -45,6 +45,8 @@ func startCalls() []Syscall {
 	return []Syscall{
 		{Name: "set_tid_address"}, {Name: "set_robust_list"},
 		when("arch_prctl", "", []Cond{{0, Equal32, archSetFS}}),
+		// What it has bound becomes readable alone.
+		when("mprotect", "", []Cond{{2, Equal, protRead}}),
 	}
 }
 
@@ -104,7 +106,7 @@ func (s Spec) Differences(taken ...Taken) []Difference {
 		)
 	} else {
 		d = append(d,
-			Difference{DiffStart, "has made the calls of its start before its filter is on", "may make those of the C library's start all the time: set_tid_address, set_robust_list, arch_prctl to set FS"},
+			Difference{DiffStart, "has made the calls of its start before its filter is on", "may make those of the C library's start all the time: set_tid_address, set_robust_list, arch_prctl to set FS, and mprotect for reading alone, by which it takes more memory than its limit"},
 			Difference{DiffProgram, "is " + s.Program, "is your program, as a copy in memory that nobody can change"},
 		)
 	}

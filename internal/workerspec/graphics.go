@@ -97,7 +97,7 @@ func driverRuntime() []Syscall {
 		}
 	}
 	return join(common, connection(), readFiles(), allow(
-		"set_robust_list", "dup", "getrusage", "sysinfo", "uname", "poll", "ppoll",
+		"mremap", "set_robust_list", "dup", "getrusage", "sysinfo", "uname", "poll", "ppoll",
 	), []Syscall{
 		// Private memory; a file, or a device's memory, that is shared; code of a
 		// file. Only devices can be opened for writing.

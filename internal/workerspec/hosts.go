@@ -148,7 +148,7 @@ func prompt() Spec {
 		Syscalls:    toolkit(),
 		Limits: Limits{
 			OpenFiles: limits.PromptOpenFiles,
-			FileSize:  limits.HostRuntime,
+			FileSize:  limits.WindowScratch, // on Wayland a picture of the window is one
 			Processes: limits.WorkerThreads,
 			Data:      limits.PromptMemory,
 		},

@@ -140,7 +140,7 @@ func TestHostLayers(t *testing.T) {
 			t.Errorf("%s makes sandboxes of its own", s.Kind)
 		}
 		l := s.Limits
-		if l.Core != 0 || l.LockedMemory != 0 || l.MessageQueues != 0 || l.OpenFiles == 0 || l.Processes == 0 || (l.FileSize == 0) != s.Surroundings.Proxy || l.Data == 0 {
+		if l.LockedMemory != 0 || l.MessageQueues != 0 || l.OpenFiles == 0 || l.Processes == 0 || (l.FileSize == 0) != s.Surroundings.Proxy || l.Data == 0 {
 			t.Errorf("%s: limits %+v", s.Kind, l)
 		}
 	}

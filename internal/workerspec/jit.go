@@ -56,6 +56,6 @@ func plugin() Spec {
 // and takes no page that is code back for writing.
 func compiling(calls []Syscall) []Syscall {
 	i := slices.IndexFunc(calls, func(c Syscall) bool { return c.Name == "mprotect" })
-	calls[i] = when("mprotect", "EACCES", []Cond{{2, NoBits, protExec}}, []Cond{{2, Equal, protRead | protExec}})
+	calls[i] = when("mprotect", "EACCES", []Cond{{2, Equal, protRead | protWrite}}, []Cond{{2, Equal, protRead | protExec}})
 	return calls
 }

@@ -78,7 +78,8 @@ const (
 	futexPrivate    = 128
 	futexRealtime   = 256
 	fallocateFile   = 0 // with the file's size
-	fallocateNoSize = 1 // FALLOC_FL_KEEP_SIZE alone
+	fallocateNoSize = 1 // FALLOC_FL_KEEP_SIZE
+	fallocatePunch  = 3 // FALLOC_FL_PUNCH_HOLE, which keeps the size
 
 	prGetDumpable = 3
 	prSetDumpable = 4
@@ -168,7 +169,7 @@ func goRuntime() []Syscall {
 // know get ENOSYS, so that a later runtime falls back to an older call.
 func commonRuntime() []Syscall {
 	return append(allow(
-		"brk", "munmap", "mremap",
+		"brk", "munmap",
 		"nanosleep", "gettimeofday", "time",
 		"sched_yield", "getrandom", "restart_syscall",
 		"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack",
@@ -186,7 +187,10 @@ func commonRuntime() []Syscall {
 		when("clock_nanosleep", "EPERM", []Cond{{0, NoBits, clockOfOther}}),
 		// The same; ENOSYS is the refusal that the C library bears for a thread of its own.
 		when("sched_getaffinity", "ENOSYS", []Cond{{0, Equal32, 0}}),
-		when("mprotect", "EACCES", []Cond{{2, NoBits, protExec}}),
+		// RLIMIT_DATA counts pages as long as they may be written: one that took memory,
+		// wrote it and made it readable alone could take as much again. By mremap it could
+		// make a stack grow, which the limit never counts.
+		when("mprotect", "EACCES", []Cond{{2, Equal, protRead | protWrite}}),
 		when("tgkill", "EPERM", []Cond{{0, Self, 0}}),
 		// Reading a limit of its own; setting one, or another's, is refused.
 		when("prlimit64", "EPERM", []Cond{{0, Equal32, 0}, {2, Equal, 0}}),

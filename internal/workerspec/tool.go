@@ -96,7 +96,9 @@ func anyProgram() []Syscall {
 		when("fcntl", "EPERM", oneOf(1, fDupfd, fGetfd, fSetfd, fGetfl, fSetfl, fGetlk, fSetlk, fSetlkw, fGetown, fGetsig,
 			fOfdGetlk, fOfdSetlk, fOfdSetlkw, fDupfdQuery, fCreatedQuery, fDupfdCloexec, fGetpipeSize, fAddSeals, fGetSeals)...),
 		when("renameat2", "EPERM", []Cond{{4, NoBits, renameWhiteout}}),
-		when("fallocate", "EPERM", []Cond{{1, Not32, fallocateNoSize}}),
+		// Room beyond a file's size is beyond RLIMIT_FSIZE too: to keep the size is for
+		// what gives room back.
+		when("fallocate", "EPERM", []Cond{{1, NoBits, fallocateNoSize}}, []Cond{{1, Equal32, fallocatePunch}}),
 		when("prctl", "EPERM", append(ownProcess(), append(
 			oneOf(0, prGetPdeathsig, prSetName, prGetName, prGetSeccomp, prCapbsetRead, prGetSecurebits, prSetTimerslack, prGetTimerslack,
 				prSetSubreaper, prGetSubreaper, prSetNoNew, prGetNoNew, prSetTHP, prGetTHP, prSetMDWE, prGetMDWE),

@@ -9,7 +9,7 @@ import "slices"
 // be written. Which files it opens, and that it executes none, is Landlock's.
 func libraryProgram() []Syscall {
 	calls := join(commonRuntime(), readFiles(), allow(
-		"read", "write", "readv", "writev", "close", "shutdown",
+		"mremap", "read", "write", "readv", "writev", "close", "shutdown",
 		"recvmsg", "sendmsg", "connect", "getsockopt", "getsockname", "getpeername",
 		"poll", "ppoll", "futex",
 		// The start of a process and of threads, by glibc and GLib.
@@ -30,9 +30,13 @@ func libraryProgram() []Syscall {
 		// The stub's last call, on the program that it holds.
 		when("execveat", "EPERM", []Cond{{0, Equal32, programFD}, {4, Equal32, atEmptyPath}}),
 	})
+	at := func(name string) int {
+		return slices.IndexFunc(calls, func(c Syscall) bool { return c.Name == name })
+	}
+	// A loader makes what it has bound readable alone.
+	calls[at("mprotect")] = when("mprotect", "EACCES", []Cond{{2, NoBits, protExec}})
 	// Names of threads, and that it is as confined as it is already.
-	i := slices.IndexFunc(calls, func(c Syscall) bool { return c.Name == "prctl" })
-	calls[i] = when("prctl", "EPERM", append(ownProcess(), []Cond{{0, Equal32, prSetName}}, []Cond{{0, Equal32, prSetNoNew}})...)
+	calls[at("prctl")] = when("prctl", "EPERM", append(ownProcess(), []Cond{{0, Equal32, prSetName}}, []Cond{{0, Equal32, prSetNoNew}})...)
 	return calls
 }
 

@@ -153,8 +153,6 @@ type Limits struct {
 	// The address space itself is not limited, because the Go runtime
 	// reserves far more than it uses.
 	Data uint64
-	// Core is RLIMIT_CORE: 0, so that a crash leaves no copy of a document.
-	Core uint64
 	// LockedMemory is RLIMIT_MEMLOCK: 0.
 	LockedMemory uint64
 	// MessageQueues is RLIMIT_MSGQUEUE: 0.

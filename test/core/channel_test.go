@@ -253,6 +253,20 @@ func TestChannelsEnd(t *testing.T) {
 	})
 }
 
+// load loads a model with a context that tells the engine what to do.
+func (u *user) load(handle []byte, what uint32) {
+	u.r.t.Helper()
+	in, err := u.Model.Load(u.r.t.Context(), &modelv1.LoadRequest{Grant: handle, Context: what})
+	must(u.r.t, err)
+	defer in.Close()
+	for err == nil {
+		_, err = in.Recv()
+	}
+	if err != io.EOF {
+		u.r.t.Fatal(err)
+	}
+}
+
 // An engine that only says it has dropped a grant's row, and lives on for another
 // grant of the same model, keeps no way to the index: the index worker ends.
 func TestChannelToAnEngineThatLies(t *testing.T) {
@@ -260,17 +274,7 @@ func TestChannelToAnEngineThatLies(t *testing.T) {
 	r := start(t, 0)
 	u := r.connect()
 	u.pull("finder", gguf.Embedding(7))
-	load := func(handle []byte) {
-		in, err := u.Model.Load(t.Context(), &modelv1.LoadRequest{Grant: handle, Context: lies})
-		must(t, err)
-		defer in.Close()
-		for err == nil {
-			_, err = in.Recv()
-		}
-		if err != io.EOF {
-			t.Fatal(err)
-		}
-	}
+	load := func(handle []byte) { t.Helper(); u.load(handle, lies) }
 	_, gs := u.both(r.folder(0), "finder", false)
 	load(gs[1].Handle)
 	_, other := u.run("finder")

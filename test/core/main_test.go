@@ -87,6 +87,7 @@ type memory struct {
 }
 
 func (m *memory) Load(int) ([]byte, error) { m.mu.Lock(); defer m.mu.Unlock(); return m.b, nil }
+func (m *memory) Remove() error            { m.mu.Lock(); defer m.mu.Unlock(); m.b = nil; return nil }
 func (m *memory) Save(b []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -55,9 +55,11 @@ func (p *place) tell(c *client.Client, handle []byte, order string) error {
 }
 
 // A worker that gives up or breaks its connection, but lives on, is ended at
-// once: it would keep the folder, and hold up whoever revokes.
+// once: it would keep the folder, and hold up whoever revokes. So is one that hands
+// the core its own end of the connection and of the pipe for its last words, neither
+// of which would show an end then.
 func TestWorkerWithoutItsConnectionIsEnded(t *testing.T) {
-	for order, record := range map[string]string{"close": `"worker-crash"`, "garbage": `"malformed-peer"`} {
+	for order, record := range map[string]string{"close": `"worker-crash"`, "garbage": `"malformed-peer"`, "give itself away": `"malformed-peer"`} {
 		t.Run(order, func(t *testing.T) {
 			p := newPlace(t)
 			c := p.connectBad()

@@ -1,10 +1,12 @@
 package e2e
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -176,6 +178,125 @@ func TestOwnStateIsHidden(t *testing.T) {
 		if out := ask(q); strings.Contains(out, "heliotrope") || strings.Contains(out, "periwinkle") {
 			t.Errorf("Bailey's own state was read: %s", out)
 		}
+	}
+	p.verified()
+}
+
+// tool runs a script in the sandbox of a tool that is allowed one folder.
+func (p *place) tool(script, allow, folder, name string) (stdout, stderr string) {
+	p.t.Helper()
+	cmd := exec.Command(bins.path("bailey"), "sandbox", "run", "--home", p.home, "--kind", "tool", allow, folder, "--", "/bin/sh", "-c", script, name)
+	cmd.Dir = "/"
+	var out, errb bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errb
+	var exit *exec.ExitError
+	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
+		p.t.Fatal(err)
+	}
+	return out.String(), errb.String()
+}
+
+// TestOwnStateOfTheUsualHome: a core of another home keeps that of the person's
+// usual one from its workers too.
+func TestOwnStateOfTheUsualHome(t *testing.T) {
+	p := newPlace(t)
+	usual := filepath.Join(p.folder, "person")
+	p.write("person/beside.txt", "The neighbour says marigold.\n")
+	p.write("person/.local/state/bailey/secret.txt", "The state says periwinkle.\n")
+	const script = `cat "$0/beside.txt" "$0/.local/state/bailey/secret.txt" 2>&1`
+	run := func(folder, name string) (string, string) {
+		t.Setenv("HOME", usual)
+		return p.tool(script, "--allow-read", folder, name)
+	}
+	out, errs := run(p.folder, "/grant/person")
+	if !strings.Contains(out, "marigold") || strings.Contains(out, "periwinkle") {
+		t.Errorf("beside it: %s%s", out, errs)
+	}
+	out, errs = run(usual+"/.local/state/bailey", "/grant")
+	if !strings.Contains(errs, "Bailey's own") || out != "" {
+		t.Errorf("itself: %s%s", out, errs)
+	}
+}
+
+// TestOwnStateIsNotPlanted: a tool that may write where the person's usual home
+// would be leaves no state there, which the next core would believe.
+func TestOwnStateIsNotPlanted(t *testing.T) {
+	p := newPlace(t)
+	p.write("person/beside.txt", "The neighbour says marigold.\n")
+	t.Setenv("HOME", filepath.Join(p.folder, "person"))
+	const script = `echo x >/grant/person/new && echo control
+		for d in state share cache; do mkdir -p /grant/person/.local/$d/bailey/keys && echo made $d; done`
+	if out, errs := p.tool(script, "--allow-write", p.folder, ""); out != "control\nmade share\nmade cache\n" {
+		t.Errorf("%s%s", out, errs)
+	}
+	if made, err := os.ReadDir(filepath.Join(p.folder, "person/.local/state/bailey")); err != nil || len(made) > 0 {
+		t.Errorf("there is %v, %v", made, err)
+	}
+}
+
+// TestOwnStateToCome: the state that another core makes while a tool reads the folder
+// is not seen by it. The control is a file beside it.
+func TestOwnStateToCome(t *testing.T) {
+	p := newPlace(t)
+	p.write("person/here.txt", "here\n")
+	t.Setenv("HOME", filepath.Join(p.folder, "person"))
+	const script = `cat /grant/here.txt; until test -e /grant/now; do sleep 0.05; done
+		cat /grant/beside.txt /grant/.local/state/bailey/secret.txt 2>&1`
+	cmd := exec.Command(bins.path("bailey"), "sandbox", "run", "--home", p.home, "--kind", "tool", "--allow-read", filepath.Join(p.folder, "person"), "--", "/bin/sh", "-c", script)
+	cmd.Dir = "/"
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	r := bufio.NewReader(out)
+	if line, err := r.ReadString('\n'); line != "here\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	p.write("person/beside.txt", "The neighbour says marigold.\n")
+	p.write("person/.local/state/bailey/secret.txt", "The state says periwinkle.\n")
+	p.write("person/now", "")
+	rest, err := io.ReadAll(r)
+	if !strings.Contains(string(rest), "marigold") || strings.Contains(string(rest), "periwinkle") {
+		t.Errorf("%s, %v", rest, err)
+	}
+	_ = cmd.Wait()
+}
+
+// TestOwnStateStaysInItsPlace: a tool that may write above Bailey's own state cannot
+// give it another name, by which the next one would see it. The control is a
+// directory beside it.
+func TestOwnStateStaysInItsPlace(t *testing.T) {
+	p := newPlace(t)
+	p.home = filepath.Join(p.folder, "deep", "plain")
+	p.write("deep/plain/state/secret.txt", "The state says periwinkle.\n")
+	p.write("beside/it/note.txt", "The neighbour says marigold.\n")
+	const script = `
+		mv /grant/beside /grant/aside && echo control
+		for d in deep deep/plain deep/plain/state; do
+			mv /grant/$d /grant/$d.moved && echo moved $d
+			mv /grant/$d /grant/away && echo moved $d away
+			rm -r /grant/$d && echo removed $d
+			chmod 0 /grant/$d
+		done
+		find /grant -name secret.txt -o -name audit-log`
+	for range 2 {
+		if out, errs := p.tool(script, "--allow-write", p.folder, ""); out != "control\n" {
+			t.Errorf("%s%s", out, errs)
+		}
+		for _, d := range []string{p.folder + "/deep", p.home} {
+			if err := os.Chmod(d, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Rename(p.folder+"/aside", p.folder+"/beside"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Stat(p.home + "/state/secret.txt"); err != nil {
+		t.Error(err)
 	}
 	p.verified()
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"math"
 	"net"
 	"os"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/bailey-run/bailey/internal/client"
 	"github.com/bailey-run/bailey/internal/errs"
@@ -19,6 +22,7 @@ import (
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/plat/env"
 	"github.com/bailey-run/bailey/internal/plat/home"
+	"github.com/bailey-run/bailey/internal/release"
 	"github.com/bailey-run/bailey/internal/wire/corev1"
 	"github.com/bailey-run/bailey/internal/wire/sandboxv1"
 )
@@ -151,6 +155,52 @@ func TestHostileClient(t *testing.T) {
 	p.verified()
 }
 
+// TestClientThatGivesItselfAway greets, hands the core its own end of the connection
+// within half a frame, and goes. It is as gone as any other: its place is free.
+func TestClientThatGivesItselfAway(t *testing.T) {
+	p := newPlace(t)
+	p.connect() // which starts the core, and has a place itself
+	h, err := home.Open(home.Options{Dir: p.home, Env: env.Read()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hello, err := proto.Marshal(&corev1.HelloRequest{Release: release.Version()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	greet := func() *net.UnixConn {
+		c, err := net.Dial("unix", h.Socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Write(rawFrame(1, 0, uint32(len(hello)), 1, corev1.CoreServiceHelloMethod().Number, hello))
+		// A place is free a moment after its client is gone.
+		if n, _ := c.Read(make([]byte, 1<<10)); err != nil || n < len(rawFrame(0, 0, 0, 0, 0, nil))+len(release.Version()) {
+			c.Close()
+			return nil
+		}
+		return c.(*net.UnixConn)
+	}
+	for _, gives := range []bool{false, true} {
+		for range limits.ClientsPerProcess + 1 {
+			var c *net.UnixConn
+			p.until(wait, fmt.Sprintf("a place: %v", gives), func() bool { c = greet(); return c != nil })
+			own, err := c.File()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var rights []byte
+			if gives {
+				rights = unix.UnixRights(int(own.Fd()))
+			}
+			_, _, err = c.WriteMsgUnix(rawFrame(1, 4, 3, 3, sandboxv1.SandboxServiceRunMethod().Number, nil)[:9], rights, nil)
+			if err = errors.Join(err, own.Close(), c.Close()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 // strangeRuns asks for runs with descriptors that are no pipes, too few and too
 // many: each is refused, and nothing is started.
 func (p *place) strangeRuns(c *client.Client, dir *os.File) {
@@ -177,6 +227,10 @@ func (p *place) strangeRuns(c *client.Client, dir *os.File) {
 	defer far.Close()
 	for _, f := range []*os.File{dir, write, path, sock} {
 		for n := range 5 {
+			if f == sock && n > 0 {
+				c = p.connect() // a socket ends the connection
+				task = p.task(c)
+			}
 			files := make([]*os.File, n)
 			for i := range files {
 				files[i] = f
@@ -190,6 +244,9 @@ func (p *place) strangeRuns(c *client.Client, dir *os.File) {
 			cancel()
 			if err == nil || errs.CodeOf(err) == errs.Internal || errs.CodeOf(err) == errs.Cancelled {
 				t.Errorf("a run with %d of %s: %v", n, f.Name(), err)
+			}
+			if f == sock && n > 0 {
+				c.Close()
 			}
 		}
 	}

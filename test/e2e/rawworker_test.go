@@ -104,7 +104,7 @@ func TestHostileWorker(t *testing.T) {
 		{"a directory", broken + "descriptors that no frame named"},
 		{"a directory that is said", broken + "descriptors outside a request"},
 		{"a file of its own, which it shrinks", broken + "descriptors that no frame named"},
-		{"a socket", broken + "descriptors that no frame named"},
+		{"a socket", broken + "a socket among the descriptors"},
 		{"253 descriptors", broken + "too many descriptors"},
 		{"1000 descriptors", broken + "too many descriptors"},
 		{"1000 descriptors by driblets", broken + "descriptors that no frame named"},

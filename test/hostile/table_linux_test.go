@@ -26,14 +26,20 @@ const (
 	groupTests = "internal/plat/cgroup"
 	// coreTests is where a hostile worker meets a real core.
 	coreTests = "test/e2e"
+	// fakeTests is where it meets one with an engine that was taken over too.
+	fakeTests = "test/core"
+	// What a client does to the core is tried where the core refuses it.
+	frameTests = "internal/ipc"
+	grantTests = "internal/service/grant"
+	auditTests = "internal/service/audit"
 )
 
-// testNames are the tests of this package, and those of groupTests and coreTests
-// with that name before them.
+// testNames are the tests of this package, and those of others with that name
+// before them.
 func testNames(t *testing.T) []string {
 	t.Helper()
 	names := testsIn(t, ".")
-	for _, dir := range []string{groupTests, coreTests} {
+	for _, dir := range []string{groupTests, coreTests, fakeTests, frameTests, grantTests, auditTests} {
 		for _, n := range testsIn(t, "../../"+dir) {
 			names = append(names, dir+" "+n)
 		}

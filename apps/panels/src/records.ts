@@ -64,7 +64,7 @@ function whom(t: Words, app: string | undefined): string {
   return app === "bailey" || app === "panels" ? t(`whom.${app}`) : who(t, app);
 }
 
-const methods = new Set<string>(["IndexService/Ask", "IndexService/Summarize", "IndexService/Source", "IndexService/Attach", "EngineService/Generate", "EngineService/Embed", "ModelService/Load", "ModelService/Pull", "ModelService/Remove", "ModelService/Verify", "GrantService/Propose", "GrantService/Decide", "GrantService/Request", "GrantService/Revoke", "SurfaceService/Pick", "WindowService/Open", "StoreService/Erase", "CoreService/StopTask"]);
+const methods = new Set<string>(["IndexService/Ask", "IndexService/Summarize", "IndexService/Source", "IndexService/Attach", "EngineService/Generate", "EngineService/Embed", "ModelService/Load", "ModelService/Pull", "ModelService/Remove", "ModelService/Verify", "GrantService/Propose", "GrantService/Decide", "GrantService/Request", "GrantService/Revoke", "SurfaceService/Pick", "WindowService/Open", "StoreService/Erase", "CoreService/StopTask", "SandboxService/Run"]);
 
 /** A member of the detail; one that JSON could not hold as it is stands in base64. */
 function detail(f: Fields, name: string): string | undefined {
@@ -79,10 +79,10 @@ function detail(f: Fields, name: string): string | undefined {
 }
 
 function what(t: Words, f: Fields): string {
-  const object = visible(detail(f, "path") ?? f.detail?.["model"] ?? f.detail?.["object"] ?? "");
+  const object = visible(detail(f, "path") ?? f.detail?.["model"] ?? f.detail?.["host"] ?? f.detail?.["object"] ?? "");
   const kind = f.detail?.["kind"];
   if (f.kind === "call" || f.kind === "call-end") return doing(t, f);
-  if (kind === "file.read" || kind === "model.run" || kind === "gpu.use") return t(`w.${kind}`, { object });
+  if (kind === "file.read" || kind === "file.write" || kind === "model.run" || kind === "gpu.use" || kind === "exec.run" || kind === "net.fetch") return t(`w.${kind}`, { object });
   if (kind !== undefined && kind !== "") return t("w.kind", { kind: visible(kind), object });
   return doing(t, f);
 }

@@ -28,6 +28,14 @@ test("who did what to what", () => {
   assert.equal(sentence(t, { kind: "revoke", app: "panels", by: "panel", detail: folder }), "You withdrew the permission to read /home/u/Documents");
 });
 
+test("a program that was run says what it was given", () => {
+  const t = words("en");
+  const given = (detail: Record<string, string>) => sentence(t, { kind: "grant", app: "bailey", by: "command-line", verb: "sandbox-run", detail });
+  assert.equal(given({ kind: "exec.run", path: "/usr/bin/dash" }), "The command line allowed the terminal to run /usr/bin/dash in a sandbox");
+  assert.equal(given({ kind: "net.fetch", host: "any host" }), "The command line allowed the terminal to use the network: any host");
+  assert.equal(given({ kind: "file.write", path: "/home/u/build" }), "The command line allowed the terminal to read and change /home/u/build");
+});
+
 test("what was withdrawn says from whom, where the record that gave it is there", () => {
   const t = words("en");
   const revoke = { kind: "revoke", app: "panels", by: "panel", grant: "g1", detail: folder };

@@ -1,6 +1,6 @@
 /* Code in a prompt or a picker that was taken over: on SIGUSR1 it tries to reach a
  * socket in the home and to execute a program, and says on standard error what
- * became of it. It is linked to the program by a test alone. */
+ * became of it; on SIGUSR2 it gives its standard error away. It is linked to the program by a test alone. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -39,10 +39,28 @@ static void tries(int signal)
 	tell("end", 0);
 }
 
+/* gives hands whoever reads its connection its standard error. */
+static void gives(int signal)
+{
+	union {
+		struct cmsghdr head;
+		char all[CMSG_SPACE(sizeof(int))];
+	} rights = {.head = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+	struct iovec byte = {.iov_base = (char[]){0}, .iov_len = 1};
+	struct msghdr m = {.msg_iov = &byte, .msg_iovlen = 1, .msg_control = &rights, .msg_controllen = sizeof rights};
+	int fd = 2;
+
+	(void)signal;
+	memcpy(CMSG_DATA(&rights.head), &fd, sizeof fd);
+	if (sendmsg(3, &m, 0) != 1)
+		_exit(1);
+}
+
 __attribute__((constructor)) static void begin(void)
 {
 	const char *home = getenv("HOME");
 
 	snprintf(at.sun_path, sizeof at.sun_path, "%s/agent", home ? home : "");
 	signal(SIGUSR1, tries);
+	signal(SIGUSR2, gives);
 }

@@ -20,6 +20,8 @@ import (
 type Parent struct {
 	root *os.Root
 	path string
+	// used is locked, shared with other cores, from the sweep on.
+	used *os.File
 }
 
 // Dir is one data directory, open.
@@ -44,13 +46,19 @@ const (
 // Sweep removes what an earlier core left: every directory of a task, and
 // every kept one that keep does not want. What cannot be removed does not stop
 // it: the error joins all of them, each with its path, and the parent stays fit
-// for use.
+// for use. While a core of another home works here too, whose cache is the same,
+// nothing is removed: it may be that one's.
 func (p *Parent) Sweep(keep func(name string) bool) error {
 	d, err := p.root.Open(".")
 	if err != nil {
 		return errs.Wrap(errs.HomeUnusable, "datadir.sweep", err)
 	}
-	defer d.Close()
+	p.used = d
+	alone := lock(d)
+	defer share(d)
+	if !alone {
+		return nil
+	}
 	names, err := d.Readdirnames(-1)
 	if err != nil {
 		return errs.Wrap(errs.HomeUnusable, "datadir.sweep", err)
@@ -68,7 +76,12 @@ func (p *Parent) Sweep(keep func(name string) bool) error {
 }
 
 // Close gives the parent back.
-func (p *Parent) Close() error { return p.root.Close() }
+func (p *Parent) Close() error {
+	if p.used != nil {
+		p.used.Close()
+	}
+	return p.root.Close()
+}
 
 // Remove closes the directory and removes it with all that is in it.
 func (d *Dir) Remove() error {

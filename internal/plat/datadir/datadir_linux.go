@@ -34,6 +34,19 @@ func Open(path string) (*Parent, error) {
 	return &Parent{root: root, path: real}, nil
 }
 
+// lock locks a parent against all others, and reports whether nobody's lock was in
+// the way. A file system without locks has nobody's.
+func lock(d *os.File) bool {
+	return unix.Flock(int(d.Fd()), unix.LOCK_EX|unix.LOCK_NB) != unix.EWOULDBLOCK
+}
+
+// share locks it with others. Who is in the middle of a sweep is waited for: without
+// a lock the next one would take what is ours for an earlier core's.
+func share(d *os.File) {
+	for unix.Flock(int(d.Fd()), unix.LOCK_SH) == unix.EINTR {
+	}
+}
+
 func fail(op string, err error) error {
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 		return errs.Wrap(errs.NoSpace, op, err)

@@ -54,6 +54,39 @@ func TestMakeSweepRemove(t *testing.T) {
 	}
 }
 
+// A core of another home whose cache is the same removes nothing of what one that
+// lives has there.
+func TestTwoParentsAtOnePlace(t *testing.T) {
+	base := t.TempDir()
+	none := func(string) bool { return false }
+	open := func() *Parent {
+		p, err := Open(base + "/index")
+		must(t, err)
+		must(t, p.Sweep(none))
+		return p
+	}
+	first := open()
+	d, err := first.Make("task-1")
+	must(t, err)
+	must(t, d.Close())
+	second := open()
+	third := open()
+	if _, err := os.Lstat(base + "/index/task-1"); err != nil {
+		t.Error(err)
+	}
+	must(t, first.Close())
+	must(t, second.Close())
+	open().Close()
+	if _, err := os.Lstat(base + "/index/task-1"); err != nil {
+		t.Errorf("beside the third: %v", err)
+	}
+	must(t, third.Close())
+	open().Close()
+	if _, err := os.Lstat(base + "/index/task-1"); err == nil {
+		t.Error("left behind")
+	}
+}
+
 func TestALinkInTheWayIsRefused(t *testing.T) {
 	base := t.TempDir()
 	p, err := Open(base + "/index")

@@ -2,7 +2,15 @@
 
 package datadir
 
-import "github.com/bailey-run/bailey/internal/errs"
+import (
+	"os"
+
+	"github.com/bailey-run/bailey/internal/errs"
+)
+
+func lock(*os.File) bool { return true }
+
+func share(*os.File) {}
 
 // Open refuses: no worker runs on this port yet.
 func Open(string) (*Parent, error) { return nil, errs.New(errs.NotSupported, "datadir.open") }

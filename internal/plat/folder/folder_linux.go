@@ -49,20 +49,27 @@ func Open(path string) (*Folder, error) {
 		return nil, openError(op, err)
 	}
 	f := &Folder{Dir: os.NewFile(uintptr(fd), real), Path: real, Renamed: real != clean}
-	if pseudo(fd) {
-		f.Close()
-		return nil, errs.New(errs.Denied, op).With("the folder holds no documents, but the system's own state").WithHint("name a folder of a disk")
-	}
-	if f.System, err = system(real); err != nil {
+	mounts, err := proc.Mounts(os.Getpid())
+	if err != nil {
 		f.Close()
 		return nil, errs.Wrap(errs.FolderClosed, op, err)
 	}
+	// Some have no number that tells them, and a name.
+	if pseudo(fd) || slices.Contains(pseudoNames(), deepest(mounts, real).Type) {
+		f.Close()
+		return nil, errs.New(errs.Denied, op).With("the folder holds no documents, but the system's own state").WithHint("name a folder of a disk")
+	}
+	f.System = system(mounts, real)
 	if f.Object, err = identify(fd); err != nil {
 		f.Close()
 		return nil, errs.Wrap(errs.FolderClosed, op, err)
 	}
 	return f, nil
 }
+
+// Make makes a directory that is the person's alone, and those above it that are
+// missing. One that is there stays as it is.
+func Make(path string) error { return os.MkdirAll(path, 0o700) }
 
 // pseudo reports whether a directory is of a file system that shows the
 // kernel's state: reading there acts on processes and devices, and a read-only
@@ -82,11 +89,7 @@ func pseudo(fd int) bool {
 
 // system lists where, below a directory, such a file system is mounted; what is
 // mounted in one of them goes with it.
-func system(dir string) ([]string, error) {
-	mounts, err := proc.Mounts(os.Getpid())
-	if err != nil {
-		return nil, err
-	}
+func system(mounts []proc.Mountpoint, dir string) []string {
 	var below []string
 	for _, m := range mounts {
 		if rel, ok := strings.CutPrefix(m.Point, strings.TrimSuffix(dir, "/")+"/"); ok && rel != "" && slices.Contains(pseudoNames(), m.Type) {
@@ -100,7 +103,7 @@ func system(dir string) ([]string, error) {
 			top = append(top, rel)
 		}
 	}
-	return top, nil
+	return top
 }
 
 // Automounted reports whether looking at a path would have an automounter mount
@@ -112,6 +115,11 @@ func Automounted(path string) bool {
 }
 
 func automounted(mounts []proc.Mountpoint, path string) bool {
+	return deepest(mounts, path).Type == "autofs"
+}
+
+// deepest is the mount that a path lies in.
+func deepest(mounts []proc.Mountpoint, path string) proc.Mountpoint {
 	deepest := proc.Mountpoint{}
 	for _, m := range mounts {
 		inside := m.Point == "/" || path == m.Point || strings.HasPrefix(path, m.Point+"/")
@@ -120,7 +128,7 @@ func automounted(mounts []proc.Mountpoint, path string) bool {
 			deepest = m
 		}
 	}
-	return deepest.Type == "autofs"
+	return deepest
 }
 
 // pseudoNames are the names of such file systems, of those too that stand in

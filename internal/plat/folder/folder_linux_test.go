@@ -141,6 +141,30 @@ func must(t *testing.T, err error) {
 	}
 }
 
+// TestSystemByName: what has no number of its own is told by the name of its kind.
+func TestSystemByName(t *testing.T) {
+	mounts := []proc.Mountpoint{{Point: "/", Type: "ext4"}, {Point: "/dev/mqueue", Type: "mqueue"}, {Point: "/dev/mqueue/disk", Type: "ext4"}}
+	for path, want := range map[string]string{"/dev/mqueue": "mqueue", "/dev/mqueues": "ext4", "/dev/mqueue/disk/x": "ext4"} {
+		if got := deepest(mounts, path).Type; got != want {
+			t.Errorf("%s lies in %s, want %s", path, got, want)
+		}
+	}
+	if os.Geteuid() != 0 {
+		return // it mounts nothing
+	}
+	for _, kind := range []string{"mqueue", "fusectl"} {
+		d := real(t, t.TempDir())
+		if err := unix.Mount("none", d, kind, 0, ""); err != nil {
+			t.Logf("no %s here: %v", kind, err)
+			continue
+		}
+		defer unix.Unmount(d, unix.MNT_DETACH)
+		if f, err := Open(d); errs.CodeOf(err) != errs.Denied {
+			t.Errorf("%s: %+v, %v", kind, f, err)
+		}
+	}
+}
+
 // What an automounter has not mounted yet is not looked at because of a claim.
 func TestAutomounted(t *testing.T) {
 	mounts := []proc.Mountpoint{

@@ -21,6 +21,13 @@ func (f *Folder) Within(path string) bool {
 	return within(&st, path, limits.OwnLevels)
 }
 
+// Is reports whether the folder is the directory at path, whatever name it was opened
+// by.
+func (f *Folder) Is(path string) bool {
+	var st unix.Stat_t
+	return unix.Fstat(int(f.Dir.Fd()), &st) == nil && within(&st, path, 0)
+}
+
 func within(want *unix.Stat_t, path string, levels int) bool {
 	var st unix.Stat_t
 	if unix.Lstat(path, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR {

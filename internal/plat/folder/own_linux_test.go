@@ -19,6 +19,9 @@ func TestWithin(t *testing.T) {
 		if got := f.Within(base + "/own"); got != want {
 			t.Errorf("%q: %v", name, got)
 		}
+		if f.Is(base+"/own") != (name == "/own") || f.Is(base+"/missing") {
+			t.Errorf("%q: is another, or none", name)
+		}
 		if f.Within(base + "/missing") {
 			t.Errorf("%q is within nothing", name)
 		}

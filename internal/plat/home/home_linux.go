@@ -42,6 +42,9 @@ func open(o Options) (*Home, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := apart(h.State, h.Cache, h.Config); err != nil {
+		return nil, err
+	}
 	if h.Dir == "" {
 		if err := ownHome(o.Env.Home); err != nil {
 			return nil, err
@@ -63,8 +66,32 @@ func open(o Options) (*Home, error) {
 	if h.Runtime, err = runtimeDir(h, o); err != nil {
 		return nil, err
 	}
+	// Through links too.
+	for _, dir := range []string{h.State, h.Cache, h.Config, h.Runtime} {
+		real, err := filepath.EvalSymlinks(dir)
+		if err != nil {
+			return nil, explain(dir, err)
+		}
+		if err := apart(real); err != nil {
+			return nil, err
+		}
+	}
 	h.Socket = filepath.Join(h.Runtime, socketName)
 	return h, nil
+}
+
+// apart refuses directories among the system's programs: tools, drivers and windows see
+// all that lies there, keys and remembered permissions too.
+func apart(dirs ...string) error {
+	for _, dir := range dirs {
+		for _, system := range []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"} {
+			if strings.HasPrefix(dir, system+"/") {
+				return unusable(dir, "it is among the system's programs, which what runs in a sandbox can read", nil).
+					WithHint("name a folder in another place with --home DIR")
+			}
+		}
+	}
+	return nil
 }
 
 // ownHome refuses root at work in another user's home (sudo keeps HOME in some

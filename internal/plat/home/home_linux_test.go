@@ -43,6 +43,36 @@ func newWorld(t *testing.T) world {
 	return w
 }
 
+// TestAmongPrograms: nothing of Bailey's is made where tools and windows see
+// everything, by whatever name.
+func TestAmongPrograms(t *testing.T) {
+	w := newWorld(t)
+	if err := os.Symlink("/usr/lib", w.dir+"/link"); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []home.Options{
+		{Dir: "/usr/lib/bailey-no-such"},
+		{Dir: "/usr/../lib64/bailey-no-such"},
+		{Env: env.Env{Home: w.home, StateHome: "/usr/lib/bailey-no-such"}},
+		{Env: env.Env{Home: w.home, CacheHome: "/usr/lib/bailey-no-such"}},
+	} {
+		o.RunUser, o.Temp = w.run, w.temp
+		if _, err := home.Open(o); errs.CodeOf(err) != errs.HomeUnusable || !strings.Contains(err.Error(), "among the system's programs") {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+	if _, err := os.Lstat("/usr/lib/bailey-no-such"); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("something was made there:", err)
+	}
+	if os.Geteuid() != 0 {
+		return // it makes no directory there
+	}
+	defer os.RemoveAll("/usr/lib/bailey-test-no-such")
+	if _, err := home.Open(home.Options{Dir: w.dir + "/link/bailey-test-no-such", RunUser: w.run, Temp: w.temp}); errs.CodeOf(err) != errs.HomeUnusable {
+		t.Errorf("through a link: %v", err)
+	}
+}
+
 func uid() string { return strconv.Itoa(os.Geteuid()) }
 
 func mkdir(t *testing.T, dir string, mode fs.FileMode) {

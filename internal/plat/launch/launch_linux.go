@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -49,7 +50,7 @@ func Start(ctx context.Context, c Command) (Outcome, error) {
 	if cmd.Env == nil {
 		cmd.Env = []string{}
 	}
-	err = cmd.Start()
+	err = start(cmd)
 	_ = readyW.Close()
 	_ = wordsW.Close()
 	if err != nil {
@@ -68,6 +69,16 @@ func Start(ctx context.Context, c Command) (Outcome, error) {
 		return 0, errors.Join(errs.Wrap(errs.Internal, "launch.start", err), cmd.Process.Release())
 	}
 	return 0, failed(ctx, cmd, words)
+}
+
+// start starts a program whose memory lies at addresses of its own, also where
+// this one was told to have its own at the same as ever (setarch -R): it and its
+// workers live on. Where that is refused, each worker does it again.
+func start(cmd *exec.Cmd) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	_, _, _ = unix.Syscall(unix.SYS_PERSONALITY, 0, 0, 0)
+	return cmd.Start()
 }
 
 // failed collects what a program left behind that ended, or closed its

@@ -115,14 +115,22 @@ func (c Config) bubblewrapArgs(id ids) ([]string, error) {
 	if c.ownProgram() {
 		args = append(args, "--ro-bind", descriptor(binaryFD), workerspec.ProgramTarget)
 	}
-	for i, m := range c.Mounts {
+	for n, m := range c.Mounts {
 		how := "--ro-bind"
 		if m.Write {
 			how = "--bind"
 		}
-		args = append(args, how, descriptor(firstMountFD+i), m.Target)
+		args = append(args, how, descriptor(firstMountFD+n), m.Target)
+		pinned := map[string]bool{}
 		for _, name := range m.hidden() {
 			at := m.Target + "/" + name
+			// As hideAll does.
+			for i := range name {
+				if above := name[:i]; m.Write && name[i] == '/' && !pinned[above] {
+					pinned[above] = true
+					args = append(args, "--bind", descriptor(firstMountFD+n)+"/"+above, m.Target+"/"+above)
+				}
+			}
 			args = append(args, "--perms", "0700", "--size", size, "--tmpfs", at, "--remount-ro", at)
 		}
 	}
@@ -305,7 +313,7 @@ func (sm setupMount) placed() error {
 // cannot be written.
 func isHidden(at int, name string) error {
 	fd, err := beneath(at, name, unix.O_RDONLY)
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EACCES) {
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EACCES) && !ourMode(at, name) {
 		return nil
 	}
 	if err != nil {

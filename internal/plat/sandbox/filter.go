@@ -305,6 +305,7 @@ const (
 	fSetdeleg        = 1040
 	soPassPIDFD      = 76
 	soPeerPIDFD      = 77
+	rlimitCore       = 4
 )
 
 // compatRules are the calls that the deny-list looks into.
@@ -326,5 +327,9 @@ func compatRules() []workerspec.Syscall {
 		// is an option of these numbers anybody's here.
 		{Name: "getsockopt", Any: [][]workerspec.Cond{{cond(2, workerspec.Not32, soPeerPIDFD)}}},
 		{Name: "setsockopt", Any: [][]workerspec.Cond{{cond(2, workerspec.Not32, soPassPIDFD)}}},
+		// No core dump is a limit of 1 (limits.WorkerCore), and 0 would be less and bring
+		// them back. Programs bear a system that has no such call: GnuPG ends for EPERM.
+		{Name: "setrlimit", Refusal: "ENOSYS", Any: [][]workerspec.Cond{{cond(0, workerspec.Not32, rlimitCore)}}},
+		{Name: "prlimit64", Refusal: "ENOSYS", Any: [][]workerspec.Cond{{cond(1, workerspec.Not32, rlimitCore)}, {cond(1, workerspec.Equal32, rlimitCore), cond(2, workerspec.Equal, 0)}}},
 	}
 }

@@ -299,6 +299,7 @@ func TestConstants(t *testing.T) {
 		{"delegation", fSetdeleg, unix.F_SETDELEG},
 		{"sender", soPassPIDFD, unix.SO_PASSPIDFD},
 		{"peer", soPeerPIDFD, unix.SO_PEERPIDFD},
+		{"core", rlimitCore, unix.RLIMIT_CORE},
 		{"new", cloneNewFlags, unix.CLONE_NEWTIME | unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS |
 			unix.CLONE_NEWIPC | unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET},
 	} {

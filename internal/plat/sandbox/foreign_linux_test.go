@@ -68,7 +68,7 @@ func TestForeignFilter(t *testing.T) {
 			}
 		}
 		start := map[uint32]bool{}
-		for _, name := range []string{"set_tid_address", "set_robust_list", "arch_prctl"} {
+		for _, name := range []string{"set_tid_address", "set_robust_list", "arch_prctl", "mprotect"} {
 			start[a.number[name]] = true
 			if !strings.Contains(differenceNamed(t, s, workerspec.DiffStart).Program, name) {
 				t.Errorf("%s: %s is told to nobody", s.Kind, name)
@@ -89,6 +89,11 @@ func TestForeignFilter(t *testing.T) {
 		for n, want := range map[uint64]uint32{0x1002: actAllow, 0x1001: actErrno | 1, 0x1003: actErrno | 1, 0x4001: actErrno | 1} {
 			if got := interpret(t, prog, call64{a.number["arch_prctl"], a.audit, [6]uint64{n}}); got != want {
 				t.Errorf("%s: arch_prctl(%#x): %s", s.Kind, n, verdictName(got))
+			}
+		}
+		for prot, want := range map[uint64]uint32{unix.PROT_READ: actAllow, unix.PROT_READ | unix.PROT_WRITE | unix.PROT_EXEC: actErrno | 13} {
+			if got := interpret(t, prog, call64{a.number["mprotect"], a.audit, [6]uint64{0, 0, prot}}); got != want {
+				t.Errorf("%s: mprotect(%d): %s", s.Kind, prot, verdictName(got))
 			}
 		}
 	}

@@ -195,8 +195,16 @@ func TestForeignRefused(t *testing.T) {
 		"script": {[]byte("#!/bin/sh\n"), errScript}, "empty": {nil, errNoELF}, "text": {bytes.Repeat([]byte("x"), 200), errNoELF},
 		"linked":   {patched(whole, func(p []byte) { binary.LittleEndian.PutUint32(p, uint32(elf.PT_INTERP)) }), errLinked},
 		"writable": {patched(whole, func(p []byte) { binary.LittleEndian.PutUint32(p[4:], 7) }), errWritable},
-		"cut":      {whole[:100], errNoELF},
-		"foreign":  {func() []byte { b := slices.Clone(whole); b[18] = 40; return b }(), errNoELF},
+		"a stack of code": {patched(whole, func(p []byte) {
+			binary.LittleEndian.PutUint32(p, uint32(elf.PT_GNU_STACK))
+			binary.LittleEndian.PutUint32(p[4:], uint32(elf.PF_R|elf.PF_X))
+		}), errWritable},
+		"code beyond its file": {patched(whole, func(p []byte) {
+			binary.LittleEndian.PutUint32(p[4:], uint32(elf.PF_R|elf.PF_X))
+			binary.LittleEndian.PutUint64(p[40:], binary.LittleEndian.Uint64(p[32:])+1<<16)
+		}), errWritable},
+		"cut":     {whole[:100], errNoELF},
+		"foreign": {func() []byte { b := slices.Clone(whole); b[18] = 40; return b }(), errNoELF},
 	} {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, c.bytes, 0o755); err != nil {
@@ -261,7 +269,9 @@ func FuzzCheckProgram(f *testing.F) {
 			return // the kernel reads less of it
 		}
 		for _, p := range e.Progs {
-			if p.Type == elf.PT_INTERP || (p.Type == elf.PT_LOAD || p.Type == elf.PT_GNU_STACK) && p.Flags&3 == 3 {
+			code := p.Flags&elf.PF_X != 0
+			if p.Type == elf.PT_INTERP || p.Type == elf.PT_GNU_STACK && code ||
+				p.Type == elf.PT_LOAD && code && (p.Flags&elf.PF_W != 0 || p.Memsz > p.Filesz) {
 				t.Fatalf("let pass with %+v", p.ProgHeader)
 			}
 		}

@@ -62,10 +62,8 @@ func enterHostRoot(spec workerspec.Spec, m setup) error {
 		}
 	}
 	for _, sm := range m.Places {
-		for _, name := range sm.Hide {
-			if err := hide(root, strings.TrimPrefix(sm.Target, "/")+"/"+name); err != nil {
-				return &stepError{stepTake, sm.Target, err}
-			}
+		if err := hideAll(root, sm); err != nil {
+			return &stepError{stepTake, sm.Target, err}
 		}
 	}
 	for _, d := range spec.Surroundings.Empty {

@@ -36,7 +36,7 @@ func goodHost(spec workerspec.Spec) (Posture, Given) {
 			{Point: u.System[0] + "/local", Type: "ext4", Options: []string{"ro", "nosuid", "nodev"}},
 		},
 		Limits: map[string]proc.Limit{"Max open files": limit(l.OpenFiles), "Max file size": limit(l.FileSize), "Max processes": limit(l.Processes),
-			"Max data size": limit(l.Data), "Max core file size": limit(0), "Max locked memory": limit(0), "Max msgqueue size": limit(0), "Max pending signals": limit(limits.WorkerSignals),
+			"Max data size": limit(l.Data), "Max core file size": limit(limits.WorkerCore), "Max stack size": limit(4 << 20), "Max locked memory": limit(0), "Max msgqueue size": limit(0), "Max pending signals": limit(limits.WorkerSignals),
 			"Max realtime priority": limit(0), "Max nice priority": limit(0)},
 		Program: "/opt/bailey-window", ReadOnly: true,
 		Code: []proc.Mapping{{Rights: "r-xp", Name: "/opt/bailey-window"}, {Rights: "r-xp", Name: "/usr/lib/libgtk-4.so.1"}, {Rights: "r-xp", Name: "[vdso]"}},

@@ -30,9 +30,9 @@ func TestStartFromClosedCore(t *testing.T) {
 	TestStart(t)
 }
 
-// TestLookIn: what the user's other programs can do to a worker, before it is closed
-// and after. The first is the control, and the last what SECURITY.md says.
-func TestLookIn(t *testing.T) {
+// sealedForUser is a sealed worker of an ordinary user's.
+func sealedForUser(t *testing.T) *running {
+	t.Helper()
 	if os.Geteuid() == 0 {
 		t.Skip("root may look into every process; TestAsOrdinaryUser runs this")
 	}
@@ -40,6 +40,13 @@ func TestLookIn(t *testing.T) {
 	note(t, dir)
 	r := start(t, t.Context(), dir)
 	r.seal()
+	return r
+}
+
+// TestLookIn: what the user's other programs can do to a worker, before it is closed
+// and after. The first is the control, and the last what SECURITY.md says.
+func TestLookIn(t *testing.T) {
+	r := sealedForUser(t)
 	base, err := lookin.Base(r.PID())
 	if err != nil {
 		t.Fatal(err)
@@ -52,4 +59,15 @@ func TestLookIn(t *testing.T) {
 	if got := lookin.Try(r.PID(), base); !maps.Equal(got, lookin.Owned()) {
 		t.Errorf("the worker: %v", got)
 	}
+}
+
+// TestStandsStill: a worker that stands still for a tracer in the core's own process,
+// which waits for its end, has not ended.
+func TestStandsStill(t *testing.T) {
+	r := sealedForUser(t)
+	if err := lookin.Halt(r.PID(), unix.SIGURG); err != nil {
+		t.Fatal(err)
+	}
+	var ok string
+	r.order('u', &ok)
 }

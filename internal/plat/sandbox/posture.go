@@ -223,7 +223,7 @@ func checkLimits(have map[string]proc.Limit, want workerspec.Limits) (bad []stri
 		value uint64
 	}{
 		{"Max open files", want.OpenFiles}, {"Max file size", want.FileSize}, {"Max processes", want.Processes},
-		{"Max data size", want.Data}, {"Max core file size", want.Core}, {"Max locked memory", want.LockedMemory},
+		{"Max data size", want.Data}, {"Max locked memory", want.LockedMemory},
 		{"Max msgqueue size", want.MessageQueues}, {"Max pending signals", limits.WorkerSignals},
 		{"Max realtime priority", 0}, {"Max nice priority", 0},
 	} {
@@ -232,6 +232,12 @@ func checkLimits(have map[string]proc.Limit, want workerspec.Limits) (bad []stri
 		}
 		if h, ok := have[l.name]; !ok || h.Soft != l.value || h.Hard != l.value {
 			bad = append(bad, strings.ToLower(l.name)+" is not limited as declared")
+		}
+	}
+	// A person's account may have less.
+	for name, most := range map[string]uint64{"Max stack size": limits.WorkerStack, "Max core file size": limits.WorkerCore} {
+		if h, ok := have[name]; !ok || max(h.Soft, h.Hard) > most {
+			bad = append(bad, strings.ToLower(name)+" is not limited as declared")
 		}
 	}
 	return bad

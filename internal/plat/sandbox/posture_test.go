@@ -34,7 +34,7 @@ func goodPosture(spec workerspec.Spec) Posture {
 		},
 		Limits: map[string]proc.Limit{
 			"Max open files": l(spec.Limits.OpenFiles), "Max file size": l(spec.Limits.FileSize), "Max processes": l(spec.Limits.Processes),
-			"Max data size": l(spec.Limits.Data), "Max core file size": l(0), "Max locked memory": l(0), "Max msgqueue size": l(0), "Max pending signals": l(limits.WorkerSignals),
+			"Max data size": l(spec.Limits.Data), "Max core file size": l(limits.WorkerCore), "Max stack size": l(limits.WorkerStack), "Max locked memory": l(0), "Max msgqueue size": l(0), "Max pending signals": l(limits.WorkerSignals),
 			"Max realtime priority": l(0), "Max nice priority": l(0),
 		},
 	}
@@ -131,6 +131,9 @@ func TestCheck(t *testing.T) {
 		"core dumps": func(p *Posture) {
 			p.Limits["Max core file size"] = proc.Limit{Soft: proc.Unlimited, Hard: proc.Unlimited}
 		},
+		"any core dumps later": func(p *Posture) { p.Limits["Max core file size"] = proc.Limit{Hard: proc.Unlimited} },
+		"any stack":            func(p *Posture) { p.Limits["Max stack size"] = proc.Limit{Soft: 8 << 20, Hard: proc.Unlimited} },
+		"a stack of no limit":  func(p *Posture) { delete(p.Limits, "Max stack size") },
 	} {
 		p := goodPosture(spec)
 		change(&p)

@@ -20,7 +20,8 @@ var (
 
 // checkProgram refuses a program that could not run where there is no loader, or
 // that would have what no worker has: memory that is both writable and
-// executable. It reads what the kernel will read, in the kernel's way (ELF-64
+// executable: a segment that says so, one of code that is larger than its part of the
+// file, and a stack of code, which can always be written. It reads what the kernel will read, in the kernel's way (ELF-64
 // Object File Format, version 1.5; fs/binfmt_elf.c). It is called by a stub,
 // whose privileges are gone: the core parses no program.
 func checkProgram(r io.ReaderAt) error {
@@ -60,7 +61,11 @@ func checkProgram(r io.ReaderAt) error {
 		switch {
 		case kind == interp:
 			return errLinked
-		case (kind == load || kind == gnuStack) && flags&(write|execute) == write|execute:
+		case kind == load && flags&(write|execute) == write|execute, kind == gnuStack && flags&execute != 0:
+			return errWritable
+		// What is beyond a segment's part of the file the kernel fills with memory that
+		// can be written, whatever the segment says of itself.
+		case kind == load && flags&execute != 0 && le.Uint64(p[40:]) > le.Uint64(p[32:]):
 			return errWritable
 		}
 		loads = loads || kind == load

@@ -97,32 +97,55 @@ func TakeProgram(ctx context.Context, f *os.File, spec workerspec.Spec) (_ *Prog
 
 // SystemProgram hashes a program that is executed by its path, because the sandbox
 // sees it there too. f, which a person's command opened, has to be what is at the
-// path. Errors as of [TakeProgram].
-func SystemProgram(ctx context.Context, f *os.File, path string) (sum [sha256.Size]byte, size int64, err error) {
+// path. still says later that it is so yet, and that nobody wrote to it since: once
+// it was executed, that what was hashed is what was. Errors as of [TakeProgram].
+func SystemProgram(ctx context.Context, f *os.File, path string) (sum [sha256.Size]byte, size int64, still func() error, err error) {
 	const op = "sandbox.system-program"
-	var theirs, ours unix.Stat_t
-	raw, err := f.SyscallConn()
+	ours, err := standsAt(f, path)
 	if err != nil {
-		return sum, 0, errs.Wrap(errs.Internal, op, err)
-	}
-	if cerr := raw.Control(func(fd uintptr) { err = unix.Fstat(int(fd), &theirs) }); cerr != nil || err != nil {
-		return sum, 0, errs.Wrap(errs.Internal, op, errors.Join(cerr, err))
-	}
-	if err := unix.Stat(path, &ours); err != nil || ours.Dev != theirs.Dev || ours.Ino != theirs.Ino {
-		return sum, 0, errs.Wrap(errs.ProgramRefused, op, err).With("it is not what stands at its path")
+		return sum, 0, nil, err
 	}
 	if ours.Mode&unix.S_IFMT != unix.S_IFREG || ours.Mode&0o111 == 0 {
-		return sum, 0, errs.New(errs.ProgramRefused, op).With("nobody may execute the file").WithHint("make it executable: chmod +x")
+		return sum, 0, nil, errs.New(errs.ProgramRefused, op).With("nobody may execute the file").WithHint("make it executable: chmod +x")
 	}
 	h := sha256.New()
 	if size, err = io.Copy(h, &untilEnd{ctx, io.NewSectionReader(f, 0, ours.Size)}); err != nil {
 		if ctx.Err() != nil {
-			return sum, 0, errs.Wrap(errs.Cancelled, op, ctx.Err())
+			return sum, 0, nil, errs.Wrap(errs.Cancelled, op, ctx.Err())
 		}
-		return sum, 0, errs.Wrap(errs.ProgramRefused, op, err).With("it cannot be read")
+		return sum, 0, nil, errs.Wrap(errs.ProgramRefused, op, err).With("it cannot be read")
 	}
 	h.Sum(sum[:0])
-	return sum, size, nil
+	return sum, size, func() error {
+		now, err := standsAt(f, path)
+		if err == nil && (now.Ctim != ours.Ctim || now.Mtim != ours.Mtim || now.Size != ours.Size) {
+			err = errs.New(errs.ProgramRefused, op).With("somebody changed it while it was started").WithHint("run it again")
+		}
+		return err
+	}, nil
+}
+
+// CheckPlace refuses a program that is not what stands at its path: that is what is
+// asked about, granted and recorded. Errors: errs.ProgramRefused.
+func CheckPlace(f *os.File, path string) error {
+	_, err := standsAt(f, path)
+	return err
+}
+
+func standsAt(f *os.File, path string) (ours unix.Stat_t, err error) {
+	const op = "sandbox.stands-at"
+	var theirs unix.Stat_t
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return ours, errs.Wrap(errs.Internal, op, err)
+	}
+	if cerr := raw.Control(func(fd uintptr) { err = unix.Fstat(int(fd), &theirs) }); cerr != nil || err != nil {
+		return ours, errs.Wrap(errs.Internal, op, errors.Join(cerr, err))
+	}
+	if err := unix.Stat(path, &ours); err != nil || ours.Dev != theirs.Dev || ours.Ino != theirs.Ino {
+		return ours, errs.Wrap(errs.ProgramRefused, op, err).With("it is not what stands at its path")
+	}
+	return ours, nil
 }
 
 // memory makes a file in memory that may be executed. Kernels from 6.3 on want

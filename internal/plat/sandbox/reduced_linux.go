@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -74,15 +75,33 @@ func (c Config) reduce(refusal error) (Config, error) {
 	return c, nil
 }
 
-// hidden are the names of Hide that are there.
+// hidden are the names of Hide that are there, or may be.
 func (m Mount) hidden() (names []string) {
 	for _, name := range m.Hide {
-		if fd, err := beneath(int(m.Dir.Fd()), name, unix.O_PATH); err == nil {
+		fd, err := beneath(int(m.Dir.Fd()), name, unix.O_PATH)
+		if err == nil {
 			unix.Close(fd)
+		}
+		if err == nil || errors.Is(err, unix.EACCES) && ourMode(int(m.Dir.Fd()), name) {
 			names = append(names, name)
 		}
 	}
 	return names
+}
+
+// ourMode reports whether what keeps this process from a name below a directory is
+// the mode of something of its own user's, who can change it later.
+func ourMode(dir int, name string) bool {
+	closed := dir
+	for i := strings.LastIndexByte(name, '/'); i >= 0; i = strings.LastIndexByte(name[:i], '/') {
+		if fd, err := beneath(dir, name[:i], unix.O_PATH); err == nil {
+			defer unix.Close(fd)
+			closed = fd
+			break
+		}
+	}
+	var st unix.Stat_t
+	return unix.Fstat(closed, &st) != nil || int(st.Uid) == os.Geteuid()
 }
 
 // beneath opens a directory below another, and follows no link on the way.

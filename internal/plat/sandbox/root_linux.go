@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -143,10 +142,8 @@ func pivot(spec workerspec.Spec, root int, trees []int, around []tree, s setup) 
 		if err := attach(root, m, trees[i]); err != nil {
 			return &stepError{stepTake, m.Target, err}
 		}
-		for _, name := range s.Mounts[i].Hide {
-			if err := hide(root, strings.TrimPrefix(m.Target, "/")+"/"+name); err != nil {
-				return &stepError{stepTake, m.Target, err}
-			}
+		if err := hideAll(root, s.Mounts[i]); err != nil {
+			return &stepError{stepTake, m.Target, err}
 		}
 	}
 	for _, t := range around {
@@ -188,32 +185,6 @@ func makePoint(root int, name string, file bool) error {
 		return fmt.Errorf("create: %w", err)
 	}
 	return unix.Close(fd)
-}
-
-// hide mounts an empty directory that cannot be written in the place of one in
-// the new root. One that is not there, or that the stub may not reach, needs no
-// hiding: the worker has the same id and fewer powers.
-func hide(root int, name string) error {
-	at, err := beneath(root, name, unix.O_PATH)
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EACCES) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("hide: openat2: %w", err)
-	}
-	defer unix.Close(at)
-	empty, err := emptyRoot()
-	if err != nil {
-		return fmt.Errorf("hide: %w", err)
-	}
-	defer unix.Close(empty)
-	if err := confine(empty, workerspec.Mount{}); err != nil {
-		return fmt.Errorf("hide: %w", err)
-	}
-	if err := unix.MoveMount(empty, "", at, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH); err != nil {
-		return fmt.Errorf("hide: move_mount: %w", err)
-	}
-	return nil
 }
 
 // leave makes root the root and drops the host's tree, and the machine's name

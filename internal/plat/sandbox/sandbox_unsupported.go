@@ -39,6 +39,9 @@ func Seal(workerspec.Spec) error { return refuse() }
 // MakeUndumpable refuses.
 func MakeUndumpable() error { return refuse() }
 
+// EmptyDumps does nothing.
+func EmptyDumps() error { return refuse() }
+
 // Probe reports no attempt, which is never what a spec demands.
 func Probe(workerspec.Spec, bool) []Attempt { return nil }
 
@@ -51,9 +54,12 @@ type seam struct{}
 func TakeProgram(context.Context, *os.File, workerspec.Spec) (*Program, error) { return nil, refuse() }
 
 // SystemProgram refuses.
-func SystemProgram(context.Context, *os.File, string) (sum [32]byte, size int64, err error) {
-	return sum, 0, refuse()
+func SystemProgram(context.Context, *os.File, string) (sum [32]byte, size int64, still func() error, err error) {
+	return sum, 0, nil, refuse()
 }
+
+// CheckPlace refuses.
+func CheckPlace(*os.File, string) error { return refuse() }
 
 // CheckStreams refuses.
 func CheckStreams(_, _, _ *os.File) error { return refuse() }

@@ -26,6 +26,22 @@ func Seal(spec workerspec.Spec) error {
 	return nil
 }
 
+// EmptyDumps leaves no memory in core dumps of this process, and of all that come of
+// it, workers too: where an account's limit of dumps is 0, theirs cannot be
+// limits.WorkerCore. It is called before [MakeUndumpable], which closes the file. An
+// error leaves that limit to stand alone.
+func EmptyDumps() error {
+	fd, err := unix.Open("/proc/self/coredump_filter", unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		_, err = unix.Write(fd, []byte("0"))
+		unix.Close(fd)
+	}
+	if err != nil {
+		return errs.Wrap(errs.Internal, "sandbox.empty-dumps", err)
+	}
+	return nil
+}
+
 // MakeUndumpable closes /proc/PID of the calling process (memory, descriptors,
 // environment) to the user's other processes, and keeps them from tracing it where
 // it has no user namespace of its own, as the core has none. An ordinary user who made

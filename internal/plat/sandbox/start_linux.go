@@ -489,7 +489,8 @@ func (p *Process) reap() {
 	}
 	err := retry(func() error {
 		_, err := syscall.Wait4(child, &ws, 0, nil)
-		if err == syscall.EINTR {
+		// A child that stands still for a tracer in this very process has not ended.
+		if err == syscall.EINTR || err == nil && !ws.Exited() && !ws.Signaled() {
 			return unix.EINTR
 		}
 		return err

@@ -407,59 +407,6 @@ func TestFolderErrors(t *testing.T) {
 	nothingLeft(t)
 }
 
-// TestHide (C17) has a worker look for what is Bailey's own in a granted folder.
-func TestHide(t *testing.T) {
-	dir, db := realDir(t), realDir(t)
-	for _, d := range []string{"deep/own", "beside", "closed/own"} {
-		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		note(t, filepath.Join(dir, d))
-	}
-	if err := os.Symlink("deep/own", filepath.Join(dir, "link")); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(filepath.Join(dir, "closed"), 0); err != nil {
-		t.Fatal(err)
-	}
-	defer os.Chmod(filepath.Join(dir, "closed"), 0o755)
-	look := func(hide ...string) map[string]string {
-		t.Helper()
-		c, conn, _ := config(t, dir, db)
-		c.Mounts[0].Hide = hide
-		p, err := Start(t.Context(), c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { p.Kill(); <-p.Done() }()
-		w := plain{p, conn, json.NewDecoder(conn)}
-		got := map[string]string{}
-		for _, d := range []string{"deep/own", "beside", "link"} {
-			got[d] = w.read("/grant/" + d + "/note.txt")
-		}
-		pos, err := p.Posture()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if bad := checkRoot(pos, c.Spec); len(bad) > 0 {
-			t.Errorf("posture: %q", bad)
-		}
-		return got
-	}
-	if got := look(); got["deep/own"] != "the note" || got["link"] != "the note" {
-		t.Errorf("control run: %q", got)
-	}
-	got := look("deep/own", "not/there", "closed/own")
-	if got["deep/own"] != "no such file or directory" || got["link"] != "no such file or directory" || got["beside"] != "the note" {
-		t.Errorf("hidden: %q", got)
-	}
-	// A name that leads elsewhere by a link is refused, not followed.
-	c, _, _ := config(t, dir, db)
-	c.Mounts[0].Hide = []string{"link"}
-	_, err := Start(t.Context(), c)
-	wantCode(t, err, errs.FolderChanged)
-}
-
 // TestManyAtOnce starts workers side by side and one after the other; neither
 // descriptors nor threads stay behind.
 func TestManyAtOnce(t *testing.T) {

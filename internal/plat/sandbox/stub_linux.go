@@ -252,13 +252,19 @@ func mountRights(m workerspec.Mount) uint64 {
 }
 
 func setLimits(l workerspec.Limits) error {
+	// What an account has less of cannot be had back.
+	var stack, core unix.Rlimit
+	if err := errors.Join(unix.Getrlimit(unix.RLIMIT_STACK, &stack), unix.Getrlimit(unix.RLIMIT_CORE, &core)); err != nil {
+		return err
+	}
 	for _, r := range []struct {
 		resource int
 		value    uint64
 	}{
 		{unix.RLIMIT_NOFILE, l.OpenFiles}, {unix.RLIMIT_FSIZE, l.FileSize}, {unix.RLIMIT_NPROC, l.Processes},
-		{unix.RLIMIT_DATA, l.Data}, {unix.RLIMIT_CORE, l.Core}, {unix.RLIMIT_MEMLOCK, l.LockedMemory},
+		{unix.RLIMIT_DATA, l.Data}, {unix.RLIMIT_CORE, min(core.Max, limits.WorkerCore)}, {unix.RLIMIT_MEMLOCK, l.LockedMemory},
 		{unix.RLIMIT_MSGQUEUE, l.MessageQueues}, {unix.RLIMIT_SIGPENDING, limits.WorkerSignals},
+		{unix.RLIMIT_STACK, min(stack.Max, limits.WorkerStack)},
 		// A person may have these, and what runs in real time heeds no share of a processor.
 		{unix.RLIMIT_RTPRIO, 0}, {unix.RLIMIT_NICE, 0},
 	} {
@@ -268,6 +274,50 @@ func setLimits(l workerspec.Limits) error {
 		if err := unix.Setrlimit(r.resource, &unix.Rlimit{Cur: r.value, Max: r.value}); err != nil {
 			return fmt.Errorf("limit %d: %w", r.resource, err)
 		}
+	}
+	return errors.Join(ordinary(), ownAddresses())
+}
+
+// ownAddresses takes back what the core was started with of a personality
+// (setarch): memory at the same addresses in every worker, a page at address 0. It
+// holds from the next exec on. Where a filter of the system's refuses the call and
+// the question too, nobody could have set one either.
+func ownAddresses() error {
+	const plain, query = 0, 0xffffffff
+	_, _, refused := unix.Syscall(unix.SYS_PERSONALITY, plain, 0, 0)
+	if refused == 0 {
+		return nil
+	}
+	if now, _, e := unix.Syscall(unix.SYS_PERSONALITY, query, 0, 0); e == 0 && now != plain {
+		return fmt.Errorf("personality %#x: %w", now, refused)
+	}
+	return nil
+}
+
+// ordinary takes back what the core was started with of a turn before others: real
+// time (chrt), and less niceness.
+func ordinary() error {
+	a, err := unix.SchedGetAttr(0, 0)
+	if err != nil {
+		return fmt.Errorf("sched_getattr: %w", err)
+	}
+	// The call gives 20 less the niceness, of real time too.
+	turn, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	if err != nil {
+		return fmt.Errorf("getpriority: %w", err)
+	}
+	nice := int32(20 - turn)
+	switch a.Policy {
+	case unix.SCHED_NORMAL, unix.SCHED_BATCH, unix.SCHED_IDLE:
+		if nice >= 0 {
+			return nil
+		}
+	default:
+		a.Policy = unix.SCHED_NORMAL
+	}
+	a = &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: a.Policy, Nice: max(nice, 0)}
+	if err := unix.SchedSetAttr(0, a, 0); err != nil {
+		return fmt.Errorf("sched_setattr: %w", err)
 	}
 	return nil
 }

@@ -21,7 +21,8 @@ type Service struct {
 	StateDir string
 	Sessions *session.Registry
 	Log      *audit.Log
-	// Began is called for each new task, before its id is told.
+	// Began is called for each new task, once it is on the record and before its id
+	// is told.
 	Began func(*session.Task)
 	// Stop ends the task of an id, or all when it is empty, and returns how many.
 	Stop func(id string) int
@@ -58,11 +59,11 @@ func (s *Service) BeginTask(ctx context.Context, in *corev1.BeginTaskRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	s.Began(t)
 	if err := s.Log.Note(audit.Event{Kind: auditlog.TaskBegin, Actor: Actor(t)}); err != nil {
 		_ = s.Sessions.End(sess, t.ID, session.Failed)
 		return nil, err
 	}
+	s.Began(t)
 	return &corev1.BeginTaskResponse{Task: t.ID}, nil
 }
 

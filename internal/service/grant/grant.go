@@ -13,7 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/bailey-run/bailey/internal/apps"
 	"github.com/bailey-run/bailey/internal/audit"
 	"github.com/bailey-run/bailey/internal/auditlog"
 	"github.com/bailey-run/bailey/internal/capability"
@@ -512,70 +511,6 @@ func Ended(kind auditlog.Kind, a audit.Actor, e grant.Ended) audit.Event {
 		Kind: kind, Actor: a, Grant: string(e.Row.ID),
 		Detail: scopeDetail(e.Row.Kind, e.Row.Scope),
 	}
-}
-
-// Revoke implements grantv1.GrantServiceServer. Withdrawing is never held up
-// by a log that cannot be written: it happens first.
-func (s *Service) Revoke(ctx context.Context, in *grantv1.RevokeRequest) (*grantv1.RevokeResponse, error) {
-	sess := session.From(ctx)
-	a := audit.Actor{App: sess.App, Surface: sess.Surface}
-	id := capability.ID(in.Id)
-	if ended, err := s.Table.Revoke(id); err == nil {
-		for _, e := range ended {
-			ev := Ended(auditlog.Revoke, a, e)
-			ev.DecidedBy = decidedAt(sess)
-			if _, err := s.Log.Append(ctx, ev); err != nil {
-				return nil, err
-			}
-		}
-		return &grantv1.RevokeResponse{Ended: uint32(len(ended))}, nil
-	}
-	n, err := s.Forget(ctx, id)
-	if errs.CodeOf(err) == errs.NotFound {
-		// What an app was refused is taken away by the same word: it may ask again.
-		return &grantv1.RevokeResponse{}, s.unrefuse(ctx, a, id)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &grantv1.RevokeResponse{Ended: n + 1}, nil
-}
-
-// decidedAt says in the log that a person withdrew something in Permissions. What
-// a program does on the command line need not be a person's.
-func decidedAt(s *session.Session) string {
-	if s.Surface == apps.SurfacePanel {
-		return apps.SurfacePanel
-	}
-	return ""
-}
-
-// Forget ends what is remembered under an id, and returns how many live grants
-// ended with it. errs.NotFound when there is none.
-func (s *Service) Forget(ctx context.Context, id capability.ID) (ended uint32, err error) {
-	sess := session.From(ctx)
-	a := audit.Actor{App: sess.App, Surface: sess.Surface}
-	gone, err := s.Policies.Forget(id, func(digest string) error {
-		// The live grants that came of it go first.
-		for _, live := range s.Table.List() {
-			if live.Row.Policy != id {
-				continue
-			}
-			if rows, err := s.Table.Revoke(live.Row.ID); err == nil {
-				ended += uint32(len(rows))
-				s.noteEnded(auditlog.Revoke, a, rows)
-			}
-		}
-		_, err := s.Log.Append(ctx, audit.Event{
-			Kind: auditlog.Forget, Actor: a, DecidedBy: decidedAt(sess), Grant: string(id), Detail: map[string]string{"policies": digest},
-		})
-		return err
-	})
-	if err != nil {
-		return ended, err
-	}
-	s.Forgotten(gone)
-	return ended, nil
 }
 
 // FindRemembered implements grantv1.GrantServiceServer.

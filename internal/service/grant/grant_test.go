@@ -21,10 +21,19 @@ import (
 )
 
 // file is a policy file in memory.
-type file struct{ b []byte }
+type file struct {
+	b    []byte
+	fail error // of Save
+}
 
 func (f *file) Load(int) ([]byte, error) { return f.b, nil }
-func (f *file) Save(b []byte) error      { f.b = b; return nil }
+func (f *file) Remove() error            { f.b = nil; return nil }
+func (f *file) Save(b []byte) error {
+	if f.fail == nil {
+		f.b = b
+	}
+	return f.fail
+}
 
 // A permission that was withdrawn since the question was put gives no grant,
 // neither to a client that kept the question open nor to work of the core's own

@@ -12,6 +12,7 @@ import (
 	"github.com/bailey-run/bailey/internal/capability"
 	"github.com/bailey-run/bailey/internal/consent"
 	"github.com/bailey-run/bailey/internal/grant"
+	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/session"
 	"github.com/bailey-run/bailey/internal/wire/grantv1"
 	"github.com/bailey-run/bailey/internal/wire/modelv1"
@@ -160,12 +161,20 @@ func tagged(k policyv1.Kind, s capability.Scope) string {
 const shortDigits = 12
 
 // scopeText is how a scope stands in a list: the path, or the name of a model
-// with the first digits of its digest.
+// with the first digits of its digest. It is cut to what the schema allows: one row
+// that cannot be sent would hide those behind it.
 func scopeText(path, name, digest string) []byte {
+	text, sum := cmp.Or(name, path), ""
 	if digest == "" {
-		return []byte(path)
+		text = path
+	} else {
+		sum = " sha256:" + digest[:min(len(digest), shortDigits)]
 	}
-	return []byte(cmp.Or(name, path) + " sha256:" + digest[:min(len(digest), shortDigits)])
+	if most := limits.PathBytes - len(sum); len(text) > most {
+		const cut = "…"
+		text = text[:most-len(cut)] + cut
+	}
+	return []byte(text + sum)
 }
 
 // modelsOf are the names of the models that a folder was remembered with, and

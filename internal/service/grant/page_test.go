@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -68,6 +69,7 @@ type desk struct {
 	person   *person
 	base     string
 	assigned atomic.Int32
+	full     atomic.Bool // nothing can be written to the log
 }
 
 func setup(t *testing.T) *desk {
@@ -88,7 +90,13 @@ func setup(t *testing.T) *desk {
 	}
 	d := &desk{t: t, clock: &hands{}, file: &file{}, base: base, person: &person{}}
 	d.person.desk = d
-	d.log, err = audit.Open(t.Context(), audit.Config{Home: dir, Clock: d.clock, Log: slog.New(slog.DiscardHandler), Release: "test"})
+	full := dir.WithHook(func(s safefile.Step) error {
+		if d.full.Load() && s.Op == safefile.OpWrite && s.Name == auditlog.LogFile {
+			return syscall.ENOSPC
+		}
+		return nil
+	})
+	d.log, err = audit.Open(t.Context(), audit.Config{Home: full, Clock: d.clock, Log: slog.New(slog.DiscardHandler), Release: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/bailey-run/bailey/internal/capability"
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/grant"
+	"github.com/bailey-run/bailey/internal/session"
 	"github.com/bailey-run/bailey/internal/wire/grantv1"
 	"github.com/bailey-run/bailey/internal/wire/indexv1"
 	"github.com/bailey-run/bailey/internal/wire/policyv1"
@@ -22,6 +23,13 @@ import (
 // List implements grantv1.GrantServiceServer: live grants, remembered
 // permissions, and with all those that have ended, from the log.
 func (s *Service) List(ctx context.Context, in *grantv1.ListRequest, out *grantv1.GrantServiceListSender) error {
+	if in.All {
+		done, err := session.From(ctx).Reading()
+		if err != nil {
+			return err
+		}
+		defer done()
+	}
 	rows, err := s.rows(ctx, in.All)
 	if err != nil {
 		return err
@@ -186,6 +194,11 @@ func (s *Service) fromLog(ctx context.Context) (ended []*grantv1.ListResponse, o
 
 // Explain implements grantv1.GrantServiceServer.
 func (s *Service) Explain(ctx context.Context, in *grantv1.ExplainRequest) (*grantv1.ExplainResponse, error) {
+	done, err := session.From(ctx).Reading()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	rows, err := s.rows(ctx, true)
 	if err != nil {
 		return nil, err

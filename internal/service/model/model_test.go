@@ -51,6 +51,7 @@ type file struct{ b []byte }
 
 func (f *file) Load(int) ([]byte, error) { return f.b, nil }
 func (f *file) Save(b []byte) error      { f.b = b; return nil }
+func (f *file) Remove() error            { f.b = nil; return nil }
 
 type noAnchor struct{}
 

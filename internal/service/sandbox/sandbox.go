@@ -47,6 +47,12 @@ type Service struct {
 	// those of them below a folder, by their names there.
 	Own    []string
 	Hidden func(*folder.Folder) []string
+	// Trusted says what of Bailey's own keeps a folder from being given for writing,
+	// empty for nothing.
+	Trusted func(*folder.Folder) string
+	// Claim makes those of Own that are missing below a folder that is given for
+	// writing, so that they can be hidden.
+	Claim func(*folder.Folder) error
 	// Files takes the descriptors that came with a call.
 	Files func(context.Context) []*os.File
 	// Data makes a directory that the program may write, and Start starts it.
@@ -70,6 +76,9 @@ type run struct {
 	program *sandbox.Program
 	digest  capability.Digest
 	size    uint64
+	// still says of one of the system's, once it was executed, that it is what was
+	// hashed.
+	still   func() error
 	folders []*folder.Folder
 	mounts  []sandbox.Mount
 	grants  []*grant.Grant
@@ -185,6 +194,14 @@ func (r *run) open() error {
 				return errs.New(errs.Denied, op).With("the folder is Bailey's own").WithHint("its log can be read with `bailey audit show`")
 			}
 		}
+		if want.Write {
+			if why := r.Trusted(f); why != "" {
+				return errs.New(errs.Denied, op).With(why).WithHint("for writing, give a folder without them")
+			}
+			if err := r.Claim(f); err != nil {
+				return err
+			}
+		}
 		if want.Write && !places[i].Write {
 			return errs.New(errs.Usage, op).With("the kind " + r.spec.Kind + " changes no folder").WithHint("allow reading it: --allow-read")
 		}
@@ -208,11 +225,15 @@ func count(n int) string {
 // sees too, what stands there.
 func (r *run) take(ctx context.Context) (err error) {
 	if path := string(r.in.Program); sandbox.SeesProgram(r.spec, path) {
-		sum, size, err := sandbox.SystemProgram(ctx, r.file, path)
-		r.digest, r.size = sum, uint64(size)
+		sum, size, still, err := sandbox.SystemProgram(ctx, r.file, path)
+		r.digest, r.size, r.still = sum, uint64(size), still
 		return err
 	}
 	if r.program, err = sandbox.TakeProgram(ctx, r.file, r.spec); err != nil {
+		return err
+	}
+	if err := sandbox.CheckPlace(r.file, string(r.in.Program)); err != nil {
+		r.program.Close()
 		return err
 	}
 	r.closers = append(r.closers, func() { r.program.Close() })
@@ -435,6 +456,11 @@ func (r *run) start(ctx context.Context) (*supervise.Program, error) {
 		f.Path = string(r.in.Program)
 	}
 	p, err := r.Start(ctx, r.spec.Kind, o)
+	if err == nil && r.still != nil {
+		if err = r.still(); err != nil {
+			p.Kill()
+		}
+	}
 	// The program's own ends alone may hold its streams open.
 	closeAll(r.streams)
 	return p, err

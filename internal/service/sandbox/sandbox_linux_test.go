@@ -69,6 +69,13 @@ func newRig(t *testing.T) *rig {
 	r.s = &Service{
 		Clock: clock.System{}, Sessions: sessions, Table: table, Log: r.log, App: "bailey", Surface: "terminal",
 		Own: []string{filepath.Join(dir, "own")}, Hidden: func(*folder.Folder) []string { return nil },
+		Claim: func(*folder.Folder) error { return nil },
+		Trusted: func(f *folder.Folder) string {
+			if f.Path == dir {
+				return "it holds what is Bailey's"
+			}
+			return ""
+		},
 		Files: func(context.Context) []*os.File { return r.files }, Data: data.Make,
 		Start: func(_ context.Context, kind string, o supervise.RunOptions) (*supervise.Program, error) {
 			return nil, r.started(kind, o)
@@ -127,7 +134,11 @@ func (r *rig) Send(b []byte) error {
 }
 
 func (r *rig) request() *sandboxv1.RunRequest {
-	return &sandboxv1.RunRequest{Task: r.task.ID, Worker: "index", Program: []byte("/home/ann/try"), Args: [][]byte{[]byte("try")}}
+	program, err := os.Executable()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return &sandboxv1.RunRequest{Task: r.task.ID, Worker: "index", Program: []byte(program), Args: [][]byte{[]byte("try")}}
 }
 
 func (r *rig) run(q *sandboxv1.RunRequest) error {
@@ -198,9 +209,14 @@ func TestRefused(t *testing.T) {
 		"Bailey's own": {func(_ *testing.T, r *rig, q *sandboxv1.RunRequest) {
 			q.Folders = []*sandboxv1.Folder{{Path: []byte(filepath.Join(r.dir, "own"))}}
 		}, errs.Denied},
+		"above Bailey's own, to write": {func(_ *testing.T, r *rig, q *sandboxv1.RunRequest) {
+			q.Worker, q.Folders = "tool", []*sandboxv1.Folder{{Path: []byte(r.dir), Write: true}}
+		}, errs.Denied},
 		"no folder": {func(_ *testing.T, r *rig, q *sandboxv1.RunRequest) {
 			q.Folders = []*sandboxv1.Folder{{Path: []byte(filepath.Join(r.dir, "nowhere"))}}
 		}, errs.FolderMissing},
+		"another file's name": {func(_ *testing.T, _ *rig, q *sandboxv1.RunRequest) { q.Program = []byte("/usr/bin/env") }, errs.ProgramRefused},
+		"nothing's name":      {func(_ *testing.T, _ *rig, q *sandboxv1.RunRequest) { q.Program = []byte("/nowhere/try") }, errs.ProgramRefused},
 		"another program": {func(_ *testing.T, _ *rig, q *sandboxv1.RunRequest) {
 			q.Worker, q.Program = "tool", []byte("/usr/bin/env")
 		}, errs.ProgramRefused},

@@ -63,24 +63,57 @@ func Try(pid int, base uintptr) map[string]error {
 	return out
 }
 
-// trace lets go again by the end of the thread that traced: whoever waits for the
-// other one would be told if it stood still. The main thread of a program of Go does
-// not end, and one that stays traced is not waited for by its own parent.
-func trace(pid int) error {
-	done := make(chan error)
-	go seize(pid, done)
-	return <-done
+// Halt traces a process, sends its first thread a signal, waits until that stands
+// still for it, and lets go of it. A signal for the process could be taken by another
+// thread, which is not traced.
+func Halt(pid int, sig unix.Signal) error {
+	return traced(pid, func() error {
+		if err := unix.Tgkill(pid, pid, sig); err != nil {
+			return err
+		}
+		for !says(pid, "State:\tt") {
+			runtime.Gosched()
+		}
+		return nil
+	})
 }
 
-func seize(pid int, done chan<- error) {
+func trace(pid int) error { return traced(pid, func() error { return nil }) }
+
+// traced does something while it traces a process, and lets go by the end of the
+// thread that traced. The main thread of a program of Go does not end, and one that
+// stays traced is not waited for by its own parent.
+func traced(pid int, do func() error) error {
+	done := make(chan error)
+	go seize(pid, do, done)
+	err := <-done
+	// Who comes before the thread has ended is refused for that.
+	for err == nil && !says(pid, "TracerPid:\t0\n") {
+		runtime.Gosched()
+	}
+	return err
+}
+
+// says looks for words in a process's status, which everybody may read; one that is
+// gone says everything.
+func says(pid int, words string) bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	return err != nil || bytes.Contains(b, []byte("\n"+words))
+}
+
+func seize(pid int, do func() error, done chan<- error) {
 	runtime.LockOSThread()
 	if unix.Gettid() != unix.Getpid() {
-		done <- unix.PtraceSeize(pid)
+		err := unix.PtraceSeize(pid)
+		if err == nil {
+			err = do()
+		}
+		done <- err
 		return
 	}
 	defer runtime.UnlockOSThread()
 	other := make(chan error)
-	go seize(pid, other)
+	go seize(pid, do, other)
 	done <- <-other
 }
 

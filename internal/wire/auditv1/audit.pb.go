@@ -187,9 +187,9 @@ type VerifyResponse struct {
 	// The first record that is not what it was, counted from 0; set when not ok.
 	FirstBad uint64 `protobuf:"varint,4,opt,name=first_bad,json=firstBad,proto3" json:"first_bad,omitempty"`
 	Reason   string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Bytes that left this machine by the record: sum over uploads. 0 until there
-	// is a kind that sends.
-	SentBytes     uint64 `protobuf:"varint,6,opt,name=sent_bytes,json=sentBytes,proto3" json:"sent_bytes,omitempty"`
+	// Grants of net.fetch on the record, and those that nobody can read any more. 0
+	// says that nothing which a person allowed could send a byte off this machine.
+	NetworkGrants uint64 `protobuf:"varint,7,opt,name=network_grants,json=networkGrants,proto3" json:"network_grants,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -259,9 +259,9 @@ func (x *VerifyResponse) GetReason() string {
 	return ""
 }
 
-func (x *VerifyResponse) GetSentBytes() uint64 {
+func (x *VerifyResponse) GetNetworkGrants() uint64 {
 	if x != nil {
-		return x.SentBytes
+		return x.NetworkGrants
 	}
 	return 0
 }
@@ -278,15 +278,15 @@ const file_bailey_audit_v1_audit_proto_rawDesc = "" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x17\n" +
 	"\atime_ms\x18\x02 \x01(\x03R\x06timeMs\x12\x1d\n" +
 	"\x04json\x18\x03 \x01(\fB\t\xbaH\x06z\x04\x18\xe0\xd4\x03R\x04json\"\x0f\n" +
-	"\rVerifyRequest\"\xaf\x01\n" +
+	"\rVerifyRequest\"\xc9\x01\n" +
 	"\x0eVerifyResponse\x12\x0e\n" +
 	"\x02ok\x18\x01 \x01(\bR\x02ok\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x04R\x04size\x12\x1b\n" +
 	"\x04root\x18\x03 \x01(\fB\a\xbaH\x04z\x02\x18 R\x04root\x12\x1b\n" +
 	"\tfirst_bad\x18\x04 \x01(\x04R\bfirstBad\x12 \n" +
-	"\x06reason\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\x06reason\x12\x1d\n" +
-	"\n" +
-	"sent_bytes\x18\x06 \x01(\x04R\tsentBytes2\xd1\x01\n" +
+	"\x06reason\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\x06reason\x12%\n" +
+	"\x0enetwork_grants\x18\a \x01(\x04R\rnetworkGrantsJ\x04\b\x06\x10\aR\n" +
+	"sent_bytes2\xd1\x01\n" +
 	"\fAuditService\x12^\n" +
 	"\x04Show\x12\x1c.bailey.audit.v1.ShowRequest\x1a\x1d.bailey.audit.v1.ShowResponse\"\x17\x8a\xb5\x18\x13\b\xad\x02\x10\x01\x18\x01 \x01(\x80\x040\x80\x80\x04:\x01\x020\x01\x12a\n" +
 	"\x06Verify\x12\x1e.bailey.audit.v1.VerifyRequest\x1a\x1f.bailey.audit.v1.VerifyResponse\"\x16\x8a\xb5\x18\x12\b\xae\x02\x10\x01\x18\x01 \x01(\x80\x040\x80@:\x01\x02B<Z:github.com/bailey-run/bailey/internal/wire/auditv1;auditv1b\x06proto3"

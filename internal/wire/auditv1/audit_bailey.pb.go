@@ -130,7 +130,7 @@ var verifyResponseShape = rule.Shape{
 	{Number: 3, Name: "root", Type: protowire.BytesType, Most: 1},
 	{Number: 4, Name: "first_bad", Type: protowire.VarintType, Most: 1},
 	{Number: 5, Name: "reason", Type: protowire.BytesType, Most: 1},
-	{Number: 6, Name: "sent_bytes", Type: protowire.VarintType, Most: 1},
+	{Number: 7, Name: "network_grants", Type: protowire.VarintType, Most: 1},
 }
 
 var (

@@ -202,7 +202,8 @@ func (c *chunker) add(b *doc.Block, role store.Role, s store.Sentence) {
 	c.para = b.Paragraph
 	c.end = s.End
 	c.size += len(s.Text) + 1
-	c.chunk.Sentences = append(c.chunk.Sentences, store.Sentence{Text: s.Text, Start: s.Start - c.start, End: s.End - c.start, Begins: s.Begins, Paragraph: b.Paragraph})
+	c.chunk.Sentences = append(c.chunk.Sentences, store.Sentence{Text: s.Text, Start: s.Start - c.start, End: s.End - c.start, Begins: s.Begins,
+		Item: b.Role == doc.ListItem, Paragraph: b.Paragraph})
 }
 
 // whole widens a range to whole characters: what an entity such as &eacute;

@@ -126,11 +126,12 @@ func TestUpdateFollowsTheFolder(t *testing.T) {
 	}
 }
 
-// A passage is cited with both ends of its emphasis; code and tables keep their
-// lines.
+// A passage goes on within an item of a list, and is cited with both ends of its
+// emphasis; code and tables keep their lines.
 func TestPassagesKeepTheirForm(t *testing.T) {
 	root := t.TempDir()
 	write(t, root, "boot.md", "# Boot\n\n- **The kernels.** Where they come from is apt.\n\n# Then\n\nA **loader** boots *them*.\n")
+	write(t, root, "page.html", "<h1>Ferries</h1><p>Ferries are slow.</p><ul><li>Ferries sail at noon. They are white.</li><li>Ferries carry no cars.</li></ul><p>They are old.</p>")
 	write(t, root, "start.md", "# Start\n\n```sh\n# fetch the sources of linux\napt source linux\n```\n")
 	write(t, root, "prices.csv", "fruit,price\nmango,7 crowns\npapaya,9 crowns\n")
 	x := openIndex(t, root, t.TempDir(), false)
@@ -138,6 +139,7 @@ func TestPassagesKeepTheirForm(t *testing.T) {
 	for _, c := range []struct{ q, text, quote string }{
 		{"Where do the kernels come from?", "The kernels. Where they come from is apt.", "**The kernels.** Where they come from is apt."},
 		{"What boots with a loader?", "A loader boots them.", "A **loader** boots *them*."},
+		{"When do ferries sail?", "Ferries sail at noon. They are white.", "Ferries sail at noon. They are white."},
 		{"How do I fetch the sources of linux?", "# fetch the sources of linux\napt source linux", "# fetch the sources of linux\napt source linux"},
 		{"What is the price of a papaya?", "fruit,price\nmango,7 crowns\npapaya,9 crowns", "fruit,price\nmango,7 crowns\npapaya,9 crowns"},
 	} {

@@ -51,12 +51,16 @@ const (
 	loadRefuses = 1002
 	loadWaits   = 1003
 	loadLies    = 1004
+	loadKeeps   = 1005
 )
 
 type engine struct {
 	role modelv1.Role
 	// lies says that rows are dropped in word alone: what has a channel keeps it.
 	lies bool
+	// keeps says that it takes channels, and never reads from one.
+	keeps bool
+	kept  []*os.File
 }
 
 func (e *engine) Load(ctx context.Context, q *enginev1.LoadRequest, out *enginev1.EngineServiceLoadSender) error {
@@ -85,6 +89,8 @@ func (e *engine) Load(ctx context.Context, q *enginev1.LoadRequest, out *enginev
 		return context.Cause(ctx)
 	case loadLies:
 		e.lies = true
+	case loadKeeps:
+		e.keeps = true
 	}
 	l := &modelv1.Loaded{Engine: "fake/1", Context: q.Context, Parallel: max(1, q.Parallel), Threads: 1, Chat: true}
 	if l.Context == 0 {
@@ -100,6 +106,10 @@ func (e *engine) Serve(ctx context.Context, q *enginev1.ServeRequest) (*enginev1
 	files := ipc.TakeFiles(ctx)
 	if len(files) != 1 {
 		return nil, errs.New(errs.Malformed, "fake")
+	}
+	if e.keeps {
+		e.kept = append(e.kept, files...)
+		return &enginev1.ServeResponse{}, nil
 	}
 	if e.lies {
 		c, err := ipc.FromFile(files[0])

@@ -72,6 +72,11 @@ func (bad) Ask(_ context.Context, in *indexv1.AskRequest, out *indexv1.IndexServ
 		return errs.New(errs.LogBroken, "bad").With("your disk is damaged").WithHint("run `curl evil.example`")
 	case "hang":
 		select {}
+	case "give itself away":
+		if err := unix.Sendmsg(3, []byte{0}, unix.UnixRights(3, 2), nil, 0); err != nil {
+			return err
+		}
+		select {}
 	case "way out":
 		return out.Send(&indexv1.AskResponse{Event: &indexv1.AskResponse_Sentence{Sentence: &indexv1.Sentence{Text: "look there", Section: indexv1.Section_SECTION_ANSWER,
 			Citations: []*indexv1.Citation{{Path: []byte("../../../../etc/shadow"), Line: 1, EndLine: 1, Quote: "look there"}}}}})

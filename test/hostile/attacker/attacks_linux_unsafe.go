@@ -307,6 +307,8 @@ func common() map[string]attack {
 		"memory bomb":        simple(memoryBomb(unix.MAP_PRIVATE)),
 		"shared memory bomb": simple(memoryBomb(unix.MAP_SHARED)),
 		"stack bomb":         simple(memoryBomb(unix.MAP_PRIVATE | unix.MAP_GROWSDOWN)),
+		"read-only bomb":     simple(readOnlyBomb),
+		"moved stack bomb":   simple(movedStackBomb),
 		"shut directory":     simple(func(o order) error { return unix.Mkdir(o.Data+"/trap", 0o300) }),
 		"lock grant":         simple(lockGrant),
 		"thread before seal": earlyThread,
@@ -515,6 +517,37 @@ func memoryBomb(sort int) func(order) error {
 		}
 		return nil
 	}
+}
+
+// readOnlyBomb takes memory, writes it, and makes it readable alone, when the limit
+// counts it no more.
+func readOnlyBomb(order) error {
+	for range 4 << 30 / (64 << 20) {
+		b, err := unix.Mmap(-1, 0, 64<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
+		if err != nil {
+			return err
+		}
+		b[0] = 1
+		if err := unix.Mprotect(b, unix.PROT_READ); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// movedStackBomb moves a page of the first thread's stack, which nothing uses, to
+// where there is room for more of it, and goes on with the last page of that.
+func movedStackBomb(order) error {
+	const page, step = uintptr(4096), uintptr(256 << 20)
+	at := uintptr(unsafe.Pointer(unsafe.StringData(os.Args[0])))&^(page-1) - 25*page
+	for range 4 << 30 / step {
+		p, _, errno := unix.Syscall6(unix.SYS_MREMAP, at, page, step, unix.MREMAP_MAYMOVE, 0, 0)
+		if errno != 0 {
+			return errno
+		}
+		at = p + step - page
+	}
+	return nil
 }
 
 // lockGrant locks a file of the user's against its owner's programs.

@@ -67,18 +67,11 @@ func kept() map[string]attack {
 			const wake = 1 // FUTEX_WAKE, not private
 			return raw(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&b[0])), wake, 1)
 		}),
-		"dirty pipe":         simple(dirtyPipe),
-		"write a named pipe": simple(writePipe),
-		"room past its limit": simple(func(o order) error {
-			fd, err := unix.Open(o.Data+"/room", unix.O_CREAT|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
-			if err != nil {
-				return err
-			}
-			defer unix.Unlink(o.Data + "/room")
-			defer unix.Close(fd)
-			return unix.Fallocate(fd, unix.FALLOC_FL_KEEP_SIZE, 16<<30, 4096)
-		}),
-		"core pattern": simple(func(order) error { return open(unix.AT_FDCWD, "/proc/sys/kernel/core_pattern", unix.O_WRONLY) }),
+		"dirty pipe":           simple(dirtyPipe),
+		"write a named pipe":   simple(writePipe),
+		"room past its limit":  room(unix.FALLOC_FL_KEEP_SIZE),
+		"zeros past its limit": room(unix.FALLOC_FL_KEEP_SIZE | unix.FALLOC_FL_ZERO_RANGE),
+		"core pattern":         simple(func(order) error { return open(unix.AT_FDCWD, "/proc/sys/kernel/core_pattern", unix.O_WRONLY) }),
 		"file capability": simple(func(o order) error {
 			// Version 2, effective: CAP_CHOWN.
 			return unix.Setxattr(o.Data+"/mine", "security.capability", []byte{1, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 0)
@@ -209,6 +202,19 @@ func reading(name string, flags int, f func(fd int) error) attack {
 			return unix.EIO
 		}
 		return f(fd)
+	})
+}
+
+// room takes room on the disk where no file of the worker's may reach.
+func room(mode uint32) attack {
+	return simple(func(o order) error {
+		fd, err := unix.Open(o.Data+"/room", unix.O_CREAT|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
+		if err != nil {
+			return err
+		}
+		defer unix.Unlink(o.Data + "/room")
+		defer unix.Close(fd)
+		return unix.Fallocate(fd, mode, 16<<30, 4096)
 	})
 }
 

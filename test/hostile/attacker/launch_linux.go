@@ -139,7 +139,7 @@ func newScene(attack string) (*scene, error) {
 		return nil, err
 	}
 	s := &scene{base: base, order: order{
-		Attack: attack, Grant: base + "/grant", Data: base + "/data", Host: base + "/host",
+		Attack: attack, Grant: base + "/grant", Data: base + "/data", Engine: base + "/engine", Host: base + "/host",
 		Core: os.Getpid(), Marker: markerAddress(), Abstract: "bailey-hostile-" + filepath.Base(base), Machine: nodename(),
 	}}
 	for _, d := range []string{s.Grant, s.Data, s.Host, base + "/engine", base + "/graphics", base + "/cache"} {
@@ -281,7 +281,7 @@ func (r Run) start(s *scene) (*hostile, error) {
 		spec = sandbox.Narrow(spec, mounts)
 		h.spec = spec
 		// What draws is sealed by its stub, if at all.
-		o.Grant, o.Data, o.Seal = inside(spec, false), inside(spec, true), spec.Class != workerspec.Host
+		o.Grant, o.Data, o.Engine, o.Seal = inside(spec, false), inside(spec, true), "/engine", spec.Class != workerspec.Host
 		level := workerspec.FullLevel
 		if wrapped {
 			level, c = workerspec.WrappedLevel, c.RefusedToBailey()
@@ -290,7 +290,7 @@ func (r Run) start(s *scene) (*hostile, error) {
 			level, c = workerspec.ReducedLevel, c.RefusedNamespaces()
 			// The worker knows where it is on the host, and root's may go there: its own
 			// id is not what refuses.
-			o.Grant, o.Data = s.Grant, s.Data
+			o.Grant, o.Data, o.Engine = s.Grant, s.Data, s.Engine
 			if err := os.Chmod(s.base, 0o755); err != nil {
 				return nil, err
 			}

@@ -46,6 +46,8 @@ type order struct {
 	// another that it has.
 	Grant string `json:"grant"`
 	Data  string `json:"data"`
+	// Engine is where what an engine is made of stands.
+	Engine string `json:"engine"`
 	// Host is a directory of the same user outside the grant, with a file
 	// "secret".
 	Host string `json:"host"`

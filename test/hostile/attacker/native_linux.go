@@ -16,7 +16,7 @@ import (
 func native() map[string]attack {
 	return map[string]attack{
 		"open library":  simple(func(order) error { return open(unix.AT_FDCWD, library("libc.so.6"), unix.O_RDONLY) }),
-		"write library": simple(func(order) error { return open(unix.AT_FDCWD, "/engine/lib.so", unix.O_WRONLY) }),
+		"write library": simple(func(o order) error { return open(unix.AT_FDCWD, o.Engine+"/lib.so", unix.O_WRONLY) }),
 		"open engine":   simple(func(order) error { return open(unix.AT_FDCWD, "/engine", unix.O_RDONLY|unix.O_DIRECTORY) }),
 		// The descriptor of a library that is there, kept from before the seal.
 		"map library executable": func(order) func() answer {

@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	mrand "math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -131,18 +133,24 @@ func cookie() []byte {
 	return b.Bytes()
 }
 
+// display starts the X server under a number of its own: two servers that look for a
+// free one at the same time take each other's socket away.
 func (d *Desk) display(o Options) {
 	d.t.Helper()
-	r, w, err := os.Pipe()
-	must(d.t, err)
-	defer r.Close()
-	d.server = d.run(exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", fmt.Sprintf("%dx%dx24", o.Width, o.Height),
-		"-nolisten", "tcp", "-noreset", "-auth", d.XAuthority), w)
-	w.Close()
-	must(d.t, r.SetReadDeadline(time.Now().Add(Wait)))
-	line, err := bufio.NewReader(r).ReadString('\n')
-	if err != nil {
-		d.t.Fatalf("the X server does not start: %v\n%s", err, d.server.Words())
+	const first, numbers, tries = 1000, 50000, 8
+	var line string
+	for n := 0; line == ""; n++ {
+		r, w, err := os.Pipe()
+		must(d.t, err)
+		d.server = d.run(exec.Command("Xvfb", fmt.Sprintf(":%d", first+mrand.IntN(numbers)), "-displayfd", "3",
+			"-screen", "0", fmt.Sprintf("%dx%dx24", o.Width, o.Height), "-nolisten", "tcp", "-noreset", "-auth", d.XAuthority), w)
+		w.Close()
+		must(d.t, r.SetReadDeadline(time.Now().Add(Wait)))
+		line, err = bufio.NewReader(r).ReadString('\n')
+		r.Close()
+		if err != nil && n == tries {
+			d.t.Fatalf("the X server does not start: %v\n%s", err, d.server.Words())
+		}
 	}
 	d.Display = ":" + strings.TrimSpace(line)
 }
@@ -340,7 +348,7 @@ func start(t testing.TB, cmd *exec.Cmd, files ...*os.File) *Process {
 	}
 	// Something that a program left behind may hold its output open.
 	cmd.WaitDelay = time.Second
-	must(t, cmd.Start())
+	must(t, Begin(cmd))
 	go func() {
 		defer close(p.done)
 		_ = cmd.Wait()
@@ -359,10 +367,39 @@ func start(t testing.TB, cmd *exec.Cmd, files ...*os.File) *Process {
 	return p
 }
 
-// Until polls for a state outside of this process.
+// starter is a thread that lasts as long as this process.
+var starter = sync.OnceValue(func() chan<- func() {
+	todo := make(chan func())
+	go func() {
+		runtime.LockOSThread()
+		for f := range todo {
+			f()
+		}
+	}()
+	return todo
+})
+
+// Begin starts a program that is to end with this process. The signal for that
+// follows the *thread* that started it, and each window that a test starts in its
+// sandbox takes one of this process's threads along when it ends.
+func Begin(cmd *exec.Cmd) error {
+	result := make(chan error)
+	starter() <- func() { result <- cmd.Start() }
+	return <-result
+}
+
+// Until polls for a state outside of this process, and where it does not come says
+// what is on the desk.
 func (d *Desk) Until(what string, ok func() bool) {
 	d.t.Helper()
+	came := false
+	defer func() {
+		if !came && d.X != nil {
+			d.t.Logf("on the desk:\n%s", d.shown())
+		}
+	}()
 	Until(d.t, what, ok)
+	came = true
 }
 
 // Until polls for a state outside of this process.

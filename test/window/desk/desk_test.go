@@ -3,7 +3,12 @@ package desk
 import (
 	"os"
 	"os/exec"
+	"runtime"
+	"syscall"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestMain(m *testing.M) { os.Exit(Main(m, nil)) }
@@ -58,4 +63,46 @@ func TestNothingIsLeft(t *testing.T) {
 			t.Error("the X server outlives its test")
 		}
 	}
+}
+
+// TestBegin: a program on the desk outlasts every thread of the process that started
+// it. The control is one that a thread starts which ends.
+func TestBegin(t *testing.T) {
+	program := func() *exec.Cmd {
+		cmd := exec.Command("sleep", "infinity")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		return cmd
+	}
+	on := func(begin func(*exec.Cmd) error) *exec.Cmd {
+		cmd, begun := program(), make(chan error)
+		var start func()
+		start = func() {
+			runtime.LockOSThread() // never unlocked: the thread ends too
+			if unix.Gettid() == os.Getpid() {
+				// The first thread does not. While this one has it no other can.
+				defer runtime.UnlockOSThread()
+				other := make(chan struct{})
+				go func() { defer close(other); start() }()
+				<-other
+				return
+			}
+			begun <- begin(cmd)
+		}
+		go start()
+		must(t, <-begun)
+		return cmd
+	}
+	lasting, control := on(Begin), on((*exec.Cmd).Start)
+	if err := control.Wait(); err == nil || control.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		t.Errorf("what a thread started that ended: %v", err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- lasting.Wait() }()
+	select {
+	case err := <-ended:
+		t.Fatalf("what Begin started ended with the thread that asked for it: %v", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	must(t, lasting.Process.Kill())
+	<-ended
 }

@@ -88,6 +88,24 @@ func (d *Desk) Windows() []Window {
 	return out
 }
 
+// shown lists the windows, those too that the window manager does not know.
+func (d *Desk) shown() string {
+	var b strings.Builder
+	for _, w := range d.Windows() {
+		fmt.Fprintf(&b, "window %x %q %v\n", w.ID, w.Title, w.Frame)
+	}
+	all, err := xproto.QueryTree(d.X, d.root).Reply()
+	if err != nil {
+		return b.String() + err.Error()
+	}
+	for _, w := range all.Children {
+		if a, err := xproto.GetWindowAttributes(d.X, w).Reply(); err == nil {
+			fmt.Fprintf(&b, "of the screen %x %q, map state %d, own place %v\n", w, d.property(w, "_NET_WM_NAME"), a.MapState, a.OverrideRedirect)
+		}
+	}
+	return b.String()
+}
+
 // Find returns the newest window whose title has the words.
 func (d *Desk) Find(words string) (Window, error) {
 	all := d.Windows()

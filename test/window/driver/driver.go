@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/test/window/desk"
 )
 
 //go:embed enter/enter.c
@@ -77,7 +79,7 @@ func Enter(t testing.TB, dir string, pid int, argv ...string) *Inside {
 	in.cmd.Stdout, in.cmd.Stderr = &in.said, &in.said
 	in.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	in.cmd.WaitDelay = time.Second
-	must(t, in.cmd.Start())
+	must(t, desk.Begin(in.cmd))
 	t.Cleanup(func() {
 		in.conn.Close()
 		_ = in.cmd.Wait()

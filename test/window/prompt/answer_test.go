@@ -41,6 +41,8 @@ func TestAnswers(t *testing.T) {
 			q := start(t, d, c.sheet)
 			q.window()
 			q.until("painted", 1)
+			// A key that came before it looked which ones are down would count as held.
+			q.until("active 1", 1)
 			c.do(q)
 			q.want(c.want)
 		})

@@ -88,7 +88,7 @@ func (m *model) startWriter() error {
 	p.ctx = uint32(m.info.Context * n)
 	p.batch, p.ubatch = limits.EngineBatch, limits.EngineBatch
 	p.seqs = uint32(n)
-	p.outputs = uint32(n)
+	p.outputs = uint32((n + limits.EngineOutputs - 1) / limits.EngineOutputs * limits.EngineOutputs)
 	// Flash attention, which the library takes by itself, keeps no scores, and on a
 	// processor it is slower to read a wide model with.
 	scores := 4 * int64(c.modelHeads(m.h)) * limits.EngineScoresStep * int64(p.ctx)
@@ -515,6 +515,9 @@ func (w *writer) chunk() int {
 	// about a quarter of its time each.
 	layer := limits.EnginePause * 4
 	n := int(layer * time.Duration(max(1, w.c.modelLayers(w.m.h))) / w.pace)
+	if n > limits.EngineBlock {
+		n -= n % limits.EngineBlock
+	}
 	return min(max(n, limits.EngineLeastChunk), limits.EngineBatch)
 }
 

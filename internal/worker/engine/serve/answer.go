@@ -194,7 +194,7 @@ func (a *answer) take(beat bool) *enginev1.GenerateResponse {
 		return &enginev1.GenerateResponse{Event: &enginev1.GenerateResponse_Prompt{Prompt: p}}
 	case len(a.units) > 0:
 		now := time.Now()
-		if rest := limits.EngineGap - now.Sub(a.said); rest > 0 && !a.box.closed {
+		if rest := limits.EngineGap - now.Sub(a.said); rest > 0 && !a.box.closed && !a.full() {
 			a.box.rest(rest)
 			return nil
 		}
@@ -211,6 +211,14 @@ func (a *answer) take(beat bool) *enginev1.GenerateResponse {
 		return &enginev1.GenerateResponse{Event: &enginev1.GenerateResponse_Piece{Piece: p}}
 	}
 	return nil
+}
+
+// full reports whether more waits than one message takes.
+func (a *answer) full() bool {
+	if a.logprobs {
+		return len(a.units) > limits.EnginePieceTokens
+	}
+	return len(a.units) > 1 // units grow as long as they fit
 }
 
 // piece joins units up to the limits of one message.

@@ -340,7 +340,8 @@ func pick(ws []window, max int, p params) []Sentence {
 // extend widens a window within its passage while it stays short enough to
 // read: what follows first, since that is where explanations stand, and across
 // paragraphs, since an option and its text, or a rule and its exceptions, are
-// several. What precedes is of use within the paragraph only.
+// several, but not from one item of a list to the next. What precedes is of use
+// within the paragraph only.
 func (w *window) extend() {
 	ss := w.passage.Sentences
 	if w.passage.Role == store.Code && ss[w.first].Paragraph > 0 {
@@ -351,6 +352,9 @@ func (w *window) extend() {
 		size += utf8.RuneCountInString(s.Text) + 1
 	}
 	for w.last+1 < len(ss) {
+		if ss[w.last+1].Begins && ss[w.last].Item {
+			break
+		}
 		if size += utf8.RuneCountInString(ss[w.last+1].Text) + 1; size > limits.AnswerText+1 {
 			return
 		}

@@ -44,6 +44,8 @@ type Sentence struct {
 	Start, End int
 	// Begins is set for the first sentence of a paragraph or list item.
 	Begins bool
+	// Item is set for every sentence of a list item.
+	Item bool
 	// Paragraph is the number of its paragraph on the page; 0 where they are not
 	// counted. It does not fall from one sentence to the next.
 	Paragraph int
@@ -86,9 +88,12 @@ func (c *Chunk) encode(dst []byte) []byte {
 			paragraph = s.Paragraph
 		}
 		dst = binary.AppendVarint(dst, int64(s.Start-prev))
-		size := uint64(s.End-s.Start) << 1
+		size := uint64(s.End-s.Start) << 2
 		if s.Begins {
 			size |= 1
+		}
+		if s.Item {
+			size |= 2
 		}
 		dst = binary.AppendUvarint(dst, size)
 		if source := c.Source[s.Start:s.End]; s.Text == squeeze(source) {
@@ -130,7 +135,7 @@ func decode(data []byte) (*Chunk, error) {
 		}
 		s := Sentence{Start: prev + int(r.int()), Paragraph: paragraph}
 		size := r.uint()
-		s.End, s.Begins = s.Start+int(size>>1), size&1 == 1
+		s.End, s.Begins, s.Item = s.Start+int(size>>2), size&1 != 0, size&2 != 0
 		if r.bad || s.Start < 0 || s.End < s.Start || s.End > len(c.Source) {
 			return nil, ErrDamaged
 		}

@@ -228,7 +228,7 @@ func TestDamageIsFound(t *testing.T) {
 }
 
 func FuzzChunk(f *testing.F) {
-	c := &Chunk{Head: "h", Line: 3, Role: Code, Source: "One  line.\nTwo.", Sentences: []Sentence{{"One line.", 0, 10, true, 7}, {"2", 11, 15, false, 9}}}
+	c := &Chunk{Head: "h", Line: 3, Role: Code, Source: "One  line.\nTwo.", Sentences: []Sentence{{"One line.", 0, 10, true, true, 7}, {"2", 11, 15, false, false, 9}}}
 	f.Add(c.encode(nil))
 	c.Page = 12
 	f.Add(c.encode(nil))

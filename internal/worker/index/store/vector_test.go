@@ -216,7 +216,7 @@ func TestVectorsGoWithTheirPassages(t *testing.T) {
 func TestLicencesHaveNoVector(t *testing.T) {
 	s := open(t, t.TempDir(), true)
 	e := &Entry{File: File{Path: "LICENSE", Hash: []byte{1}}}
-	e.Add(&Chunk{Line: 1, Role: Licence, Source: "Permission is granted.", Sentences: []Sentence{{"Permission is granted.", 0, 22, true, 0}}}, Tokens{Body: []byte("permission ")})
+	e.Add(&Chunk{Line: 1, Role: Licence, Source: "Permission is granted.", Sentences: []Sentence{{"Permission is granted.", 0, 22, true, false, 0}}}, Tokens{Body: []byte("permission ")})
 	put(t, s, e, File{})
 	m := model(t, s, 1, 8)
 	embed(t, s, m)
@@ -231,7 +231,7 @@ func TestVectorOfAPassageThatIsGone(t *testing.T) {
 	s := open(t, t.TempDir(), true)
 	put(t, s, entry("a", "one two"), File{})
 	m := model(t, s, 1, 8)
-	c := &Chunk{Line: 1, Source: "x", Sentences: []Sentence{{"x", 0, 1, true, 0}}}
+	c := &Chunk{Line: 1, Source: "x", Sentences: []Sentence{{"x", 0, 1, true, false, 0}}}
 	if err := s.PutVectors(m, []Embedded{{ID: 77, Chunk: c, Vector: direction(1, 8)}}); err != nil {
 		t.Fatal(err)
 	}
@@ -332,7 +332,7 @@ func BenchmarkNearest(b *testing.B) {
 	if _, err := s.conn.ExecContext(b.Context(), "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<?) INSERT INTO chunks SELECT i, 1, x'' FROM n", passages); err != nil {
 		b.Fatal(err)
 	}
-	c := &Chunk{Line: 1, Source: "x", Sentences: []Sentence{{"x", 0, 1, true, 0}}}
+	c := &Chunk{Line: 1, Source: "x", Sentences: []Sentence{{"x", 0, 1, true, false, 0}}}
 	for from := 0; from < passages; from += batch {
 		var list []Embedded
 		for i := range batch {

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bailey/audit/v1/audit.proto.
  */
 export const file_bailey_audit_v1_audit: GenFile = /*@__PURE__*/
-  fileDesc("ChtiYWlsZXkvYXVkaXQvdjEvYXVkaXQucHJvdG8SD2JhaWxleS5hdWRpdC52MSIpCgtTaG93UmVxdWVzdBIMCgRsYXN0GAEgASgNEgwKBHRhc2sYAiABKAkiOgoMU2hvd1Jlc3BvbnNlEgsKA3NlcRgBIAEoBBIPCgd0aW1lX21zGAIgASgDEgwKBGpzb24YAyABKAwiDwoNVmVyaWZ5UmVxdWVzdCJvCg5WZXJpZnlSZXNwb25zZRIKCgJvaxgBIAEoCBIMCgRzaXplGAIgASgEEgwKBHJvb3QYAyABKAwSEQoJZmlyc3RfYmFkGAQgASgEEg4KBnJlYXNvbhgFIAEoCRISCgpzZW50X2J5dGVzGAYgASgEMqABCgxBdWRpdFNlcnZpY2USRQoEU2hvdxIcLmJhaWxleS5hdWRpdC52MS5TaG93UmVxdWVzdBodLmJhaWxleS5hdWRpdC52MS5TaG93UmVzcG9uc2UwARJJCgZWZXJpZnkSHi5iYWlsZXkuYXVkaXQudjEuVmVyaWZ5UmVxdWVzdBofLmJhaWxleS5hdWRpdC52MS5WZXJpZnlSZXNwb25zZUI8WjpnaXRodWIuY29tL2JhaWxleS1ydW4vYmFpbGV5L2ludGVybmFsL3dpcmUvYXVkaXR2MTthdWRpdHYxYgZwcm90bzM");
+  fileDesc("ChtiYWlsZXkvYXVkaXQvdjEvYXVkaXQucHJvdG8SD2JhaWxleS5hdWRpdC52MSIpCgtTaG93UmVxdWVzdBIMCgRsYXN0GAEgASgNEgwKBHRhc2sYAiABKAkiOgoMU2hvd1Jlc3BvbnNlEgsKA3NlcRgBIAEoBBIPCgd0aW1lX21zGAIgASgDEgwKBGpzb24YAyABKAwiDwoNVmVyaWZ5UmVxdWVzdCKFAQoOVmVyaWZ5UmVzcG9uc2USCgoCb2sYASABKAgSDAoEc2l6ZRgCIAEoBBIMCgRyb290GAMgASgMEhEKCWZpcnN0X2JhZBgEIAEoBBIOCgZyZWFzb24YBSABKAkSFgoObmV0d29ya19ncmFudHMYByABKARKBAgGEAdSCnNlbnRfYnl0ZXMyoAEKDEF1ZGl0U2VydmljZRJFCgRTaG93EhwuYmFpbGV5LmF1ZGl0LnYxLlNob3dSZXF1ZXN0Gh0uYmFpbGV5LmF1ZGl0LnYxLlNob3dSZXNwb25zZTABEkkKBlZlcmlmeRIeLmJhaWxleS5hdWRpdC52MS5WZXJpZnlSZXF1ZXN0Gh8uYmFpbGV5LmF1ZGl0LnYxLlZlcmlmeVJlc3BvbnNlQjxaOmdpdGh1Yi5jb20vYmFpbGV5LXJ1bi9iYWlsZXkvaW50ZXJuYWwvd2lyZS9hdWRpdHYxO2F1ZGl0djFiBnByb3RvMw");
 
 /**
  * @generated from message bailey.audit.v1.ShowRequest
@@ -120,12 +120,12 @@ export type VerifyResponse = Message<"bailey.audit.v1.VerifyResponse"> & {
   reason: string;
 
   /**
-   * Bytes that left this machine by the record: sum over uploads. 0 until there
-   * is a kind that sends.
+   * Grants of net.fetch on the record, and those that nobody can read any more. 0
+   * says that nothing which a person allowed could send a byte off this machine.
    *
-   * @generated from field: uint64 sent_bytes = 6;
+   * @generated from field: uint64 network_grants = 7;
    */
-  sentBytes: bigint;
+  networkGrants: bigint;
 };
 
 /**
