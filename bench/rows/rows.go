@@ -47,6 +47,19 @@ func (r Row) Beside(peer string, value float64) Row {
 	return r
 }
 
+// Paired makes the ratio the median of those of measurements that were taken one
+// after the other.
+func (r Row) Paired(mine, other []float64) Row {
+	ratios := make([]float64, 0, len(mine))
+	for i, v := range mine {
+		if other[i] != 0 {
+			ratios = append(ratios, v/other[i])
+		}
+	}
+	r.Ratio = round(Median(ratios))
+	return r
+}
+
 // New returns a row with four significant digits.
 func New(name string, value float64, unit, target string) Row {
 	return Row{Name: name, Value: round(value), Unit: unit, Target: target}

@@ -289,11 +289,16 @@ func (b *bench) row(r rows.Row) {
 	fmt.Fprintln(os.Stderr, r)
 }
 
-// beside makes a row of Bailey's median and one peer's.
+// beside makes a row of Bailey's median and one peer's. The ratio is the median of
+// those of each turn, where the machine was the same for both.
 func (b *bench) beside(name, raw, unit, target, peer string) {
-	r := rows.New(name, rows.Median(b.p.Raw[raw+" bailey"]), unit, target)
-	if v := b.p.Raw[raw+" "+peer]; len(v) > 0 {
-		r = r.Beside(peer, rows.Median(v))
+	mine, other := b.p.Raw[raw+" bailey"], b.p.Raw[raw+" "+peer]
+	r := rows.New(name, rows.Median(mine), unit, target)
+	if len(other) > 0 {
+		r = r.Beside(peer, rows.Median(other))
+	}
+	if len(other) == len(mine) {
+		r = r.Paired(mine, other)
 	}
 	b.row(r)
 }

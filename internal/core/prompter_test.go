@@ -138,7 +138,7 @@ func TestPrompterGivesUp(t *testing.T) {
 // What is not asked where others can press, and where nobody can be asked.
 func TestPrompterDisplays(t *testing.T) {
 	p, _ := acting(t, desktop.Display{X11: ":7"}, func(f map[byte][]string, conn net.Conn) {
-		if len(f[24]) != 1 || f[24][0] != "Other programs on this screen could press this for you." || f[18][0] != "en" {
+		if len(f[24]) != 1 || f[24][0] != "Other programs on this screen could press this for you. Say yes only if you asked for this." || f[18][0] != "en" {
 			t.Errorf("%q", f)
 		}
 		_, _ = io.WriteString(conn, "no "+f[13][0]+" denied\n")

@@ -129,14 +129,6 @@ const (
 	// EngineBatch is how many tokens are decoded at once at most; more than the
 	// context was made for ends the process. Larger ones are not faster here.
 	EngineBatch = 512
-	// EngineScores is how many bytes the scores of all heads may take, of
-	// EngineScoresStep tokens with each of the context: where they do, reading is a
-	// fifth faster than by flash attention, which keeps none; but not in models
-	// that are narrower than EngineScoresWidth, which it reads a third faster.
-	// Steps that are larger are no faster.
-	EngineScores      = 64 << 20
-	EngineScoresStep  = 128
-	EngineScoresWidth = 768
 	// EngineOutputs is what the number of tokens whose logits a batch may give is
 	// a multiple of. The library puts a list of as many numbers of 4 bytes in front
 	// of what it computes, and aligns to 32 bytes: behind another number of them
@@ -161,9 +153,9 @@ const (
 	EngineGap = 33 * time.Millisecond
 	// EnginePause is how long one step of the library's graph takes where only
 	// prompts are read: a call ends between two of them. It leaves the rest of
-	// EngineCancel to a busy machine; chunks that are shorter for it are read no
-	// slower.
-	EnginePause = 8 * time.Millisecond
+	// EngineCancel to a busy machine. Half of it makes chunks that are read a
+	// twentieth slower, twice it none that are read faster.
+	EnginePause = 16 * time.Millisecond
 	// EngineStep is how long reading a prompt may keep those waiting who write, at
 	// each token: a reader hardly sees it, and less makes conversations that begin
 	// together answer one after the other.

@@ -72,16 +72,9 @@ func headWidth(f *modelv1.Facts) uint64 {
 func computeOf(f *modelv1.Facts, context, parallel uint32) uint64 {
 	tokens := product(uint64(context), uint64(parallel))
 	step := min(uint64(limits.ModelStep), tokens)
-	// As the engine decides: scores of shorter steps, or none.
-	scores := product(4*limits.EngineScoresStep, uint64(f.GetHeads()), tokens)
-	if f.GetDimension() >= limits.EngineScoresWidth && scores <= limits.EngineScores {
-		step = min(step, limits.EngineScoresStep)
-	} else {
-		scores = 0
-	}
 	widths := product(4*limits.ModelWidths, step, uint64(f.GetDimension()))
 	mask := product(2, step, tokens)
-	return saturated(limits.ModelFixed, saturated(widths, saturated(mask, scores)))
+	return saturated(limits.ModelFixed, saturated(widths, mask))
 }
 
 func need(f *modelv1.Facts, context, parallel uint32) uint64 {

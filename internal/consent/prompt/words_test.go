@@ -123,7 +123,7 @@ Read and run what is ticked
 Don't
 Scroll down to read all
 You can answer in a moment
-Other programs on this screen could press this for you.`},
+Other programs on this screen could press this for you. Say yes only if you asked for this.`},
 		{German, `Bailey bittet um Ihre Erlaubnis
 Studio möchte alle Dateien in diesem Ordner und in den Ordnern darunter lesen:
 /home/u/project
@@ -140,7 +140,7 @@ Angekreuztes lesen und starten
 Nicht erlauben
 Blättern Sie nach unten, um alles zu lesen
 Sie können gleich antworten
-Andere Programme auf diesem Bildschirm könnten dies für Sie drücken.`},
+Andere Programme auf diesem Bildschirm könnten dies für Sie drücken. Sagen Sie nur Ja, wenn Sie dies wollten.`},
 	} {
 		q.Language = c.language
 		s, err := q.Sheet([32]byte{7}, true)

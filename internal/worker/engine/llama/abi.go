@@ -46,9 +46,6 @@ type contextParams struct {
 	other                   uintptr
 }
 
-// flashAttentionOff is LLAMA_FLASH_ATTN_TYPE_DISABLED.
-const flashAttentionOff = 0
-
 // poolParams is struct ggml_threadpool_params.
 type poolParams struct {
 	mask           [poolThreads]uint8

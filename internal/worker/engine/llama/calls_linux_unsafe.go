@@ -48,7 +48,6 @@ type calls struct {
 	modelVocab     func(model uintptr) uintptr
 	modelContext   func(model uintptr) int32
 	modelLayers    func(model uintptr) int32
-	modelHeads     func(model uintptr) int32
 	modelSize      func(model uintptr) uint64
 	modelWidth     func(model uintptr) int32
 	modelHasEnc    func(model uintptr) bool
@@ -132,7 +131,6 @@ func (c *calls) llama() []symbol {
 		{"llama_model_get_vocab", &c.modelVocab},
 		{"llama_model_n_ctx_train", &c.modelContext},
 		{"llama_model_n_layer", &c.modelLayers},
-		{"llama_model_n_head", &c.modelHeads},
 		{"llama_model_size", &c.modelSize},
 		{"llama_model_n_embd_out", &c.modelWidth},
 		{"llama_model_has_encoder", &c.modelHasEnc},

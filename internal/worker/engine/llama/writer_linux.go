@@ -89,12 +89,6 @@ func (m *model) startWriter() error {
 	p.batch, p.ubatch = limits.EngineBatch, limits.EngineBatch
 	p.seqs = uint32(n)
 	p.outputs = uint32((n + limits.EngineOutputs - 1) / limits.EngineOutputs * limits.EngineOutputs)
-	// Flash attention, which the library takes by itself, keeps no scores, and on a
-	// processor it is slower to read a wide model with.
-	scores := 4 * int64(c.modelHeads(m.h)) * limits.EngineScoresStep * int64(p.ctx)
-	if m.layers == 0 && c.modelWidth(m.h) >= limits.EngineScoresWidth && scores <= limits.EngineScores {
-		p.flashAttention, p.ubatch = flashAttentionOff, limits.EngineScoresStep
-	}
 	// Or layers that the processor has would be copied to the device for each
 	// long prompt, beside what was counted.
 	p.opOffload = 0
