@@ -1,6 +1,7 @@
 package prompt
 
 import (
+	"fmt"
 	"image"
 	"testing"
 	"time"
@@ -287,6 +288,15 @@ func TestNeverEnter(t *testing.T) {
 	}
 }
 
+// further waits for a page to have been seen, or for the end, which is only told
+// after the last page was.
+func further(q *question, pages int) {
+	q.t.Helper()
+	desk.Until(q.t, fmt.Sprintf("page %d or the end of\n%s", pages, q.p.Words()), func() bool {
+		return q.count("seen") >= pages || q.count("read") > 0
+	})
+}
+
 // TestFold: what does not fit has to have been on screen to its end, without a
 // gap, before there is a yes.
 func TestFold(t *testing.T) {
@@ -296,7 +306,7 @@ func TestFold(t *testing.T) {
 		"page by page": func(q *question) {
 			for n := 2; q.count("read") == 0; n++ {
 				d.Key("PageDown")
-				q.until("seen", n)
+				further(q, n)
 			}
 		},
 		"end goes a page at a time": func(q *question) {
@@ -307,7 +317,7 @@ func TestFold(t *testing.T) {
 			}
 			for n := 3; q.count("read") == 0; n++ {
 				d.Key("End")
-				q.until("seen", n)
+				further(q, n)
 			}
 		},
 		"wheel": func(q *question) {
@@ -315,7 +325,7 @@ func TestFold(t *testing.T) {
 			for n := 2; q.count("read") == 0; n++ {
 				// More than a page, of which a page is taken.
 				d.Scroll(v.Min.X+200, v.Min.Y+200, 30)
-				q.until("seen", n)
+				further(q, n)
 			}
 		},
 	} {
