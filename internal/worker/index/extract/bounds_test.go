@@ -2,6 +2,7 @@ package extract
 
 import (
 	"errors"
+	"math"
 	"runtime"
 	"slices"
 	"strings"
@@ -69,10 +70,16 @@ func TestHostileInputTakesLinearTime(t *testing.T) {
 				}
 				return s
 			}
+			// The least of several: what is collected meanwhile is counted too.
 			took := func(s string) time.Duration {
-				start := busy(t)
-				Extract(name, s)
-				return busy(t) - start
+				least := time.Duration(math.MaxInt64)
+				for range 5 {
+					runtime.GC()
+					start := busy(t)
+					Extract(name, s)
+					least = min(least, busy(t)-start)
+				}
+				return least
 			}
 			s := text(size)
 			start := busy(t)
