@@ -32,12 +32,14 @@ type told struct {
 	affirmed, denied map[string]bool
 	// numerals are its digits; see numerals.
 	numerals map[string]bool
+	// sentences are its sentences, word for word.
+	sentences map[string]bool
 }
 
 func newChecker(f *fold.Folder, ps []Passage) *checker {
 	c := &checker{fold: f}
 	for _, p := range ps {
-		t := told{Passage: p, affirmed: map[string]bool{}, denied: map[string]bool{}, numerals: map[string]bool{}}
+		t := told{Passage: p, affirmed: map[string]bool{}, denied: map[string]bool{}, numerals: map[string]bool{}, sentences: map[string]bool{}}
 		for _, n := range numerals(p.Text) {
 			t.numerals[n] = true
 		}
@@ -46,6 +48,7 @@ func newChecker(f *fold.Folder, ps []Passage) *checker {
 			if n <= 0 {
 				n = len(rest)
 			}
+			t.sentences[clean(rest[:n])] = true
 			for _, w := range wordsOf(f, rest[:n], p.Language) {
 				if w.denied {
 					t.denied[w.Text] = true
@@ -61,8 +64,8 @@ func newChecker(f *fold.Folder, ps []Passage) *checker {
 }
 
 // support returns the places of the passages in which all numbers and names of
-// the sentence stand, and limits.WriteSupport of its other words; none when no
-// passage has them.
+// the sentence stand, and limits.WriteSupport of its other words, or which have it
+// word for word; none when there is no such passage.
 // A question, as of a model that says what it was asked again, states nothing.
 func (c *checker) support(text string) []answer.Citation {
 	if strings.HasSuffix(text, "?") || strings.HasSuffix(text, "？") {
@@ -83,8 +86,13 @@ func (c *checker) support(text string) []answer.Citation {
 }
 
 func (c *checker) in(p *told, text string) bool {
+	said := wordsOf(c.fold, text, p.Language)
+	// However short it is.
+	if len(said) > 0 && p.sentences[clean(text)] {
+		return true
+	}
 	words, numbers, found := 0, 0, 0
-	for i, w := range wordsOf(c.fold, text, p.Language) {
+	for i, w := range said {
 		has, other := p.affirmed[w.Text], p.denied[w.Text]
 		if w.denied {
 			has, other = other, has

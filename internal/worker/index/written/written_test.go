@@ -113,6 +113,25 @@ func TestSupport(t *testing.T) {
 	}
 }
 
+// A short sentence says too little to be held against words, but one that stands
+// in a passage as it is, stands there.
+func TestShortSentence(t *testing.T) {
+	c := newChecker(fold.New(), []Passage{passage("harbour.md", "The museum opens at ten. It is closed\non Mondays. Nobody\x00 **pays**. It is.")})
+	for text, want := range map[string]int{
+		"It is closed on Mondays.":     1,
+		"It is closed on Sundays.":     0,
+		"It is not closed on Mondays.": 0,
+		"On Mondays it is closed.":     0, // its words alone stand anywhere
+		"Nobody pays.":                 1,
+		"Is it closed on Mondays?":     0,
+		"It is.":                       0, // says nothing
+	} {
+		if got := len(c.support(text)); got != want {
+			t.Errorf("%q: %d", text, got)
+		}
+	}
+}
+
 func TestOtherLanguages(t *testing.T) {
 	c := newChecker(fold.New(), []Passage{
 		{Text: "Der Hafen schließt um neun Uhr abends.", Language: "de", Citations: []answer.Citation{{Path: "de"}}},
