@@ -508,7 +508,7 @@ type Sampling struct {
 	TopP uint32 `protobuf:"varint,4,opt,name=top_p,json=topP,proto3" json:"top_p,omitempty"`
 	// Thousandths; 0 = 50.
 	MinP uint32 `protobuf:"varint,5,opt,name=min_p,json=minP,proto3" json:"min_p,omitempty"`
-	// Thousandths; 0 = 1000, which is none.
+	// Thousandths; 0 = 1100, and with greedy or a JSON schema 1000, which is none.
 	RepeatPenalty uint32 `protobuf:"varint,6,opt,name=repeat_penalty,json=repeatPenalty,proto3" json:"repeat_penalty,omitempty"`
 	// Thousandths; 0 = none.
 	FrequencyPenalty int32 `protobuf:"varint,7,opt,name=frequency_penalty,json=frequencyPenalty,proto3" json:"frequency_penalty,omitempty"`

@@ -42,7 +42,7 @@ func (s *Service) Generate(ctx context.Context, in *enginev1.GenerateRequest, ou
 	// or after this one's end, must not find out what was said under it.
 	owner := row.Number()
 	row.AtEnd(func() { m.model.Forget(owner) })
-	request := engine.Request{Owner: owner, Sampling: sampling(in.Sampling), MaxTokens: clamp(in.MaxTokens), Logprobs: int(in.Logprobs)}
+	request := engine.Request{Owner: owner, Sampling: sampling(in.Sampling, in.JsonSchema != ""), MaxTokens: clamp(in.MaxTokens), Logprobs: int(in.Logprobs)}
 	if in.JsonSchema != "" {
 		if request.Sampling.Grammar, err = schema.Grammar([]byte(in.JsonSchema)); err != nil {
 			return err
@@ -119,12 +119,13 @@ const (
 	defaultTopK        = 40
 	defaultTopP        = 950
 	defaultMinP        = 50
-	defaultRepeat      = 1000
+	defaultRepeat      = 1100
 	thousand           = 1000
 )
 
-// sampling fills in the defaults that the schema names.
-func sampling(in *enginev1.Sampling) engine.Sampling {
+// sampling fills in the defaults that the schema names. An answer that keeps to a
+// JSON schema has to say its names and marks again.
+func sampling(in *enginev1.Sampling, structured bool) engine.Sampling {
 	or := func(v, otherwise uint32) uint32 {
 		if v == 0 {
 			return otherwise
@@ -132,13 +133,17 @@ func sampling(in *enginev1.Sampling) engine.Sampling {
 		return v
 	}
 	part := func(v, otherwise uint32) float32 { return float32(or(v, otherwise)) / thousand }
+	greedy, repeat := in.GetGreedy() || in.GetTopK() == 1, uint32(defaultRepeat)
+	if greedy || structured {
+		repeat = thousand
+	}
 	out := engine.Sampling{
 		Temperature: part(in.GetTemperature(), defaultTemperature),
-		Greedy:      in.GetGreedy() || in.GetTopK() == 1,
+		Greedy:      greedy,
 		TopK:        int(or(in.GetTopK(), defaultTopK)),
 		TopP:        part(in.GetTopP(), defaultTopP),
 		MinP:        part(in.GetMinP(), defaultMinP),
-		Repeat:      part(in.GetRepeatPenalty(), defaultRepeat),
+		Repeat:      part(in.GetRepeatPenalty(), repeat),
 		Frequency:   float32(in.GetFrequencyPenalty()) / thousand,
 		Presence:    float32(in.GetPresencePenalty()) / thousand,
 		Seed:        in.GetSeed(),

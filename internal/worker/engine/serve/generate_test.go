@@ -57,20 +57,24 @@ func TestGenerateAConversation(t *testing.T) {
 	if h.done.Seed == 0 || h.done.Seed != last.get().Sampling.Seed {
 		t.Errorf("seed %d was told of %d", h.done.Seed, last.get().Sampling.Seed)
 	}
-	if s := last.get().Sampling; s.Temperature != 0.7 || s.TopK != 40 || s.TopP != 0.95 || s.MinP != 0.05 || s.Repeat != 1 || s.Greedy {
+	if s := last.get().Sampling; s.Temperature != 0.7 || s.TopK != 40 || s.TopP != 0.95 || s.MinP != 0.05 || s.Repeat != 1.1 || s.Greedy {
 		t.Errorf("the defaults are %+v", s)
 	}
 }
 
 func TestSamplingIsMapped(t *testing.T) {
-	s := sampling(&enginev1.Sampling{Temperature: 1500, TopK: 1, TopP: 500, MinP: 1, RepeatPenalty: 1100, FrequencyPenalty: -2000, PresencePenalty: 250, Seed: 9})
+	s := sampling(&enginev1.Sampling{Temperature: 1500, TopK: 1, TopP: 500, MinP: 1, RepeatPenalty: 1100, FrequencyPenalty: -2000, PresencePenalty: 250, Seed: 9}, true)
 	if s != (engine.Sampling{Temperature: 1.5, Greedy: true, TopK: 1, TopP: 0.5, MinP: 0.001, Repeat: 1.1, Frequency: -2, Presence: 0.25, Seed: 9}) {
 		t.Errorf("%+v", s)
 	}
-	if !sampling(&enginev1.Sampling{Greedy: true}).Greedy {
-		t.Error("greedy was lost")
+	// The likeliest token is the likeliest, and JSON repeats itself.
+	if s := sampling(&enginev1.Sampling{Greedy: true}, false); !s.Greedy || s.Repeat != 1 {
+		t.Errorf("greedy: %+v", s)
 	}
-	if a, b := sampling(nil).Seed, sampling(nil).Seed; a == 0 || a == b {
+	if s := sampling(nil, true); s.Repeat != 1 {
+		t.Errorf("with a schema: %+v", s)
+	}
+	if a, b := sampling(nil, false).Seed, sampling(nil, false).Seed; a == 0 || a == b {
 		t.Errorf("seeds %d and %d", a, b)
 	}
 }

@@ -199,7 +199,7 @@ export type Sampling = Message$1<"bailey.engine.v1.Sampling"> & {
   minP: number;
 
   /**
-   * Thousandths; 0 = 1000, which is none.
+   * Thousandths; 0 = 1100, and with greedy or a JSON schema 1000, which is none.
    *
    * @generated from field: uint32 repeat_penalty = 6;
    */
