@@ -48,6 +48,8 @@ type Options struct {
 const (
 	appName    = "bailey"
 	socketName = "core.sock"
+	// runName is the runtime directory in a folder given as --home.
+	runName = "run"
 	// choiceName is the file in State that names the runtime directory.
 	choiceName = "runtime-dir"
 )

@@ -49,8 +49,15 @@ func open(o Options) (*Home, error) {
 		if err := ownHome(o.Env.Home); err != nil {
 			return nil, err
 		}
-	} else if err := ensure(h.Dir); err != nil {
-		return nil, err
+	} else {
+		if err := ensure(h.Dir); err != nil {
+			return nil, err
+		}
+		for _, dir := range []string{h.State, h.Cache, h.Config, filepath.Join(h.Dir, runName)} {
+			if err := foreign(dir); err != nil {
+				return nil, err
+			}
+		}
 	}
 	for _, dir := range []string{h.State, h.Cache, h.Config} {
 		if err := ensurePrivate(dir); err != nil {
@@ -104,6 +111,25 @@ func ownHome(dir string) error {
 	if unix.Stat(dir, &st) == nil && st.Uid != 0 && st.Uid != overflowUID {
 		return unusable(dir, "it is the home of another user", nil).
 			WithHint("do not use sudo, or use `sudo -H`, or name a folder with --home DIR")
+	}
+	return nil
+}
+
+// foreign refuses a directory under --home that is somebody else's by its look:
+// others may read it, which Bailey's never let them, and something is in it. It
+// would be closed to them: with --home /, the system's /run.
+func foreign(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil || !info.IsDir() || info.Mode().Perm()&0o077 == 0 {
+		return nil // made, or refused, where it is used
+	}
+	in, err := os.ReadDir(dir)
+	if err != nil {
+		return explain(dir, err)
+	}
+	if len(in) > 0 {
+		return unusable(dir, fmt.Sprintf("it is in use, and others may read it (mode %04o)", info.Mode().Perm()), nil).
+			WithHint("name another folder with --home DIR; if this one is Bailey's, run `chmod 700` on it")
 	}
 	return nil
 }
@@ -275,7 +301,7 @@ func usable(dir string, h *Home) bool {
 	if !filepath.IsAbs(dir) || !fits(dir) {
 		return false
 	}
-	if filepath.Base(dir) != key(h) && (h.Dir == "" || dir != filepath.Join(h.Dir, "run")) {
+	if filepath.Base(dir) != key(h) && (h.Dir == "" || dir != filepath.Join(h.Dir, runName)) {
 		return false
 	}
 	return private0700(dir) == nil && above(dir) == nil
@@ -296,7 +322,7 @@ func key(h *Home) string {
 
 func chooseRuntime(h *Home, o Options) (string, error) {
 	if h.Dir != "" {
-		if dir := filepath.Join(h.Dir, "run"); fits(dir) {
+		if dir := filepath.Join(h.Dir, runName); fits(dir) {
 			return dir, ensurePrivate(dir)
 		}
 	}

@@ -264,6 +264,22 @@ func TestRefusals(t *testing.T) {
 	mkdir(t, w.o.Dir+"/state", 0o755)
 	mustOpen(t, w.o)
 
+	// What somebody else uses keeps its mode, and nothing is made beside it.
+	for _, name := range []string{"state", "cache", "config", "run"} {
+		w.o.Dir = w.dir + "/used-" + name
+		mkdir(t, w.o.Dir, 0o755)
+		mkdir(t, w.o.Dir+"/"+name, 0o755)
+		mkdir(t, w.o.Dir+"/"+name+"/lock", 0o755)
+		refused(t, w.o, w.o.Dir+"/"+name)
+		info, err := os.Stat(w.o.Dir + "/" + name)
+		if err != nil || info.Mode().Perm() != 0o755 {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
+		if in, err := os.ReadDir(w.o.Dir); err != nil || len(in) != 1 {
+			t.Errorf("%s: %v, %v", name, in, err)
+		}
+	}
+
 	w.o.Dir = w.dir + "/file"
 	if err := os.WriteFile(w.o.Dir, nil, 0o600); err != nil {
 		t.Fatal(err)
