@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -26,7 +27,7 @@ import (
 func Open(path string) (*Folder, error) {
 	const op = "folder.open"
 	if !filepath.IsAbs(path) || strings.IndexByte(path, 0) >= 0 || len(path) > limits.PathBytes {
-		return nil, errs.New(errs.Usage, op).With("the folder's path must be absolute").WithHint("name the folder by its full path")
+		return nil, errs.New(errs.Usage, op).With("the folder's path must be absolute, of at most " + strconv.Itoa(limits.PathBytes) + " bytes and without a zero byte").WithHint("name the folder by its full path")
 	}
 	clean := filepath.Clean(path)
 	real, err := filepath.EvalSymlinks(clean)

@@ -42,22 +42,25 @@ func open(o Options) (*Home, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := apart(h.State, h.Cache, h.Config); err != nil {
-		return nil, err
+	all := []string{h.State, h.Cache, h.Config}
+	if h.Dir != "" {
+		all = append(all, filepath.Join(h.Dir, runName))
+	}
+	// What these refuse, they refuse before anything is made or changed.
+	for _, dir := range all {
+		if err := apart(dir); err != nil {
+			return nil, err
+		}
+		if err := foreign(dir, h.Dir != ""); err != nil {
+			return nil, err
+		}
 	}
 	if h.Dir == "" {
 		if err := ownHome(o.Env.Home); err != nil {
 			return nil, err
 		}
-	} else {
-		if err := ensure(h.Dir); err != nil {
-			return nil, err
-		}
-		for _, dir := range []string{h.State, h.Cache, h.Config, filepath.Join(h.Dir, runName)} {
-			if err := foreign(dir); err != nil {
-				return nil, err
-			}
-		}
+	} else if err := ensure(h.Dir); err != nil {
+		return nil, err
 	}
 	for _, dir := range []string{h.State, h.Cache, h.Config} {
 		if err := ensurePrivate(dir); err != nil {
@@ -73,29 +76,19 @@ func open(o Options) (*Home, error) {
 	if h.Runtime, err = runtimeDir(h, o); err != nil {
 		return nil, err
 	}
-	// Through links too.
-	for _, dir := range []string{h.State, h.Cache, h.Config, h.Runtime} {
-		real, err := filepath.EvalSymlinks(dir)
-		if err != nil {
-			return nil, explain(dir, err)
-		}
-		if err := apart(real); err != nil {
-			return nil, err
-		}
-	}
 	h.Socket = filepath.Join(h.Runtime, socketName)
 	return h, nil
 }
 
-// apart refuses directories among the system's programs: tools, drivers and windows see
-// all that lies there, keys and remembered permissions too.
-func apart(dirs ...string) error {
-	for _, dir := range dirs {
-		for _, system := range []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"} {
-			if strings.HasPrefix(dir, system+"/") {
-				return unusable(dir, "it is among the system's programs, which what runs in a sandbox can read", nil).
-					WithHint("name a folder in another place with --home DIR")
-			}
+// apart refuses a directory among the system's programs: tools, drivers and windows see
+// all that lies there, keys and remembered permissions too. It looks through links, as
+// far as the way exists.
+func apart(dir string) error {
+	dir = existing(dir)
+	for _, system := range []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"} {
+		if strings.HasPrefix(dir, system+"/") {
+			return unusable(dir, "it is among the system's programs, which what runs in a sandbox can read", nil).
+				WithHint("name a folder in another place with --home DIR")
 		}
 	}
 	return nil
@@ -115,13 +108,32 @@ func ownHome(dir string) error {
 	return nil
 }
 
-// foreign refuses a directory under --home that is somebody else's by its look:
-// others may read it, which Bailey's never let them, and something is in it. It
-// would be closed to them: with --home /, the system's /run.
-func foreign(dir string) error {
+// existing is dir without links, as far as the way exists.
+func existing(dir string) string {
+	rest := ""
+	for at := dir; ; at = filepath.Dir(at) {
+		if real, err := filepath.EvalSymlinks(at); err == nil {
+			return filepath.Join(real, rest)
+		}
+		if at == filepath.Dir(at) {
+			return dir
+		}
+		rest = filepath.Join(filepath.Base(at), rest)
+	}
+}
+
+// foreign refuses a directory that by its look is somebody else's: others may read
+// it, which they never may Bailey's, and something is in it. It would be closed to
+// them, as the system's /run with --home /. One called bailey in the person's XDG
+// directories, which is not named, is Bailey's, unless it is a link.
+func foreign(dir string, named bool) error {
+	link, err := os.Lstat(dir)
+	if err != nil || !named && link.Mode()&fs.ModeSymlink == 0 {
+		return nil // made, or refused, where it is used
+	}
 	info, err := os.Stat(dir)
 	if err != nil || !info.IsDir() || info.Mode().Perm()&0o077 == 0 {
-		return nil // made, or refused, where it is used
+		return nil
 	}
 	in, err := os.ReadDir(dir)
 	if err != nil {
@@ -298,7 +310,7 @@ func runtimeDir(h *Home, o Options) (string, error) {
 // name must be one that chooseRuntime gives for this home: the file is a memory,
 // not a setting.
 func usable(dir string, h *Home) bool {
-	if !filepath.IsAbs(dir) || !fits(dir) {
+	if !filepath.IsAbs(dir) || !fits(dir) || apart(dir) != nil {
 		return false
 	}
 	if filepath.Base(dir) != key(h) && (h.Dir == "" || dir != filepath.Join(h.Dir, runName)) {
@@ -329,7 +341,7 @@ func chooseRuntime(h *Home, o Options) (string, error) {
 	uid := strconv.Itoa(os.Geteuid())
 	for _, base := range []string{o.Env.RuntimeDir, filepath.Join(o.RunUser, uid)} {
 		dir := filepath.Join(base, appName, key(h))
-		if base == "" || !fits(dir) {
+		if base == "" || !fits(dir) || apart(dir) != nil {
 			continue
 		}
 		// A base that is missing, or left over from `su`, is passed over, as the

@@ -64,12 +64,22 @@ func TestAmongPrograms(t *testing.T) {
 	if _, err := os.Lstat("/usr/lib/bailey-no-such"); !errors.Is(err, fs.ErrNotExist) {
 		t.Error("something was made there:", err)
 	}
-	if os.Geteuid() != 0 {
-		return // it makes no directory there
+	if err := errors.Join(os.Mkdir(w.dir+"/own", 0o700), os.Symlink("/usr/lib", w.dir+"/own/state")); err != nil {
+		t.Fatal(err)
 	}
-	defer os.RemoveAll("/usr/lib/bailey-test-no-such")
-	if _, err := home.Open(home.Options{Dir: w.dir + "/link/bailey-test-no-such", RunUser: w.run, Temp: w.temp}); errs.CodeOf(err) != errs.HomeUnusable {
-		t.Errorf("through a link: %v", err)
+	// Through links, of the home and in it, and before anything is made.
+	for _, dir := range []string{w.dir + "/link/bailey-no-such", w.dir + "/own"} {
+		if _, err := home.Open(home.Options{Dir: dir, RunUser: w.run, Temp: w.temp}); errs.CodeOf(err) != errs.HomeUnusable || !strings.Contains(err.Error(), "among the system's programs") {
+			t.Errorf("%s: %v", dir, err)
+		}
+	}
+	for _, made := range []string{"/usr/lib/bailey-no-such", "/usr/lib/runtime-dir", w.dir + "/own/cache"} {
+		if _, err := os.Lstat(made); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s was made: %v", made, err)
+		}
+	}
+	if info, err := os.Stat("/usr/lib"); err != nil || info.Mode().Perm()&0o055 != 0o055 {
+		t.Errorf("%v, %v", info.Mode(), err)
 	}
 }
 
@@ -263,6 +273,21 @@ func TestRefusals(t *testing.T) {
 	mkdir(t, w.o.Dir, 0o755)
 	mkdir(t, w.o.Dir+"/state", 0o755)
 	mustOpen(t, w.o)
+
+	// A directory of Bailey's name is closed where it stands, but what a link leads to
+	// is another's.
+	xdg := newWorld(t)
+	xdg.o.Env.ConfigHome = xdg.dir + "/xdg"
+	mkdir(t, xdg.dir+"/xdg/bailey/lock", 0o755)
+	mkdir(t, xdg.dir+"/xdg/bailey", 0o755)
+	mustOpen(t, xdg.o)
+	xdg.o.Env.ConfigHome = xdg.dir + "/links"
+	mkdir(t, xdg.dir+"/links", 0o755)
+	mkdir(t, xdg.dir+"/xdg/bailey", 0o755)
+	if err := os.Symlink(xdg.dir+"/xdg/bailey", xdg.dir+"/links/bailey"); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, xdg.o, xdg.dir+"/links/bailey")
 
 	// What somebody else uses keeps its mode, and nothing is made beside it.
 	for _, name := range []string{"state", "cache", "config", "run"} {

@@ -27,7 +27,7 @@ import (
 func OpenSource(path string) (*File, error) {
 	const op = "modelfile.open"
 	if !filepath.IsAbs(path) || strings.IndexByte(path, 0) >= 0 || len(path) > limits.PathBytes {
-		return nil, errs.New(errs.Usage, op).With("the file's path must be absolute").WithHint("name the file by its full path")
+		return nil, errs.New(errs.Usage, op).With("the file's path must be absolute, of at most " + strconv.Itoa(limits.PathBytes) + " bytes and without a zero byte").WithHint("name the file by its full path")
 	}
 	real, err := filepath.EvalSymlinks(filepath.Clean(path))
 	if err != nil {
