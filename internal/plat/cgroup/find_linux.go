@@ -222,8 +222,9 @@ func (s *system) mount() (mounted, error) {
 	readOnly := false
 	for line := range strings.Lines(text) {
 		before, after, ok := strings.Cut(line, " - ")
-		f := strings.Fields(before)
-		if t := strings.Fields(after); !ok || len(f) < 6 || len(t) == 0 || t[0] != "cgroup2" {
+		// The blank alone parts them: a name may hold other white space.
+		f := strings.Split(before, " ")
+		if t := strings.Split(after, " "); !ok || len(f) < 6 || len(t) == 0 || t[0] != "cgroup2" {
 			continue
 		}
 		if slices.Contains(strings.Split(f[5], ","), "ro") {

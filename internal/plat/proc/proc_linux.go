@@ -258,11 +258,12 @@ func Mounts(pid int) ([]Mountpoint, error) {
 	return parseMounts(string(b))
 }
 
-// parseMounts reads proc_pid_mountinfo(5).
+// parseMounts reads proc_pid_mountinfo(5). What stands between its fields is the
+// blank alone: the kernel escapes it in a name, and nothing else that is white.
 func parseMounts(text string) ([]Mountpoint, error) {
 	var ms []Mountpoint
 	for line := range strings.Lines(text) {
-		f := strings.Fields(line)
+		f := strings.Split(strings.TrimSuffix(line, "\n"), " ")
 		dash := -1
 		for i, x := range f {
 			if x == "-" && i >= 6 {

@@ -258,6 +258,11 @@ func TestParseMounts(t *testing.T) {
 	if err != nil || len(ms) != 1 || ms[0].Root != "/mnt1" || ms[0].Point != "/mnt 2" || ms[0].Type != "ext3" || !ms[0].Has("noatime") || ms[0].Has("ro") {
 		t.Errorf("%+v, %v", ms, err)
 	}
+	// A name may hold what is white elsewhere, and no options of its own.
+	ms, err = parseMounts("36 35 0:5 / /a\u00a0ro,noexec\r\fb\u2003/p rw - proc proc rw\n")
+	if err != nil || len(ms) != 1 || ms[0].Point != "/a\u00a0ro,noexec\r\fb\u2003/p" || ms[0].Type != "proc" || ms[0].Has("ro") {
+		t.Errorf("%+v, %v", ms, err)
+	}
 	for _, bad := range []string{"1 2 3\n", "36 35 98:0 / / rw master:1 ext3\n", "36 35 98:0 / / rw -\n"} {
 		if _, err := parseMounts(bad); err == nil {
 			t.Errorf("%q passes", bad)

@@ -64,11 +64,11 @@ func (c Config) reduce(refusal error) (Config, error) {
 	spec, err := c.Spec.Reduce()
 	if err != nil {
 		e := errs.From(refusal)
-		why := ""
-		if errno := syscall.Errno(0); errors.As(refusal, &errno) {
-			why = " (here: " + errno.Error() + ")"
+		why := e.Detail
+		if why == "" {
+			why = strings.TrimPrefix(e.Cause.Error(), errNamespaces.Error()+": ")
 		}
-		return c, errs.Wrap(errs.SandboxMissing, opStart, refusal).With(c.Spec.Kind + " needs user namespaces" + why + ": " + err.Error()).WithHint(e.HintText())
+		return c, errs.Wrap(errs.SandboxMissing, opStart, refusal).With(c.Spec.Kind + " needs user namespaces: " + err.Error() + "; asked for one, the system said: " + why).WithHint(e.HintText())
 	}
 	for _, m := range c.Mounts {
 		if len(m.hidden()) > 0 {

@@ -203,7 +203,7 @@ func (p *Process) clone(c Config) (int, error) {
 		attr.Sys.PidFD = &p.outer.fd
 		if path, argv, err = c.throughBubblewrap(attr, p.ids, null); err != nil {
 			unix.Close(mine)
-			return -1, errs.Wrap(errs.SandboxMissing, opStart, err)
+			return -1, errs.Wrap(errs.SandboxMissing, opStart, fmt.Errorf("%w: %w", errNoBubblewrap, err))
 		}
 	}
 	if !c.Spec.Requires(workerspec.NetNamespace) {
@@ -331,7 +331,7 @@ func (p *Process) introduce(c Config, sock int) error {
 		}
 	}
 	if err := send(sock, m, detached); err != nil {
-		return errs.Wrap(errs.SandboxMissing, opStart, err)
+		return stubError(err)
 	}
 	var ready bool
 	for {
@@ -341,9 +341,9 @@ func (p *Process) introduce(c Config, sock int) error {
 		case err == errClosed && ready:
 			return p.begun(c)
 		case err == errClosed:
-			return errs.Wrap(errs.SandboxMissing, opStart, errors.New("the stub died"))
+			return stubError(errors.New("it ended"))
 		case err != nil:
-			return errs.Wrap(errs.SandboxMissing, opStart, err)
+			return stubError(err)
 		case r.Ready:
 			ready = true
 			if err := p.letGo(c, sock, r.Thread); err != nil {
@@ -353,6 +353,11 @@ func (p *Process) introduce(c Config, sock int) error {
 			return r.err(c)
 		}
 	}
+}
+
+// stubError says that no more comes of a stub.
+func stubError(err error) error {
+	return errs.Wrap(errs.SandboxMissing, opStart, err).With("what builds the sandbox did not say how far it came: " + err.Error())
 }
 
 // err turns a stub's report into the error for the person who asked.
@@ -365,7 +370,7 @@ func (r report) err(c Config) error {
 	case stepProgram:
 		return r.programError(cause)
 	case stepProc:
-		return errs.Wrap(errs.SandboxMissing, opStart, cause).With(r.Step).WithHint(hintProc)
+		return errs.Wrap(errs.SandboxMissing, opStart, cause).With(r.Text).WithHint(hintProc)
 	case stepTake, stepOpen:
 		for _, g := range c.Given.Places {
 			if g.Target == r.Path {
@@ -388,7 +393,7 @@ func (r report) err(c Config) error {
 		// Ubuntu gives the namespace, and no power in it.
 		cause = fmt.Errorf("%w: %w", errNamespaces, cause)
 	}
-	e := errs.Wrap(errs.SandboxMissing, opStart, cause).With(r.Step)
+	e := errs.Wrap(errs.SandboxMissing, opStart, cause).With(r.Text)
 	if r.Step == stepWatches {
 		return e.WithHint(hintProc)
 	}

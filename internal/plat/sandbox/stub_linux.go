@@ -275,7 +275,21 @@ func setLimits(l workerspec.Limits) error {
 			return fmt.Errorf("limit %d: %w", r.resource, err)
 		}
 	}
-	return errors.Join(ordinary(), ownAddresses())
+	return errors.Join(ordinary(), ownAddresses(), unmerged())
+}
+
+// unmerged takes back what the core was started with of sharing equal pages with
+// other processes (KSM): how long a write takes then tells what these hold.
+func unmerged() error {
+	refused := unix.Prctl(unix.PR_SET_MEMORY_MERGE, 0, 0, 0, 0)
+	if refused == nil {
+		return nil
+	}
+	// A kernel without it, or a filter of the system's, under which nobody set it.
+	if on, err := unix.PrctlRetInt(unix.PR_GET_MEMORY_MERGE, 0, 0, 0, 0); err == nil && on != 0 {
+		return fmt.Errorf("memory merge: %w", refused)
+	}
+	return nil
 }
 
 // ownAddresses takes back what the core was started with of a personality
