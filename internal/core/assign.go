@@ -309,7 +309,8 @@ func (a *assignment) end() {
 	}
 	a.core.mu.Lock()
 	delete(a.core.assigned, a.grant.Row.ID)
-	resume := a.own == nil && a.core.quiet == 0
+	// Whoever withdraws a grant does not want its folder read on in the background.
+	resume := a.own == nil && a.core.quiet == 0 && errs.CodeOf(context.Cause(a.grant.Context())) != errs.GrantRevoked
 	a.core.mu.Unlock()
 	a.core.background.Go(func() {
 		a.connecting.Lock()

@@ -23,8 +23,8 @@ import (
 // vectors is the work of making the vectors of one remembered folder while
 // nobody waits for them. It is a task of the core's own with grants of its own,
 // minted from what is remembered. It begins when a task over the folder has
-// ended, and gives way when one begins; so what was stopped stays so until the
-// next command over that folder.
+// ended, unless its grant was withdrawn, and gives way when one begins; so what was
+// stopped stays so until the next command over that folder.
 type vectors struct {
 	core   *Core
 	task   *session.Task

@@ -454,6 +454,37 @@ func TestVectorsAreRevoked(t *testing.T) {
 	}
 }
 
+// Withdrawing the grant of a task does not begin work over its folder, though that
+// stays remembered. The next task over it does.
+func TestNoVectorsAfterRevoke(t *testing.T) {
+	r := start(t, 0)
+	u := r.connect()
+	u.pull("finder", gguf.Embedding(7))
+	dir := r.folder(1500)
+	task, gs := u.both(dir, "finder", true)
+	if _, err := u.ask(gs[0].Handle); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := u.Grant.Revoke(t.Context(), &grantv1.RevokeRequest{Id: gs[0].Id}); err != nil {
+		t.Fatal(err)
+	}
+	u.end(task)
+	r.until("all workers to end", func() bool { return len(r.workers()) == 0 })
+	task, _ = u.both(dir, "finder", false)
+	u.end(task)
+	r.until("the work to begin", func() bool { return len(u.tasks("vectors")) == 1 && u.progress() > 1 })
+	begun := 0
+	must(t, r.log.Read(t.Context(), audit.Filter{Kinds: []audit.Kind{auditlog.TaskBegin}}, func(rec audit.Record) error {
+		if rec.Verb == "vectors" {
+			begun++
+		}
+		return nil
+	}))
+	if begun != 1 {
+		t.Errorf("begun %d times", begun)
+	}
+}
+
 // Work over a folder that waits for its turn has no grant yet that would end; it
 // ends all the same when the folder is forgotten, and never gets one.
 func TestVectorsThatWaitAreRevoked(t *testing.T) {
