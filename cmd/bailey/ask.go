@@ -63,7 +63,7 @@ func ask(ctx context.Context, c *cli, call *call) error {
 	if len(call.args) == 2 {
 		dir = call.args[0]
 	} else if info, err := os.Stat(question); err == nil && info.IsDir() {
-		return usage("there is a folder, but no question", "for example `bailey ask "+visible.Path(question)+" \"how do I build it?\"`")
+		return usage("there is a folder, but no question", "for example `bailey ask "+shellWord(question)+" \"how do I build it?\"`")
 	}
 	switch {
 	case strings.TrimSpace(question) == "":

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"github.com/bailey-run/bailey/internal/limits"
@@ -95,7 +96,7 @@ func benchTokens(ctx context.Context, c *cli, call *call) error {
 		visible.Text(m.Processor), count(uint64(m.Cores), "processor"))
 	table := table{head: []string{"WHAT", "SANDBOXED", ""}}
 	for _, r := range out.Rows {
-		table.add(r.Name, fmt.Sprintf("%.4g", r.Value), r.Unit)
+		table.add(r.Name, fmt.Sprintf("%.*f", max(0, 3-len(strconv.Itoa(int(r.Value)))), r.Value), r.Unit)
 	}
 	table.print(c.out, c.screen.wide)
 	c.out.WriteString("\nThe same library in-process, and a peer beside it: `make bench` in Bailey's source measures all in one run, because figures of two runs do not compare.\n")

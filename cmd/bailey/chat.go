@@ -253,6 +253,9 @@ func (t *talk) choose(ctx context.Context) error {
 		name = ""
 		models, err = listModels(ctx, t.cl, "")
 	}
+	if e := errs.From(err); err != nil && e.Code == errs.ModelMissing && t.o.goOn && t.o.id == "" {
+		return e.WithHint("after --continue comes an id that `bailey chat --list` shows, or nothing. For models, " + e.HintText())
+	}
 	if err != nil {
 		return err
 	}

@@ -163,7 +163,7 @@ func VerifyExport(ctx context.Context, r io.Reader) (Report, error) {
 		if !head {
 			public, key, c, err := auditlog.ParseExportHead(line)
 			if err != nil {
-				return errs.Wrap(errs.BadExport, "audit.verify", err).With("its first line is not a signed checkpoint with its key")
+				return errs.Wrap(errs.BadExport, "audit.verify", err).With("its first line is not a signed checkpoint with its key").WithHint("`bailey audit export` writes one; a log is verified by its directory")
 			}
 			head, cp = true, c
 			rep.Origin, rep.Key = key.Name(), public

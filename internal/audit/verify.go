@@ -154,7 +154,7 @@ func (s *state) noKey(d *safefile.Dir, cause error) (Report, error) {
 		return s.rep, err
 	}
 	if !names[auditlog.LogFile] && !names[auditlog.CheckpointFile] {
-		return Report{}, errs.Wrap(errs.NotFound, "audit.verify", cause).With("there is no audit log in this directory")
+		return Report{}, errs.Wrap(errs.NotFound, "audit.verify", cause).With("there is no audit log in this directory").WithHint("a log is the directory `audit` of a state directory (docs/directories.md), or what `bailey audit set-aside` left")
 	}
 	s.bad(0, "the public key file is missing or damaged, so that no checkpoint can be checked")
 	return s.rep, nil
