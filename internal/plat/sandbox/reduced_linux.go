@@ -65,7 +65,10 @@ func (c Config) reduce(refusal error) (Config, error) {
 	if err != nil {
 		e := errs.From(refusal)
 		why := e.Detail
-		if why == "" {
+		switch {
+		case errors.Is(refusal, unix.ENOSPC), errors.Is(refusal, unix.EUSERS):
+			why = "a limit in /proc/sys/user is reached"
+		case why == "":
 			why = strings.TrimPrefix(e.Cause.Error(), errNamespaces.Error()+": ")
 		}
 		return c, errs.Wrap(errs.SandboxMissing, opStart, refusal).With(c.Spec.Kind + " needs user namespaces: " + err.Error() + "; asked for one, the system said: " + why).WithHint(e.HintText())
