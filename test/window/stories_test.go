@@ -56,6 +56,7 @@ for (const e of document.querySelectorAll("button, h1, h2, h3, p, li, summary, l
   if (e.clientWidth > 1 && e.scrollWidth > e.clientWidth + 1 && c.overflowX === "visible" && c.display !== "inline") out.push("too wide: " + e.tagName + " " + e.innerText.slice(0, 60));
 }
 return out`)
+					s.Do(&faults, edges, faults, widths())
 					for _, f := range append(faults, s.Axe(string(axe))...) {
 						t.Errorf("%s: %s", name, f)
 					}
@@ -67,6 +68,30 @@ return out`)
 		}
 	}
 }
+
+// widths are those that a view is tried in besides its window's, in rem: they grow
+// with the text.
+func widths() []string { return []string{"", "68.75rem", "47.5rem", "26.25rem"} }
+
+// edges adds to the faults what stands beyond an edge of the view, in each width
+// that the window has room for: what cuts it off hides it from the page's own width.
+const edges = `const app = document.getElementById("app"), out = args[0] || [];
+const scrolls = e => e && e !== app && (/auto|scroll/.test(getComputedStyle(e).overflowX) || scrolls(e.parentElement));
+for (const width of args[1]) {
+  app.style.inlineSize = width;
+  const a = app.getBoundingClientRect();
+  if (a.width > innerWidth + 1) continue;
+  const beyond = [];
+  for (const e of app.querySelectorAll("button, a, input, textarea, select, h1, h2, h3, p, li, summary, label")) {
+    const r = e.getBoundingClientRect(), c = getComputedStyle(e);
+    if (r.width <= 1 || c.visibility === "hidden" || c.clipPath !== "none") continue;
+    if ((r.right > a.right + 1 || r.left < a.left - 1) && !scrolls(e.parentElement)) beyond.push("beyond the edge" + (width && " at " + width) + ": " + e.tagName + " " + (e.innerText || e.getAttribute("aria-label") || "").slice(0, 60));
+  }
+  // The first few say it: what is beyond takes the rest along.
+  out.push(...beyond.slice(0, 5));
+}
+app.style.inlineSize = "";
+return out`
 
 // elsewhere are the stories of Studio that the short run leaves to TestStory and
 // TestLooks, which come by the same views with a real core.

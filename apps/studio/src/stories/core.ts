@@ -167,7 +167,7 @@ export function mockCore(w: World, events: Events): MockCore {
   const model = (name: string, role: Role) => ({ model: { name, pinnedBy: "person", facts: { sha256: new Uint8Array(32), size: 98_000_000n, role, architecture: "llama" } }, loaded: false });
   mock.onStream(methods.ModelServiceList, () => (w.models ? [model("smollm2-135m-instruct-q4_1", Role.CHAT), model("all-minilm-l6-v2-q8_0", Role.EMBEDDING)] : []));
 
-  const titles = ["Which mill is cheaper over a year?", "ما هو أفضل وقت للخبز؟", "Entwurf für den Brief an die Vermieterin wegen der Verlängerung des Vertrages", "Recipe scaling", "a-very-long-title-without-any-space-in-it-that-has-to-be-cut-off-somewhere"];
+  const titles = ["Which of the two mills is cheaper over a whole year, with the way there and the sacks that spoil?", "ما هو أفضل وقت للخبز؟", "Entwurf für den Brief an die Vermieterin wegen der Verlängerung des Vertrages", "Recipe scaling", "a-very-long-title-without-any-space-in-it-that-has-to-be-cut-off-somewhere"];
   const conversation = (i: number) => ({ id: `c${i}`, title: titles[i]!, model: "smollm2-135m-instruct-q4_1", beganMs: BigInt(Date.now() - 86_400_000 * i), usedMs: BigInt(Date.now() - 3_600_000 * 9 * i), turns: i === 0 ? w.turns : 4 + i, bytes: 4000n });
   mock.onStream(methods.StoreServiceList, () => (w.turns > 0 ? titles.map((_, i) => ({ conversation: conversation(i) })) : []));
   mock.onStream(methods.StoreServiceSearch, (r) => (r.text.includes("zzz") ? [] : [{ conversation: conversation(0), number: 3, excerpt: `… about ${r.text} and the price of a sack …` }]));
