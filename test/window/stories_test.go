@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -57,6 +58,11 @@ for (const e of document.querySelectorAll("button, h1, h2, h3, p, li, summary, l
 }
 return out`)
 					s.Do(&faults, edges, faults, widths())
+					if want := says()[app+" "+name]; want != "" {
+						if ok, err := regexp.MatchString(want, s.Text()); err != nil || !ok {
+							faults = append(faults, fmt.Sprintf("nothing reads as %q (%v)", want, err))
+						}
+					}
 					for _, f := range append(faults, s.Axe(string(axe))...) {
 						t.Errorf("%s: %s", name, f)
 					}
@@ -92,6 +98,15 @@ for (const width of args[1]) {
 }
 app.style.inlineSize = "";
 return out`
+
+// says is what a person has to read in a story, in either language.
+func says() map[string]string {
+	return map[string]string{
+		"studio revoked":             "Open it again|Wieder öffnen",
+		"studio expired":             "Open it again|Wieder öffnen",
+		"panels permissions-revoked": "still remembered|Gemerkt ist es noch",
+	}
+}
 
 // elsewhere are the stories of Studio that the short run leaves to TestStory and
 // TestLooks, which come by the same views with a real core.

@@ -13,6 +13,7 @@ const grants = [
   { id: "g1", kind: KindNumber.FILE_READ, scope: encode("/home/ursula/Documents/Bakery"), holder: "studio", task: "t1", sinceMs: BigInt(now - 600_000), used: 12n, state: State.LIVE, decidedBy: DecidedBy.PROMPT },
   { id: "g2", kind: KindNumber.MODEL_RUN, scope: encode("smollm2-135m-instruct-q4_1"), holder: "studio", task: "t1", sinceMs: BigInt(now - 590_000), expiresMs: BigInt(now + 900_000), used: 0n, state: State.LIVE, decidedBy: DecidedBy.PROMPT },
   { id: "g3", kind: KindNumber.FILE_READ, scope: encode(long), holder: "bailey", sinceMs: BigInt(now - 86_400_000 * 3), state: State.REMEMBERED, decidedBy: DecidedBy.TERMINAL, progress: 420 },
+  { id: "g5", kind: KindNumber.MODEL_RUN, scope: encode("smollm2-135m-instruct-q4_1"), holder: "studio", sinceMs: BigInt(now - 86_400_000 * 4), state: State.REMEMBERED, decidedBy: DecidedBy.PROMPT },
   { id: "g4", kind: KindNumber.FILE_READ, scope: encode("/home/ursula/مستندات/خاص"), holder: "studio", sinceMs: BigInt(now - 3_600_000), state: State.DENIED, decidedBy: DecidedBy.PROMPT },
 ];
 const who = { app: "studio", surface: "window", task: "383c3c2721c7e5ca", verb: "summarize" };

@@ -55,6 +55,7 @@ export const de: Readonly<Record<keyof typeof en, string>> = {
   "p.revoke.all": "Alle widerrufen",
   "p.revoking": "Wird widerrufen",
   "p.revoked": "Ist widerrufen",
+  "p.revoked.remembered": "Ist widerrufen. Gemerkt ist es noch, siehe unten.",
   "p.unblocked": "Freigegeben",
   "p.explain": "Was das bedeutet",
 

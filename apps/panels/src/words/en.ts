@@ -53,6 +53,7 @@ export const en = {
   "p.revoke.all": "Revoke all",
   "p.revoking": "Revoking",
   "p.revoked": "Revoked",
+  "p.revoked.remembered": "Revoked. It is still remembered, below.",
   "p.unblocked": "Unblocked",
   "p.explain": "What this means",
 

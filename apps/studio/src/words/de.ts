@@ -49,6 +49,7 @@ export const de: Readonly<Record<keyof typeof en, string>> = {
   "folder.denied.above-ceiling": "Danach darf Studio nicht fragen. Sie wurden nicht gefragt, und es wurde nichts gelesen.",
   "folder.denied.how": "Fragen Sie noch einmal, wann Sie wollen. Nach zwei Absagen fragt Bailey nicht mehr, bis Sie Studio unter Berechtigungen freigeben.",
   "folder.ask": "Noch einmal fragen",
+  "folder.reopen": "Wieder öffnen",
   "folder.another": "Anderen Ordner wählen",
   "folder.close": "Ordner schließen",
   "folder.revoked": "Sie haben die Erlaubnis zurückgezogen. Es wird nichts mehr gelesen.",

@@ -47,6 +47,7 @@ export const en = {
   "folder.denied.above-ceiling": "Studio may not ask for this. You were not asked, and nothing was read.",
   "folder.denied.how": "Ask again whenever you like. After two refusals Bailey does not ask any more until you unblock Studio under Permissions.",
   "folder.ask": "Ask again",
+  "folder.reopen": "Open it again",
   "folder.another": "Choose another folder",
   "folder.close": "Close the folder",
   "folder.revoked": "You withdrew the permission. Nothing more is read.",
