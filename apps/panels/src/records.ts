@@ -100,8 +100,11 @@ function worker(t: Words, f: Fields): string {
   return workers.has(kind) ? t(`k.${kind}` as Parameters<Words>[0], { model: visible(f.detail?.["model"] ?? "") }) : t("k.any");
 }
 
+/** What tasks are begun with: by the core itself, by the terminal, by Studio. */
+const verbs = new Set(["summarize", "ask", "chat", "engine", "vectors", "model-pull", "model-pin", "sandbox-run"]);
+
 export function verb(t: Words, v: string | undefined): string {
-  return v === "summarize" || v === "ask" || v === "chat" ? t(`t.verb.${v}`) : visible(v ?? "");
+  return v !== undefined && verbs.has(v) ? t(`t.verb.${v}` as Parameters<Words>[0]) : visible(v ?? "");
 }
 
 /** Who holds or held which grant, by the records that gave it: a record of a grant

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { holders, inGroup, isDenied, isTrouble, parseRecord, sentence } from "../src/records.js";
+import { holders, inGroup, isDenied, isTrouble, parseRecord, sentence, verb } from "../src/records.js";
 import { de } from "../src/words/de.js";
 import { en } from "../src/words/en.js";
 import { words } from "../src/words/index.js";
@@ -26,6 +27,20 @@ test("who did what to what", () => {
   assert.equal(sentence(t, { kind: "grant", app: "bailey", by: "command-line", detail: folder }), "The command line allowed the terminal to read /home/u/Documents");
   assert.equal(sentence(t, { kind: "deny", app: "studio", detail: { kind: "model.run", model: "m" } }), "Studio was not allowed to use the model m");
   assert.equal(sentence(t, { kind: "revoke", app: "panels", by: "panel", detail: folder }), "You withdrew the permission to read /home/u/Documents");
+});
+
+test("every verb that a task is begun with has words", () => {
+  const found = new Set<string>();
+  for (const dir of ["../../internal/core", "../../cmd/bailey", "../studio/src/state"]) {
+    for (const name of readdirSync(dir)) {
+      if (!/\.(go|ts)$/.test(name) || name.endsWith("_test.go")) continue;
+      const source = readFileSync(`${dir}/${name}`, "utf8");
+      for (const m of source.matchAll(/beginOwn\([^,]+, "([^"]+)"|BeginTask\(.*[vV]erb: "([^"]+)"|\bjob\{verb: "([^"]+)"|newPinJob\([^,]+, "([^"]+)"|Verb = "([^"]+)"/g)) found.add(m.slice(1).find(Boolean)!);
+    }
+  }
+  assert.deepEqual([...found].sort(), ["ask", "chat", "engine", "model-pin", "model-pull", "sandbox-run", "summarize", "vectors"]);
+  for (const language of ["en", "de"] as const) for (const v of found) assert.notEqual(verb(words(language), v), v);
+  assert.equal(sentence(words("en"), { kind: "task-end", app: "studio", verb: "vectors" }), "Studio ended: Getting ready to search by meaning");
 });
 
 test("a program that was run says what it was given", () => {

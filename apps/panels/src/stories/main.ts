@@ -36,6 +36,8 @@ const list: readonly Record<string, unknown>[] = [
   { kind: "revoke", app: "panels", surface: "panel", by: "panel", grant: "f5422818275c7969", detail: folder },
   { kind: "call-end", ...who, method: "bailey.index.v1.IndexService/Ask", code: "grant-revoked" },
   { kind: "task-end", ...who, code: "ok", detail_erased: true },
+  { kind: "task-begin", ...who, surface: "core", verb: "vectors" },
+  { kind: "task-end", ...who, surface: "core", verb: "engine", code: "ok" },
 ];
 
 const names = ["permissions", "permissions-none", "permissions-revoked", "activity", "activity-denied", "activity-none", "activity-damaged", "activity-details", "failed", "lost"];
@@ -70,14 +72,14 @@ async function show(search: string): Promise<void> {
     })
     .on(methods.GrantServiceRevoke, () => ({ ended: 1 }))
     .on(methods.GrantServiceExplain, () => ({ lines: ["You allowed it in Bailey's window.", "It allows reading the files in that folder and below it."] }))
-    .on(methods.CoreServiceListTasks, () => ({ tasks: none ? [] : [{ id: "t1", verb: "summarize", startedMs: BigInt(now - 600_000) }] }))
+    .on(methods.CoreServiceListTasks, () => ({ tasks: none ? [] : [{ id: "t1", verb: "summarize", startedMs: BigInt(now - 600_000) }, { id: "t2", verb: "vectors", startedMs: BigInt(now - 500_000) }] }))
     .on(methods.CoreServiceStopTask, () => ({ stopped: 1 }))
     .onStream(methods.AuditServiceShow, function* () {
       if (none) return;
       for (const [i, r] of list.entries()) yield { seq: BigInt(i), timeMs: BigInt(now - (list.length - i) * 41_000), json: encode(JSON.stringify({ seq: i, time: new Date(now).toISOString(), ...r })) };
       if (name === "activity-damaged") throw new BaileyError("audit-log-broken", "The audit log is damaged", "`bailey audit verify` names the first bad record");
     })
-    .on(methods.AuditServiceVerify, () => (name === "activity-damaged" ? { ok: false, size: 17n, root: new Uint8Array(32), firstBad: 12n, reason: "record 12 has another hash than the checkpoint behind it says" } : { ok: true, size: BigInt(none ? 0 : list.length), root: new Uint8Array(32).fill(0xab) }));
+    .on(methods.AuditServiceVerify, () => (name === "activity-damaged" ? { ok: false, size: BigInt(list.length), root: new Uint8Array(32), firstBad: 12n, reason: "record 12 has another hash than the checkpoint behind it says" } : { ok: true, size: BigInt(none ? 0 : list.length), root: new Uint8Array(32).fill(0xab) }));
   const panel = new Panel(mock);
   before = panel;
   panel.view = name.startsWith("activity") ? "activity" : "permissions";

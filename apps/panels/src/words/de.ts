@@ -66,6 +66,11 @@ export const de: Readonly<Record<keyof typeof en, string>> = {
   "t.verb.summarize": "Liest einen Ordner",
   "t.verb.ask": "Antwortet zu einem Ordner",
   "t.verb.chat": "Ein Gespräch mit einem Modell",
+  "t.verb.engine": "Hält ein Modell bereit",
+  "t.verb.vectors": "Bereitet die Suche nach Bedeutung vor",
+  "t.verb.model-pull": "Holt ein Modell herein",
+  "t.verb.model-pin": "Erlaubt ein Modell",
+  "t.verb.sandbox-run": "Ein Programm in einer Sandbox",
 
   "a.lead": "Alles, was gefragt, entschieden und getan wurde, das Neueste zuerst. Ohne den Schlüssel kann es niemand unbemerkt ändern.",
   "a.verified.one": "Geprüft: {n} Eintrag, Wurzel {root}",

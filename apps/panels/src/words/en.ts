@@ -64,6 +64,11 @@ export const en = {
   "t.verb.summarize": "Reading a folder",
   "t.verb.ask": "Answering about a folder",
   "t.verb.chat": "A chat with a model",
+  "t.verb.engine": "Keeping a model ready",
+  "t.verb.vectors": "Getting ready to search by meaning",
+  "t.verb.model-pull": "Bringing a model in",
+  "t.verb.model-pin": "Allowing a model",
+  "t.verb.sandbox-run": "A program in a sandbox",
 
   "a.lead": "Everything that was asked, decided and done, newest first. Nobody can change it unseen without its key.",
   "a.verified.one": "Verified: {n} record, root {root}",
