@@ -102,6 +102,7 @@ return out`
 // says is what a person has to read in a story, in either language.
 func says() map[string]string {
 	return map[string]string{
+		"studio help":                `(?s)Keyboard shortcuts.*Ctrl\s*K|Tastenkürzel.*Strg\s*K`,
 		"studio revoked":             "Open it again|Wieder öffnen",
 		"studio expired":             "Open it again|Wieder öffnen",
 		"panels permissions-revoked": "still remembered|Gemerkt ist es noch",

@@ -161,6 +161,8 @@ export const de: Readonly<Record<keyof typeof en, string>> = {
   "palette": "Was möchten Sie tun?",
   "palette.none": "Nichts passt",
   "palette.open": "Alle Befehle",
+  "key.ctrl": "Strg",
+  "key.shift": "Umschalt",
   "help": "Tastenkürzel",
   "sidebar": "Seitenleiste zeigen oder verbergen",
   "action.folder": "Ordner wählen",

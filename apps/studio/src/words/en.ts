@@ -159,6 +159,8 @@ export const en = {
   "palette": "What do you want to do?",
   "palette.none": "Nothing fits",
   "palette.open": "All actions",
+  "key.ctrl": "Ctrl",
+  "key.shift": "Shift",
   "help": "Keyboard shortcuts",
   "sidebar": "Show or hide the sidebar",
   "action.folder": "Choose a folder",
