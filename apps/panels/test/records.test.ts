@@ -43,6 +43,12 @@ test("every verb that a task is begun with has words", () => {
   assert.equal(sentence(words("en"), { kind: "task-end", app: "studio", verb: "vectors" }), "Studio ended: Getting ready to search by meaning");
 });
 
+test("who asks for a permission need not have asked a person", () => {
+  const f = { kind: "call", app: "studio", method: "bailey.grant.v1.GrantService/Request" };
+  assert.equal(sentence(words("en"), f), "Studio: asking for a permission");
+  assert.equal(sentence(words("de"), f), "Studio: um eine Erlaubnis bitten");
+});
+
 test("a program that was run says what it was given", () => {
   const t = words("en");
   const given = (detail: Record<string, string>) => sentence(t, { kind: "grant", app: "bailey", by: "command-line", verb: "sandbox-run", detail });

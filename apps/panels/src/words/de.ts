@@ -165,7 +165,7 @@ export const de: Readonly<Record<keyof typeof en, string>> = {
   "w.ModelService/Verify": "Modelle prüfen",
   "w.GrantService/Propose": "um Erlaubnis bitten",
   "w.GrantService/Decide": "Ihre Antwort entgegennehmen",
-  "w.GrantService/Request": "Sie um Erlaubnis bitten",
+  "w.GrantService/Request": "um eine Erlaubnis bitten",
   "w.GrantService/Revoke": "eine Berechtigung widerrufen",
   "w.SurfaceService/Pick": "Sie einen Ordner wählen lassen",
   "w.WindowService/Open": "ein Fenster öffnen",

@@ -163,7 +163,7 @@ export const en = {
   "w.ModelService/Verify": "checking models",
   "w.GrantService/Propose": "asking for permission",
   "w.GrantService/Decide": "taking your answer",
-  "w.GrantService/Request": "asking you for permission",
+  "w.GrantService/Request": "asking for a permission",
   "w.GrantService/Revoke": "revoking a permission",
   "w.SurfaceService/Pick": "having you choose a folder",
   "w.WindowService/Open": "opening a window",
