@@ -103,6 +103,7 @@ return out`
 func says() map[string]string {
 	return map[string]string{
 		"studio help":                `(?s)Keyboard shortcuts.*Ctrl\s*K|Tastenkürzel.*Strg\s*K`,
+		"studio folder-slow":         `(read|gelesen) · \S+.MB · [2-9][.,]?\d*.s\b`,
 		"studio revoked":             "Open it again|Wieder öffnen",
 		"studio expired":             "Open it again|Wieder öffnen",
 		"panels permissions-revoked": "still remembered|Gemerkt ist es noch",

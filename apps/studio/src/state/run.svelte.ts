@@ -37,9 +37,12 @@ export class Run {
   skippedCount = $state(0);
   progress = $state.raw<index.Progress | undefined>();
   done = $state.raw<index.Done | undefined>();
+  /** Milliseconds from the call to its last message: the models' too, not reading alone. */
+  took = $state(0);
   writtenDone = $state.raw<index.WrittenDone | undefined>();
   error = $state.raw<BaileyError | undefined>();
 
+  #began = 0;
   readonly #abort = new AbortController();
   #passages: Passage[] = [];
   #written: WrittenSentence[] = [];
@@ -62,6 +65,7 @@ export class Run {
 
   async start(core: Core, grant: Grant<"file.read">, engines: readonly Grant<"model.run">[]): Promise<void> {
     const options = { signal: this.#abort.signal };
+    this.#began = performance.now();
     try {
       const stream = this.question === "" ? indexSummarize(core, grant, { engines }, options) : indexAsk(core, grant, { question: this.question, engines }, options);
       for await (const { event } of stream) this.#take(event);
@@ -110,6 +114,8 @@ export class Run {
         if (this.#skipped.length < skippedKept) this.#skipped.push(...event.value.skipped);
         break;
       case "done":
+        // No part takes longer than the whole.
+        this.took = Math.max(performance.now() - this.#began, Number(event.value.usage?.milliseconds ?? 0n));
         this.done = event.value;
         break;
       case "writtenDone":

@@ -63,7 +63,7 @@ const sentence = ([text, path, line, section]: (typeof passages)[number]): { eve
 const progress = (files: number, stage: string): { event: index.AskResponse["event"] } => ({ event: { case: "progress", value: { $typeName: "bailey.index.v1.Progress", files: BigInt(files), filesTotal: 4000n, bytes: BigInt(files * 3000), stage } } });
 const skipped = (rows: readonly [string, string, string][]): { event: index.AskResponse["event"] } => ({ event: { case: "skipped", value: { $typeName: "bailey.index.v1.SkippedBatch", skipped: rows.map(([path, reason, hint]) => ({ $typeName: "bailey.index.v1.Skipped" as const, path: encode(path), reason, hint })) } } });
 const done = (files: number, more: Partial<index.Done> = {}): { event: index.AskResponse["event"] } => ({
-  event: { case: "done", value: { $typeName: "bailey.index.v1.Done", engine: "bailey-extract/1", usage: { $typeName: "bailey.index.v1.Usage", files: BigInt(files), bytes: 2_345_678n, chunks: 900n, skipped: 3n, unchanged: 0n, milliseconds: 1340n }, licences: [], licencesMore: 0, withoutModel: "", byMeaning: "", ...more } },
+  event: { case: "done", value: { $typeName: "bailey.index.v1.Done", engine: "bailey-extract/1", usage: { $typeName: "bailey.index.v1.Usage", files: BigInt(files), bytes: 2_345_678n, chunks: 900n, skipped: 3n, unchanged: 0n, milliseconds: 3n }, licences: [], licencesMore: 0, withoutModel: "", byMeaning: "", ...more } },
 });
 
 async function* answer(w: World, question: string, engines: number, signal: AbortSignal): AsyncGenerator<{ event: index.AskResponse["event"] }> {

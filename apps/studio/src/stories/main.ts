@@ -45,6 +45,7 @@ const stories: Readonly<Record<string, Story>> = {
   "denied-busy": { world: { answer: "busy" }, play: (s) => s.pick() },
   "reading": { world: { summary: "endless" }, play: opened },
   "folder": { play: opened },
+  "folder-slow": { world: { summary: "slow" }, play: async (s) => (await opened(s), until(() => s.folder?.runs[0]?.state === "done")) },
   "folder-written": { play: helped },
   "folder-long": { world: { folder: long }, play: opened },
   "folder-arabic": { world: { folder: "/home/layla/مستندات/المخبز", summary: "arabic" }, play: opened },
