@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 // control run ends it.
 func attacks() map[string]func(int) {
 	return map[string]func(int){"memory": takeMemory, "fork": takeProcesses, "spin": takeProcessors, "tree": leaveTree,
-		"hold": func(n int) { takeMemory(n); select {} }}
+		"hold": func(n int) { takeMemory(n); wait() }}
 }
 
 // takeMemory takes MiB, page by page.
@@ -99,5 +99,13 @@ func leaveTree(n int) {
 		}
 	}
 	fmt.Println("left", n)
-	select {} // the first is killed
+	wait() // the first is killed
+}
+
+// wait is for ever. Go's runtime would take a select without cases for a deadlock,
+// and end the process.
+func wait() {
+	for {
+		_ = unix.Pause()
+	}
 }

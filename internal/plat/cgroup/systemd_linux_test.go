@@ -246,10 +246,10 @@ func TestSystemdDelegates(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		_, _ = bufio.NewReader(out).ReadString('\n')
+		line, _ := bufio.NewReader(out).ReadString('\n')
 		r, err := l.Report(cmd.Process.Pid)
 		if err != nil || len(members(t, l)) != 4 {
-			t.Errorf("%v, %v, %v", r, members(t, l), err)
+			t.Errorf("%q: %v, %v, %v", line, r, members(t, l), err)
 		}
 		end(t, l)
 		_ = cmd.Wait()
