@@ -195,7 +195,10 @@ int main(void)
 	use_desktop(f + 5);
 	link_open(on_frame, quit);
 	view_load();
-	gtk_window_present(window);
+	/* Shown, not presented: a new window has the keyboard from its window manager.
+	 * To ask for it again comes late, after all of the page's view is set up, and
+	 * would take it from what the person has turned to since. */
+	gtk_widget_set_visible(GTK_WIDGET(window), TRUE);
 	loop = g_main_loop_new(NULL, FALSE);
 	g_main_loop_run(loop);
 	/* Everything of the page dies with this process's namespace: nothing has to

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jezek/xgb/xproto"
+
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/plat/proc"
@@ -171,9 +173,12 @@ func TestDisplayGone(t *testing.T) {
 	}
 }
 
-// TestSecondStart: a second start raises the window that there is.
+// TestSecondStart: a second start raises the window that there is, and nothing
+// but that asks for the keyboard: a new window that did so when its page is set up
+// would take it from the one that was asked for meanwhile.
 func TestSecondStart(t *testing.T) {
 	d := desk.Start(t, desk.Options{})
+	asked := d.Asked()
 	p := sit(t, d, false)
 	first, pid := p.start()
 	w := d.Await("Bailey Studio")
@@ -194,6 +199,9 @@ func TestSecondStart(t *testing.T) {
 		t.Errorf("the second start said %s", second.Words())
 	}
 	d.AwaitActive(w)
+	if who := asked(); !slices.Equal(who, []xproto.Window{w.ID}) {
+		t.Errorf("the keyboard was asked for by %x, the first window is %x", who, w.ID)
+	}
 	if ws := p.windows(); len(ws) != 2 || !slices.Contains(ws, pid) {
 		t.Errorf("the windows are %v, the first was %d", ws, pid)
 	}

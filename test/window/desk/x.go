@@ -171,6 +171,24 @@ func (d *Desk) AwaitActive(w Window) {
 	d.Until(fmt.Sprintf("%q to have the keyboard", w.Title), func() bool { return d.Active() == w.ID })
 }
 
+// Asked begins to note who asks the window manager for the keyboard; what it
+// returns lists the windows that have, in the order of their asking.
+func (d *Desk) Asked() (windows func() []xproto.Window) {
+	d.t.Helper()
+	must(d.t, xproto.ChangeWindowAttributesChecked(d.X, d.root, xproto.CwEventMask, []uint32{xproto.EventMaskSubstructureNotify}).Check())
+	return func() (out []xproto.Window) {
+		for {
+			ev, err := d.X.PollForEvent()
+			if ev == nil && err == nil {
+				return out
+			}
+			if m, ok := ev.(xproto.ClientMessageEvent); ok && m.Type == d.atom("_NET_ACTIVE_WINDOW") {
+				out = append(out, m.Window)
+			}
+		}
+	}
+}
+
 // Raise asks the window manager for the window, as a task bar does.
 func (d *Desk) Raise(w Window) {
 	d.t.Helper()
