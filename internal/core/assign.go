@@ -43,6 +43,8 @@ type assignment struct {
 	// is closed when it no longer is.
 	keep     capability.ID
 	released chan struct{}
+	// withdrawn: a model of the same task was, and the core's mutex guards it.
+	withdrawn bool
 
 	mu      sync.Mutex
 	worker  *supervise.Worker
@@ -309,8 +311,9 @@ func (a *assignment) end() {
 	}
 	a.core.mu.Lock()
 	delete(a.core.assigned, a.grant.Row.ID)
-	// Whoever withdraws a grant does not want its folder read on in the background.
-	resume := a.own == nil && a.core.quiet == 0 && errs.CodeOf(context.Cause(a.grant.Context())) != errs.GrantRevoked
+	// Whoever withdraws a grant does not want its folder read on in the background,
+	// nor by the model that was withdrawn.
+	resume := a.own == nil && a.core.quiet == 0 && !a.withdrawn && errs.CodeOf(context.Cause(a.grant.Context())) != errs.GrantRevoked
 	a.core.mu.Unlock()
 	a.core.background.Go(func() {
 		a.connecting.Lock()

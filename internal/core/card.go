@@ -91,6 +91,9 @@ func (l *lease) loseCard(k *grant.Grant) {
 		l.engine = next
 		l.mu.Unlock()
 		next.join(l)
+		if l.grant.Context().Err() != nil {
+			l.end() // withdrawn meanwhile, when it had not joined
+		}
 		old.mu.Lock()
 		delete(old.leases, l.grant.Row.ID)
 		old.mu.Unlock()

@@ -2,7 +2,9 @@ package core
 
 import (
 	"errors"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/bailey-run/bailey/internal/capability"
 	"github.com/bailey-run/bailey/internal/errs"
@@ -75,6 +77,31 @@ func TestCardWithdrawn(t *testing.T) {
 	}
 	if c.engines[old.key] != nil || len(old.leases) != 0 {
 		t.Error("an engine of nobody stays")
+	}
+}
+
+// Card and model are withdrawn at once, as by "Revoke all": no engine keeps a grant
+// that is over, which would never let it go.
+func TestCardAndModelWithdrawn(t *testing.T) {
+	c := bare()
+	for range 10 {
+		l, k := c.onCard(t, modelv1.Role_ROLE_CHAT, 5)
+		var both sync.WaitGroup
+		// The card's end is held up between its look at the model's grant and the
+		// other engine; the model's end comes in there.
+		c.mu.Lock()
+		for _, g := range []*grant.Grant{k, l.grant} {
+			both.Go(func() { _, _ = c.table.Revoke(g.Row.ID) })
+			<-g.Context().Done()
+			<-time.After(5 * time.Millisecond)
+		}
+		c.mu.Unlock()
+		both.Wait()
+		for key, e := range c.engines {
+			if len(e.leases) != 0 || key.card != "" {
+				t.Fatalf("%+v keeps %d", key, len(e.leases))
+			}
+		}
 	}
 }
 

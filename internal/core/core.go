@@ -150,7 +150,7 @@ type Core struct {
 	stores  map[string]*store
 	// vectors is the work over remembered folders, by permission.
 	vectors map[capability.ID]*vectors
-	// quiet counts those who are stopping everything: nothing is kept or begun in
+	// quiet counts those who are stopping something: nothing is kept or begun in
 	// the background meanwhile.
 	quiet int
 }

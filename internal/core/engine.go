@@ -162,10 +162,16 @@ func (e *engine) join(l *lease) {
 // nothing allows the model any more.
 func (l *lease) end() {
 	e, id := l.at(), l.grant.Row.ID
-	orderly := errs.CodeOf(context.Cause(l.grant.Context())) == errs.Cancelled
+	cause := errs.CodeOf(context.Cause(l.grant.Context()))
+	orderly := cause == errs.Cancelled
 	e.core.mu.Lock()
 	delete(e.core.leases, id)
 	quiet := e.core.quiet > 0
+	if cause == errs.GrantRevoked {
+		for _, a := range e.core.assigned {
+			a.withdrawn = a.withdrawn || a.grant.Row.Holder.Task == l.grant.Row.Holder.Task
+		}
+	}
 	e.core.mu.Unlock()
 	e.mu.Lock()
 	delete(e.leases, id)
@@ -315,6 +321,11 @@ func (e *engine) ensure(ctx context.Context, l *lease, o loadOptions, progress f
 			if err := wait(ctx, v.gone); err != nil {
 				return nil, err
 			}
+			e.mu.Lock()
+			if e.live == v {
+				e.live = nil // it had ended before it was taken for the live one
+			}
+			e.mu.Unlock()
 			continue
 		case v != nil && v.suits(o):
 			e.mu.Unlock()
@@ -365,7 +376,7 @@ func (e *engine) follow(ctx context.Context, s *starting, heard chan uint32, pro
 		s.waiting--
 		delete(s.heard, heard)
 		nobody := s.waiting == 0
-		s.abandoned = nobody
+		s.abandoned = s.abandoned || nobody
 		e.mu.Unlock()
 		if nobody {
 			s.cancel()

@@ -1,17 +1,22 @@
 package core
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/bailey-run/bailey/internal/apps"
 	"github.com/bailey-run/bailey/internal/audit"
 	"github.com/bailey-run/bailey/internal/auditlog"
 	"github.com/bailey-run/bailey/internal/capability"
 	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/ipc"
 	"github.com/bailey-run/bailey/internal/plat/safefile"
 	"github.com/bailey-run/bailey/internal/session"
+	"github.com/bailey-run/bailey/internal/supervise"
 	"github.com/bailey-run/bailey/internal/wire/modelv1"
 )
 
@@ -62,6 +67,23 @@ func TestPagesStayInMemory(t *testing.T) {
 	})
 	if err != nil || denied != 1 {
 		t.Errorf("%d records, %v", denied, err)
+	}
+}
+
+// An engine whose process ended before its start had said so is over, not waited for
+// again and again.
+func TestEnsureAfterEarlyEnd(t *testing.T) {
+	c := bare()
+	l := c.mintModel(t, "app", 1, capability.Digest{1}, capability.Quota{})
+	e := l.at()
+	dead := &live{engine: e, worker: &supervise.Worker{Conn: &ipc.Conn{}}, gone: make(chan struct{})}
+	close(dead.gone)
+	// What begins another start after it is not over, so that none begins here.
+	e.live, e.starting = dead, &starting{abandoned: true, done: make(chan struct{})}
+	ctx, stop := context.WithTimeout(t.Context(), time.Second/10)
+	defer stop()
+	if _, err := e.ensure(ctx, l, loadOptions{}, nil); e.live == dead || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("it is still the live one: %v", err)
 	}
 }
 

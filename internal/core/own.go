@@ -33,17 +33,14 @@ func (c *Core) finishOwn(t *session.Task, ok bool) {
 	c.sessions.Finish(t, o)
 }
 
-// stopTasks ends the task of an id, or all with what they would leave behind:
+// stopTasks ends the task of an id, or all, with what they would leave behind:
 // no engine is kept for what is being stopped, and no work goes on in the
 // background.
 func (c *Core) stopTasks(id string) int {
-	if id != "" {
-		return c.sessions.Stop(id)
-	}
 	c.mu.Lock()
 	c.quiet++
 	c.mu.Unlock()
-	n := c.sessions.Stop("")
+	n := c.sessions.Stop(id)
 	c.mu.Lock()
 	c.quiet--
 	c.mu.Unlock()

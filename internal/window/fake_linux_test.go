@@ -140,13 +140,16 @@ type bench struct {
 	gone    []uint64
 	watched map[uint64]func(capability.ID, grantv1.State)
 	refuse  error
+	// slow has a start say that it has begun on what is sent there, and then wait for
+	// the error that it ends with.
+	slow chan chan error
 	// loose is what is wrong with the sandboxes.
 	loose atomic.Pointer[error]
 }
 
 func newBench(t testing.TB) *bench {
 	b := &bench{
-		t: t, log: &journal{}, sessions: session.NewRegistry(clock.System{}), hosts: make(chan *fake, 8), routes: map[uint32]rpc.Route{},
+		t: t, log: &journal{}, sessions: session.NewRegistry(clock.System{}), hosts: make(chan *fake, 8), slow: make(chan chan error, 1), routes: map[uint32]rpc.Route{},
 		desk: &desk{changes: make(chan struct{}, 1)}, watched: map[uint64]func(capability.ID, grantv1.State){},
 	}
 	bundles := map[string]*apps.Bundle{}
@@ -161,6 +164,12 @@ func newBench(t testing.TB) *bench {
 		Start: func(context.Context, desktop.Display, string) (*Host, error) {
 			if b.refuse != nil {
 				return nil, b.refuse
+			}
+			select {
+			case fails := <-b.slow:
+				fails <- nil
+				return nil, <-fails
+			default:
 			}
 			h, f := newFake(t)
 			b.hosts <- f

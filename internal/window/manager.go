@@ -183,6 +183,11 @@ func (m *Manager) open(ctx context.Context, id, view string, d desktop.Display, 
 		if old == nil {
 			break
 		}
+		select {
+		case <-old.started:
+		case <-ctx.Done():
+			return nil, false, errs.Wrap(errs.Cancelled, op, ctx.Err())
+		}
 		if old.raise(view) {
 			return old, true, nil
 		}

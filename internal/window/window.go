@@ -51,6 +51,7 @@ type Window struct {
 	display desktop.Display
 	owner   *Window
 	denials folded
+	started chan struct{}
 	shown   chan struct{}
 	done    chan struct{}
 	began   time.Time
@@ -75,7 +76,7 @@ func newWindow(m *Manager, app apps.App, b *apps.Bundle, d desktop.Display, owne
 	return &Window{
 		m: m, app: app, bundle: b, display: d, owner: owner, began: m.cfg.Clock.Wall(),
 		denials: folded{record: m.cfg.Record, wall: m.cfg.Clock.Wall},
-		shown:   make(chan struct{}), done: make(chan struct{}),
+		started: make(chan struct{}), shown: make(chan struct{}), done: make(chan struct{}),
 	}
 }
 
@@ -155,8 +156,10 @@ func (w *Window) raise(view string) bool {
 	return true
 }
 
-// start starts the first host; the window lives on by itself then.
+// start starts the first host; the window lives on by itself then. It closes
+// started, whatever comes of it.
 func (w *Window) start(ctx context.Context) error {
+	defer close(w.started)
 	desk := w.m.cfg.Desk(w.display)
 	w.mu.Lock()
 	w.desk = desk
@@ -164,6 +167,9 @@ func (w *Window) start(ctx context.Context) error {
 	l, err := w.host(ctx, rendererAuto)
 	if err != nil {
 		desk.Close()
+		w.mu.Lock()
+		w.why, w.err = Crashed, err // for those who wait for it
+		w.mu.Unlock()
 		return err
 	}
 	w.m.all.Go(func() { w.watchSettings(desk) })

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/bailey-run/bailey/internal/apps"
 	"github.com/bailey-run/bailey/internal/audit"
@@ -93,6 +94,40 @@ func TestSecondOpenRaises(t *testing.T) {
 		t.Fatal(again, raised, err)
 	}
 	f.waitKind(kindRaise)
+}
+
+// A window that is still starting is not said to be there: when it does not come, a
+// second start is a first one.
+func TestOpenWhileStarting(t *testing.T) {
+	b := newBench(t)
+	fails := make(chan error)
+	b.slow <- fails
+	first := make(chan error, 1)
+	go func() {
+		_, _, err := b.m.Open(context.Background(), apps.Studio, "", desktop.Display{})
+		first <- err
+	}()
+	<-fails
+	second := make(chan bool, 1)
+	go func() {
+		_, raised, err := b.m.Open(context.Background(), apps.Studio, "", desktop.Display{})
+		second <- raised || err != nil
+	}()
+	early := false
+	select {
+	case <-second:
+		early = true
+	case <-time.After(50 * time.Millisecond):
+	}
+	b.desk = &desk{changes: make(chan struct{}, 1)}
+	fails <- errs.New(errs.WindowUnavailable, "test")
+	if err := <-first; errs.CodeOf(err) != errs.WindowUnavailable {
+		t.Error(err)
+	}
+	if early || <-second {
+		t.Fatal("the second start did not start")
+	}
+	(<-b.hosts).waitKind(kindConfig)
 }
 
 // A window that is about to end is not raised: there is another when it is gone.

@@ -454,8 +454,8 @@ func TestVectorsAreRevoked(t *testing.T) {
 	}
 }
 
-// Withdrawing the grant of a task does not begin work over its folder, though that
-// stays remembered. The next task over it does.
+// Withdrawing a grant of a task, or stopping the task, does not begin work over its
+// folder, though that stays remembered. The next task over it does.
 func TestNoVectorsAfterRevoke(t *testing.T) {
 	r := start(t, 0)
 	u := r.connect()
@@ -469,6 +469,17 @@ func TestNoVectorsAfterRevoke(t *testing.T) {
 		t.Fatal(err)
 	}
 	u.end(task)
+	r.until("all workers to end", func() bool { return len(r.workers()) == 0 })
+	// Nor with a model that was withdrawn, nor behind a task that was stopped.
+	task, gs = u.both(dir, "finder", false)
+	if _, err := u.Grant.Revoke(t.Context(), &grantv1.RevokeRequest{Id: gs[1].Id}); err != nil {
+		t.Fatal(err)
+	}
+	u.end(task)
+	task, _ = u.both(dir, "finder", false)
+	if _, err := u.Core.StopTask(t.Context(), &corev1.StopTaskRequest{Task: task}); err != nil {
+		t.Fatal(err)
+	}
 	r.until("all workers to end", func() bool { return len(r.workers()) == 0 })
 	task, _ = u.both(dir, "finder", false)
 	u.end(task)

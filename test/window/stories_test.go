@@ -44,6 +44,11 @@ return document.documentElement.dataset.stories.split(" ").filter(n => n !== "be
 				if len(names) < 10 {
 					t.Fatalf("there are few stories: %q", names)
 				}
+				for story := range says() {
+					if name, of := strings.CutPrefix(story, app+" "); of && !slices.Contains(names, name) {
+						t.Errorf("no story is called %s", name)
+					}
+				}
 				for _, name := range names {
 					if testing.Short() && slices.Contains(elsewhere(), name) {
 						continue

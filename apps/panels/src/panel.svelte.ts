@@ -176,8 +176,11 @@ export class Panel {
     this.rows = this.rows.map((r) => (r.grant.id === row.grant.id ? row : r));
   }
 
+  /** What is in use first, and no more at once than the core takes from a window. */
   async revokeAll(): Promise<void> {
-    await Promise.all(this.rows.filter((r) => r.fate === "" && r.grant.state !== State.DENIED).map((r) => this.revoke(r.grant)));
+    const rows = this.rows.filter((r) => r.fate === "" && r.grant.state !== State.DENIED);
+    rows.sort((a, b) => Number(b.grant.state === State.LIVE) - Number(a.grant.state === State.LIVE));
+    for (let i = 0; i < rows.length; i += FATES) await Promise.all(rows.slice(i, i + FATES).map((r) => this.revoke(r.grant)));
   }
 
   async explain(id: string): Promise<void> {

@@ -146,6 +146,14 @@ func foreign(dir string, named bool) error {
 	return nil
 }
 
+// own makes a directory private that is by its look not somebody else's.
+func own(dir string) error {
+	if err := foreign(dir, false); err != nil {
+		return err
+	}
+	return ensurePrivate(dir)
+}
+
 // ensurePrivate is ensure for a directory that is Bailey's alone: one that
 // others may read is closed to them.
 func ensurePrivate(dir string) error {
@@ -346,7 +354,7 @@ func chooseRuntime(h *Home, o Options) (string, error) {
 		}
 		// A base that is missing, or left over from `su`, is passed over, as the
 		// specification advises; one that is right but cannot be used is too.
-		if private0700(base) == nil && ensurePrivate(filepath.Dir(dir)) == nil && ensurePrivate(dir) == nil {
+		if private0700(base) == nil && own(filepath.Dir(dir)) == nil && own(dir) == nil {
 			return dir, nil
 		}
 	}

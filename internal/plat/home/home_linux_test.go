@@ -197,6 +197,20 @@ func TestNoRuntimeDir(t *testing.T) {
 	if h := mustOpen(t, w.o); filepath.Dir(h.Runtime) != w.temp+"/bailey-"+uid() {
 		t.Errorf("with an open one: %s", h.Runtime)
 	}
+	// A link there, to what others use.
+	w = newWorld(t)
+	w.o.RunUser = w.dir + "/none"
+	mkdir(t, w.dir+"/used/in", 0o755)
+	mkdir(t, w.dir+"/used", 0o755)
+	if err := errors.Join(os.MkdirAll(w.o.Env.RuntimeDir, 0o700), os.Symlink(w.dir+"/used", w.o.Env.RuntimeDir+"/bailey")); err != nil {
+		t.Fatal(err)
+	}
+	if h := mustOpen(t, w.o); filepath.Dir(h.Runtime) != w.temp+"/bailey-"+uid() {
+		t.Errorf("behind a link: %s", h.Runtime)
+	}
+	if info, err := os.Stat(w.dir + "/used"); err != nil || info.Mode().Perm() != 0o755 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
 	// One so long that no socket fits.
 	w = newWorld(t)
 	w.o.RunUser = w.dir + "/none"

@@ -108,6 +108,20 @@ func FuzzReport(f *testing.F) {
 	})
 }
 
+// What a core was started with of sharing equal pages ends before a worker's program
+// begins: each step that builds a sandbox is in the same process.
+func TestUnmerged(t *testing.T) {
+	if err := unix.Prctl(unix.PR_SET_MEMORY_MERGE, 1, 0, 0, 0); err != nil {
+		t.Skipf("this kernel shares no equal pages: %v", err)
+	}
+	if err := unmerged(); err != nil {
+		t.Error(err)
+	}
+	if on, err := unix.PrctlRetInt(unix.PR_GET_MEMORY_MERGE, 0, 0, 0, 0); err != nil || on != 0 {
+		t.Errorf("%d, %v", on, err)
+	}
+}
+
 func TestCloneErrors(t *testing.T) {
 	for err, want := range map[error]struct {
 		code errs.Code

@@ -96,13 +96,13 @@ async function* answer(w: World, question: string, engines: number, signal: Abor
     yield sentence(p);
     if (w.summary === "slow") await pause(150, signal);
   }
-  yield done(312, { byMeaning: engines > 1 ? "all-minilm-l6-v2-q8_0" : "" });
   if (engines > 0) {
     for (const [text, supported] of [["The workshop's lease ends on 31 March 2027 unless notice is given by the end of December.", true], ["The landlord will raise the rent by ten per cent.", false]] as const) {
       yield { event: { case: "written", value: { $typeName: "bailey.index.v1.Written", text, supported, section: index.Section.OVERVIEW, citations: supported ? [{ $typeName: "bailey.index.v1.Citation", path: encode(list[0]![1]), line: 12, endLine: 13, quote: text, page: 0, paragraph: 0 }] : [] } } };
     }
     yield { event: { case: "writtenDone", value: { $typeName: "bailey.index.v1.WrittenDone", model: "smollm2-135m-instruct-q4_1", folded: false, promptTokens: 800, outputTokens: 60, milliseconds: 4000n, failed: "", files: 0 } } };
   }
+  yield done(312, { byMeaning: engines > 1 ? "all-minilm-l6-v2-q8_0" : "" });
 }
 
 export const markdown = `Here is what the two offers differ in:
