@@ -286,7 +286,7 @@ func (l *Log) commit(batch []*entry) error {
 	}
 	// Behind the answers: the log vouches for the batch, and this write, which
 	// may wait for a file system's journal, goes on while the callers do.
-	if err := l.writeSlot(msg); err != nil {
+	if err := l.writeSlot(msg); err != nil && errs.CodeOf(err) != errs.NoSpace {
 		return l.fail(nil, err)
 	}
 	return nil
@@ -294,7 +294,9 @@ func (l *Log) commit(batch []*entry) error {
 
 // writeSlot puts the newest checkpoint into the half of the checkpoint file
 // that is older. It is not synced here: the log is durable, so a power loss can
-// at most leave an older checkpoint in this file, which the log goes beyond.
+// at most leave an older checkpoint in this file, which the log goes beyond. So
+// does a full disk, where a file system writes nothing in its place: the half that
+// holds is the other, and the next batch tries again.
 func (l *Log) writeSlot(msg []byte) error {
 	s := auditlog.Slot{Note: msg, Offset: uint64(l.offset), Frontier: l.tree.Frontier()}
 	l.slot = s.Append(l.slot[:0])

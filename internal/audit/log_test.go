@@ -498,6 +498,34 @@ func fillAndFree(t *testing.T, e *env, l *Log, fill, free func()) {
 	}
 }
 
+// A disk that has room for the log and none for the checkpoint beside it, as where a
+// file system writes nothing in its place, costs the older checkpoint and no more.
+func TestFullDiskForTheCheckpoint(t *testing.T) {
+	e := newEnv(t)
+	var full atomic.Bool
+	var met atomic.Int32
+	e.hook = func(s safefile.Step) error {
+		if full.Load() && s.Op == safefile.OpWrite && s.Name == auditlog.CheckpointFile {
+			met.Add(1)
+			return &safefile.Short{N: s.Size / 3, Err: syscall.ENOSPC}
+		}
+		return nil
+	}
+	l := e.open()
+	for i := range 6 {
+		full.Store(i > 0 && i < 4)
+		if _, err := l.Append(t.Context(), sample(i)); err != nil {
+			t.Fatalf("record %d: %v", i, err)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	if rep := e.mustVerify(); rep.Size != 6+2 || met.Load() == 0 {
+		t.Errorf("%+v, met %d times", rep, met.Load())
+	}
+}
+
 // Close on a disk that is still full does not hide that records are lost.
 func TestCloseSaysWhatIsLost(t *testing.T) {
 	e := newEnv(t)

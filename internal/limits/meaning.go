@@ -49,6 +49,9 @@ const (
 	// MeaningQuestionTime is how long the question's own vector may take: it is
 	// 10 ms; an engine that is slower than this by so much is stuck or swapping.
 	MeaningQuestionTime = 5 * time.Second
+	// MeaningMeasureTime is how long six sentences may take, which a model is
+	// measured by once.
+	MeaningMeasureTime = 30 * time.Second
 )
 
 // Limits of what a model writes below an answer or a summary.
@@ -88,8 +91,9 @@ const (
 	// WriteText is the longest sentence that is taken from a model, in bytes; the
 	// schema allows 2000.
 	WriteText = 1000
-	// WriteTime is how long a model may write at one answer.
-	WriteTime = 2 * time.Minute
+	// WriteTime is how long a model may write at one answer: less than WorkerSilence,
+	// so that a model that is too slow costs its text and not the passages.
+	WriteTime = 90 * time.Second
 	// WriteSupport is the part of a sentence's words that have to stand in the
 	// passage that it cites; its numbers and names all have to.
 	WriteSupport = 0.8

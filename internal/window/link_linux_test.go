@@ -49,9 +49,8 @@ func TestSlowAfterQuick(t *testing.T) {
 			t.Fatal(r)
 		}
 	}
-	if lent() {
-		t.Error("a call was answered by a reader that is busy")
-	}
+	// The last answer is there before the reader that made it is back.
+	until(t, "no reader to be busy but the first", func() bool { return !lent() })
 	close(hold)
 	f.answer(slow)
 	if r := f.call(8, nil); r.Error != nil {

@@ -46,22 +46,29 @@ func TestDelegated(t *testing.T) {
 	if got := m.get(base + "workers/cpu.max"); got != quota(processors(runtime.NumCPU())) {
 		t.Errorf("all workers together may take %s", got)
 	}
+	// A worker of a core that was killed is not dead yet.
+	if err := m.mkdir(m.at("/user.slice/app.scope/workers/index-2")); err != nil {
+		t.Fatal(err)
+	}
 	l, err := g.Leaf("index", Limits{Memory: 64 << 20, Processes: 16, Processors: 1750})
 	if err != nil {
 		t.Fatal(err)
 	}
-	leaf := base + "workers/index-2/"
+	if err := m.rmdir(m.at("/user.slice/app.scope/workers/index-2")); err != nil {
+		t.Fatal(err)
+	}
+	leaf := base + "workers/index-3/"
 	for file, want := range map[string]string{"memory.max": "67108864", "memory.swap.max": "0", "memory.oom.group": "1", "pids.max": "16", "cpu.max": "175000 100000"} {
 		if got := m.get(leaf + file); got != want {
 			t.Errorf("%s: %q, not %q", file, got, want)
 		}
 	}
-	m.put("proc/12/cgroup", "0::/user.slice/app.scope/workers/index-2\n")
+	m.put("proc/12/cgroup", "0::/user.slice/app.scope/workers/index-3\n")
 	r, err := l.Report(12)
 	if err != nil || !r.Enforced() || len(r.Values) != 5 {
 		t.Errorf("report %v, %v", r, err)
 	}
-	if s := r.String(); !strings.Contains(s, "../index-2, memory.max 67108864, ") || !strings.Contains(s, "cpu.max 175000 100000") || len(s) > 230 {
+	if s := r.String(); !strings.Contains(s, "../index-3, memory.max 67108864, ") || !strings.Contains(s, "cpu.max 175000 100000") || len(s) > 230 {
 		t.Errorf("%q of %d bytes", s, len(s))
 	}
 	// What is not so is not reported as if it were.
@@ -69,7 +76,7 @@ func TestDelegated(t *testing.T) {
 	if _, err := l.Report(12); errs.CodeOf(err) != errs.PostureFailed {
 		t.Errorf("a worker elsewhere: %v", err)
 	}
-	m.put("proc/12/cgroup", "0::/user.slice/app.scope/workers/index-2\n")
+	m.put("proc/12/cgroup", "0::/user.slice/app.scope/workers/index-3\n")
 	m.put(leaf+"memory.max", "max\n")
 	if _, err := l.Report(12); errs.CodeOf(err) != errs.PostureFailed {
 		t.Errorf("a limit that is none: %v", err)

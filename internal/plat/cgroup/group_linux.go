@@ -119,10 +119,18 @@ type Leaf struct {
 // written; nothing is left then.
 func (g *Group) Leaf(kind string, l Limits) (*Leaf, error) {
 	const op = "cgroup.leaf"
-	name := kind + "-" + strconv.FormatUint(g.count.Add(1), 10)
-	at := filepath.Join(g.dir, workersName, name)
-	if err := g.sys.mkdir(at); err != nil {
-		return nil, errs.Wrap(errs.Internal, op, err)
+	var name, at string
+	for {
+		name = kind + "-" + strconv.FormatUint(g.count.Add(1), 10)
+		at = filepath.Join(g.dir, workersName, name)
+		err := g.sys.mkdir(at)
+		if err == nil {
+			break
+		}
+		// A worker of a core that was killed may not be dead yet.
+		if !errors.Is(err, os.ErrExist) {
+			return nil, errs.Wrap(errs.Internal, op, err)
+		}
 	}
 	fail := func(err error) (*Leaf, error) {
 		_ = os.Remove(at)

@@ -163,6 +163,9 @@ func (r *request) resolve(wants []*grantv1.Want) error {
 		}
 		if twice(r.q.Rows, row) {
 			row.Close()
+			if err := r.note(); err != nil {
+				return err
+			}
 			err := errs.New(errs.Malformed, "grant.request").With("a page asks for each folder and each model once")
 			return r.s.refusedTo(r.task, w, grantv1.GrantServiceRequestMethod().Name, err)
 		}

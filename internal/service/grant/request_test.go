@@ -114,6 +114,15 @@ func TestRequestRefusals(t *testing.T) {
 	}); n != 7 {
 		t.Errorf("%d refusals on the record", n)
 	}
+	// Asked twice for one folder, with one refusal before: both are on the record.
+	if err := p.call(t.Context(), &events{}, p.task(), exec, picked("a"), picked("a")); errs.CodeOf(err) != errs.Malformed {
+		t.Errorf("a folder twice: %v", err)
+	}
+	if n := d.records(func(r audit.Record) bool {
+		return r.Kind == auditlog.Deny && r.Method == grantv1.GrantServiceRequestMethod().Name && r.Decision == "deny"
+	}); n != 9 {
+		t.Errorf("%d refusals on the record after one that was asked for twice", n)
+	}
 	for _, w := range []*grantv1.Want{
 		{Kind: policyv1.Kind_KIND_FILE_READ, Path: []byte(d.base + "/a")}, {Kind: policyv1.Kind_KIND_FILE_READ},
 		{Kind: policyv1.Kind_KIND_FILE_READ, Path: []byte("/"), Picked: picked("a").Picked}, {Kind: policyv1.Kind_KIND_FILE_READ, Picked: []byte("pa")},

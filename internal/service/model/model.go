@@ -13,6 +13,7 @@ package model
 import (
 	"cmp"
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -247,18 +248,16 @@ func (s *Service) Gc(ctx context.Context, in *modelv1.GcRequest) (*modelv1.GcRes
 			pinned[models.Digest(d)] = true
 		}
 	}
-	if !in.DryRun {
-		if err := s.note(ctx, auditlog.Call, modelv1.ModelServiceGcMethod(), "", nil); err != nil {
-			return nil, err
-		}
-	}
 	var loose []models.Model
 	g, err := s.Store.Gc(func(m models.Model) bool {
 		if !pinned[m.Digest] {
 			loose = append(loose, m)
 		}
 		return pinned[m.Digest]
-	}, in.DryRun)
+	}, true)
+	if err == nil && !in.DryRun {
+		g, err = s.collect(ctx, loose)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -270,6 +269,30 @@ func (s *Service) Gc(ctx context.Context, in *modelv1.GcRequest) (*modelv1.GcRes
 		}
 	}
 	return out, nil
+}
+
+// collect removes models that nobody allowed, but for those that are in use, and what
+// nothing refers to. Each is on the record by name before; on a full disk, which this
+// may be the way out of, behind it.
+func (s *Service) collect(ctx context.Context, loose []models.Model) (models.Garbage, error) {
+	m := modelv1.ModelServiceRemoveMethod()
+	going := map[models.Digest]bool{}
+	for _, l := range loose {
+		if s.Store.InUse(l.Digest) {
+			continue
+		}
+		if err := s.intend(ctx, m, about(l)); err != nil && errs.CodeOf(err) != errs.NoSpace {
+			return models.Garbage{}, err
+		}
+		going[l.Digest] = true
+	}
+	g, err := s.Store.Gc(func(k models.Model) bool { return !going[k.Digest] }, false)
+	for _, l := range loose {
+		if _, missing := s.Store.Find(l.Digest.String()); going[l.Digest] && missing != nil {
+			err = errors.Join(err, s.note(ctx, auditlog.CallEnd, m, "ok", about(l)))
+		}
+	}
+	return g, err
 }
 
 // Load implements modelv1.ModelServiceServer.

@@ -455,6 +455,17 @@ func TestRemoveVerifyGcFitLoad(t *testing.T) {
 	if err != nil || g[0].Removed != 1 || r.names() != "m terminal" {
 		t.Error(g, err, r.names())
 	}
+	// Which model went is on the record, before and behind it.
+	var kinds []string
+	must(t, r.log.Read(t.Context(), audit.Filter{}, func(rec audit.Record) error {
+		if rec.Detail["model"] == "n" && rec.Method == modelv1.ModelServiceRemoveMethod().Name {
+			kinds = append(kinds, string(rec.Kind))
+		}
+		return nil
+	}))
+	if strings.Join(kinds, " ") != "intent call-end" {
+		t.Error(kinds)
+	}
 	fit, err := call[modelv1.FitResponse](r, modelv1.ModelServiceFitMethod(), &modelv1.FitRequest{Name: "m", Context: 50})
 	if err != nil || !fit[0].Fit.Fits || fit[0].Fit.Context != 50 || fit[0].Fit.Available != 1<<30 || fit[0].Model.PinnedBy != "terminal" {
 		t.Error(fit, err)

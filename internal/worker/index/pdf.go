@@ -3,6 +3,7 @@ package index
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 
 	"github.com/bailey-run/bailey/internal/limits"
@@ -15,10 +16,13 @@ import (
 // that is the same bytes is not read again.
 func (u *updater) pdf(e *walk.Entry, old store.File, had bool, stamp store.Stamp) error {
 	u.sum.Reset()
-	_, err := io.Copy(u.sum, e)
+	err := digest(u.ctx, u.sum, e, func() { u.report(false) })
 	file := store.File{Path: e.Path, Stamp: stamp, Hash: u.sum.Sum(nil)}
 	if had {
 		file.ID = old.ID
+	}
+	if err := u.ctx.Err(); err != nil {
+		return err
 	}
 	if had && err == nil && bytes.Equal(old.Hash, file.Hash) && !again(old.Reason) {
 		file.Reason, file.Hint, file.Bytes = old.Reason, old.Hint, old.Bytes
@@ -27,6 +31,9 @@ func (u *updater) pdf(e *walk.Entry, old store.File, had bool, stamp store.Stamp
 	}
 	var text doc.Text
 	reason := doc.IOError
+	if errors.Is(err, errGrew) {
+		reason = doc.TooLarge
+	}
 	if err == nil {
 		text, reason = u.x.readPDF(u.ctx, e, func() { u.report(false) })
 	}
@@ -48,6 +55,29 @@ func (u *updater) pdf(e *walk.Entry, old store.File, had bool, stamp store.Stamp
 		return err
 	}
 	return pass(u, u.jobs, job{file: file, old: old, text: text, weight: weight})
+}
+
+var errGrew = errors.New("index: it became too large while it was read")
+
+// digest hashes a PDF, which may be on a slow disk, and may grow: piece by piece, with
+// a beat between them, and no more than the size that is read.
+func digest(ctx context.Context, sum io.Writer, r io.Reader, beat func()) error {
+	const piece = 1 << 20
+	for left := int64(limits.PDFFile); ; left -= piece {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		beat()
+		n, err := io.CopyN(sum, r, min(piece, left+1))
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		case n > left:
+			return errGrew
+		}
+	}
 }
 
 // again reports a reason that may be none another time: such a file's stamp is not

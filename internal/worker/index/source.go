@@ -43,9 +43,9 @@ func (x *Index) Source(ctx context.Context, path string) (source string, changed
 		l := text.Loader{Beat: ctx.Err}
 		var t doc.Text
 		if walk.PDF(e.Name) {
-			if _, err := io.Copy(sum, e); err != nil {
+			if err := digest(ctx, sum, e, func() {}); err != nil {
 				read = doc.IOError
-				return nil
+				return ctx.Err()
 			}
 			t, read = x.readPDF(ctx, e, func() {})
 		} else {

@@ -57,6 +57,8 @@ func measure(ctx context.Context, e Embedder) (float64, error) {
 		"The cat sleeps on the warm roof.", "Interest rates rose by a quarter of a percent.", "Press the green button to start the machine.",
 		"She was born in a small village by the sea.", "The function returns an error when the file is missing.", "Add two eggs and a cup of flour.",
 	}
+	ctx, cancel := context.WithTimeout(ctx, limits.MeaningMeasureTime)
+	defer cancel()
 	var vs [][]float32
 	if err := e.Embed(ctx, texts, false, func(v []float32) error { vs = append(vs, v); return nil }); err != nil {
 		return 0, err

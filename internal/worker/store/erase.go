@@ -34,16 +34,20 @@ func (s *Store) Erase(ctx context.Context, in *storev1.EraseRequest) (*storev1.E
 			return err
 		}
 		// A transaction each: the journal stays as small as one conversation.
+		var broken error
 		for _, id := range ids {
-			if err := ctx.Err(); err != nil {
-				return fail(op, context.Cause(ctx))
+			if ctx.Err() != nil {
+				broken = fail(op, context.Cause(ctx))
+			} else {
+				broken = d.eraseOne(id)
 			}
-			if err := d.eraseOne(id); err != nil {
-				return err
+			if broken != nil {
+				break
 			}
 			out.Conversations++
 		}
-		if err := d.scrub(); err != nil {
+		// Also of a command that was given up: what is out of the list is out of the file.
+		if err := errors.Join(broken, d.scrub()); err != nil {
 			return err
 		}
 		after, err := d.size()

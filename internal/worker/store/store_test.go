@@ -408,6 +408,46 @@ func TestEraseAll(t *testing.T) {
 	talk(t, s, "again")
 }
 
+// given is a context that is over when it was looked at so often.
+type given struct {
+	context.Context
+	looks atomic.Int32
+}
+
+func (g *given) Err() error {
+	if g.looks.Add(-1) < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// A command that is given up in the middle of erasing leaves no text of what is out
+// of the list.
+func TestEraseGivenUp(t *testing.T) {
+	dir := t.TempDir()
+	s := at(t, dir)
+	const n = 6
+	for i := range n {
+		talk(t, s, fmt.Sprintf("gooseberry number %d", i), "yes")
+	}
+	ctx := &given{Context: t.Context()}
+	ctx.looks.Store(n / 2)
+	if _, err := s.Erase(ctx, &storev1.EraseRequest{All: true}); !is(err, errs.Cancelled) {
+		t.Fatalf("%v", err)
+	}
+	left := len(list(t, s, 0))
+	in := files(t, dir)
+	stays := 0
+	for i := range n {
+		if bytes.Contains(in, fmt.Appendf(nil, "gooseberry number %d", i)) {
+			stays++
+		}
+	}
+	if left == 0 || left == n || stays != left {
+		t.Errorf("%d in the list, %d in the files", left, stays)
+	}
+}
+
 // Two clients at once, on one conversation and on others: nothing that was
 // acknowledged is lost, and no turn is two.
 func TestManyAtOnce(t *testing.T) {

@@ -60,6 +60,16 @@ func (e *Engine) Close() error { return e.conn.Close() }
 // Done is closed when the engine is gone.
 func (e *Engine) Done() <-chan struct{} { return e.conn.Done() }
 
+// Over reports whether the engine is gone.
+func (e *Engine) Over() bool {
+	select {
+	case <-e.conn.Done():
+		return true
+	default:
+		return false
+	}
+}
+
 // Name is the model's name.
 func (e *Engine) Name() string { return e.name }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/bailey-run/bailey/internal/clock"
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/ipc"
+	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/plat/dirfd"
 	"github.com/bailey-run/bailey/internal/wire/enginev1"
 	"github.com/bailey-run/bailey/internal/wire/indexv1"
@@ -272,6 +273,25 @@ func TestEnginesThatAreNone(t *testing.T) {
 	if _, err := w.client.Attach(t.Context(), &indexv1.AttachRequest{Handle: bytes.Repeat([]byte{5}, 16), Model: "m", Sha256: bytes.Repeat([]byte{5}, 32),
 		Role: modelv1.Role_ROLE_CHAT, Loaded: &modelv1.Loaded{Engine: "x"}}); errs.CodeOf(err) != errs.Malformed {
 		t.Errorf("no socket: %v", err)
+	}
+}
+
+// Engines that have ended take no places.
+func TestManyEnginesAfterEachOther(t *testing.T) {
+	w := connect(t, folder(t))
+	for i := range byte(limits.IndexEngines + 2) {
+		e := &engine{dies: 1}
+		w.attach(t, e, i+1, modelv1.Role_ROLE_EMBEDDING)
+		if got, err := w.ask(t, "When does the harbour close?", i+1); err != nil || got.done.GetWithoutModel() == "" {
+			t.Fatalf("it did not end: %v, %v", got, err)
+		}
+	}
+	for i := range byte(limits.IndexEngines) {
+		w.attach(t, &engine{}, i+1, modelv1.Role_ROLE_EMBEDDING)
+	}
+	// The control: those that live do.
+	if err := w.tryAttach(t, &engine{}, 99, modelv1.Role_ROLE_EMBEDDING, dimension); errs.CodeOf(err) != errs.TooLarge {
+		t.Errorf("more than there are places for: %v", err)
 	}
 }
 

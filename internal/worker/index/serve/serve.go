@@ -7,6 +7,7 @@ package serve
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"sync"
 
@@ -234,6 +235,7 @@ func (s *Service) Attach(ctx context.Context, in *indexv1.AttachRequest) (*index
 		return nil, err
 	}
 	s.mu.Lock()
+	maps.DeleteFunc(s.engines, func(_ string, e *attach.Engine) bool { return e.Over() })
 	old := s.engines[string(in.GetHandle())]
 	full := old == nil && len(s.engines) >= limits.IndexEngines
 	if !full {
