@@ -7,6 +7,9 @@ const (
 	// PDFFile is the largest PDF that is read, in bytes: a scanned book with its
 	// text layer. It is read by pieces, never as a whole.
 	PDFFile = 512 << 20
+	// PDFPiece is how much of one is hashed between two looks at whether anybody still
+	// waits, in bytes: some milliseconds.
+	PDFPiece = 1 << 20
 	// PDFModulePages bounds the memory of the module that reads, in pages of 64 KB:
 	// 256 MB. It starts with 18 MB; a book of 1,000 pages with pictures takes 40.
 	PDFModulePages = 4096

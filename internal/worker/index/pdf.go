@@ -62,13 +62,12 @@ var errGrew = errors.New("index: it became too large while it was read")
 // digest hashes a PDF, which may be on a slow disk, and may grow: piece by piece, with
 // a beat between them, and no more than the size that is read.
 func digest(ctx context.Context, sum io.Writer, r io.Reader, beat func()) error {
-	const piece = 1 << 20
-	for left := int64(limits.PDFFile); ; left -= piece {
+	for left := int64(limits.PDFFile); ; left -= limits.PDFPiece {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		beat()
-		n, err := io.CopyN(sum, r, min(piece, left+1))
+		n, err := io.CopyN(sum, r, min(limits.PDFPiece, left+1))
 		switch {
 		case err == io.EOF:
 			return nil
