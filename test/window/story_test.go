@@ -64,6 +64,7 @@ func TestStory(t *testing.T) {
 	if text := g.Text(); strings.Contains(text, "files read") {
 		t.Errorf("all was read before the permission was withdrawn:\n%s", text)
 	}
+	panel.Await("no task to be open", `!document.getElementById("tasks")`)
 	panel.shot("story-8-revoked")
 	d.Raise(g.w)
 	g.shot("story-9-revoked-studio")

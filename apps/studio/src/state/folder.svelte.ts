@@ -54,9 +54,11 @@ export class Folder {
       this.models = rest;
       this.permission = permission;
       if (permission.state === "granted") void this.run("");
+      else this.#end();
     } catch (e) {
       const error = asError(e);
       if (error.code !== "cancelled") this.error = error;
+      this.#end();
     }
   }
 
@@ -68,6 +70,7 @@ export class Folder {
     await run.start(this.#core, this.permission.grant, this.engines());
     if ((run.state === "revoked" || run.state === "expired") && this.permission?.state === "granted") {
       this.permission = { state: run.state, kind: "file.read", object: this.permission.object };
+      this.#end();
     }
   }
 
@@ -98,6 +101,7 @@ export class Folder {
     if (now === "revoked" || now === "expired") {
       for (const r of this.runs) r.stop(now);
       if (this.source?.loading) this.shut();
+      this.#end();
     }
   }
 
@@ -109,6 +113,7 @@ export class Folder {
     this.#end();
   }
 
+  /** Nobody is shown a task as open that may do nothing any more. */
   #end(): void {
     const task = this.#task;
     this.#task = "";
