@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/bailey-run/bailey/internal/capability"
 	"github.com/bailey-run/bailey/internal/errs"
@@ -27,12 +28,14 @@ type Remembered struct {
 	App  string        `json:"app"`
 	Kind string        `json:"kind"`
 	// Path is for people; the object decides.
-	Path   string    `json:"path"`
-	FS     string    `json:"fs"`
-	Inode  uint64    `json:"inode"`
-	Handle string    `json:"handle"`
-	Since  time.Time `json:"since"`
-	By     string    `json:"by"`
+	Path string `json:"path"`
+	// PathBytes stand in the file for a path that is not UTF-8.
+	PathBytes []byte    `json:"path_bytes,omitempty"`
+	FS        string    `json:"fs"`
+	Inode     uint64    `json:"inode"`
+	Handle    string    `json:"handle"`
+	Since     time.Time `json:"since"`
+	By        string    `json:"by"`
 	// Name and Digest, lower-case hex, are of a pin. Both are left out of the
 	// encoding of a directory, so that the digest of an older file stays.
 	Name   string `json:"name,omitempty"`
@@ -106,6 +109,12 @@ func OpenPolicies(f File) (*Policies, error) {
 		return nil, errs.Wrap(errs.HomeUnusable, op, err).With("the file of remembered permissions is damaged").WithHint("move policies.json away; what was remembered will be asked again")
 	}
 	p.rows, p.refused = pf.Rows, pf.Refused
+	for i := range p.rows {
+		restore(&p.rows[i].Path, &p.rows[i].PathBytes)
+	}
+	for i := range p.refused {
+		restore(&p.refused[i].Path, &p.refused[i].PathBytes)
+	}
 	return p, nil
 }
 
@@ -125,7 +134,29 @@ func digest(rows []Remembered, refused []Refused) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// keep puts a path of which JSON would lose bytes beside what it can say of it, in
+// what is about to be written; restore takes it back.
+func keep(path *string, exact *[]byte) {
+	if !utf8.ValidString(*path) {
+		*exact = []byte(*path)
+		*path = strings.ToValidUTF8(*path, "\ufffd")
+	}
+}
+
+func restore(path *string, exact *[]byte) {
+	if len(*exact) > 0 {
+		*path, *exact = string(*exact), nil
+	}
+}
+
 func encode(rows []Remembered, refused []Refused) []byte {
+	rows, refused = slices.Clone(rows), slices.Clone(refused)
+	for i := range rows {
+		keep(&rows[i].Path, &rows[i].PathBytes)
+	}
+	for i := range refused {
+		keep(&refused[i].Path, &refused[i].PathBytes)
+	}
 	b, err := json.MarshalIndent(policyFile{Version: 1, Rows: rows, Refused: refused}, "", "  ")
 	if err != nil {
 		panic("BUG: policies do not encode: " + err.Error())

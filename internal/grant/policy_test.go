@@ -71,6 +71,39 @@ func TestPoliciesSurviveARestart(t *testing.T) {
 }
 
 // A store is changed only after its record, and a failed save changes nothing.
+// TestPathsThatAreNotUTF8: the digest of what was kept is that of what is read, and
+// two names that look alike stay two.
+func TestPathsThatAreNotUTF8(t *testing.T) {
+	f := &memFile{}
+	p := policies(t, f)
+	var told string
+	record := func(d string) error { told = d; return nil }
+	paths := []string{"/n\xff", "/n\ufffd", "/n\xfe"}
+	for i, path := range paths {
+		if err := p.Remember(rem(string(rune('a'+i)), path, uint64(i)), record); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := p.Refuse("studio", "file.read", "window", capability.Scope{Path: paths[0], Object: capability.Object{Inode: 1}}, time.Unix(9, 0), same, func(_ Refused, d string) error { return record(d) }); err != nil {
+		t.Fatal(err)
+	}
+	q := policies(t, f)
+	if q.Digest() != told {
+		t.Fatalf("digest after restart %s, recorded %s", q.Digest(), told)
+	}
+	for i, r := range q.List() {
+		if r.Path != paths[i] {
+			t.Errorf("path %d is %q", i, r.Path)
+		}
+	}
+	if _, ok := q.Refusal("studio", "file.read", capability.Scope{Path: paths[0], Object: capability.Object{Inode: 3}}, same); !ok {
+		t.Error("the refusal is gone")
+	}
+	if _, ok := q.Refusal("studio", "file.read", capability.Scope{Path: paths[1], Object: capability.Object{Inode: 3}}, same); ok {
+		t.Error("another folder is refused")
+	}
+}
+
 func TestPoliciesRecordFirst(t *testing.T) {
 	f := &memFile{}
 	p := policies(t, f)

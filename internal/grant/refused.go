@@ -18,10 +18,12 @@ type Refused struct {
 	App  string        `json:"app"`
 	Kind string        `json:"kind"`
 	// Path is for people, and decides where the file system has no handles.
-	Path   string `json:"path,omitempty"`
-	FS     string `json:"fs,omitempty"`
-	Inode  uint64 `json:"inode,omitempty"`
-	Handle string `json:"handle,omitempty"`
+	Path string `json:"path,omitempty"`
+	// PathBytes stand in the file for a path that is not UTF-8.
+	PathBytes []byte `json:"path_bytes,omitempty"`
+	FS        string `json:"fs,omitempty"`
+	Inode     uint64 `json:"inode,omitempty"`
+	Handle    string `json:"handle,omitempty"`
 	// Name and Digest are of a model.
 	Name   string `json:"name,omitempty"`
 	Digest string `json:"digest,omitempty"`

@@ -73,8 +73,8 @@ const (
 	// 5 ms; a loaded machine with a cold disk needs longer.
 	SandboxSetup = 20 * time.Second
 	// SandboxMessage bounds the messages between the core and a stub, bytes:
-	// a few mounts whose paths are at most 4096 bytes each.
-	SandboxMessage = 64 << 10
+	// a few mounts whose paths are at most 4096 bytes each, in base64.
+	SandboxMessage = 128 << 10
 	// SandboxMounts bounds the directories of one worker; their descriptors
 	// ride on one message.
 	SandboxMounts = 16

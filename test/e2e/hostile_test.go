@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -154,16 +155,23 @@ func TestLinksLeadNowhere(t *testing.T) {
 // worker that state. The control is a file beside it, which is seen. State is
 // not hidden by its name here, so that nothing but the mount keeps it away.
 func TestOwnStateIsHidden(t *testing.T) {
+	// The name of a directory need not be UTF-8.
+	for _, name := range []string{"plain", "pl\xe9in"} {
+		t.Run(strconv.QuoteToASCII(name), func(t *testing.T) { hidesOwnState(t, name) })
+	}
+}
+
+func hidesOwnState(t *testing.T, name string) {
 	p := newPlace(t)
-	p.home = filepath.Join(p.folder, "plain")
-	p.write("plain/cache/decoy.txt", "The decoy says heliotrope.\n")
-	p.write("plain/beside.txt", "The neighbour says marigold.\n")
+	p.home = filepath.Join(p.folder, name)
+	p.write(name+"/cache/decoy.txt", "The decoy says heliotrope.\n")
+	p.write(name+"/beside.txt", "The neighbour says marigold.\n")
 	for _, d := range []string{"state", "config", "run"} {
 		if err := os.MkdirAll(filepath.Join(p.home, d), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
-	p.write("plain/state/secret.txt", "The state says periwinkle.\n")
+	p.write(name+"/state/secret.txt", "The state says periwinkle.\n")
 	ask := func(q string) string {
 		out, errs, code := p.bailey("ask", p.folder, q, "--allow-read", p.folder, "--json")
 		if code != 0 {
@@ -178,6 +186,13 @@ func TestOwnStateIsHidden(t *testing.T) {
 		if out := ask(q); strings.Contains(out, "heliotrope") || strings.Contains(out, "periwinkle") {
 			t.Errorf("Bailey's own state was read: %s", out)
 		}
+	}
+	const script = `cat /grant/*/beside.txt; cat /grant/*/state/secret.txt /grant/*/keys/* 2>/dev/null; : >/grant/new; for f in /grant/*/state/*; do : >"$f"; done`
+	if out, errs := p.tool(script, "--allow-write", p.folder, ""); out != "The neighbour says marigold.\n" {
+		t.Errorf("a tool read %q\n%s", out, errs)
+	}
+	if b, err := os.ReadFile(filepath.Join(p.home, "state/secret.txt")); err != nil || len(b) == 0 {
+		t.Errorf("a tool changed it: %q, %v", b, err)
 	}
 	p.verified()
 }

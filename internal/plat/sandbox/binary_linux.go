@@ -63,9 +63,11 @@ func mountedProgram(detached []int) (int, error) {
 	sm.From = fromDetached
 	if len(detached) == 0 {
 		sm.From = fromPath
-		if sm.Path, err = os.Readlink(fmt.Sprintf("/proc/self/fd/%d", binaryFD)); err != nil {
+		path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", binaryFD))
+		if err != nil {
 			return -1, err
 		}
+		sm.Path = exact(path)
 	}
 	fd, _, err := take(sm, detached)
 	if err != nil {

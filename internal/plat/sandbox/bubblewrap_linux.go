@@ -283,7 +283,7 @@ func announce() error {
 func checkPlaced(mounts []setupMount) error {
 	for _, sm := range mounts {
 		if err := sm.placed(); err != nil {
-			return &stepError{stepTake, sm.Target, err}
+			return &stepError{stepTake, string(sm.Target), err}
 		}
 	}
 	return nil
@@ -293,7 +293,7 @@ func (sm setupMount) placed() error {
 	if sm.From != fromPlaced {
 		return fmt.Errorf("mount from %q", sm.From)
 	}
-	at, err := unix.Open(sm.Target, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	at, err := unix.Open(string(sm.Target), unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
@@ -302,7 +302,7 @@ func (sm setupMount) placed() error {
 		return err
 	}
 	for _, name := range sm.Hide {
-		if err := isHidden(at, name); err != nil {
+		if err := isHidden(at, string(name)); err != nil {
 			return fmt.Errorf("hide: %w", err)
 		}
 	}

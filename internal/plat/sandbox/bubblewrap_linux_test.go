@@ -256,7 +256,7 @@ func TestPlaced(t *testing.T) {
 	if err := errors.Join(os.MkdirAll(dir+"/own", 0o755), unix.Stat(dir, &st)); err != nil {
 		t.Fatal(err)
 	}
-	good := setupMount{Target: dir, From: fromPlaced, Dev: st.Dev, Ino: st.Ino, Hide: []string{"none"}}
+	good := setupMount{Target: exact(dir), From: fromPlaced, Dev: st.Dev, Ino: st.Ino, Hide: []exact{"none"}}
 	if err := good.placed(); err != nil {
 		t.Error(err)
 	}
@@ -265,7 +265,7 @@ func TestPlaced(t *testing.T) {
 		"another file system": func(m *setupMount) { m.Dev++ },
 		"nothing":             func(m *setupMount) { m.Target += "/none" },
 		"another way":         func(m *setupMount) { m.From = fromPath },
-		"not hidden":          func(m *setupMount) { m.Hide = []string{"own"} },
+		"not hidden":          func(m *setupMount) { m.Hide = []exact{"own"} },
 	} {
 		bad := good
 		change(&bad)

@@ -38,8 +38,8 @@ const offAddress = 8
 
 // foreignSetup is what a stub is told of a foreign program.
 type foreignSetup struct {
-	Argv [][]byte `json:"argv"`
-	Path string   `json:"path,omitempty"`
+	Argv []exact `json:"argv"`
+	Path exact   `json:"path,omitempty"`
 }
 
 // goAhead is what the core says when it has looked at a stub that is ready to
@@ -69,11 +69,7 @@ func (f *Foreign) setup() *foreignSetup {
 	if f == nil {
 		return nil
 	}
-	s := &foreignSetup{Path: f.Path}
-	for _, a := range f.Argv {
-		s.Argv = append(s.Argv, []byte(a))
-	}
-	return s
+	return &foreignSetup{Argv: each[exact](f.Argv), Path: exact(f.Path)}
 }
 
 // streams are the program's standard input and output.
@@ -86,14 +82,6 @@ func (f *Foreign) streams(null *os.File) (stdin, stdout *os.File) {
 		stdout = f.Stdout
 	}
 	return stdin, stdout
-}
-
-func (s *foreignSetup) argv() []string {
-	var argv []string
-	for _, a := range s.Argv {
-		argv = append(argv, string(a))
-	}
-	return argv
 }
 
 // check looks at the program, in a stub.
@@ -126,24 +114,24 @@ func (d descriptor) ReadAt(b []byte, at int64) (n int, err error) {
 // execute replaces the stub by the program, with the strict filter on.
 func (s *foreignSetup) execute(spec workerspec.Spec, env []string) error {
 	if spec.Class != workerspec.Exec {
-		return executeForeign(spec, s.argv(), env)
+		return executeForeign(spec, each[string](s.Argv), env)
 	}
 	if err := allowListed(spec); err != nil {
 		return err
 	}
 	if s.Path != "" {
-		return unix.Exec(s.Path, s.argv(), env)
+		return unix.Exec(string(s.Path), each[string](s.Argv), env)
 	}
 	mark := make([]byte, 2)
 	if n, _ := descriptor(binaryFD).ReadAt(mark, 0); n < 2 || string(mark) != "#!" {
-		return execDescriptor(binaryFD, s.argv(), env)
+		return execDescriptor(binaryFD, each[string](s.Argv), env)
 	}
 	// The kernel executes the interpreter, which reads the script by the name that
 	// it is executed by. So it keeps the descriptor.
 	if _, err := unix.FcntlInt(binaryFD, unix.F_SETFD, 0); err != nil {
 		return err
 	}
-	return unix.Exec(fmt.Sprintf("/proc/self/fd/%d", binaryFD), s.argv(), env)
+	return unix.Exec(fmt.Sprintf("/proc/self/fd/%d", binaryFD), each[string](s.Argv), env)
 }
 
 // rules leaves out what Landlock has no rule for, and needs none: a file in memory

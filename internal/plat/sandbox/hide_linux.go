@@ -17,7 +17,7 @@ import (
 func hideAll(root int, sm setupMount) error {
 	pinned := map[string]bool{}
 	for _, name := range sm.Hide {
-		if err := hide(root, strings.TrimPrefix(sm.Target, "/"), name, sm.Write, pinned); err != nil {
+		if err := hide(root, strings.TrimPrefix(string(sm.Target), "/"), string(name), sm.Write, pinned); err != nil {
 			return fmt.Errorf("hide: %w", err)
 		}
 	}

@@ -49,9 +49,9 @@ func enterHostRoot(spec workerspec.Spec, m setup) error {
 			err = confine(fd, workerspec.Mount{Write: sm.Sockets})
 		}
 		if err != nil {
-			return &stepError{stepTake, sm.Target, err}
+			return &stepError{stepTake, string(sm.Target), err}
 		}
-		add(fd, sm.Target, !sm.Dir)
+		add(fd, string(sm.Target), !sm.Dir)
 	}
 	if err := unix.MoveMount(root, "", unix.AT_FDCWD, "/", unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
 		return step(stepRoot, fmt.Errorf("move_mount: %w", err))
@@ -63,7 +63,7 @@ func enterHostRoot(spec workerspec.Spec, m setup) error {
 	}
 	for _, sm := range m.Places {
 		if err := hideAll(root, sm); err != nil {
-			return &stepError{stepTake, sm.Target, err}
+			return &stepError{stepTake, string(sm.Target), err}
 		}
 	}
 	for _, d := range spec.Surroundings.Empty {
@@ -322,7 +322,7 @@ func hostRules(spec workerspec.Spec, m setup) ([]landlockRule, error) {
 		case !sm.Dir:
 			rights |= unix.LANDLOCK_ACCESS_FS_RESOLVE_UNIX
 		}
-		if err := add(sm.Target, rights); err != nil {
+		if err := add(string(sm.Target), rights); err != nil {
 			return nil, err
 		}
 	}

@@ -20,7 +20,7 @@ func (p *Process) mount(c Config, i int) (sm setupMount, fd int, err error) {
 	if err := unix.Fstat(int(m.Dir.Fd()), &st); err != nil {
 		return setupMount{}, -1, c.folderError(i, err)
 	}
-	sm = setupMount{Target: m.Target, Write: m.Write, Path: m.Path, Dev: st.Dev, Ino: st.Ino, From: fromPath, Hide: m.Hide}
+	sm = setupMount{Target: exact(m.Target), Write: m.Write, Path: exact(m.Path), Dev: st.Dev, Ino: st.Ino, From: fromPath, Hide: each[exact](m.Hide)}
 	if c.Spec.Wrapped {
 		sm.From = fromPlaced
 		return sm, -1, nil

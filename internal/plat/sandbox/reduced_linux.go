@@ -150,7 +150,7 @@ func (p *Process) hand(c Config, i int) (setupMount, int, error) {
 	if err != nil {
 		return setupMount{}, -1, errs.Wrap(errs.Internal, opStart, err)
 	}
-	return setupMount{Target: m.Target, Write: m.Write, Path: m.Path, From: fromDescriptor, Dev: st.Dev, Ino: st.Ino}, fd, nil
+	return setupMount{Target: exact(m.Target), Write: m.Write, Path: exact(m.Path), From: fromDescriptor, Dev: st.Dev, Ino: st.Ino}, fd, nil
 }
 
 // reducedIDs are a worker's ids where no namespace maps any.
@@ -196,7 +196,7 @@ func hold(spec workerspec.Spec, m setup, files []int) ([]int, error) {
 	}
 	for i, sm := range m.Mounts {
 		if err := same(files[i], sm); err != nil {
-			return nil, &stepError{stepTake, sm.Target, err}
+			return nil, &stepError{stepTake, string(sm.Target), err}
 		}
 		if spec.Mounts[i].File {
 			continue
@@ -204,7 +204,7 @@ func hold(spec workerspec.Spec, m setup, files []int) ([]int, error) {
 		// As the worker will: the id that it has may not be let in.
 		fd, err := unix.Openat(files[i], ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 		if err != nil {
-			return nil, &stepError{stepOpen, sm.Target, err}
+			return nil, &stepError{stepOpen, string(sm.Target), err}
 		}
 		files[i] = fd
 	}
@@ -215,7 +215,7 @@ func hold(spec workerspec.Spec, m setup, files []int) ([]int, error) {
 			unix.Close(at)
 		}
 		if err != nil {
-			return nil, &stepError{stepTake, m.Mounts[i].Target, err}
+			return nil, &stepError{stepTake, string(m.Mounts[i].Target), err}
 		}
 	}
 	return files, nil
@@ -242,7 +242,7 @@ func handGrant(spec workerspec.Spec, held []int) error {
 func (m setup) named() map[string]string {
 	at := map[string]string{}
 	for _, s := range m.Mounts {
-		at[s.Target] = s.Path
+		at[string(s.Target)] = string(s.Path)
 	}
 	return at
 }

@@ -48,7 +48,7 @@ func enterRoot(spec workerspec.Spec, m setup, detached []int) error {
 			err = confine(fd, spec.Mounts[i])
 		}
 		if err != nil {
-			return &stepError{stepTake, sm.Target, err}
+			return &stepError{stepTake, string(sm.Target), err}
 		}
 		trees[i], detached = fd, rest
 	}
@@ -86,7 +86,7 @@ func take(sm setupMount, detached []int) (fd int, rest []int, err error) {
 // if it is the very one that the core holds: the comparison is made on
 // the descriptor from which it is mounted.
 func reopen(sm setupMount) (int, error) {
-	dir, err := unix.Openat2(unix.AT_FDCWD, sm.Path, &unix.OpenHow{
+	dir, err := unix.Openat2(unix.AT_FDCWD, string(sm.Path), &unix.OpenHow{
 		Flags:   unix.O_PATH | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,
 	})

@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,6 +36,30 @@ const (
 	fromDetached = "detached" // a detached mount that rides on the message
 )
 
+// exact is a string of which no byte is lost on the way: the name of a file need not
+// be UTF-8, and what hides one by a name that is nearly its own hides nothing.
+type exact string
+
+// MarshalText implements encoding.TextMarshaler.
+func (e exact) MarshalText() ([]byte, error) {
+	return []byte(base64.StdEncoding.EncodeToString([]byte(e))), nil
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (e *exact) UnmarshalText(b []byte) error {
+	s, err := base64.StdEncoding.DecodeString(string(b))
+	*e = exact(s)
+	return err
+}
+
+func each[To, From ~string](all []From) []To {
+	out := make([]To, len(all))
+	for i, s := range all {
+		out[i] = To(s)
+	}
+	return out
+}
+
 // setup is what the core tells a stub, in one packet.
 type setup struct {
 	Kind   string       `json:"kind"`
@@ -45,7 +71,7 @@ type setup struct {
 	// Devices are of a worker with a driver alone.
 	Devices []string `json:"devices,omitempty"`
 	// Of a host alone.
-	Env      []string     `json:"env,omitempty"`
+	Env      []exact      `json:"env,omitempty"`
 	Places   []setupMount `json:"places,omitempty"`
 	KeepName bool         `json:"keep_name,omitempty"`
 	// Detached says that the mount of the worker's binary rides on the message too, as
@@ -60,20 +86,20 @@ type setup struct {
 func (m setup) taken() []workerspec.Taken {
 	taken := make([]workerspec.Taken, len(m.Mounts))
 	for i, s := range m.Mounts {
-		taken[i] = workerspec.Taken{Target: s.Target, Write: s.Write}
+		taken[i] = workerspec.Taken{Target: string(s.Target), Write: s.Write}
 	}
 	return taken
 }
 
 type setupMount struct {
-	Target string `json:"target"`
+	Target exact  `json:"target"`
 	Write  bool   `json:"write,omitempty"`
 	From   string `json:"from"`
-	Path   string `json:"path,omitempty"`
+	Path   exact  `json:"path,omitempty"`
 	Dev    uint64 `json:"dev,omitempty"`
 	Ino    uint64 `json:"ino,omitempty"`
 	// Hide is Mount.Hide.
-	Hide []string `json:"hide,omitempty"`
+	Hide []exact `json:"hide,omitempty"`
 	// Dir says that a place is a directory.
 	Dir bool `json:"dir,omitempty"`
 	// Sockets is Place.Sockets.
@@ -92,7 +118,7 @@ type report struct {
 	Step   string     `json:"step,omitempty"`
 	Errno  unix.Errno `json:"errno,omitempty"`
 	Text   string     `json:"text,omitempty"`
-	Path   string     `json:"path,omitempty"`
+	Path   exact      `json:"path,omitempty"`
 }
 
 // errClosed is the end of the setup socket: the other process has executed the
@@ -107,10 +133,17 @@ func setupPair() (core, stub int, err error) {
 	return p[0], p[1], nil
 }
 
+// lost stands where json has put another character in the place of a byte that is
+// none; a character of that kind that was there before is not escaped.
+var lost = []byte(`\ufffd`)
+
 func send(fd int, v any, files []int) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
+	}
+	if bytes.Contains(b, lost) {
+		return errors.New("setup message with a string that is not UTF-8")
 	}
 	if len(b) > limits.SandboxMessage {
 		return fmt.Errorf("setup message of %d bytes", len(b))

@@ -28,7 +28,8 @@ func pair(t testing.TB) (a, b int) {
 
 func TestSetupRoundTrip(t *testing.T) {
 	a, b := pair(t)
-	m := setup{Kind: "index", Args: []string{"x"}, Mounts: []setupMount{{Target: "/grant", From: fromPath, Path: "/a\nb", Dev: 1 << 63, Ino: ^uint64(0), Hide: []string{"a/b"}}}}
+	m := setup{Kind: "index", Args: []string{"x"}, Env: []exact{"A=\xe9"}, Foreign: &foreignSetup{Argv: []exact{"\xff", ""}, Path: "/\xff\ufffd"},
+		Mounts: []setupMount{{Target: "/grant\xe9", From: fromPath, Path: "/a\nb\xff\u2028<", Dev: 1 << 63, Ino: ^uint64(0), Hide: []exact{"a/b", "\xe9tat/\ufffd"}}}}
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		t.Fatal(err)
@@ -56,6 +57,9 @@ func TestSetupFails(t *testing.T) {
 	}
 	if err := send(a, strings.Repeat("x", limits.SandboxMessage), nil); err == nil {
 		t.Error("a message over the limit was sent")
+	}
+	if err := send(a, setup{Kind: "\xff"}, nil); err == nil {
+		t.Error("a message was sent that would say something else")
 	}
 	if err := unix.Send(a, []byte("{"), 0); err != nil {
 		t.Fatal(err)

@@ -25,6 +25,7 @@ const (
 	hintBinary     = "install Bailey again: the worker's binary must be readable and executable by everyone (mode 0755), and /proc must be mounted"
 	hintEngine     = "run `make engine` and install Bailey again; the engine and its library must be readable by everyone"
 	hintProc       = "a part of /proc is covered here, as in most containers; run Bailey outside of it, or work in the terminal"
+	hintLimits     = "the hard limit that Bailey was started under is lower: raise it (`ulimit -H`, /etc/security/limits.conf), then `bailey stop`"
 	hintKernel     = "Bailey needs Linux 5.14 or later with Landlock and seccomp switched on; `bailey doctor` says more"
 )
 
@@ -293,7 +294,7 @@ func cloneHint(err error) string {
 // introduce hands the stub its mounts and waits until it has executed the
 // worker.
 func (p *Process) introduce(c Config, sock int) error {
-	m := setup{Kind: c.Spec.Kind, Args: c.Args, Memory: c.Memory, Reduced: c.Spec.Reduced, Env: c.Given.Env, KeepName: c.Given.KeepName, Foreign: c.Foreign.setup(), seam: c.seam}
+	m := setup{Kind: c.Spec.Kind, Args: c.Args, Memory: c.Memory, Reduced: c.Spec.Reduced, Env: each[exact](c.Given.Env), KeepName: c.Given.KeepName, Foreign: c.Foreign.setup(), seam: c.seam}
 	if c.Spec.Driver != nil {
 		m.Devices = c.Spec.Devices
 	}
@@ -302,8 +303,8 @@ func (p *Process) introduce(c Config, sock int) error {
 		if err := unix.Fstat(int(g.At.Fd()), &st); err != nil {
 			return errs.Wrap(errs.WindowUnavailable, opStart, err).With(g.Path)
 		}
-		m.Places = append(m.Places, setupMount{Target: g.Target, From: fromPath, Path: g.Path, Dev: st.Dev, Ino: st.Ino,
-			Dir: st.Mode&unix.S_IFMT == unix.S_IFDIR, Hide: g.Hide, Sockets: g.Sockets})
+		m.Places = append(m.Places, setupMount{Target: exact(g.Target), From: fromPath, Path: exact(g.Path), Dev: st.Dev, Ino: st.Ino,
+			Dir: st.Mode&unix.S_IFMT == unix.S_IFDIR, Hide: each[exact](g.Hide), Sockets: g.Sockets})
 	}
 	var detached []int
 	defer func() {
@@ -373,12 +374,12 @@ func (r report) err(c Config) error {
 		return errs.Wrap(errs.SandboxMissing, opStart, cause).With(r.Text).WithHint(hintProc)
 	case stepTake, stepOpen:
 		for _, g := range c.Given.Places {
-			if g.Target == r.Path {
+			if g.Target == string(r.Path) {
 				return errs.Wrap(errs.WindowUnavailable, opStart, cause).With(g.Path)
 			}
 		}
 		for i, m := range c.Mounts {
-			if m.Target == r.Path {
+			if m.Target == string(r.Path) {
 				return c.folderError(i, cause)
 			}
 		}
@@ -396,6 +397,9 @@ func (r report) err(c Config) error {
 	e := errs.Wrap(errs.SandboxMissing, opStart, cause).With(r.Text)
 	if r.Step == stepWatches {
 		return e.WithHint(hintProc)
+	}
+	if r.Step == stepLimits && r.Errno == unix.EPERM {
+		return e.WithHint(hintLimits)
 	}
 	if r.Step == stepLandlock && c.Spec.Reduced {
 		return e.WithHint(hintReduced)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -56,10 +57,10 @@ func Stub(args []string) (isStub bool, err error) {
 	// the process.
 	runtime.LockOSThread()
 	err = build(args[0] == workerspec.StubTarget)
-	r := report{Step: stepSetup, Text: fmt.Sprint(err)}
+	r := report{Step: stepSetup, Text: strings.ToValidUTF8(fmt.Sprint(err), "?")}
 	var s *stepError
 	if errors.As(err, &s) {
-		r.Step, r.Path = s.step, s.target
+		r.Step, r.Path = s.step, exact(s.target)
 	}
 	errors.As(err, &r.Errno)
 	return true, errors.Join(err, send(setupFD, r, nil))
@@ -210,9 +211,9 @@ func build(wrapped bool) error {
 	}
 	argv := append([]string{spec.Program}, arguments(spec, m.Args)...)
 	if m.Foreign != nil {
-		argv = m.Foreign.argv()
+		argv = each[string](m.Foreign.Argv)
 	}
-	return step(stepExec, execDescriptor(binaryFD, argv, slices.Concat(environment(spec, m.named()), m.Env)))
+	return step(stepExec, execDescriptor(binaryFD, argv, slices.Concat(environment(spec, m.named()), each[string](m.Env))))
 }
 
 // fileRules opens each mount as the worker will, with no capability left, and
@@ -259,20 +260,21 @@ func setLimits(l workerspec.Limits) error {
 	}
 	for _, r := range []struct {
 		resource int
+		name     string
 		value    uint64
 	}{
-		{unix.RLIMIT_NOFILE, l.OpenFiles}, {unix.RLIMIT_FSIZE, l.FileSize}, {unix.RLIMIT_NPROC, l.Processes},
-		{unix.RLIMIT_DATA, l.Data}, {unix.RLIMIT_CORE, min(core.Max, limits.WorkerCore)}, {unix.RLIMIT_MEMLOCK, l.LockedMemory},
-		{unix.RLIMIT_MSGQUEUE, l.MessageQueues}, {unix.RLIMIT_SIGPENDING, limits.WorkerSignals},
-		{unix.RLIMIT_STACK, min(stack.Max, limits.WorkerStack)},
+		{unix.RLIMIT_NOFILE, "open files", l.OpenFiles}, {unix.RLIMIT_FSIZE, "file size", l.FileSize}, {unix.RLIMIT_NPROC, "processes", l.Processes},
+		{unix.RLIMIT_DATA, "data", l.Data}, {unix.RLIMIT_CORE, "core", min(core.Max, limits.WorkerCore)}, {unix.RLIMIT_MEMLOCK, "locked memory", l.LockedMemory},
+		{unix.RLIMIT_MSGQUEUE, "message queues", l.MessageQueues}, {unix.RLIMIT_SIGPENDING, "pending signals", limits.WorkerSignals},
+		{unix.RLIMIT_STACK, "stack", min(stack.Max, limits.WorkerStack)},
 		// A person may have these, and what runs in real time heeds no share of a processor.
-		{unix.RLIMIT_RTPRIO, 0}, {unix.RLIMIT_NICE, 0},
+		{unix.RLIMIT_RTPRIO, "real-time priority", 0}, {unix.RLIMIT_NICE, "nice", 0},
 	} {
 		if r.resource == unix.RLIMIT_NPROC && r.value == 0 {
 			continue // not limited
 		}
 		if err := unix.Setrlimit(r.resource, &unix.Rlimit{Cur: r.value, Max: r.value}); err != nil {
-			return fmt.Errorf("limit %d: %w", r.resource, err)
+			return fmt.Errorf("%s, of which a worker has %d: %w", r.name, r.value, err)
 		}
 	}
 	return errors.Join(ordinary(), ownAddresses(), unmerged())
