@@ -66,6 +66,7 @@ func doMain(args []string, stderr io.Writer) int {
 	if *readyFD >= 0 {
 		ready = os.NewFile(uintptr(*readyFD), "ready")
 	}
+	sandbox.OwnStart()
 	// The starter closes its end of standard error once it has read that we
 	// are ready; nothing that is said later may end the core.
 	signal.Ignore(syscall.SIGPIPE)

@@ -121,9 +121,15 @@ type call struct {
 	requestBytes, responseBytes, messages int
 }
 
+// note records that a call begins or has ended; where its method says so the beginning
+// is durable before this returns.
 func (r *call) note(kind auditlog.Kind, err error) error {
 	if r.method.Audit == policyv1.Audit_AUDIT_NONE {
 		return nil
+	}
+	if r.method.Audit == policyv1.Audit_AUDIT_INTENT && kind == auditlog.Call {
+		_, err := r.core.cfg.Audit.Append(context.Background(), audit.Event{Kind: auditlog.Intent, Actor: r.actor, Method: r.method.Name})
+		return err
 	}
 	ev := audit.Event{Kind: kind, Actor: r.actor, Method: r.method.Name}
 	if r.grant != nil {

@@ -75,6 +75,9 @@ const (
 	// SandboxMessage bounds the messages between the core and a stub, bytes:
 	// a few mounts whose paths are at most 4096 bytes each, in base64.
 	SandboxMessage = 128 << 10
+	// Umask is the core's, and of all that it starts: what a tool makes in a folder
+	// can be read by others where the folders above it let them.
+	Umask = 0o022
 	// SandboxMounts bounds the directories of one worker; their descriptors
 	// ride on one message.
 	SandboxMounts = 16

@@ -72,9 +72,9 @@ const (
 	// further ones with their number.
 	WindowFold = 10 * time.Second
 	// WindowRecords is how often a window may call what makes records without a
-	// grant (a task, a question, the folder dialog, erasing its data), once and then again every
-	// WindowRecordEvery: more tasks than a person begins in a day, and below a
-	// megabyte of log.
+	// grant (a task, a question, the folder dialog, erasing its data or a part of
+	// it), once and then again every WindowRecordEvery: more tasks than a person
+	// begins in a day, and below a megabyte of log.
 	WindowRecords     = 2000
 	WindowRecordEvery = 2 * time.Second
 	// WindowCrashes is how many ends of a page's process a host may report, and

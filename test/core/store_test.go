@@ -3,6 +3,7 @@ package core
 import (
 	"io"
 	"os"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -60,6 +61,19 @@ func TestStore(t *testing.T) {
 	// What the worker says of a request reaches the client as a code.
 	if _, err := u.Store.Append(t.Context(), &storev1.AppendRequest{Id: "none", Turn: turn}); err == nil {
 		t.Error("a turn of no conversation was kept")
+	}
+	// What removes something stands in the log before it does.
+	_, err = u.Store.Cut(t.Context(), &storev1.CutRequest{Id: b.Id, From: 1})
+	must(t, err)
+	_, err = u.Store.Erase(t.Context(), &storev1.EraseRequest{All: true})
+	must(t, err)
+	var said []string
+	for _, rec := range r.records(auditlog.Intent, auditlog.CallEnd) {
+		said = append(said, string(rec.Kind)+" "+rec.Method)
+	}
+	cut, erase := storev1.StoreServiceCutMethod().Name, storev1.StoreServiceEraseMethod().Name
+	if want := []string{"intent " + cut, "call-end " + cut, "intent " + erase, "call-end " + erase}; !slices.Equal(said, want) {
+		t.Errorf("on the record: %q", said)
 	}
 }
 

@@ -249,6 +249,21 @@ func TestOwnStateIsNotPlanted(t *testing.T) {
 	}
 }
 
+// TestStarterLeavesNothing: a core that was started with no mask for the modes of
+// files, and with room for small ones alone, does not hand that on.
+func TestStarterLeavesNothing(t *testing.T) {
+	p := newPlace(t)
+	start := exec.Command("/bin/sh", "-c", `umask 0; ulimit -S -f 4; exec "$0" grant list --home "$1"`, bins.path("bailey"), p.home)
+	if out, err := start.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	const script = `echo x >/grant/new; mkdir /grant/dir; head -c 100000 /dev/zero >/grant/large; stat -c %a /grant/new /grant/dir; stat -c %s /grant/large`
+	if out, errs := p.tool(script, "--allow-write", p.folder, ""); out != "644\n755\n100000\n" {
+		t.Errorf("%s%s", out, errs)
+	}
+	p.verified()
+}
+
 // TestOwnStateToCome: the state that another core makes while a tool reads the folder
 // is not seen by it. The control is a file beside it.
 func TestOwnStateToCome(t *testing.T) {
@@ -275,6 +290,47 @@ func TestOwnStateToCome(t *testing.T) {
 	p.write("person/now", "")
 	rest, err := io.ReadAll(r)
 	if !strings.Contains(string(rest), "marigold") || strings.Contains(string(rest), "periwinkle") {
+		t.Errorf("%s, %v", rest, err)
+	}
+	_ = cmd.Wait()
+}
+
+// TestMountedOverWhileAToolRuns shows a limit that SECURITY.md names: what is mounted
+// below a folder while a tool may write there is not seen by it, and it can take the
+// mount away with the directory below. The control is a file that it sees.
+func TestMountedOverWhileAToolRuns(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to mount")
+	}
+	p := newPlace(t)
+	p.write("vault/before.txt", "before\n")
+	runtime.LockOSThread()
+	if err := errors.Join(unix.Unshare(unix.CLONE_NEWNS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")); err != nil {
+		t.Fatal(err)
+	}
+	const script = `cat /grant/vault/before.txt; until test -e /grant/now; do sleep 0.05; done
+		cat /grant/vault/secret.txt 2>&1; rm -r /grant/vault && mkdir /grant/vault && echo removed`
+	cmd := exec.Command(bins.path("bailey"), "sandbox", "run", "--home", p.home, "--kind", "tool", "--allow-write", p.folder, "--", "/bin/sh", "-c", script)
+	cmd.Dir = "/"
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	r := bufio.NewReader(out)
+	if line, err := r.ReadString('\n'); line != "before\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	vault := filepath.Join(p.folder, "vault")
+	if err := unix.Mount("vault", vault, "tmpfs", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	p.write("vault/secret.txt", "The vault says periwinkle.\n")
+	p.write("now", "")
+	rest, err := io.ReadAll(r)
+	if strings.Contains(string(rest), "periwinkle") || !strings.HasSuffix(string(rest), "removed\n") {
 		t.Errorf("%s, %v", rest, err)
 	}
 	_ = cmd.Wait()

@@ -64,7 +64,7 @@ function whom(t: Words, app: string | undefined): string {
   return app === "bailey" || app === "panels" ? t(`whom.${app}`) : who(t, app);
 }
 
-const methods = new Set<string>(["IndexService/Ask", "IndexService/Summarize", "IndexService/Source", "IndexService/Attach", "EngineService/Generate", "EngineService/Embed", "ModelService/Load", "ModelService/Pull", "ModelService/Remove", "ModelService/Verify", "GrantService/Propose", "GrantService/Decide", "GrantService/Request", "GrantService/Revoke", "SurfaceService/Pick", "WindowService/Open", "StoreService/Erase", "CoreService/StopTask", "SandboxService/Run"]);
+const methods = new Set<string>(["IndexService/Ask", "IndexService/Summarize", "IndexService/Source", "IndexService/Attach", "EngineService/Generate", "EngineService/Embed", "ModelService/Load", "ModelService/Pull", "ModelService/Remove", "ModelService/Verify", "GrantService/Propose", "GrantService/Decide", "GrantService/Request", "GrantService/Revoke", "SurfaceService/Pick", "WindowService/Open", "StoreService/Erase", "StoreService/Cut", "CoreService/StopTask", "SandboxService/Run"]);
 
 /** A member of the detail; one that JSON could not hold as it is stands in base64. */
 function detail(f: Fields, name: string): string | undefined {

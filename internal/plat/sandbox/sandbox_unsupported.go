@@ -42,6 +42,9 @@ func MakeUndumpable() error { return refuse() }
 // EmptyDumps does nothing.
 func EmptyDumps() error { return refuse() }
 
+// OwnStart does nothing.
+func OwnStart() {}
+
 // Probe reports no attempt, which is never what a spec demands.
 func Probe(workerspec.Spec, bool) []Attempt { return nil }
 

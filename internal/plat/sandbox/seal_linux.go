@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/workerspec"
 )
 
@@ -40,6 +41,19 @@ func EmptyDumps() error {
 		return errs.Wrap(errs.Internal, "sandbox.empty-dumps", err)
 	}
 	return nil
+}
+
+// OwnStart takes back of this process what it has of whoever started it, and would
+// hand on to all that comes of it: which modes new files get, and limits that are
+// lower than they need be. One that cannot be raised stands.
+func OwnStart() {
+	unix.Umask(limits.Umask)
+	for _, resource := range []int{unix.RLIMIT_FSIZE, unix.RLIMIT_CPU, unix.RLIMIT_DATA, unix.RLIMIT_AS, unix.RLIMIT_NPROC} {
+		var l unix.Rlimit
+		if unix.Getrlimit(resource, &l) == nil && l.Cur < l.Max {
+			_ = unix.Setrlimit(resource, &unix.Rlimit{Cur: l.Max, Max: l.Max})
+		}
+	}
 }
 
 // MakeUndumpable closes /proc/PID of the calling process (memory, descriptors,

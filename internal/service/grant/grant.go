@@ -5,8 +5,10 @@
 package grant
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
+	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -271,7 +273,7 @@ func (s *Service) Decide(ctx context.Context, in *grantv1.DecideRequest) (*grant
 	task, err := s.Sessions.Task(sess, q.Task)
 	if err != nil {
 		q.Close()
-		return nil, err
+		return nil, cmp.Or(lapsed(s.Log, q, "its task has ended"), err)
 	}
 	granted, err := s.settle(ctx, task, q, in.Accepted, by)
 	if err != nil {
@@ -281,22 +283,18 @@ func (s *Service) Decide(ctx context.Context, in *grantv1.DecideRequest) (*grant
 }
 
 // settle mints the rows that were accepted and records the others as denied. When
-// one fails, none is left.
+// one fails, none is left, nor is it remembered.
 func (s *Service) settle(ctx context.Context, task *session.Task, q *consent.Question, accepted []uint32, by capability.Decision) ([]*grantv1.Granted, error) {
 	if !q.Unchanged() {
 		q.Close()
-		for _, row := range q.Rows {
-			if err := s.Log.Note(unasked(task, row, errs.From(errs.New(errs.Denied, "grant.settle")))); err != nil {
-				return nil, err
-			}
-		}
-		return nil, errs.New(errs.Denied, "grant.settle").With("the action is not the one that was shown")
+		const reason = "the action is not the one that was shown"
+		return nil, cmp.Or(lapsed(s.Log, q, reason), error(errs.New(errs.Denied, "grant.settle").With(reason)))
 	}
 	yes := make([]bool, len(q.Rows))
 	for _, i := range accepted {
 		if int(i) >= len(q.Rows) || yes[i] {
 			q.Close()
-			return nil, errs.New(errs.Malformed, "grant.settle")
+			return nil, cmp.Or(lapsed(s.Log, q, "the answer is none to this question"), error(errs.New(errs.Malformed, "grant.settle")))
 		}
 		yes[i] = true
 	}
@@ -304,6 +302,7 @@ func (s *Service) settle(ctx context.Context, task *session.Task, q *consent.Que
 	var err error
 	var models []func()
 	var card *grant.Grant
+	var remembered []capability.ID
 	for i, row := range q.Rows {
 		if !yes[i] {
 			row.Close()
@@ -312,7 +311,7 @@ func (s *Service) settle(ctx context.Context, task *session.Task, q *consent.Que
 			}
 			continue
 		}
-		g, h, merr := s.mint(task, q, row, by)
+		g, h, merr := s.mint(task, q, row, by, &remembered)
 		if merr != nil {
 			row.Close()
 			err = merr
@@ -347,13 +346,18 @@ func (s *Service) settle(ctx context.Context, task *session.Task, q *consent.Que
 		// rows that were not reached are closed; closing twice is harmless.
 		q.Close()
 		s.undo(task, out)
+		for _, id := range remembered {
+			if _, ferr := s.Forget(ctx, id); ferr != nil && errs.CodeOf(ferr) != errs.NotFound {
+				err = errors.Join(err, ferr)
+			}
+		}
 		return nil, err
 	}
 	return out, nil
 }
 
 // mint records and mints one accepted row, and remembers it when asked to.
-func (s *Service) mint(t *session.Task, q *consent.Question, row consent.Row, by capability.Decision) (*grant.Grant, capability.Handle, error) {
+func (s *Service) mint(t *session.Task, q *consent.Question, row consent.Row, by capability.Decision, remembered *[]capability.ID) (*grant.Grant, capability.Handle, error) {
 	if row.Model != nil {
 		s.Pins.Lock()
 		defer s.Pins.Unlock()
@@ -380,7 +384,10 @@ func (s *Service) mint(t *session.Task, q *consent.Question, row consent.Row, by
 	case row.Model != nil && row.Policy != "" && !row.Remember:
 		return nil, capability.Handle{}, errs.New(errs.GrantRevoked, "grant.mint").With("the model's permission was withdrawn meanwhile")
 	case row.Remember:
-		p, err := s.remember(t, row, by)
+		p, made, err := s.remember(t, row, by)
+		if made && remembered != nil {
+			*remembered = append(*remembered, p)
+		}
 		if err != nil {
 			return nil, capability.Handle{}, err
 		}
@@ -425,13 +432,14 @@ func withdrawn() error {
 func (s *Service) remembers(id capability.ID) bool { _, ok := s.Policies.Get(id); return ok }
 
 // remember returns the policy that a row is remembered by, which another question
-// may have made since this one was put: of two, a person would withdraw one.
-func (s *Service) remember(t *session.Task, row consent.Row, by capability.Decision) (capability.ID, error) {
+// may have made since this one was put: of two, a person would withdraw one. made
+// says that it was this one.
+func (s *Service) remember(t *session.Task, row consent.Row, by capability.Decision) (id capability.ID, made bool, err error) {
 	s.remembering.Lock()
 	defer s.remembering.Unlock()
 	p, ok := s.policy(t.Session.App, &row)
 	if ok {
-		return p.ID, nil
+		return p.ID, false, nil
 	}
 	if row.Model != nil {
 		p = s.pin(t, row, by)
@@ -443,7 +451,7 @@ func (s *Service) remember(t *session.Task, row consent.Row, by capability.Decis
 			Since: s.Clock.Wall().UTC().Truncate(time.Second), By: string(by),
 		}
 	}
-	err := s.Policies.Remember(p, func(digest string) error {
+	err = s.Policies.Remember(p, func(digest string) error {
 		detail := scopeDetail(row.Kind, row.Scope)
 		detail["policies"] = digest
 		_, err := s.Log.Append(context.Background(), audit.Event{
@@ -452,7 +460,7 @@ func (s *Service) remember(t *session.Task, row consent.Row, by capability.Decis
 		})
 		return err
 	})
-	return p.ID, err
+	return p.ID, err == nil, err
 }
 
 func (s *Service) denied(t *session.Task, q *consent.Question, row consent.Row, by capability.Decision) error {
@@ -469,15 +477,19 @@ func (s *Service) denied(t *session.Task, q *consent.Question, row consent.Row, 
 }
 
 // Unanswered records a question that nobody answered.
-func Unanswered(log *audit.Log, q *consent.Question) {
+func Unanswered(log *audit.Log, q *consent.Question) { _ = lapsed(log, q, "nobody answered") }
+
+// lapsed records a question of which nothing came.
+func lapsed(log *audit.Log, q *consent.Question, reason string) (err error) {
 	for _, row := range q.Rows {
 		detail := scopeDetail(row.Kind, row.Scope)
-		detail["reason"] = "nobody answered"
-		_ = log.Note(audit.Event{
+		detail["reason"] = reason
+		err = errors.Join(err, log.Note(audit.Event{
 			Kind: auditlog.Deny, Actor: audit.Actor{App: q.App, Surface: q.Surface, Task: q.Task, Verb: q.Verb}, Decision: "deny", DecidedBy: "policy", Code: string(errs.Denied),
 			Detail: detail, Tagged: tagged(row.Kind, row.Scope),
-		})
+		}))
 	}
+	return err
 }
 
 func (s *Service) undo(t *session.Task, granted []*grantv1.Granted) {

@@ -115,7 +115,7 @@ func TestAllowedModelIsNotCollected(t *testing.T) {
 		}
 		return nil
 	}, Asked: capability.Asked{Kind: policyv1.Kind_KIND_MODEL_RUN, Remember: true, Scope: capability.Scope{Name: "m", Digest: capability.Digest{1}}}}
-	if _, _, err := s.mint(task, &consent.Question{App: "cli", Task: task.ID, Rows: []consent.Row{row}}, row, capability.ByTerminal); err != nil {
+	if _, _, err := s.mint(task, &consent.Question{App: "cli", Task: task.ID, Rows: []consent.Row{row}}, row, capability.ByTerminal, nil); err != nil {
 		t.Fatal(err)
 	}
 	if accepted != 1 || !collects() || len(policies.List()) != 1 {

@@ -121,7 +121,7 @@ func (s *Service) MintOwn(t *session.Task, rows ...consent.Row) ([]*grant.Grant,
 	q.Hash = capability.ActionHash(q.Task, q.Verb, asked)
 	var out []*grant.Grant
 	for _, row := range rows {
-		g, _, err := s.mint(t, q, row, capability.ByRemembered)
+		g, _, err := s.mint(t, q, row, capability.ByRemembered, nil)
 		if err != nil {
 			s.noteEnded(auditlog.Revoke, actor(t), s.Table.EndTask(t.Session.Channel, t.ID))
 			return nil, err

@@ -81,7 +81,7 @@ func TestGrantThatNobodyGotLeavesNoKey(t *testing.T) {
 	row := consent.Row{Policy: "p", Asked: capability.Asked{Kind: policyv1.Kind_KIND_FILE_READ, Scope: capability.Scope{Path: "/d"}}}
 	mint := func(task *session.Task, code errs.Code) {
 		t.Helper()
-		_, h, err := d.s.mint(task, &consent.Question{App: "cli", Task: task.ID, Rows: []consent.Row{row}}, row, capability.ByRemembered)
+		_, h, err := d.s.mint(task, &consent.Question{App: "cli", Task: task.ID, Rows: []consent.Row{row}}, row, capability.ByRemembered, nil)
 		if errs.CodeOf(err) != code {
 			t.Fatalf("minted: %v", err)
 		}

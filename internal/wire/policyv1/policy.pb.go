@@ -127,7 +127,8 @@ type Audit int32
 
 const (
 	Audit_AUDIT_UNSPECIFIED Audit = 0
-	// Nothing: reads of the core's own state that touch nothing of the user's.
+	// Nothing: reads of the core's own state, and what an app reads in its own store or
+	// adds to it.
 	Audit_AUDIT_NONE Audit = 1
 	// Who, what, decision, outcome and sizes; never content.
 	Audit_AUDIT_METADATA Audit = 2

@@ -170,6 +170,7 @@ export const de: Readonly<Record<keyof typeof en, string>> = {
   "w.SurfaceService/Pick": "Sie einen Ordner wählen lassen",
   "w.WindowService/Open": "ein Fenster öffnen",
   "w.StoreService/Erase": "Gespräche löschen",
+  "w.StoreService/Cut": "das Ende eines Gesprächs zurücknehmen",
   "w.CoreService/StopTask": "eine Aufgabe anhalten",
   "w.SandboxService/Run": "ein Programm in einer Sandbox ausführen",
   "w.method": "{method}",

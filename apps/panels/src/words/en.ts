@@ -168,6 +168,7 @@ export const en = {
   "w.SurfaceService/Pick": "having you choose a folder",
   "w.WindowService/Open": "opening a window",
   "w.StoreService/Erase": "erasing conversations",
+  "w.StoreService/Cut": "taking back the end of a conversation",
   "w.CoreService/StopTask": "stopping a task",
   "w.SandboxService/Run": "running a program in a sandbox",
   "w.method": "{method}",

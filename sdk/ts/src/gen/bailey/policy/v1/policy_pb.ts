@@ -130,7 +130,8 @@ export enum Audit {
   UNSPECIFIED = 0,
 
   /**
-   * Nothing: reads of the core's own state that touch nothing of the user's.
+   * Nothing: reads of the core's own state, and what an app reads in its own store or
+   * adds to it.
    *
    * @generated from enum value: AUDIT_NONE = 1;
    */
