@@ -31,6 +31,7 @@ const (
 	// What a client does to the core is tried where the core refuses it.
 	frameTests = "internal/ipc"
 	grantTests = "internal/service/grant"
+	keptTests  = "internal/grant"
 	auditTests = "internal/service/audit"
 )
 
@@ -39,7 +40,7 @@ const (
 func testNames(t *testing.T) []string {
 	t.Helper()
 	names := testsIn(t, ".")
-	for _, dir := range []string{groupTests, coreTests, fakeTests, frameTests, grantTests, auditTests} {
+	for _, dir := range []string{groupTests, coreTests, fakeTests, frameTests, grantTests, keptTests, auditTests} {
 		for _, n := range testsIn(t, "../../"+dir) {
 			names = append(names, dir+" "+n)
 		}
