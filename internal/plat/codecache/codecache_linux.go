@@ -31,7 +31,8 @@ func Open(path string) (*Store, error) {
 	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, errs.Wrap(errs.HomeUnusable, op, err)
 	}
-	root, err := os.OpenRoot(path)
+	// The slash: what is no directory is refused, and a FIFO not waited at.
+	root, err := os.OpenRoot(path + "/")
 	if err != nil {
 		return nil, errs.Wrap(errs.HomeUnusable, op, err)
 	}

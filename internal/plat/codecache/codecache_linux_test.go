@@ -167,3 +167,14 @@ func TestRefused(t *testing.T) {
 		t.Errorf("open to others: %v", err)
 	}
 }
+
+// A FIFO in the place of the parent is refused at once, not waited at.
+func TestFIFOInTheParentsPlace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "code")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(path); errs.CodeOf(err) != errs.HomeUnusable {
+		t.Errorf("got %v", err)
+	}
+}

@@ -17,7 +17,11 @@ func Open(path string) (*Parent, error) {
 	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, fail(op, err)
 	}
-	root, err := os.OpenRoot(path)
+	// The slash: what is no directory is refused, and a FIFO not waited at.
+	root, err := os.OpenRoot(path + "/")
+	if errors.Is(err, unix.ENOTDIR) {
+		return nil, errs.Wrap(errs.HomeUnusable, op, err).With(path + ": it is not a directory").WithHint("move it away")
+	}
 	if err != nil {
 		return nil, fail(op, err)
 	}

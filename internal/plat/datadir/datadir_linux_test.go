@@ -247,3 +247,23 @@ func TestSweepGoesOn(t *testing.T) {
 		t.Errorf("the parent is of no use any more: %v", err)
 	}
 }
+
+// What stands in the parent's place and is no directory is refused at once: a FIFO
+// would be waited at for ever.
+func TestNoDirectoryInTheParentsPlace(t *testing.T) {
+	base := t.TempDir()
+	must(t, unix.Mkfifo(base+"/fifo", 0o600))
+	must(t, os.WriteFile(base+"/file", nil, 0o600))
+	must(t, os.Symlink("fifo", base+"/link"))
+	for _, n := range []string{"fifo", "file", "link"} {
+		_, err := Open(base + "/" + n)
+		if e := errs.From(err); e == nil || e.Code != errs.HomeUnusable || !strings.Contains(e.Message(), base+"/"+n+": it is not a directory") {
+			t.Errorf("%s: %v", n, err)
+		}
+	}
+	must(t, os.Mkdir(base+"/dir", 0o700))
+	must(t, os.Symlink("dir", base+"/followed"))
+	p, err := Open(base + "/followed")
+	must(t, err)
+	must(t, p.Close())
+}
