@@ -11,4 +11,7 @@ const (
 	// KeyFile caps one key file in bytes: the largest is an encoded signer of
 	// less than 300 bytes.
 	KeyFile = 4096
+	// LockHolder is how many bytes of a lock's file are read: a process number has
+	// at most ten digits.
+	LockHolder = 16
 )

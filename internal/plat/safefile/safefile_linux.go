@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -42,7 +41,25 @@ func fail(op, name string, err error) error {
 	case errors.Is(err, unix.ENOSYS):
 		code = errs.NotSupported
 	}
+	if why := wrong(err); why != "" {
+		name += ": " + why
+	}
 	return errs.Wrap(code, "safefile."+op, err).With(name)
+}
+
+// wrong says what stands in the place of what was to be opened.
+func wrong(err error) string {
+	switch {
+	case errors.Is(err, unix.ELOOP):
+		return "it is a link"
+	case errors.Is(err, unix.EISDIR):
+		return "it is a directory"
+	case errors.Is(err, unix.ENOTDIR):
+		return "it is not a directory"
+	case errors.Is(err, unix.ENXIO):
+		return "it is not a regular file"
+	}
+	return ""
 }
 
 // OpenDir opens the existing directory at path. It returns errs.NotFound where
@@ -248,17 +265,17 @@ func (d *Dir) checkFile(f *os.File, name string) error {
 	why := ""
 	switch {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		why = "not a regular file"
+		why = "it is not a regular file"
 	case d.lax:
 	case int(st.Uid) != unix.Geteuid():
-		why = "owned by another user"
+		why = "it is owned by another user"
 	case st.Mode&0o077 != 0:
-		why = fmt.Sprintf("mode %#o is open to others", st.Mode&0o777)
+		why = fmt.Sprintf("its mode %#o is open to others", st.Mode&0o777)
 	case st.Nlink > 1:
 		why = "it has a second name"
 	}
 	if why != "" {
-		return errs.Wrap(errs.HomeUnusable, "safefile.check", errors.New(why)).With(name)
+		return errs.Wrap(errs.HomeUnusable, "safefile.check", errors.New(why)).With(name + ": " + why)
 	}
 	return nil
 }
@@ -421,46 +438,6 @@ func (d *Dir) Free() (uint64, error) {
 		return 0, fail("statfs", d.base(), err)
 	}
 	return st.Bavail * uint64(st.Bsize), nil
-}
-
-// Lock is an exclusive lock that ends with [Lock.Close] or with the process,
-// however it ends.
-type Lock struct {
-	f    *os.File
-	once sync.Once
-}
-
-// Lock takes the exclusive lock on the file name, which it creates. It does not
-// wait: errs.CoreBusy when another process holds it.
-func (d *Dir) Lock(name string) (*Lock, error) {
-	if err := checkName(name); err != nil {
-		return nil, err
-	}
-	if err := d.hook.step(OpLock, name, 0); err != nil {
-		return nil, fail("lock", name, err)
-	}
-	f, err := d.openat(name, unix.O_RDWR|unix.O_CREAT|unix.O_NONBLOCK|unix.O_NOCTTY, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := d.checkFile(f, name); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		if err == unix.EWOULDBLOCK {
-			return nil, errors.Join(errs.Wrap(errs.CoreBusy, "safefile.lock", err).With("another process holds "+name), f.Close())
-		}
-		return nil, errors.Join(fail("lock", name, err), f.Close())
-	}
-	return &Lock{f: f}, nil
-}
-
-// Close releases the lock. The file stays: removing it would let two processes
-// lock two files of one name.
-func (l *Lock) Close() error {
-	var err error
-	l.once.Do(func() { err = l.f.Close() })
-	return err
 }
 
 // Write appends or writes all of b; on error some first bytes may be written.

@@ -251,11 +251,54 @@ func TestLockExcludes(t *testing.T) {
 	defer other.Close()
 	_, err = other.Lock("lock")
 	wantCode(t, "second lock", err, errs.CoreBusy)
+	if held, pid, err := other.Holder("lock"); !held || pid != os.Getpid() || err != nil {
+		t.Errorf("the holder: %v %d %v", held, pid, err)
+	}
 	must(t, l.Close())
 	must(t, l.Close())
+	for _, n := range []string{"lock", "none"} {
+		if held, _, err := other.Holder(n); held || err != nil {
+			t.Errorf("%s is held: %v", n, err)
+		}
+	}
 	l, err = other.Lock("lock")
 	must(t, err)
 	must(t, l.Close())
+}
+
+// Who holds a lock is what the file says, as far as it says a number.
+func TestHolderOfAnOddFile(t *testing.T) {
+	d, path := home(t)
+	l, err := d.Lock("lock")
+	must(t, err)
+	for text, want := range map[string]int{"": 0, "12": 12, "12\n3456\n": 12, "-3\n": 0, "x\n": 0, strings.Repeat("1", 100): 0} {
+		must(t, os.WriteFile(filepath.Join(path, "lock"), []byte(text), 0o600))
+		if held, pid, err := d.Holder("lock"); !held || pid != want || err != nil {
+			t.Errorf("%q: %v %d %v", text, held, pid, err)
+		}
+	}
+	must(t, l.Close())
+	must(t, unix.Mkfifo(filepath.Join(path, "fifo"), 0o600))
+	_, _, err = d.Holder("fifo")
+	wantCode(t, "a FIFO", err, errs.HomeUnusable)
+}
+
+// What stands in the place of a file is said.
+func TestWhatIsInTheWay(t *testing.T) {
+	d, path := home(t)
+	must(t, os.Symlink("x", filepath.Join(path, "link")))
+	must(t, unix.Mkfifo(filepath.Join(path, "fifo"), 0o600))
+	must(t, os.Mkdir(filepath.Join(path, "dir"), 0o700))
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	must(t, err)
+	defer unix.Close(fd)
+	must(t, unix.Bind(fd, &unix.SockaddrUnix{Name: filepath.Join(path, "socket")}))
+	for n, why := range map[string]string{"link": "it is a link", "fifo": "it is not a regular file", "dir": "it is a directory", "socket": "it is not a regular file"} {
+		_, err := d.Lock(n)
+		if e := errs.From(err); e == nil || e.Code != errs.HomeUnusable || e.Detail != n+": "+why {
+			t.Errorf("%s: %v", n, err)
+		}
+	}
 }
 
 // A publication that fails at any step leaves the old content whole; a listing

@@ -41,6 +41,7 @@ func (d *Dir) Remove(string) error                    { return refuse("unlink") 
 func (d *Dir) List() ([]string, error)                { return nil, refuse("list") }
 func (d *Dir) Free() (uint64, error)                  { return 0, refuse("statfs") }
 func (d *Dir) Lock(string) (*Lock, error)             { return nil, refuse("lock") }
+func (d *Dir) Holder(string) (bool, int, error)       { return false, 0, refuse("lock") }
 func (l *Lock) Close() error                          { return nil }
 func (f *File) Write([]byte) (int, error)             { return 0, refuse("write") }
 func (f *File) WriteAt([]byte, int64) (int, error)    { return 0, refuse("write") }
