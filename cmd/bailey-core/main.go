@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/bailey-run/bailey/internal/audit"
 	"github.com/bailey-run/bailey/internal/clock"
@@ -76,7 +77,7 @@ func doMain(args []string, stderr io.Writer) int {
 	// all, is closed to the user's other programs, and it leaves no core dump.
 	err := sandbox.MakeUndumpable()
 	if err == nil {
-		err = run(*homeDir, ready)
+		err = untilEnded(*homeDir, ready)
 	}
 	if err == nil {
 		return errs.ExitOK
@@ -91,19 +92,38 @@ type nopCloser struct{ io.Writer }
 
 func (nopCloser) Close() error { return nil }
 
-// lockName is the file in the state directory whose lock makes a core the only
-// one of its home.
-const lockName = "core.lock"
-
 // policyName is the file of remembered permissions.
 const policyName = "policies.json"
 
-func run(homeDir string, ready io.WriteCloser) (err error) {
+// untilEnded runs the core until it ends, or is told to while it waits for the system
+// at its start, where it hears nothing and has begun nothing.
+func untilEnded(homeDir string, ready io.WriteCloser) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	defer stop()
+	ended, started := make(chan error, 1), make(chan struct{})
+	go func() { ended <- run(ctx, homeDir, ready, started) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-started:
+		return <-ended
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-started:
+		return <-ended
+	case <-time.After(limits.CoreStartGone):
+		return errs.Wrap(errs.Cancelled, "core.start", ctx.Err())
+	}
+}
+
+// run closes started once nothing is waited for any more that does not hear ctx.
+func run(ctx context.Context, homeDir string, ready io.WriteCloser, started chan<- struct{}) (err error) {
 	defer ready.Close()
 	// The core's heap is small; every worker start pays for its page tables.
 	debug.SetGCPercent(limits.CoreGCPercent)
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
-	defer stop()
 	environment := env.Read()
 	h, err := home.Open(home.Options{Dir: homeDir, Env: environment})
 	if err != nil {
@@ -114,7 +134,7 @@ func run(homeDir string, ready io.WriteCloser) (err error) {
 		return err
 	}
 	defer state.Close()
-	lock, err := state.Lock(lockName)
+	lock, err := state.Lock(home.LockName)
 	if errors.Is(err, errs.New(errs.CoreBusy, "")) {
 		_, err = fmt.Fprintln(ready, "taken")
 		return err
@@ -208,6 +228,7 @@ func run(homeDir string, ready io.WriteCloser) (err error) {
 		Programs: inst.programs, EngineDir: inst.dir(engineDir), ProgramDirs: inst.dirs(), OpenApp: inst.openApp, Groups: groups, UserDir: environment.Home, RuntimeDir: h.Runtime,
 		Models: modelStore, Data: data, Stores: stores, Code: code, StateDir: h.State, Own: own(h, environment),
 	})
+	close(started)
 	return c.Run(ctx, func() {
 		_, _ = fmt.Fprintln(ready, "ready")
 		_ = ready.Close()

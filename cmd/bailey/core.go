@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/bailey-run/bailey/internal/client"
@@ -59,9 +58,6 @@ func stop(ctx context.Context, c *cli, call *call) error {
 			said.Tasks = r.GetStopped()
 		}
 		_ = cl.Close()
-	} else if errors.As(err, new(client.NotRunning)) {
-		cancel()
-		return c.stopped(said)
 	}
 	cancel()
 	ctx, cancel = context.WithTimeout(ctx, limits.CoreGone)

@@ -190,7 +190,7 @@ func verbs() []*verb {
 		},
 		{
 			name: "stop", short: "end all tasks and the core",
-			long:     []string{"Ends every task of this home and the core itself, whatever its release. The next command starts a new one."},
+			long:     []string{"Ends every task of this home and the core itself, whatever its release, and also one that cannot be connected to, as its socket was removed or it still waits at its start. The next command starts a new one."},
 			examples: []example{{"bailey stop", "also when it is not running"}},
 			flags:    []flag{flagJSON("one JSON object"), flagHome()},
 			run:      stop,

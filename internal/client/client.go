@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,8 @@ import (
 	"github.com/bailey-run/bailey/internal/plat/home"
 	"github.com/bailey-run/bailey/internal/plat/launch"
 	"github.com/bailey-run/bailey/internal/plat/peer"
+	"github.com/bailey-run/bailey/internal/plat/proc"
+	"github.com/bailey-run/bailey/internal/plat/safefile"
 	"github.com/bailey-run/bailey/internal/wire/auditv1"
 	"github.com/bailey-run/bailey/internal/wire/corev1"
 	"github.com/bailey-run/bailey/internal/wire/enginev1"
@@ -80,10 +83,16 @@ func (NotRunning) Error() string { return "no core is running" }
 // errors are NotRunning, or have the codes core-unavailable,
 // release-mismatch, or what kept the core from starting (home-unusable,
 // audit-log-broken, …).
-func Dial(ctx context.Context, h *home.Home, o Options) (*Client, error) {
+func Dial(ctx context.Context, h *home.Home, o Options) (_ *Client, err error) {
 	deadline, cancel := context.WithTimeout(ctx, limits.CoreStart)
 	defer cancel()
-	lost, starts, wait := 0, 0, time.Duration(0)
+	lost, starts, wait, taken := 0, 0, time.Duration(0), false
+	defer func() {
+		if err != nil && taken && ctx.Err() == nil && deadline.Err() != nil {
+			err = errs.Wrap(errs.CoreUnavailable, "client.dial", err).With("one of this home runs, and takes no connection").
+				WithHint("run `bailey stop`, which ends it")
+		}
+	}()
 	for {
 		c, err := connect(deadline, h, o)
 		if err != nil && errs.CodeOf(err) == errs.CoreUnavailable && !peer.Absent(err) && lost < limits.CoreLost {
@@ -116,7 +125,7 @@ func Dial(ctx context.Context, h *home.Home, o Options) (*Client, error) {
 		if err != nil {
 			return nil, orTimeout(ctx, deadline, explain(err))
 		}
-		if outcome == launch.Ready {
+		if taken = outcome == launch.Taken; !taken {
 			starts++
 		}
 	}
@@ -171,7 +180,7 @@ func (c *Client) Close() error { return c.conn.Close() }
 func Stop(ctx context.Context, h *home.Home) (bool, error) {
 	sock, _, err := peer.Dial(h.Socket)
 	if peer.Absent(err) {
-		return false, nil
+		return stopHolder(ctx, h)
 	}
 	if err != nil {
 		return false, err
@@ -180,11 +189,49 @@ func Stop(ctx context.Context, h *home.Home) (bool, error) {
 	return true, peer.End(ctx, sock)
 }
 
+// stopHolder is Stop for a core that does not listen where we look: one that is
+// still starting, or has lost its socket. It holds the lock.
+func stopHolder(ctx context.Context, h *home.Home) (bool, error) {
+	state, err := safefile.OpenDir(h.State)
+	if err != nil {
+		return false, err
+	}
+	defer state.Close()
+	for met := false; ; met = true {
+		held, pid, err := state.Holder(home.LockName)
+		if !held {
+			return met, err
+		}
+		if err == nil && pid > 0 {
+			ended, err := peer.EndPID(ctx, pid, func() bool { return isCore(pid, h) })
+			if ended || err != nil {
+				return true, err
+			}
+		}
+		// It has not written its number yet, or is ending.
+		if pause(ctx, limits.CoreRetryMost) != nil {
+			return true, errs.Wrap(errs.CoreUnavailable, "client.stop", err).With("one of this home runs and cannot be ended: nothing tells which process it is").
+				WithHint("look for bailey-core in `ps`, and end it")
+		}
+	}
+}
+
+// isCore reports whether a process is by its command line a core of h.
+func isCore(pid int, h *home.Home) bool {
+	args, err := proc.Cmdline(pid)
+	if err != nil || len(args) == 0 || filepath.Base(args[0]) != coreName {
+		return false
+	}
+	return slices.Contains(args, "--home") == (h.Dir != "") && (h.Dir == "" || slices.Contains(args, h.Dir))
+}
+
+const coreName = "bailey-core"
+
 // FindCore returns the path of the bailey-core that belongs to the program at
 // self: beside it, or in ../libexec/bailey.
 func FindCore(self string) (string, error) {
 	dir := filepath.Dir(self)
-	for _, p := range []string{filepath.Join(dir, "bailey-core"), filepath.Join(dir, "..", "libexec", "bailey", "bailey-core")} {
+	for _, p := range []string{filepath.Join(dir, coreName), filepath.Join(dir, "..", "libexec", "bailey", coreName)} {
 		if launch.Executable(p) {
 			return p, nil
 		}

@@ -244,6 +244,7 @@ func (c *Core) Run(ctx context.Context, ready func()) error {
 	var conns sync.WaitGroup
 	accepted := make(chan error, 1)
 	go func() { accepted <- c.accept(serving, &conns) }()
+	go c.watchSocket(serving)
 	ready()
 	// What the start did not check of the log is checked beside the first
 	// answers; damage closes Broken, which wait looks at.
@@ -304,6 +305,25 @@ func (c *Core) wait(ctx context.Context, accepted <-chan error) error {
 		case <-linger.C:
 			if c.sessions.Idle() {
 				return nil
+			}
+		}
+	}
+}
+
+// watchSocket ends the core when its socket is lost, as after a logout: nobody could
+// withdraw anything any more. It waits for nobody, as the file system may.
+func (c *Core) watchSocket(ctx context.Context) {
+	tick := time.NewTicker(limits.SocketTick)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if c.cfg.Listener.Lost() {
+				c.cfg.Log.Warn("the socket is gone: the core ends")
+				c.cfg.Listener.Close()
+				return
 			}
 		}
 	}

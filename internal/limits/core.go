@@ -79,6 +79,12 @@ const (
 	ClientHello = 5 * time.Second
 	// ExpiryTick is how often expiries are looked at besides at each use.
 	ExpiryTick = 250 * time.Millisecond
+	// SocketTick is how often the core looks whether its socket is still there: one
+	// call of the system, and for that long nothing can be withdrawn by a new command.
+	SocketTick = 2 * time.Second
+	// CoreStartGone is how long a core that is told to end at its start may take to do
+	// so in order.
+	CoreStartGone = time.Second
 	// WorkerReady bounds a worker's start, from clone to sealed. It takes
 	// milliseconds; a machine under heavy load may take a thousand times that.
 	WorkerReady = 20 * time.Second

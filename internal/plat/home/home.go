@@ -45,6 +45,10 @@ type Options struct {
 	RunUser, Temp string
 }
 
+// LockName is the file in State whose lock makes a core the only one of its home.
+// The core that holds it has written its process number there.
+const LockName = "core.lock"
+
 const (
 	appName    = "bailey"
 	socketName = "core.sock"

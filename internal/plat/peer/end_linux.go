@@ -10,6 +10,7 @@ import (
 
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
+	"github.com/bailey-run/bailey/internal/plat/proc"
 )
 
 // End asks the process at the other end of c to end (SIGTERM) and waits until
@@ -44,12 +45,38 @@ func End(ctx context.Context, c *net.UnixConn) error {
 		return errs.Wrap(errs.Internal, op, ferr)
 	}
 	defer unix.Close(fd)
+	return end(ctx, fd)
+}
+
+// EndPID is [End] for a process that cannot be connected to, whose number is the
+// word of a file. It is ended if it is our own user's and is says so of it, which is
+// asked while it is held by a descriptor; false = it was not, or is gone.
+func EndPID(ctx context.Context, pid int, is func() bool) (bool, error) {
+	const op = "peer.end-pid"
+	fd, err := unix.PidfdOpen(pid, 0)
+	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) {
+		return false, nil
+	}
+	if err != nil {
+		return false, errs.Wrap(errs.Internal, op, err)
+	}
+	defer unix.Close(fd)
+	st, err := proc.ReadStatus(pid)
+	if err != nil || st.UID != (proc.IDs{os.Geteuid(), os.Geteuid(), os.Geteuid(), os.Geteuid()}) || !is() {
+		return false, nil
+	}
+	return true, end(ctx, fd)
+}
+
+// end ends the process of a pidfd, see [End].
+func end(ctx context.Context, fd int) error {
+	const op = "peer.end"
 	if err := unix.PidfdSendSignal(fd, unix.SIGTERM, nil, 0); errors.Is(err, unix.ESRCH) {
 		return nil
 	} else if err != nil {
 		return errs.Wrap(errs.Internal, op, err)
 	}
-	err = waitEnd(ctx, fd)
+	err := waitEnd(ctx, fd)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}

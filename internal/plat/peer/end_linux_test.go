@@ -122,3 +122,26 @@ func TestAbsent(t *testing.T) {
 		t.Error("other errors are not absence")
 	}
 }
+
+// By its number a process is ended that is said to be the right one, and no other.
+func TestEndPID(t *testing.T) {
+	cmd, c := child(t)
+	_ = c.Close()
+	if ended, err := EndPID(t.Context(), cmd.Process.Pid, func() bool { return false }); ended || err != nil {
+		t.Errorf("another one: %v %v", ended, err)
+	}
+	if err := cmd.Process.Signal(syscall.Signal(0)); err != nil {
+		t.Errorf("it is gone: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if ended, err := EndPID(ctx, cmd.Process.Pid, func() bool { return true }); !ended || err != nil {
+		t.Errorf("%v %v", ended, err)
+	}
+	if sig := ended(cmd); sig != syscall.SIGTERM {
+		t.Errorf("it ended by %v", sig)
+	}
+	if ended, err := EndPID(ctx, cmd.Process.Pid, func() bool { return true }); ended || err != nil {
+		t.Errorf("when it is gone: %v %v", ended, err)
+	}
+}

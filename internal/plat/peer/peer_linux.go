@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,8 +16,12 @@ import (
 
 // Listener is the core's listening socket.
 type Listener struct {
-	l   *net.UnixListener
-	uid int
+	l    *net.UnixListener
+	uid  int
+	path string
+	// made is the socket's file, as it was made.
+	made fs.FileInfo
+	once sync.Once
 }
 
 // Listen makes the socket at path with mode 0600. The caller holds the lock of
@@ -42,7 +47,19 @@ func Listen(path string) (*Listener, error) {
 		l.Close()
 		return nil, errs.Wrap(errs.HomeUnusable, op, err)
 	}
-	return &Listener{l: l, uid: os.Geteuid()}, nil
+	made, err := os.Lstat(path)
+	if err != nil {
+		l.Close()
+		return nil, errs.Wrap(errs.HomeUnusable, op, err)
+	}
+	return &Listener{l: l, uid: os.Geteuid(), path: path, made: made}, nil
+}
+
+// Lost reports whether nobody can come any more: the socket's file is gone, as after
+// a logout, or its path leads to another, or nowhere that we may look at.
+func (l *Listener) Lost() bool {
+	at, err := os.Lstat(l.path)
+	return err != nil || !os.SameFile(at, l.made)
 }
 
 // Accept returns the next connection of our own user; connections of others
@@ -81,12 +98,17 @@ func short(err error) bool {
 	return false
 }
 
-// Close removes the socket and ends Accept. It is idempotent.
+// Close removes the socket, and nothing else that its path leads to by now, and ends
+// Accept. It is idempotent.
 func (l *Listener) Close() error {
-	if err := l.l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-		return err
-	}
-	return nil
+	var err error
+	l.once.Do(func() {
+		if l.Lost() {
+			l.l.SetUnlinkOnClose(false)
+		}
+		err = l.l.Close()
+	})
+	return err
 }
 
 // Dial connects to the core's socket and checks that our own user listens

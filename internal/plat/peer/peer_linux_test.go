@@ -66,6 +66,42 @@ func TestStaleSocketIsReplacedAndNothingElse(t *testing.T) {
 	}
 }
 
+// A socket whose path leads elsewhere by now is lost, and what lies there instead is
+// not removed with it.
+func TestLost(t *testing.T) {
+	base := t.TempDir()
+	for n, lose := range map[string]func(path string) error{
+		"removed":            os.Remove,
+		"with its directory": func(path string) error { return os.RemoveAll(filepath.Dir(path)) },
+		"replaced": func(path string) error {
+			return errors.Join(os.Rename(path, path+".was"), os.WriteFile(path, []byte("keep"), 0o600))
+		},
+	} {
+		t.Run(n, func(t *testing.T) {
+			dir := filepath.Join(base, n)
+			if err := os.Mkdir(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			l := listen(t, dir+"/s")
+			if l.Lost() {
+				t.Error("lost from the first")
+			}
+			if err := lose(dir + "/s"); err != nil {
+				t.Fatal(err)
+			}
+			if !l.Lost() {
+				t.Error("not lost")
+			}
+			if err := errors.Join(l.Close(), l.Close()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if b, _ := os.ReadFile(base + "/replaced/s"); string(b) != "keep" {
+		t.Error("what took the socket's place was removed")
+	}
+}
+
 // A process of another user is refused by the core, and a socket of
 // another user by the client, even where modes would let them through. Only
 // root can start another user's process.

@@ -19,6 +19,9 @@ func (*Listener) Accept(func(Credentials)) (*net.UnixConn, Credentials, error) {
 	return nil, Credentials{}, errs.New(errs.NotSupported, "peer.accept")
 }
 
+// Lost is never asked.
+func (*Listener) Lost() bool { return true }
+
 // Close does nothing.
 func (*Listener) Close() error { return nil }
 
