@@ -25,6 +25,7 @@ import (
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/plat/home"
 	"github.com/bailey-run/bailey/internal/plat/peer"
+	"github.com/bailey-run/bailey/internal/plat/safefile"
 	"github.com/bailey-run/bailey/internal/wire/corev1"
 	"github.com/bailey-run/bailey/internal/wire/policyv1"
 	"github.com/bailey-run/bailey/internal/wire/rpc"
@@ -235,6 +236,28 @@ func TestOtherRelease(t *testing.T) {
 	}
 	if ran, err := client.Stop(t.Context(), h); ran || err != nil {
 		t.Fatalf("the second time: %v %v", ran, err)
+	}
+}
+
+// Who holds the lock and is no core of this home is left alone, and stop does not say
+// that nothing was running.
+func TestStopMeetsAnotherHolder(t *testing.T) {
+	h := newHome(t)
+	state, err := safefile.OpenDir(h.State)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer state.Close()
+	lock, err := state.Lock(home.LockName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), limits.CoreRetry)
+	defer cancel()
+	ran, err := client.Stop(ctx, h)
+	if e := errs.From(err); !ran || e == nil || e.Code != errs.CoreUnavailable || !strings.Contains(e.Message(), "cannot be ended") {
+		t.Errorf("%v %v", ran, err)
 	}
 }
 
