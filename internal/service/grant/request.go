@@ -393,9 +393,19 @@ func (r *request) refused() error {
 		if err := r.s.denied(r.task, r.q, row, capability.ByPrompt); err != nil {
 			return err
 		}
-		r.answers[r.wants[i]] = &grantv1.Answered{Row: uint32(r.wants[i]), State: grantv1.State_STATE_DENIED, Object: object(&row)}
+		r.answers[r.wants[i]] = r.saidNo(r.wants[i], row)
 	}
 	return nil
+}
+
+// saidNo is the answer to a row that a person refused; the page hears at once that
+// this was the last time that they were asked.
+func (r *request) saidNo(want int, row consent.Row) *grantv1.Answered {
+	a := &grantv1.Answered{Row: uint32(want), State: grantv1.State_STATE_DENIED, Object: object(&row)}
+	if now, ok := r.s.refusal(r.task.Session.App, row); ok && now.Blocked() {
+		a.Reason = string(errs.Blocked)
+	}
+	return a
 }
 
 // settle mints what was accepted.
@@ -405,7 +415,7 @@ func (r *request) settle(ctx context.Context, q *consent.Question, accepted []ui
 		return err
 	}
 	for i, row := range q.Rows {
-		r.answers[r.wants[i]] = &grantv1.Answered{Row: uint32(r.wants[i]), State: grantv1.State_STATE_DENIED, Object: object(&row)}
+		r.answers[r.wants[i]] = r.saidNo(r.wants[i], row)
 	}
 	r.granted = granted
 	ends := map[string]int64{}
@@ -418,7 +428,7 @@ func (r *request) settle(ctx context.Context, q *consent.Question, accepted []ui
 		row, want := g.Row, r.wants[g.Row]
 		g.Row = uint32(want)
 		a := r.answers[want]
-		a.State, a.Granted, a.ExpiresMs = grantv1.State_STATE_LIVE, g, ends[g.Id]
+		a.State, a.Reason, a.Granted, a.ExpiresMs = grantv1.State_STATE_LIVE, "", g, ends[g.Id]
 		if by == capability.ByPrompt && q.Rows[row].Asks() {
 			r.s.Desk.Accepted(q, q.Rows[row])
 			if err := r.s.accepted(r.task, q.Rows[row]); err != nil {

@@ -157,8 +157,8 @@ func TestTwoNos(t *testing.T) {
 	if d.person.count() != 2 || len(d.s.Policies.Refusals()) != 0 {
 		t.Fatalf("asked %d times, %v", d.person.count(), d.s.Policies.Refusals())
 	}
-	d.want(states(p.request(p.task(), picked("a"))), "denied")
-	d.want(states(p.request(p.task(), picked("a"))), "denied:blocked")
+	d.want(states(p.request(p.task(), picked("a"))), "denied:blocked") // by this no
+	d.want(states(p.request(p.task(), picked("a"))), "denied:blocked") // not asked
 	// One that is blocked does not keep the others from being asked.
 	d.person.say = d.yes
 	d.want(states(p.request(p.task(), picked("a"), picked("b"))), "denied:blocked live")

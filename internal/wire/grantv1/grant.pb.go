@@ -1308,7 +1308,7 @@ type Answered struct {
 	Granted *Granted `protobuf:"bytes,3,opt,name=granted,proto3" json:"granted,omitempty"`
 	// What a person is shown of the object: a folder's path, a model's name.
 	Object string `protobuf:"bytes,4,opt,name=object,proto3" json:"object,omitempty"`
-	// Why it was denied, a code of docs/errors.md; empty = the person said no.
+	// Why it was denied, a code of docs/errors.md; empty = the person said no, "blocked" = twice.
 	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Unix time in milliseconds; 0 = until the task ends.
 	ExpiresMs     int64 `protobuf:"varint,6,opt,name=expires_ms,json=expiresMs,proto3" json:"expires_ms,omitempty"`

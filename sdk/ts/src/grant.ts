@@ -61,6 +61,6 @@ export function newGrant<K extends Kind>(kind: K, id: string, object: string, ha
 /** What a permission is now. */
 export type Permission<K extends Kind> =
   | { readonly state: "granted"; readonly grant: Grant<K>; readonly object: string; /** Unix time in milliseconds; undefined = until the task ends. */ readonly expires?: number }
-  | { readonly state: "denied"; readonly kind: K; readonly object: string; /** A code of docs/errors.md; "" = the person said no. */ readonly reason: string }
+  | { readonly state: "denied"; readonly kind: K; readonly object: string; /** A code of docs/errors.md; "" = the person said no, "blocked" = twice. */ readonly reason: string }
   | { readonly state: "expired"; readonly kind: K; readonly object: string }
   | { readonly state: "revoked"; readonly kind: K; readonly object: string };

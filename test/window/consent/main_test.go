@@ -44,7 +44,7 @@ func stories(dir string) map[string][]step {
 			{Paths: in("b", "c"), Want: "live denied"},
 			{Paths: in("d"), Want: "denied"},
 			{Paths: in("d"), Want: "denied:denied", Same: true},
-			{Paths: in("d"), Want: "denied"},
+			{Paths: in("d"), Want: "denied:blocked"},
 			{Paths: in("d"), Want: "denied:blocked"},
 			{Paths: in("e"), Want: "denied:prompt-failed"},
 			{Paths: in("e"), Want: "live"},

@@ -637,7 +637,7 @@ export type Answered = Message<"bailey.grant.v1.Answered"> & {
   object: string;
 
   /**
-   * Why it was denied, a code of docs/errors.md; empty = the person said no.
+   * Why it was denied, a code of docs/errors.md; empty = the person said no, "blocked" = twice.
    *
    * @generated from field: string reason = 5;
    */
