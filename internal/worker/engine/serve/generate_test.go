@@ -231,7 +231,8 @@ func TestWholeCharacters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if h.text != answer+"\ufffdok\ufffd\ufffd" || h.tokens != uint32(len(answer)+3) {
+	// What the end cuts off is left out.
+	if h.text != answer+"\ufffdok" || h.tokens != uint32(len(answer)+3) {
 		t.Errorf("%q of %d tokens", h.text, h.tokens)
 	}
 	for _, p := range h.pieces {

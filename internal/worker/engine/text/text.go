@@ -3,7 +3,8 @@
 //
 // It keeps back what may still become a character or a stop text, and nothing
 // else. It refuses nothing: bytes that can never become a character are replaced
-// by U+FFFD. Package serve uses it.
+// by U+FFFD, and a character that the end of the answer cuts off is left out.
+// Package serve uses it.
 package text
 
 import (
@@ -39,31 +40,30 @@ func (c *Cutter) Push(b []byte) (out string, stopped bool) {
 	if c.stopped {
 		return "", true
 	}
-	return c.cut(c.whole(b, false), false)
+	return c.cut(c.whole(b), false)
 }
 
-// End returns what was kept back, when no more bytes come.
+// End returns the text that was kept back, when no more bytes come. A character
+// that has only begun is none.
 func (c *Cutter) End() string {
 	if c.stopped {
 		return ""
 	}
-	s, _ := c.cut(c.whole(nil, true), true)
+	c.part = nil
+	s, _ := c.cut("", true)
 	return s
 }
 
 // Held reports whether something is kept back.
 func (c *Cutter) Held() bool { return len(c.part) > 0 || c.held != "" }
 
-// whole returns the characters that are complete; at the end, all there is.
-func (c *Cutter) whole(b []byte, end bool) string {
-	if len(c.part) == 0 && !end && utf8.Valid(b) {
+// whole returns the characters that are complete.
+func (c *Cutter) whole(b []byte) string {
+	if len(c.part) == 0 && utf8.Valid(b) {
 		return string(b)
 	}
 	c.part = append(c.part, b...)
-	n := len(c.part)
-	if !end {
-		n -= beginning(c.part)
-	}
+	n := len(c.part) - beginning(c.part)
 	s := valid(c.part[:n])
 	c.part = append(c.part[:0], c.part[n:]...)
 	return s

@@ -35,7 +35,9 @@ func TestCutter(t *testing.T) {
 	}{
 		{"plain", "hello", nil, "hello", false},
 		{"characters of two to four bytes", "é€😀 ok", nil, "é€😀 ok", false},
-		{"never a character", "a\xffb\xc3", nil, "a\ufffdb\ufffd", false},
+		{"never a character", "a\xffb", nil, "a\ufffdb", false},
+		{"a character that the end cuts off", "a😀\xf0\x9f\x98", nil, "a😀", false},
+		{"one behind what may be a stop", "a#\xf0\x9f", []string{"##"}, "a#", false},
 		{"a character that is cut off by another", "\xe2\x82x", nil, "\ufffd\ufffdx", false},
 		{"a surrogate", "\xed\xa0\x80", nil, "\ufffd\ufffd\ufffd", false},
 		{"stop", "one two three", []string{"two"}, "one ", true},
