@@ -184,7 +184,11 @@ func (f fakeEngine) Generate(ctx context.Context, q *enginev1.GenerateRequest, o
 	if err := step(ctx, q, say); err != nil {
 		return err
 	}
-	return out.Send(&enginev1.GenerateResponse{Event: &enginev1.GenerateResponse_Done{Done: &enginev1.Done{Finish: enginev1.Finish_FINISH_END, OutputTokens: tokens, OutputUs: 100_000, Seed: 7}}})
+	finish := enginev1.Finish_FINISH_END
+	if most := q.GetMaxTokens(); most > 0 && tokens >= most {
+		finish = enginev1.Finish_FINISH_LENGTH
+	}
+	return out.Send(&enginev1.GenerateResponse{Event: &enginev1.GenerateResponse_Done{Done: &enginev1.Done{Finish: finish, OutputTokens: tokens, OutputUs: 100_000, Seed: 7}}})
 }
 
 func (f *fakeCore) request(n int) *enginev1.GenerateRequest {

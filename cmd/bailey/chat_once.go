@@ -56,6 +56,8 @@ func (t *talk) once(ctx context.Context) error {
 			t.note("the quota of the grant ends the answer here")
 		case t.o.unwatched:
 			t.note(fmt.Sprintf("nobody is there to stop it, so the answer ends here, after %d tokens; --max-tokens sets another end", t.o.most))
+		case t.c.screen.columns > 0:
+			t.note(fmt.Sprintf("the answer was cut after %d tokens, by --max-tokens", t.o.most))
 		}
 	}
 	if a.dropped > 0 {

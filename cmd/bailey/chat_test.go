@@ -380,8 +380,13 @@ func TestWhichModel(t *testing.T) {
 // runOnce answers one question and returns what is printed.
 func runOnce(t *testing.T, core *fakeCore, o chatOptions, json bool) (string, string, error) {
 	t.Helper()
+	return runOnceOn(t, core, o, json, screen{})
+}
+
+func runOnceOn(t *testing.T, core *fakeCore, o chatOptions, json bool, s screen) (string, string, error) {
+	t.Helper()
 	var out, errOut bytes.Buffer
-	c := &cli{out: newOutput(&out), errOut: &errOut, json: json}
+	c := &cli{out: newOutput(&out), errOut: &errOut, json: json, screen: s}
 	if o.sampling == nil {
 		o.sampling = &enginev1.Sampling{}
 	}
@@ -421,6 +426,26 @@ func TestOnce(t *testing.T) {
 		t.Errorf("%q %v", out, err)
 	}
 	core.keeps(t, "", "Third|Half…")
+}
+
+// A person is told that their own --max-tokens ended the answer; a file and a
+// program are not.
+func TestOnceCut(t *testing.T) {
+	core := newFakeCore(t, t.TempDir())
+	core.script = append(core.script, says("One ", "two"), says("One ", "two"), says("One ", "two"), says("One ", "two"))
+	const told = "the answer was cut after 2 tokens, by --max-tokens"
+	terminal := screen{columns: 80}
+	for _, c := range []struct {
+		most uint32
+		json bool
+		on   screen
+		want bool
+	}{{2, false, terminal, true}, {3, false, terminal, false}, {2, false, screen{}, false}, {2, true, terminal, false}} {
+		out, errOut, err := runOnceOn(t, core, chatOptions{prompt: "Count", most: c.most}, c.json, c.on)
+		if err != nil || strings.Contains(errOut, told) != c.want || strings.Contains(out, "cut after") {
+			t.Errorf("%+v: %q %q %v", c, out, errOut, err)
+		}
+	}
 }
 
 // A question that is refused as it is leaves no conversation behind, and none of
