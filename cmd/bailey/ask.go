@@ -303,13 +303,13 @@ func folderError(dir string, err error) error {
 	case errors.Is(err, syscall.ELOOP):
 		return e.WithHint("the path goes round in a circle of links")
 	case strings.HasPrefix(dir, "~"):
-		return e.WithHint(tildeHint)
+		return e.WithHint("do not put ~ in quotes: a shell puts your home in its place only without them")
 	}
 	return e
 }
 
 // tildeHint is for who wrote --allow-read=~/notes.
-const tildeHint = "a shell puts your home in the place of ~ only where a word begins with it: write --allow-read ~/notes, without ="
+const tildeHint = "a shell puts your home in the place of ~ only where a word begins with it: write --allow-read ~/notes, without = or quotes"
 
 // allowedDirs resolves --allow-read; every one must exist.
 func allowedDirs(dirs []string) ([]string, error) {

@@ -93,7 +93,7 @@ func grantList(ctx context.Context, c *cli, call *call) error {
 	for _, g := range rows {
 		state := g.State
 		if g.Progress != nil {
-			state += fmt.Sprintf(", at %.0f %%", *g.Progress*100)
+			state += fmt.Sprintf(", vectors %.0f %%", *g.Progress*100)
 		}
 		if g.Level != "" {
 			state += ", " + visible.Text(g.Level)

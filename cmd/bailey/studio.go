@@ -18,7 +18,7 @@ func studioVerb() *verb {
 	return &verb{
 		name: "studio", short: "open Bailey Studio in a window",
 		long: []string{
-			"Opens Studio on this desktop, or brings its window to the front, and waits until it is closed; Ctrl-C closes it. So does `bailey stop`. Should the core crash or be killed meanwhile, a notice says so on the desktop and the command ends with code 5. The page runs in a sandbox without files or network: what it may read you choose in the window.",
+			"Opens Studio on this desktop and waits until it is closed; Ctrl-C closes it, and so does `bailey stop`. Where it is open already, brings its window to the front and ends at once. Should the core crash or be killed meanwhile, a notice says so on the desktop and the command ends with code 5. The page runs in a sandbox without files or network: what it may read you choose in the window.",
 			"It needs an ordinary user and a display of this machine (Wayland or X11). Everything else works on the terminal without.",
 		},
 		examples: []example{
