@@ -3,6 +3,7 @@ package written
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/worker/index/answer"
@@ -50,6 +51,9 @@ func newChecker(f *fold.Folder, ps []Passage) *checker {
 			}
 			t.sentences[clean(rest[:n])] = true
 			for _, w := range wordsOf(f, rest[:n], p.Language) {
+				if w.Kind == fold.Number && w.Form != w.Text { // a number word
+					t.numerals[w.Text] = true
+				}
 				if w.denied {
 					t.denied[w.Text] = true
 				} else {
@@ -92,12 +96,13 @@ func (c *checker) in(p *told, text string) bool {
 		return true
 	}
 	words, numbers, found := 0, 0, 0
-	for i, w := range said {
+	for _, w := range said {
 		has, other := p.affirmed[w.Text], p.denied[w.Text]
 		if w.denied {
 			has, other = other, has
 		}
-		name := w.Capital && i > 0 || w.Kind == fold.Whole
+		// A sentence may begin with a name.
+		name := w.Capital && !(w.first && c.opens(w.Form)) || w.Kind == fold.Whole
 		// What is denied has to be denied there: "not always replaced" has no
 		// support in "replaced".
 		if !has && (other || name || w.denied || w.Kind == fold.Number) {
@@ -123,27 +128,49 @@ func (c *checker) in(p *told, text string) bool {
 	return true
 }
 
+// opens reports a word of the languages whose common words are known, for the
+// passages whose language is not.
+func (c *checker) opens(form string) bool {
+	for _, lang := range []string{"en", "de", "fr", "es"} {
+		if t := c.fold.Tokens(form, lang); len(t) == 1 && t[0].Stop {
+			return true
+		}
+	}
+	return false
+}
+
 // word is one that says something.
 type word struct {
 	fold.Token
 	// denied is set when a word that denies stands before it.
 	denied bool
+	// first is set when no word does.
+	first bool
 }
 
 // wordsOf returns the words of a sentence that say something. What denies makes
-// the next of them its contrary, or the last when none follows.
+// the next of them its contrary, or the last when none follows. Number words are
+// their digits. A common word with a capital letter may be a name, as May and US
+// are, unless it comes first.
 func wordsOf(f *fold.Folder, text, lang string) []word {
 	var out []word
-	denying := false
-	for _, t := range f.Tokens(apart(text), lang) {
+	denying, neither := false, false
+	for i, t := range f.Tokens(fold.Apart(text), lang) {
+		if t.Kind == fold.Word {
+			if n := fold.Numeral(t.Form, lang); n != "" && !(denying && t.Form == "one") { // "no one"
+				t = fold.Token{Text: n, Form: t.Form, Kind: fold.Number}
+			}
+		}
 		switch {
-		case denies(t.Form):
+		case t.Kind != fold.Part && fold.Denies(t.Form), t.Form == "noch" && neither: // else it says "still"
 			denying = true
-		case denying && t.Form == "only": // "not only … but"
+			neither = neither || t.Form == "weder"
+		case denying && (t.Form == "only" || t.Form == "nur"): // "not only … but"
 			denying = false
-		case t.Stop || t.Kind == fold.Part:
+		case denying && t.Form == "t": // of an apostrophe that is none
+		case t.Kind == fold.Part, t.Stop && !(t.Capital && i > 0):
 		default:
-			out = append(out, word{t, denying})
+			out = append(out, word{t, denying, i == 0})
 			denying = false
 		}
 	}
@@ -153,8 +180,9 @@ func wordsOf(f *fold.Folder, text, lang string) []word {
 	return out
 }
 
-// numerals are the runs of digits in text, without the commas of thousands:
-// folding may have taken them for a part of a word, as in "port9090".
+// numerals are the runs of digits in text, without the commas of thousands and with
+// the sign before them: folding may have taken them for a part of a word, as in
+// "port9090".
 func numerals(text string) []string {
 	digit := func(i int) bool { return i >= 0 && i < len(text) && '0' <= text[i] && text[i] <= '9' }
 	var out []string
@@ -162,6 +190,9 @@ func numerals(text string) []string {
 	for i := 0; i <= len(text); i++ {
 		switch {
 		case digit(i):
+			if len(run) == 0 && negative(text[:i]) {
+				run = append(run, '-')
+			}
 			run = append(run, text[i])
 		case i < len(text) && text[i] == ',' && digit(i-1) && digit(i+1):
 		case len(run) > 0:
@@ -172,24 +203,14 @@ func numerals(text string) []string {
 	return out
 }
 
-// apart writes what an apostrophe shortens in full: folding would drop the "n't"
-// of "can't".
-func apart(text string) string {
-	return strings.NewReplacer("can't", "can not", "can’t", "can not", "Can't", "Can not", "Can’t", "Can not", "won't", "will not", "won’t", "will not",
-		"n't", " not", "n’t", " not").Replace(text)
-}
-
-// denies reports a word, folded, that makes what follows its contrary, in the
-// languages whose common words package fold knows.
-func denies(form string) bool {
-	switch form {
-	case "not", "no", "never", "none", "neither", "nor", "cannot", "without", "nothing",
-		"nicht", "kein", "keine", "keinen", "keiner", "keinem", "nie", "niemals", "ohne",
-		"pas", "jamais", "aucun", "aucune", "sans", "non", "nunca", "jamas", "sin", "ningun", "ninguna", "senza", "mai", "nao", "sem", "niet", "geen", "nooit", "zonder",
-		"inte", "icke", "ikke", "aldrig", "aldri", "utan", "uten", "uden", "не", "нет", "никогда", "без":
-		return true
+// negative reports whether before ends with a minus that joins no words.
+func negative(before string) bool {
+	rest, ok := strings.CutSuffix(strings.ReplaceAll(before, "−", "-"), "-")
+	if !ok {
+		return false
 	}
-	return false
+	r, _ := utf8.DecodeLastRuneInString(rest)
+	return rest == "" || !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '-'
 }
 
 // clean makes a model's text fit to be shown and held against passages: no

@@ -4,8 +4,8 @@
 // The passages are untrusted: they are handed to the model as quoted text, and
 // whatever they make it say is shown as a model's words, never as a document's.
 // What it writes is cut into sentences, cleaned and bounded. A sentence is
-// supported when one passage has it word for word, or its numbers, its names and
-// most of its words; it then cites that passage. A text most of whose sentences have no support is
+// supported when one passage has it word for word, or its numbers, its names, what
+// it denies and most of its words; it then cites that passage. A text most of whose sentences have no support is
 // folded: not shown unless asked for. The check compares words and understands
 // nothing; see [checker].
 //

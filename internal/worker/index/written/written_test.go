@@ -132,6 +132,73 @@ func TestShortSentence(t *testing.T) {
 	}
 }
 
+// Another name, another number and the contrary have no support in words that are
+// the same otherwise, wherever they stand and however they are written.
+func TestContraryHasNoSupport(t *testing.T) {
+	const signs = " signs every release of the valve firmware with the team key before publication."
+	const costs = "The valve firmware costs "
+	const euros = " euros for every customer of the team."
+	const opening = " opening the valve while the pump runs at full pressure."
+	for _, x := range []struct{ language, passage, said string }{
+		{"en", "Anna Meyer" + signs, "Bob" + signs},
+		{"", "Anna Meyer" + signs, "Bob" + signs},
+		{"en", "The Bailey company" + signs, "The Acme company" + signs},
+		{"en", "In Vienna the team" + signs, "In Berlin the team" + signs},
+		{"en", "The EU team" + signs, "The US team" + signs},
+		{"en", "Anna signs every release of the valve firmware with the team key.", "Every release of the valve firmware, Bob signs with the team key."},
+		{"en", "Anna" + signs, "Nobody" + signs},
+		{"en", "Anna" + signs, "No one" + signs},
+		{"en", "Anna" + signs, "Anna hardly" + signs},
+		{"en", "Nobody may raise the pressure of the pump while the valve is open.", "You may raise the pressure of the pump while the valve is open."},
+		{"en", "It is forbidden to open the valve while the pump runs at full pressure.", "Open the valve while the pump runs at full pressure."},
+		{"en", "The team isn't" + opening, "The team is" + opening},
+		{"en", "The team isn\u2019t" + opening, "The team is" + opening},
+		{"en", "The team isn\u00b4t" + opening, "The team is" + opening},
+		{"en", "The team isn\u02bct" + opening, "The team is" + opening},
+		{"en", "The team isn\ufffdt" + opening, "The team is" + opening},
+		{"en", costs + "30" + euros, costs + "forty" + euros},
+		{"en", costs + "thirty" + euros, costs + "forty" + euros},
+		{"en", costs + "-30" + euros, costs + "30" + euros},
+		{"en", costs + "\u221230" + euros, costs + "30" + euros},
+		{"de", "Anna unterschreibt jede Freigabe der Firmware mit dem Schlüssel der Mannschaft.", "Niemand unterschreibt jede Freigabe der Firmware mit dem Schlüssel der Mannschaft."},
+		{"de", "Nichts darf den Druck der Pumpe im Betrieb der Anlage erhöhen.", "Etwas darf den Druck der Pumpe im Betrieb der Anlage erhöhen."},
+		{"de", "Die Anlage darf weder den Druck der Pumpe noch die Last des Motors erhöhen.", "Die Anlage darf den Druck der Pumpe und die Last des Motors erhöhen."},
+		{"de", "Die Anlage darf weder den Druck der Pumpe noch die Last des Motors erhöhen.", "Die Anlage darf die Last des Motors und der Pumpe erhöhen."},
+		{"de", "Die Wartung der Anlage kostet einundzwanzig Kronen im Monat.", "Die Wartung der Anlage kostet dreiundzwanzig Kronen im Monat."},
+		{"fr", "L'équipe ne signe rien avant la publication de la version du logiciel.", "L'équipe signe avant la publication de la version du logiciel."},
+		{"fr", "Le robinet n'est plus ouvert pendant la nuit dans la cave.", "Le robinet est ouvert pendant la nuit dans la cave."},
+		{"es", "Nadie firma la publicación del programa con la clave del equipo.", "Ana firma la publicación del programa con la clave del equipo."},
+	} {
+		c := newChecker(fold.New(), []Passage{{Text: x.passage, Language: x.language, Citations: []answer.Citation{{}}}})
+		if len(c.support(x.said)) > 0 {
+			t.Errorf("%q has support in %q", x.said, x.passage)
+		}
+		// Control: what the passage says has it, a word less than word for word.
+		if control := strings.TrimSuffix(x.passage, ".") + " always."; len(c.support(control)) == 0 {
+			t.Errorf("control: %q has no support", control)
+		}
+	}
+}
+
+// What is written in another way has support all the same.
+func TestSupportInOtherWriting(t *testing.T) {
+	for _, x := range []struct{ language, passage, said string }{
+		{"en", "For members of the club tickets cost 12 euros each.", "Tickets cost twelve euros for members of the club."},
+		{"en", "For members of the club tickets cost twelve euros each.", "Tickets cost 12 euros for members of the club."},
+		{"en", "The team doesn't open the valve at night.", "At night the team doesn\u00b4t open the valve."},
+		{"en", "Nobody opens the valve of the pump.", "No one opens the valve of the pump."},
+		{"", "The valve of the pump is open at night.", "At night a valve of the pump is open."},
+		{"de", "Die Mitglieder des Vereins zahlen zwölf Euro im Jahr.", "Im Jahr zahlen Mitglieder des Vereins 12 Euro."},
+		{"de", "Die Pumpe läuft noch im Winter.", "Im Winter läuft die Pumpe."},
+		{"de", "Nicht nur im Winter läuft die Pumpe.", "Die Pumpe läuft im Winter."},
+	} {
+		c := newChecker(fold.New(), []Passage{{Text: x.passage, Language: x.language, Citations: []answer.Citation{{}}}})
+		if len(c.support(x.said)) == 0 {
+			t.Errorf("%q has no support in %q", x.said, x.passage)
+		}
+	}
+}
+
 func TestOtherLanguages(t *testing.T) {
 	c := newChecker(fold.New(), []Passage{
 		{Text: "Der Hafen schließt um neun Uhr abends.", Language: "de", Citations: []answer.Citation{{Path: "de"}}},
