@@ -124,7 +124,7 @@ const (
 	// AnswerPhrase is how many words a phrase of the thesaurus may have.
 	AnswerPhrase = 4
 	// AnswerSame is the part of its word pairs above which a sentence repeats
-	// another.
+	// another, if numbers, names and denials are the same.
 	AnswerSame = 0.6
 )
 
@@ -153,7 +153,7 @@ const (
 	// SummaryText is the longest sentence of a summary in characters.
 	SummaryText = 320
 	// SummarySame is the part of its words above which a sentence repeats
-	// another.
+	// another, if they do not contradict each other in numbers, names and denials.
 	SummarySame = 0.55
 )
 

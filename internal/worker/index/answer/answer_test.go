@@ -188,6 +188,36 @@ func TestRepeatsAreLeftOut(t *testing.T) {
 	}
 }
 
+// The same words with another number, another name or a denial are no repetition:
+// a planted or an outdated document would hide the honest one. What differs in
+// case, in an article or in how a number is written is one.
+func TestContraryIsShownToo(t *testing.T) {
+	for _, x := range []struct {
+		question, one, other string
+		want                 int
+	}{
+		{"boiler", "The boiler may run at 30 bar while the valve of the plant is open.", "The boiler may run at 90 bar while the valve of the plant is open.", 2},
+		{"boiler", "The boiler may run at thirty bar while the valve of the plant is open.", "The boiler may run at ninety bar while the valve of the plant is open.", 2},
+		{"boiler", "The boiler may run at 30 bar while the valve of the plant is open.", "The boiler may not run at 30 bar while the valve of the plant is open.", 2},
+		{"boiler", "The boiler may run at 30 bar while the valve of the plant is open.", "The boiler may run at 90 bar, at 30 bar while the valve of the plant is open.", 2},
+		{"release", "The release is signed by Anna Meyer of the core team.", "The release is signed by Mallory Evil of the core team.", 2},
+		{"release", "Anna signs the release of the core team on every day.", "Bob signs the release of the core team on every day.", 2},
+		{"boiler", "The boiler may run at 30 bar while the valve of the plant is open.", "The boiler may run at 30 bar while the Valve of the plant is open.", 1},
+		{"boiler", "The boiler may run at 30 bar while the valve of the plant is open.", "A boiler may run at 30 bar while the valve of the plant is open!", 1},
+		{"boiler", "The boiler may run at 30 bar while the valve of the plant is open.", "The boiler may run at thirty bar while the valve of the plant is open.", 1},
+		{"release", "The release is signed by Anna Meyer of the core team.", "This release is signed by Anna Meyer of the core team.", 1},
+	} {
+		s := shelf(t, filler(), page{"a.md", "en", []string{": " + x.one}}, page{"b.md", "en", []string{": " + x.other}})
+		a, err := Find(t.Context(), s, x.question, 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(a.Sentences) != x.want {
+			t.Errorf("%q and %q: %d sentences", x.one, x.other, len(a.Sentences))
+		}
+	}
+}
+
 func TestSentencesAreShort(t *testing.T) {
 	long := "Rope: " + strings.Repeat("the rope is very long and ", 100) + "ends. " + strings.Repeat("Ropes are made of hemp rope. ", 30)
 	s := shelf(t, filler(), page{"rope.md", "en", []string{long}})

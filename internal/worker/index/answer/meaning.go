@@ -129,7 +129,7 @@ func (l *lexical) answer(most int) Answer {
 		silence = l.r.p.foreign
 	}
 	if a.Evidence >= silence {
-		a.Sentences = pick(l.windows, most, l.r.p)
+		a.Sentences = l.r.pick(l.windows, most)
 	}
 	return a
 }
@@ -317,7 +317,7 @@ func (g *meant) answer(most int, x mix) Answer {
 		a.Evidence = max(a.Evidence, silence)
 	}
 	if a.Evidence >= silence {
-		a.Sentences = pick(ws, most, g.r.p)
+		a.Sentences = g.r.pick(ws, most)
 	}
 	return a
 }

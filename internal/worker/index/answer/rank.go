@@ -304,10 +304,19 @@ func join(role store.Role, ss []store.Sentence) string {
 	return strings.Join(texts, between)
 }
 
-// pick takes the best windows that say different things.
-func pick(ws []window, max int, p params) []Sentence {
+// shown is a text that was picked.
+type shown struct {
+	text, lang string
+	pairs      map[string]bool
+	claims     *fold.Claims // once they are needed
+}
+
+// pick takes the best windows that say different things. The same words with
+// another number or another name are no repetition: whoever writes a document
+// could hide another with it.
+func (r *ranker) pick(ws []window, max int) []Sentence {
 	var out []Sentence
-	var taken []map[string]bool
+	var taken []shown
 	var used []*window
 	for i := range ws {
 		if len(out) >= max {
@@ -316,10 +325,10 @@ func pick(ws []window, max int, p params) []Sentence {
 		w := &ws[i]
 		w.extend()
 		text := join(w.passage.Role, w.passage.Sentences[w.first:w.last+1])
-		set := shingles(text)
+		this := shown{text: text, lang: w.passage.File.Lang, pairs: shingles(text)}
 		repeat := false
-		for _, t := range taken {
-			if overlap(set, t) > limits.AnswerSame {
+		for j := range taken {
+			if t := &taken[j]; overlap(this.pairs, t.pairs) > limits.AnswerSame && !r.claims(&this).Differs(*r.claims(t)) {
 				repeat = true
 				break
 			}
@@ -331,10 +340,18 @@ func pick(ws []window, max int, p params) []Sentence {
 			continue
 		}
 		used = append(used, w)
-		taken = append(taken, set)
+		taken = append(taken, this)
 		out = append(out, w.sentence(text))
 	}
 	return out
+}
+
+func (r *ranker) claims(s *shown) *fold.Claims {
+	if s.claims == nil {
+		claims := r.fold.Claims(s.text, s.lang)
+		s.claims = &claims
+	}
+	return s.claims
 }
 
 // extend widens a window within its passage while it stays short enough to
