@@ -119,10 +119,6 @@ func (f *Folder) Claims(text, lang string) Claims {
 // lacks, or denies something and the other nothing.
 func (c Claims) Differs(o Claims) bool { return c.denied != o.denied || c.adds(o) || o.adds(c) }
 
-// Contradicts reports whether each of the two has a number or a name that the other
-// lacks, or one denies something and the other nothing.
-func (c Claims) Contradicts(o Claims) bool { return c.denied != o.denied || c.adds(o) && o.adds(c) }
-
 func (c Claims) adds(o Claims) bool {
 	for _, s := range c.said {
 		if !o.words[s] {

@@ -16,22 +16,22 @@ func TestNumeral(t *testing.T) {
 func TestClaims(t *testing.T) {
 	f := New()
 	for _, x := range []struct {
-		one, other         string
-		differ, contradict bool
+		one, other string
+		differ     bool
 	}{
-		{"Open the valve of pump 3.", "Open the valve of pump 4.", true, true},
-		{"Open the valve of pump 3.", "open the Valve of a pump three", false, false},
-		{"Open the valve of pump 3.", "Open the valve of the pump.", true, false},
-		{"Open the valve of the pump.", "Don\u00b4t open the valve of the pump.", true, true},
-		{"Open the valve of the pump.", "You can't open the valve of the pump.", true, true},
-		{"Anna-Lena opens the valve.", "Anna Lena opens the valve.", false, false},
-		{"Anna opens the valve.", "Bob opens the valve.", true, true},
-		{"Use version v2.", "Use version v3.", true, true},
-		{"", "", false, false},
+		{"Open the valve of pump 3.", "Open the valve of pump 4.", true},
+		{"Open the valve of pump 3.", "open the Valve of a pump three", false},
+		{"Open the valve of pump 3.", "Open the valve of the pump.", true},
+		{"Open the valve of the pump.", "Don\u00b4t open the valve of the pump.", true},
+		{"Open the valve of the pump.", "You can't open the valve of the pump.", true},
+		{"Anna-Lena opens the valve.", "Anna Lena opens the valve.", false},
+		{"Anna opens the valve.", "Bob opens the valve.", true},
+		{"Use version v2.", "Use version v3.", true},
+		{"", "", false},
 	} {
 		a, b := f.Claims(x.one, "en"), f.Claims(x.other, "en")
-		if a.Differs(b) != x.differ || b.Differs(a) != x.differ || a.Contradicts(b) != x.contradict || b.Contradicts(a) != x.contradict {
-			t.Errorf("%q and %q: %v, %v", x.one, x.other, a.Differs(b), a.Contradicts(b))
+		if a.Differs(b) != x.differ || b.Differs(a) != x.differ {
+			t.Errorf("%q and %q: %v", x.one, x.other, a.Differs(b))
 		}
 	}
 }

@@ -86,7 +86,6 @@ type candidate struct {
 	static float64
 	gain   float64
 	line   bool // the one line of its file
-	claims *fold.Claims
 }
 
 // Make summarises in at most max sentences; 0 means limits.SummarySentences.
@@ -347,8 +346,6 @@ func (m *maker) opening(cs []candidate, n int) []int {
 	return out
 }
 
-// repeats reports whether a sentence says what was said. The same words with
-// another number or another name do not.
 func (m *maker) repeats(c *candidate) bool {
 	for i := range m.picked {
 		p := &m.picked[i]
@@ -361,20 +358,11 @@ func (m *maker) repeats(c *candidate) bool {
 				}
 			}
 		}
-		if float64(same) > limits.SummarySame*float64(min(len(c.terms), len(p.terms))) && same > 2 && !m.claims(c).Contradicts(*m.claims(p)) {
+		if float64(same) > limits.SummarySame*float64(min(len(c.terms), len(p.terms))) && same > 2 {
 			return true
 		}
 	}
 	return false
-}
-
-// claims of a sentence, which few need.
-func (m *maker) claims(c *candidate) *fold.Claims {
-	if c.claims == nil {
-		claims := m.fold.Claims(c.lead.Text, c.file.Lang)
-		c.claims = &claims
-	}
-	return c.claims
 }
 
 // order puts the introduction first, then what covers most, then the files by
