@@ -153,7 +153,7 @@ const (
 	// SummaryText is the longest sentence of a summary in characters.
 	SummaryText = 320
 	// SummarySame is the part of its words above which a sentence repeats
-	// another, if they do not contradict each other in numbers, names and denials.
+	// another.
 	SummarySame = 0.55
 )
 
