@@ -503,6 +503,7 @@ func (r Run) do() (res Result, err error) {
 			h.kill()
 			h.wait(&res)
 			res.Stderr, _ = h.said()
+			err = fmt.Errorf("%w; the worker ended by signal %d", err, res.Killed)
 		}
 		return res, err
 	}
@@ -511,7 +512,7 @@ func (r Run) do() (res Result, err error) {
 		h.kill()
 		h.wait(&res)
 		res.Stderr, _ = h.said()
-		return res, err
+		return res, fmt.Errorf("%w; the worker ended by signal %d", err, res.Killed)
 	}
 	a, answered := h.receive()
 	res.answer = a
