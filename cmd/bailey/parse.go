@@ -128,6 +128,8 @@ func (c *call) check(hint string) error {
 	switch {
 	case len(c.args) < v.minArgs:
 		return usage("`bailey "+v.name+"` needs "+v.args, hint)
+	case len(c.args) > v.maxArgs && v.maxArgs >= limits.ProgramArgs:
+		return usage(fmt.Sprintf("`bailey %s` takes at most %d words", v.name, v.maxArgs), "give them in a file")
 	case len(c.args) > v.maxArgs:
 		if v.maxArgs > 0 {
 			hint = "quote words that belong together; " + hint
@@ -181,7 +183,7 @@ func (c *call) timeout() (time.Duration, error) {
 		s += "s"
 	}
 	d, err := time.ParseDuration(s)
-	if err != nil || d <= 0 || d > limits.TimeoutMax {
+	if err != nil || d < time.Millisecond || d > limits.TimeoutMax {
 		return 0, usage("--timeout is a time from 1ms to 24h", "for example --timeout 30s or --timeout 5m")
 	}
 	return d, nil

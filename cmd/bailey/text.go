@@ -213,7 +213,11 @@ func licenceLine(r *result, at places) string {
 // engineLine names what wrote the answer and what it read, and the time of all.
 func engineLine(r *result) string {
 	d, u := r.done, r.done.GetUsage()
-	s := fmt.Sprintf("By %s, in the documents' own words%s: %s, %s", visible.Text(d.GetEngine()), foundBy(d), count(u.GetFiles(), "file"), size(u.GetBytes()))
+	by := "By"
+	if r.writtenDone != nil {
+		by = "Passages by"
+	}
+	s := fmt.Sprintf("%s %s, in the documents' own words%s: %s, %s", by, visible.Text(d.GetEngine()), foundBy(d), count(u.GetFiles(), "file"), size(u.GetBytes()))
 	if n := u.GetUnchanged(); n > 0 {
 		s += fmt.Sprintf(" (%d unchanged since last time)", n)
 	}

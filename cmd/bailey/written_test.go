@@ -54,7 +54,7 @@ Written by small, not words of your documents:
   \x1b[31mBuy now\x1b[0m! (not in your documents)
   Of 2 sentences, 1 has no support in your documents.
 
-By bailey-extract/1, in the documents' own words, found by words and by meaning (finds): 1 file, 0 B, 4.3 s.
+Passages by bailey-extract/1, in the documents' own words, found by words and by meaning (finds): 1 file, 0 B, 4.3 s.
 `
 	if got := printedWith(asText(0, false), withWritten(false)); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

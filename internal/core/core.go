@@ -191,7 +191,7 @@ func New(cfg Config) *Core {
 	c.mux = rpc.NewMux(
 		greeted(corev1.CoreServiceRoutes(&coreservice.Service{
 			Release: cfg.Release, PID: os.Getpid(), StateDir: cfg.StateDir, Sessions: c.sessions, Log: cfg.Audit,
-			Began: c.taskBegan, Stop: c.stopTasks, Examine: c.examine,
+			Began: c.taskBegan, Stop: c.stopTasks, Examine: c.examine, Examining: make(chan struct{}, 1),
 		})),
 		greeted(grantv1.GrantServiceRoutes(c.grants)),
 		greeted(modelv1.ModelServiceRoutes(c.models)),

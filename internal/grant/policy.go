@@ -93,8 +93,10 @@ type policyFile struct {
 // OpenPolicies reads the store. A file that does not parse is an error, never
 // an empty store: errs.HomeUnusable.
 func OpenPolicies(f File) (*Policies, error) {
-	const op = "grant.policies"
 	b, err := f.Load(limits.PolicyFileBytes)
+	if errs.CodeOf(err) == errs.TooLarge {
+		return nil, damaged(err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +108,7 @@ func OpenPolicies(f File) (*Policies, error) {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&pf); err != nil || pf.Version != 1 || len(pf.Rows) > limits.Remembered || len(pf.Refused) > limits.Remembered {
-		return nil, errs.Wrap(errs.HomeUnusable, op, err).With("the file of remembered permissions is damaged").WithHint("move policies.json away; what was remembered will be asked again")
+		return nil, damaged(err)
 	}
 	p.rows, p.refused = pf.Rows, pf.Refused
 	for i := range p.rows {
@@ -116,6 +118,11 @@ func OpenPolicies(f File) (*Policies, error) {
 		restore(&p.refused[i].Path, &p.refused[i].PathBytes)
 	}
 	return p, nil
+}
+
+// damaged is the error for a file that this release did not write.
+func damaged(err error) error {
+	return errs.Wrap(errs.HomeUnusable, "grant.policies", err).With("the file of remembered permissions is damaged").WithHint("move policies.json away; what was remembered will be asked again")
 }
 
 // Digest is what the audit log holds of the store, so that an older file that

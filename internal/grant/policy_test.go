@@ -8,6 +8,7 @@ import (
 
 	"github.com/bailey-run/bailey/internal/capability"
 	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
 )
 
 type memFile struct {
@@ -15,8 +16,14 @@ type memFile struct {
 	fail error
 }
 
-func (m *memFile) Load(int) ([]byte, error) { return m.data, nil }
-func (m *memFile) Remove() error            { m.data = nil; return nil }
+func (m *memFile) Load(most int) ([]byte, error) {
+	if len(m.data) > most {
+		return nil, errs.New(errs.TooLarge, "test")
+	}
+	return m.data, nil
+}
+
+func (m *memFile) Remove() error { m.data = nil; return nil }
 func (m *memFile) Save(b []byte) error {
 	if m.fail != nil {
 		return m.fail
@@ -41,6 +48,36 @@ func rem(id, path string, inode uint64) Remembered {
 func noRecord(string) error { return nil }
 
 func same(a, b capability.Object) bool { return a == b }
+
+// TestFullestFile: as much as may be remembered can be read again, whatever the paths
+// are; of a file that is larger than any of ours it is said what to do.
+func TestFullestFile(t *testing.T) {
+	for name, fill := range map[string]string{"a path that JSON escapes": "<", "of control bytes": "\x01", "not UTF-8": "\x01\xff"} {
+		f := &memFile{}
+		p := policies(t, f)
+		path := "/" + strings.Repeat(fill, (limits.PathBytes-1)/len(fill))
+		row := rem("a", path, 1)
+		row.Handle = strings.Repeat("h", 300)
+		for range limits.RememberedModels {
+			row.Models = append(row.Models, strings.Repeat("0", 64))
+		}
+		for range limits.Remembered {
+			p.rows = append(p.rows, row)
+			p.refused = append(p.refused, Refused{ID: row.ID, App: row.App, Kind: row.Kind, Path: path, FS: row.FS, Handle: row.Handle, Times: 2, By: "prompt"})
+		}
+		p.rows = p.rows[1:]
+		if err := p.Remember(row, noRecord); err != nil {
+			t.Fatal(err)
+		}
+		if q, err := OpenPolicies(f); err != nil || len(q.List()) != limits.Remembered || q.List()[7].Path != path {
+			t.Errorf("%s: %d bytes: %v", name, len(f.data), err)
+		}
+	}
+	_, err := OpenPolicies(&memFile{data: make([]byte, limits.PolicyFileBytes+1)})
+	if e := errs.From(err); errs.CodeOf(err) != errs.HomeUnusable || e.Hint == "" {
+		t.Errorf("a larger file: %v", err)
+	}
+}
 
 func TestPoliciesSurviveARestart(t *testing.T) {
 	f := &memFile{}

@@ -44,8 +44,9 @@ const (
 	// RememberedModels bounds the models that one folder is remembered with: two
 	// are used, one to find and one to write.
 	RememberedModels = 8
-	// PolicyFileBytes bounds the file of remembered policies.
-	PolicyFileBytes = 1 << 20
+	// PolicyFileBytes bounds the file of remembered policies and of refusals: as many as
+	// there may be of both, each with a path of which JSON writes six bytes for one.
+	PolicyFileBytes = 16 << 20
 	// ProposalsWaiting is the queue of questions to a person per client; further ones are answered no.
 	ProposalsWaiting = 3
 	// PromptInert is how long "yes" does not count after a prompt appeared, so

@@ -16,6 +16,9 @@ const (
 	// ProgramArgBytes bounds them all together, bytes: they go to the stub in one
 	// message (SandboxMessage), in base64, beside the paths of folders.
 	ProgramArgBytes = 24 << 10
+	// ProgramDescriptors is up to which number descriptors are looked at before a
+	// program starts: none but those that it is told of may stay open.
+	ProgramDescriptors = 1024
 	// ProgramArgsShown is how much of them stands in the log, bytes: beside a path in
 	// one detail (AuditDetail), every byte of either escaped.
 	ProgramArgsShown = 2 << 10

@@ -150,7 +150,7 @@ func anyCalls() []string {
 		"stat", "fstat", "lstat", "newfstatat", "statx", "statfs", "fstatfs", "access", "faccessat", "faccessat2", "getdents", "getdents64",
 		"getcwd", "chdir", "fchdir", "readlink", "readlinkat", "rename", "renameat", "mkdir", "mkdirat", "rmdir",
 		"link", "linkat", "unlink", "unlinkat", "symlink", "symlinkat", "chown", "fchown", "lchown", "fchownat",
-		"utime", "utimes", "futimesat", "utimensat", "truncate", "ftruncate", "fsync", "fdatasync", "sync_file_range", "syncfs", "sync",
+		"utime", "utimes", "futimesat", "utimensat", "truncate", "ftruncate", "fsync", "fdatasync", "sync_file_range",
 		"flock", "fadvise64", "readahead", "sendfile", "splice", "tee", "copy_file_range",
 		"getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr", "setxattr", "lsetxattr", "fsetxattr",
 		"removexattr", "lremovexattr", "fremovexattr", "inotify_init", "inotify_init1", "inotify_add_watch", "inotify_rm_watch",

@@ -24,6 +24,9 @@ const (
 	// groupTests is where what control groups stop is tried, which is a matter of
 	// what all processes of a worker take and not of what one of them calls.
 	groupTests = "internal/plat/cgroup"
+	// What a worker or a folder is before anything is attacked is tried where it is made.
+	sandboxTests = "internal/plat/sandbox"
+	folderTests  = "internal/plat/folder"
 	// coreTests is where a hostile worker meets a real core.
 	coreTests = "test/e2e"
 	// fakeTests is where it meets one with an engine that was taken over too.
@@ -40,7 +43,7 @@ const (
 func testNames(t *testing.T) []string {
 	t.Helper()
 	names := testsIn(t, ".")
-	for _, dir := range []string{groupTests, coreTests, fakeTests, frameTests, grantTests, keptTests, auditTests} {
+	for _, dir := range []string{groupTests, sandboxTests, folderTests, coreTests, fakeTests, frameTests, grantTests, keptTests, auditTests} {
 		for _, n := range testsIn(t, "../../"+dir) {
 			names = append(names, dir+" "+n)
 		}

@@ -110,7 +110,7 @@ func TestWholeSheet(t *testing.T) {
 		{English, `Bailey asks for your permission
 Studio wants to read all files in this folder, and in the folders below it:
 /home/u/project
-until this task ends, at the latest when you close the window
+until the app is done with it, at the latest when you close its window
 and to run this model. It is given what you type, and what you let Studio read for it:
 smollm2-135m
 for chat, 98.4 MB, sha256 b179c9523d0e
@@ -127,7 +127,7 @@ Other programs on this screen could press this for you. Say yes only if you aske
 		{German, `Bailey bittet um Ihre Erlaubnis
 Studio möchte alle Dateien in diesem Ordner und in den Ordnern darunter lesen:
 /home/u/project
-bis diese Aufgabe endet, spätestens wenn Sie das Fenster schließen
+bis die App damit fertig ist, spätestens wenn Sie ihr Fenster schließen
 und dieses Modell starten. Es bekommt, was Sie eingeben und was Sie Studio dafür lesen lassen:
 smollm2-135m
 zum Chatten, 98,4 MB, sha256 b179c9523d0e

@@ -151,50 +151,62 @@ func openError(op string, err error) error {
 	return errs.Wrap(errs.FolderClosed, op, err)
 }
 
-// identify reads what the file system says the directory is. The file handle
-// outlives a restart and tells a re-used inode number from the old one; file
-// systems without handles leave the change of birth time in its place.
 func identify(fd int) (capability.Object, error) {
 	var st unix.Statx_t
 	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_BASIC_STATS|unix.STATX_BTIME, &st); err != nil {
 		return capability.Object{}, err
 	}
-	o := capability.Object{Device: unix.Mkdev(st.Dev_major, st.Dev_minor), Inode: st.Ino}
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(fd, &fs); err != nil {
 		return capability.Object{}, err
 	}
+	h, _, err := unix.NameToHandleAt(fd, "", unix.AT_EMPTY_PATH)
+	if err != nil {
+		return identity(&st, &fs, nil), nil
+	}
+	return identity(&st, &fs, h.Bytes()), nil
+}
+
+// identity is what the file system says a directory is. What outlives a restart is its
+// time of birth and the file handle, where there are handles. By inode number and
+// handle alone the roots of two media are the same where they are of one kind, and by
+// the file system's number too where that is the device's (squashfs, vfat). Where no
+// time of birth is told, or no number (FUSE, NFS), nothing is said to outlive one.
+func identity(st *unix.Statx_t, fs *unix.Statfs_t, handle []byte) capability.Object {
+	o := capability.Object{Device: unix.Mkdev(st.Dev_major, st.Dev_minor), Inode: st.Ino}
 	for i, v := range fs.Fsid.Val {
 		for b := range 4 {
 			o.FS[4*i+b] = byte(uint32(v) >> (8 * b))
 		}
 	}
-	if h, _, err := unix.NameToHandleAt(fd, "", unix.AT_EMPTY_PATH); err == nil {
-		o.FileHandle = "handle:" + hex.EncodeToString(h.Bytes())
-	} else if st.Mask&unix.STATX_BTIME != 0 {
-		var b [12]byte
-		for i := range 8 {
-			b[i] = byte(uint64(st.Btime.Sec) >> (8 * i))
-		}
-		for i := range 4 {
-			b[8+i] = byte(st.Btime.Nsec >> (8 * i))
-		}
-		o.FileHandle = "born:" + hex.EncodeToString(b[:])
+	if fs.Fsid == (unix.Fsid{}) || st.Mask&unix.STATX_BTIME == 0 || st.Btime.Sec == 0 && st.Btime.Nsec == 0 {
+		return o
 	}
-	return o, nil
+	var born [12]byte
+	for i := range 8 {
+		born[i] = byte(uint64(st.Btime.Sec) >> (8 * i))
+	}
+	for i := range 4 {
+		born[8+i] = byte(st.Btime.Nsec >> (8 * i))
+	}
+	o.FileHandle = "born:" + hex.EncodeToString(born[:])
+	if len(handle) > 0 {
+		o.FileHandle += ";handle:" + hex.EncodeToString(handle)
+	}
+	return o
 }
 
 // Same reports whether two identities are one directory, across restarts. An
-// identity without file system and handle is never the same as another: such
-// a directory cannot be remembered.
+// identity of which nothing outlives one is never the same as another: such a
+// directory cannot be remembered.
 func Same(a, b capability.Object) bool {
 	return a.FileHandle != "" && a.FileHandle == b.FileHandle && a.FS == b.FS && a.Inode == b.Inode
 }
 
 // Still reports whether what was opened a while ago, by this process, is what is at
-// the same path now. Where the file system gives neither handle nor time of birth,
-// device and inode have to do: a directory that was deleted and made anew in between
-// may then pass for the old one, and a person is asked about it all the same.
+// the same path now. Where nothing of its identity outlives a restart, device and
+// inode have to do: a directory that was deleted and made anew in between may then
+// pass for the old one, and a person is asked about it all the same.
 func Still(then, now capability.Object) bool {
 	if then.FileHandle == "" && now.FileHandle == "" {
 		return then == now

@@ -105,6 +105,41 @@ func TestSameTellsARemadeDirectoryApart(t *testing.T) {
 	t.Logf("an inode number was used again: %v", reused)
 }
 
+// TestOtherMedium: the root of another medium is another directory, whatever of its
+// identity the two have in common; the control is the medium itself, seen again.
+func TestOtherMedium(t *testing.T) {
+	st := unix.Statx_t{Mask: unix.STATX_BASIC_STATS | unix.STATX_BTIME, Ino: 2, Btime: unix.StatxTimestamp{Sec: 1_700_000_000, Nsec: 5}}
+	fs := unix.Statfs_t{Fsid: unix.Fsid{Val: [2]int32{7, 0}}}
+	handle := []byte{2, 0, 0, 0, 0, 0, 0, 0}
+	a := identity(&st, &fs, handle)
+	if again := identity(&st, &fs, handle); !Same(a, again) {
+		t.Fatalf("control: %+v, %+v", a, again)
+	}
+	later := st
+	later.Btime.Sec++
+	if b := identity(&later, &fs, handle); Same(a, b) || Still(a, b) {
+		t.Errorf("made at another time, as on a card in the same slot: %+v", b)
+	}
+	if b := identity(&st, &fs, []byte{3}); Same(a, b) {
+		t.Errorf("with another handle: %+v", b)
+	}
+	for name, change := range map[string]func(*unix.Statx_t, *unix.Statfs_t){
+		"no number of the file system (FUSE, NFS)": func(_ *unix.Statx_t, fs *unix.Statfs_t) { fs.Fsid = unix.Fsid{} },
+		"no time of birth (squashfs)":              func(st *unix.Statx_t, _ *unix.Statfs_t) { st.Mask &^= unix.STATX_BTIME },
+		"a time of birth of nothing (vfat)":        func(st *unix.Statx_t, _ *unix.Statfs_t) { st.Btime = unix.StatxTimestamp{} },
+	} {
+		st, fs := st, fs
+		change(&st, &fs)
+		b := identity(&st, &fs, handle)
+		if Same(b, b) || b.FileHandle != "" {
+			t.Errorf("%s: %+v is remembered", name, b)
+		}
+		if !Still(b, b) {
+			t.Errorf("%s: %+v is not found a moment later", name, b)
+		}
+	}
+}
+
 // Where a file system tells no more than device and inode, nothing is remembered,
 // and what was chosen a moment ago is found again.
 func TestStill(t *testing.T) {

@@ -84,8 +84,22 @@ func (f *Foreign) streams(null *os.File) (stdin, stdout *os.File) {
 	return stdin, stdout
 }
 
-// check looks at the program, in a stub.
-func (s *foreignSetup) check(spec workerspec.Spec) error {
+// check looks, in a stub, at the program, and at what nobody sees from outside and no
+// worker of Bailey's own will try inside: a system may answer a call as done that it
+// does not know (an emulated kernel, a filter that somebody wrote).
+func (s *foreignSetup) check(spec workerspec.Spec, m setup) error {
+	if !m.omits(workerspec.Landlock) {
+		fd, err := unix.Open("/", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != unix.EACCES {
+			unix.Close(fd)
+			return step(stepLandlock, errors.New("it is not on: to list / was not refused"))
+		}
+	}
+	for fd := firstForeignFD; fd < limits.ProgramDescriptors; fd++ {
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
+			return step(stepSetup, fmt.Errorf("descriptor %d stays open", fd))
+		}
+	}
 	if spec.Class == workerspec.Exec {
 		return nil
 	}

@@ -6,9 +6,11 @@ import (
 	"context"
 	"debug/elf"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"runtime"
@@ -374,5 +376,51 @@ func TestCheckStreams(t *testing.T) {
 		if errs.CodeOf(CheckStreams(s[0], s[1], s[2])) != errs.Malformed {
 			t.Errorf("%s is taken", name)
 		}
+	}
+}
+
+// TestForeignPretendedLayer: where a system says that Landlock is on, and it is not, no
+// program starts. What a worker of Bailey's own tries inside, a program will not. In the
+// control the same filter lets the call through.
+func TestForeignPretendedLayer(t *testing.T) {
+	if runtime.GOARCH != "amd64" {
+		t.Skip("programs run in kinds that may execute nothing on x86-64 alone")
+	}
+	const own = "BAILEY_TEST_PRETENDED"
+	action, pretended := map[string]uint32{"answered": actErrno, "let through": actAllow}[os.Getenv(own)]
+	if !pretended {
+		for _, what := range []string{"answered", "let through"} {
+			cmd := exec.Command("/proc/self/exe", "-test.run=^TestForeignPretendedLayer$", "-test.v")
+			cmd.Env = append(os.Environ(), own+"="+what)
+			if out, err := cmd.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("--- PASS: TestForeignPretendedLayer")) {
+				t.Errorf("%s: %v\n%s", what, err, out)
+			}
+		}
+		return
+	}
+	runtime.LockOSThread()
+	filter := append(prologue(native()),
+		insn{code: opJeq, jt: 0, jf: 1, k: unix.SYS_LANDLOCK_RESTRICT_SELF},
+		insn{code: opRet, k: action}, insn{code: opRet, k: actAllow})
+	if err := errors.Join(unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), seccompFilter(program(filter), unix.SECCOMP_FILTER_FLAG_TSYNC)); err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []string{"index", "inspect", "tool"} {
+		spec, _ := workerspec.For(kind)
+		if action == actAllow {
+			runForeign(t, spec)
+			continue
+		}
+		c, _, _ := forKind(t, spec.Foreign())
+		taken := takeProgram(t, workerPath, spec)
+		stub, err := os.Open(workerPath)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Worker, c.Stub, c.Foreign = taken.File, stub, &Foreign{Argv: []string{foreignName}}
+		_, err = Start(t.Context(), c)
+		stub.Close()
+		taken.Close()
+		wantCode(t, err, errs.SandboxMissing)
 	}
 }

@@ -84,17 +84,17 @@ func networkOf(spec workerspec.Spec) uint64 {
 }
 
 // restrict restricts the calling thread to rules, with the best ABI that the
-// kernel has; without any rule it takes only networks, abstract sockets and
-// signals away, and leaves files and mounts alone. network is what is left of
-// networks. no_new_privs must be set.
-func restrict(rules []landlockRule, network uint64) error {
+// kernel has; without files it takes only networks, abstract sockets and signals
+// away, and leaves files and mounts alone. network is what is left of networks.
+// no_new_privs must be set.
+func restrict(rules []landlockRule, files bool, network uint64) error {
 	abi, err := landlockABI()
 	if err != nil {
 		return fmt.Errorf("landlock: %w", err)
 	}
 	attr, size := handled(abi)
 	attr.Handled_access_net &^= network
-	if len(rules) == 0 {
+	if !files {
 		attr.Handled_access_fs = 0
 		if attr.Handled_access_net|attr.Scoped == 0 {
 			return nil // nothing that this kernel could take away

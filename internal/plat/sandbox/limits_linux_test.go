@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -136,6 +138,59 @@ func TestOrdinaryTurn(t *testing.T) {
 				t.Errorf("policy %d, niceness %d", got.Policy, got.Nice)
 			}
 		})
+	}
+}
+
+// TestOrdinarySignals: a core that was started with signals blocked and ignored, with
+// a turn at the disk before others and with timers that are more exact than others'
+// passes nothing of it on.
+func TestOrdinarySignals(t *testing.T) {
+	const own = "BAILEY_TEST_SIGNALS"
+	switch os.Getenv(own) {
+	case "":
+		cmd := exec.Command("/proc/self/exe", "-test.run=^TestOrdinarySignals$", "-test.v")
+		cmd.Env = append(os.Environ(), own+"=told")
+		if out, err := cmd.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("--- PASS: TestOrdinarySignals")) {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	case "told":
+		// A program begins with what the thread that executes it was told.
+		runtime.LockOSThread()
+		block := unix.Sigset_t{}
+		block.Val[0] = 1<<(unix.SIGTERM-1) | 1<<(unix.SIGUSR1-1)
+		signal.Ignore(unix.SIGTTIN, unix.SIGTSTP)
+		if err := errors.Join(unix.PthreadSigmask(unix.SIG_BLOCK, &block, nil), unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, e := unix.Syscall(unix.SYS_IOPRIO_SET, ioprioProcess, 0, 2<<13); e != 0 {
+			t.Fatal(e)
+		}
+		t.Setenv(own, "started")
+		t.Fatal(unix.Exec("/proc/self/exe", os.Args, os.Environ()))
+	}
+	look := func(pid int) (blocked, ignored uint64, disk uintptr) {
+		t.Helper()
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range strings.Split(string(b), "\n") {
+			fmt.Sscanf(line, "SigBlk:\t%x", &blocked)
+			fmt.Sscanf(line, "SigIgn:\t%x", &ignored)
+		}
+		disk, _, e := unix.Syscall(unix.SYS_IOPRIO_GET, ioprioProcess, uintptr(pid), 0)
+		if e != 0 {
+			t.Fatal(e)
+		}
+		return blocked, ignored, disk
+	}
+	if blocked, ignored, disk := look(os.Getpid()); blocked == 0 || ignored == 0 || disk != 2<<13 {
+		t.Fatalf("control: the core has %x blocked, %x ignored, %#x at the disk", blocked, ignored, disk)
+	}
+	r := start(t, t.Context(), realDir(t))
+	if blocked, ignored, disk := look(r.PID()); blocked != 0 || ignored != 0 || disk == 2<<13 {
+		t.Errorf("the worker has %x blocked, %x ignored, %#x at the disk", blocked, ignored, disk)
 	}
 }
 

@@ -92,6 +92,29 @@ func pointers(ss []string) ([]*byte, error) {
 	return ps, nil
 }
 
+// sigaction is struct sigaction of the kernel, on every supported machine.
+type sigaction struct {
+	handler, flags, restorer uintptr
+	mask                     uint64
+}
+
+// unignore has a signal that is ignored do what it does by itself.
+func unignore(number uintptr) error {
+	const ignored = 1
+	var is, def sigaction
+	size := unsafe.Sizeof(is.mask)
+	if _, _, e := unix.RawSyscall6(unix.SYS_RT_SIGACTION, number, 0, uintptr(unsafe.Pointer(&is)), size, 0, 0); e != 0 {
+		return e
+	}
+	if is.handler != ignored {
+		return nil
+	}
+	if _, _, e := unix.RawSyscall6(unix.SYS_RT_SIGACTION, number, uintptr(unsafe.Pointer(&def)), 0, size, 0, 0); e != 0 {
+		return e
+	}
+	return nil
+}
+
 // seccompKnows asks the kernel whether it has an action.
 func seccompKnows(action uint32) error {
 	_, _, e := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_GET_ACTION_AVAIL, 0, uintptr(unsafe.Pointer(&action)))

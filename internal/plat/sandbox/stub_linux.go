@@ -176,7 +176,7 @@ func build(wrapped bool) error {
 		rules = m.Foreign.rules(rules)
 	}
 	if !m.omits(workerspec.Landlock) {
-		if err := step(stepLandlock, restrict(rules, networkOf(spec))); err != nil {
+		if err := step(stepLandlock, restrict(rules, len(rules) > 0 || spec.Class != workerspec.Host, networkOf(spec))); err != nil {
 			return err
 		}
 	}
@@ -191,7 +191,7 @@ func build(wrapped bool) error {
 		}
 	}
 	if m.Foreign != nil {
-		if err := m.Foreign.check(spec); err != nil {
+		if err := m.Foreign.check(spec, m); err != nil {
 			return err
 		}
 	}
@@ -310,9 +310,56 @@ func ownAddresses() error {
 	return nil
 }
 
-// ordinary takes back what the core was started with of a turn before others: real
-// time (chrt), and less niceness.
+// ordinary takes back what the core was started with of a turn before others, of a
+// clock that is more exact than others', and of signals that do nothing.
 func ordinary() error {
+	return errors.Join(ordinaryTurn(), ordinaryDisk(), ordinaryTimers(), ordinarySignals())
+}
+
+// ordinaryDisk is ordinary for the disk (ionice): what comes after others stays so.
+func ordinaryDisk() error {
+	const realTime, bestEffort, middle, classShift = 1, 2, 4, 13
+	is, _, e := unix.Syscall(unix.SYS_IOPRIO_GET, ioprioProcess, 0, 0)
+	if e != 0 {
+		return fmt.Errorf("ioprio_get: %w", e)
+	}
+	class, level := is>>classShift, is&(1<<classShift-1)
+	if class != realTime && (class != bestEffort || level >= middle) {
+		return nil
+	}
+	if _, _, e := unix.Syscall(unix.SYS_IOPRIO_SET, ioprioProcess, 0, 0); e != 0 {
+		return fmt.Errorf("ioprio_set: %w", e)
+	}
+	return nil
+}
+
+// IOPRIO_WHO_PROCESS, which with 0 is the thread itself.
+const ioprioProcess = 1
+
+// ordinaryTimers is ordinary for how late a timer may be: 50 µs are the kernel's.
+func ordinaryTimers() error {
+	const usual = 50_000
+	is, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
+	if err != nil || is >= usual {
+		return err
+	}
+	return unix.Prctl(unix.PR_SET_TIMERSLACK, usual, 0, 0, 0)
+}
+
+// ordinarySignals has every signal do what it does by itself. An exec does so for
+// those that have a handler here.
+func ordinarySignals() error {
+	const last = 64
+	for n := uintptr(1); n <= last; n++ {
+		if err := unignore(n); err != nil {
+			return fmt.Errorf("signal %d: %w", n, err)
+		}
+	}
+	return unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil)
+}
+
+// ordinaryTurn is ordinary for the processor: real time (chrt), and less niceness.
+func ordinaryTurn() error {
 	a, err := unix.SchedGetAttr(0, 0)
 	if err != nil {
 		return fmt.Errorf("sched_getattr: %w", err)

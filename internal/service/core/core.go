@@ -28,6 +28,8 @@ type Service struct {
 	Stop func(id string) int
 	// Examine starts each worker kind once and says what was seen.
 	Examine func(context.Context) *corev1.DoctorResponse
+	// Examining, of capacity 1, holds who is at it.
+	Examining chan struct{}
 }
 
 // Hello implements corev1.CoreServiceServer.
@@ -100,24 +102,39 @@ func (s *Service) ListTasks(context.Context, *corev1.ListTasksRequest) (*corev1.
 const OwnSurface = "core"
 
 // StopTask implements corev1.CoreServiceServer. Where all are stopped, those are
-// counted that a client began: nobody asked for an engine to be kept.
-func (s *Service) StopTask(_ context.Context, in *corev1.StopTaskRequest) (*corev1.StopTaskResponse, error) {
-	begun := 0
+// counted that a client began: nobody asked for an engine to be kept. Who stopped
+// whose task is on the record before its end is, and a record that cannot be written
+// keeps no task alive.
+func (s *Service) StopTask(ctx context.Context, in *corev1.StopTaskRequest) (*corev1.StopTaskResponse, error) {
+	begun, open := 0, in.Task == ""
 	for _, t := range s.Sessions.List() {
 		if t.Session.Surface != OwnSurface {
 			begun++
 		}
+		open = open || t.ID == in.Task
 	}
+	if !open {
+		return nil, errs.New(errs.NotFound, "core.stop-task").With("the task is not open")
+	}
+	sess := session.From(ctx)
+	err := s.Log.Note(audit.Event{
+		Kind: auditlog.Call, Actor: audit.Actor{App: sess.App, Surface: sess.Surface, Task: in.Task}, Method: corev1.CoreServiceStopTaskMethod().Name,
+	})
 	n := s.Stop(in.Task)
 	if in.Task == "" {
 		n = begun
-	} else if n == 0 {
-		return nil, errs.New(errs.NotFound, "core.stop-task").With("the task is not open")
 	}
-	return &corev1.StopTaskResponse{Stopped: uint32(n)}, nil
+	return &corev1.StopTaskResponse{Stopped: uint32(n)}, err
 }
 
-// Doctor implements corev1.CoreServiceServer.
+// Doctor implements corev1.CoreServiceServer. One examination is at work at a time: it
+// starts a worker of each kind.
 func (s *Service) Doctor(ctx context.Context, _ *corev1.DoctorRequest) (*corev1.DoctorResponse, error) {
-	return s.Examine(ctx), nil
+	select {
+	case s.Examining <- struct{}{}:
+		defer func() { <-s.Examining }()
+		return s.Examine(ctx), nil
+	case <-ctx.Done():
+		return nil, errs.Wrap(errs.Cancelled, "core.doctor", ctx.Err())
+	}
 }

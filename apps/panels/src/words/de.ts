@@ -38,7 +38,7 @@ export const de: Readonly<Record<keyof typeof en, string>> = {
   "p.blocked.model.run": "{who} darf nicht nach diesem Modell fragen",
   "p.blocked.gpu.use": "{who} darf nicht nach der Grafikkarte fragen",
   "p.blocked.kind": "{who} darf nicht fragen: {kind}",
-  "p.until.task": "bis seine Aufgabe endet",
+  "p.until.task": "bis die App damit fertig ist",
   "p.until": "bis {time}",
   "p.until.revoked": "bis Sie es widerrufen",
   "p.used.one": "{n}-mal benutzt",
@@ -72,7 +72,7 @@ export const de: Readonly<Record<keyof typeof en, string>> = {
   "t.verb.model-pin": "Erlaubt ein Modell",
   "t.verb.sandbox-run": "Ein Programm in einer Sandbox",
 
-  "a.lead": "Alles, was gefragt, entschieden und getan wurde, das Neueste zuerst. Ohne den Schlüssel kann es niemand unbemerkt ändern.",
+  "a.lead": "Alles, was gefragt, entschieden und getan wurde, das Neueste zuerst. Ein geänderter Eintrag fällt auf; dass die neuesten fehlen, zeigt nur eine Kopie an einem anderen Ort.",
   "a.verified.one": "Geprüft: {n} Eintrag, Wurzel {root}",
   "a.verified.other": "Geprüft: {n} Einträge, Wurzel {root}",
   "a.verifying": "Prüft jeden Eintrag",

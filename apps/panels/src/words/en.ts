@@ -36,7 +36,7 @@ export const en = {
   "p.blocked.model.run": "{who} may not ask for the model",
   "p.blocked.gpu.use": "{who} may not ask for the graphics card",
   "p.blocked.kind": "{who} may not ask: {kind}",
-  "p.until.task": "until its task ends",
+  "p.until.task": "until the app is done with it",
   "p.until": "until {time}",
   "p.until.revoked": "until you revoke it",
   "p.used.one": "used {n} time",
@@ -70,7 +70,7 @@ export const en = {
   "t.verb.model-pin": "Allowing a model",
   "t.verb.sandbox-run": "A program in a sandbox",
 
-  "a.lead": "Everything that was asked, decided and done, newest first. Nobody can change it unseen without its key.",
+  "a.lead": "Everything that was asked, decided and done, newest first. A changed record is found; that the newest were cut off, only a copy kept elsewhere can tell.",
   "a.verified.one": "Verified: {n} record, root {root}",
   "a.verified.other": "Verified: {n} records, root {root}",
   "a.verifying": "Checking every record",
