@@ -112,6 +112,32 @@ Grant g1: file.read /home/u/project, given on the command line; it ended with th
 	}
 }
 
+// A model that was allowed and had nothing to do is said to have done nothing.
+func TestUnusedModel(t *testing.T) {
+	model := grantRow{id: "m1", kind: policyv1.Kind_KIND_MODEL_RUN, scope: []byte("small"), decidedBy: "command-line"}
+	folder := grantRow{id: "f1", kind: policyv1.Kind_KIND_FILE_READ, scope: []byte("/d"), decidedBy: "command-line"}
+	kept := folder
+	kept.remembered = "p1"
+	for _, x := range []struct {
+		r    result
+		want bool
+	}{
+		{result{done: &indexv1.Done{}, grants: []grantRow{folder, model}}, true},
+		{result{done: &indexv1.Done{ByMeaning: "small"}, grants: []grantRow{folder, model}}, false},
+		{result{done: &indexv1.Done{WithoutModel: "engine-hung"}, grants: []grantRow{folder, model}}, false},
+		{result{done: &indexv1.Done{}, writtenDone: &indexv1.WrittenDone{Model: "small"}, grants: []grantRow{folder, model}}, false},
+		{result{done: &indexv1.Done{}, writtenDone: &indexv1.WrittenDone{Model: "other"}, grants: []grantRow{folder, model}}, true},
+		{result{done: &indexv1.Done{}, grants: []grantRow{kept, model}}, false},
+	} {
+		if got := x.r.unused(model); got != x.want || x.r.unused(folder) {
+			t.Errorf("%+v: %v", x.r, got)
+		}
+	}
+	if got := grantLine(model, true); got != "Grant m1: model.run small, given on the command line, and not used; it ended with this task." {
+		t.Error(got)
+	}
+}
+
 // Lines of code and rows of tables stay lines, and none can pass for one of
 // Bailey's own.
 func TestLinesOfCode(t *testing.T) {

@@ -128,6 +128,21 @@ func (r *result) end(d *indexv1.Done) error {
 	return nil
 }
 
+// unused reports a model that this had no use for: a summary does not look for
+// passages, and where there are none nothing is written. Under a folder that is
+// remembered the model may be needed afterwards.
+func (r *result) unused(g grantRow) bool {
+	if g.kind != policyv1.Kind_KIND_MODEL_RUN || r.done.GetWithoutModel() != "" {
+		return false
+	}
+	for _, other := range r.grants {
+		if other.kind == policyv1.Kind_KIND_FILE_READ && other.remembered != "" {
+			return false
+		}
+	}
+	return string(g.scope) != r.done.GetByMeaning() && string(g.scope) != r.writtenDone.GetModel()
+}
+
 // reading is the time that the worker took to read the folder.
 func (r *result) reading() time.Duration {
 	return time.Duration(r.done.GetUsage().GetMilliseconds()) * time.Millisecond

@@ -142,7 +142,7 @@ func lastLines(r *result, at places) []string {
 		}
 	}
 	for _, g := range r.grants {
-		lines = append(lines, grantLine(g))
+		lines = append(lines, grantLine(g, r.unused(g)))
 	}
 	return lines
 }
@@ -266,7 +266,7 @@ func skippedLine(r *result, at places) string {
 }
 
 // grantLine says what the task was allowed, by whom and until when.
-func grantLine(g grantRow) string {
+func grantLine(g grantRow, unused bool) string {
 	by := map[string]string{
 		string(capability.ByTerminal):    "at the terminal",
 		string(capability.ByCommandLine): "on the command line",
@@ -275,6 +275,9 @@ func grantLine(g grantRow) string {
 	until := "it ended with this task"
 	if g.remembered != "" {
 		until = "it stays until `bailey grant revoke " + visible.Text(g.remembered) + "`"
+	}
+	if unused {
+		by += ", and not used"
 	}
 	return fmt.Sprintf("Grant %s: %s %s, given %s; %s.", visible.Text(g.id), capability.Name(g.kind), visible.Path(string(g.scope)), by, until)
 }

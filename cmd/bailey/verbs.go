@@ -71,7 +71,7 @@ func flagTimeout() flag {
 func taskFlags(most string) []flag {
 	return append([]flag{
 		{name: "allow-read", value: "DIR", repeat: true, help: "grant reading DIR without a question; the log says that the command line did"},
-		{name: "allow-model", value: "NAME", repeat: true, help: "use this model without a question: one that finds by meaning, one that writes below the passages"},
+		{name: "allow-model", value: "NAME", repeat: true, help: "use this model without a question: one that finds by meaning (a summary needs none), one that writes below the passages"},
 		{name: "no-model", help: "use no model, not one that is remembered with the folder either"},
 		{name: "remember", help: "keep the grants, and the folder's index, for the next time"},
 		{name: "max-sentences", value: "N", help: "print at most N sentences (1 to " + most + ")"},

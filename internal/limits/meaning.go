@@ -97,6 +97,9 @@ const (
 	// WriteSupport is the part of a sentence's words that have to stand in the
 	// passage that it cites; its numbers and names all have to.
 	WriteSupport = 0.8
+	// WriteNear is how many words from a number a word of its passage still stands
+	// beside it: "built 1931" and "built in 1931" say the same.
+	WriteNear = 3
 	// WriteWords is how many such words it needs at least: two words stand
 	// anywhere.
 	WriteWords = 3

@@ -198,7 +198,8 @@ func (e *Engine) Write(ctx context.Context, system, user string, max int, emit f
 			}
 		case m.GetDone() != nil:
 			d := m.GetDone()
-			w = written.Tokens{Prompt: int(d.GetPromptTokens()), Output: int(d.GetOutputTokens())}
+			w = written.Tokens{Prompt: int(d.GetPromptTokens()), Output: int(d.GetOutputTokens()),
+				Cut: d.GetFinish() == enginev1.Finish_FINISH_LENGTH || d.GetFinish() == enginev1.Finish_FINISH_CONTEXT}
 		}
 	}
 }

@@ -1,6 +1,9 @@
 package fold
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestNumeral(t *testing.T) {
 	for _, x := range []struct{ form, lang, want string }{
@@ -9,6 +12,26 @@ func TestNumeral(t *testing.T) {
 	} {
 		if got := Numeral(x.form, x.lang); got != x.want {
 			t.Errorf("%s in %q: %q, want %q", x.form, x.lang, got, x.want)
+		}
+	}
+}
+
+func TestNumerals(t *testing.T) {
+	for text, want := range map[string]string{
+		"1,5 and 1.5":                     "1.5 1.5",
+		"1,500 and 1500 and 1.500":        "1500 1500 1.500",
+		"5.000,25 and 5,000.25":           "5000.25 5000.25",
+		"12,500,000 and 12.500.000":       "12500000 12500000",
+		"3.14.2, 3.5.2024.":               "3.14.2 3.5.2024",
+		"-5 −5 –5 ﹣5 －5 minus 5 Minus  5": "-5 -5 -5 -5 -5 -5 -5",
+		"3-5, 3–5, v-2, a -5":             "3 5 3 5 2 -5",
+		"port9090x ½ 2½ 10² Ⅷ ٥٥":         "9090 ½ 2½ 10² Ⅷ ٥٥",
+		"$5 5 €":                          "$ 5 5 €",
+		"- - no,. 1, 2. ":                 "1 2",
+		"":                                "",
+	} {
+		if got := strings.Join(Numerals(text), " "); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
 }

@@ -21,8 +21,8 @@ dieses dir doch dort du durch ein eine einem einen einer eines er es etwas euch 
 hatten hier hin hinter ich ihm ihn ihnen ihr ihre ihrem ihren ihrer im in indem ins ist ja jede jedem jeden jeder jedes jene jetzt
 kann kein keine keinem keinen keiner können könnte mich mir mit muss musste nach nicht nichts noch nun nur ob oder ohne
 sehr sein seine seinem seinen seiner selbst sich sie sind so solche soll sollen sollte sondern sonst um und uns unser unter viel
-vom von vor während war waren warum was wegen weil welche welchem welchen welcher welches wenn wer werde werden wie wieder will wir
-wird wirst wo darf darfst dürfen dürfte möchte möchten mag lange wollen wurde wurden zu zum zur zwar zwischen über`
+vom von vor während wann war waren warum was wegen weil welche welchem welchen welcher welches wem wen wenn wer werde werden wessen wie wieder wieso wieviel wieviele will wir
+wird wirst wo wobei wodurch wofür woher wohin womit woran worauf woraus worin worüber wovon wozu darf darfst dürfen dürfte möchte möchten mag lange wollen wurde wurden zu zum zur zwar zwischen über`
 	case "fr":
 		return `a ai ainsi alors au aucun aussi autre autres aux avait avant avec avoir c ce ceci cela celle celles celui ces cet cette ceux
 chaque ci comme comment d dans de des deux doit donc dont du elle elles en encore entre est et étaient était été être eu eux fait

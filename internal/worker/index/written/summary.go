@@ -84,7 +84,7 @@ func Summary(ctx context.Context, w Writer, files []File, m Memory, emit func(Se
 			sum.Failed = errs.CodeOf(err)
 			break
 		}
-		if kept == "" && len(said) > 0 {
+		if kept == "" && len(said) > 0 && !a.fragment {
 			if err := m.Keep(ctx, i, strings.Join(said, "\n")); err != nil {
 				return Text{}, err
 			}

@@ -3,7 +3,6 @@ package written
 import (
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/worker/index/answer"
@@ -31,8 +30,10 @@ type checker struct {
 type told struct {
 	Passage
 	affirmed, denied map[string]bool
-	// numerals are its digits; see numerals.
+	// numerals are its numbers as they are written; see fold.Numerals.
 	numerals map[string]bool
+	// measures are its numbers with the words near them; see fold.Measures.
+	measures map[string]bool
 	// sentences are its sentences, word for word.
 	sentences map[string]bool
 }
@@ -40,8 +41,9 @@ type told struct {
 func newChecker(f *fold.Folder, ps []Passage) *checker {
 	c := &checker{fold: f}
 	for _, p := range ps {
-		t := told{Passage: p, affirmed: map[string]bool{}, denied: map[string]bool{}, numerals: map[string]bool{}, sentences: map[string]bool{}}
-		for _, n := range numerals(p.Text) {
+		t := told{Passage: p, affirmed: map[string]bool{}, denied: map[string]bool{},
+			numerals: map[string]bool{}, measures: map[string]bool{}, sentences: map[string]bool{}}
+		for _, n := range fold.Numerals(p.Text) {
 			t.numerals[n] = true
 		}
 		for rest := p.Text; rest != ""; {
@@ -50,6 +52,9 @@ func newChecker(f *fold.Folder, ps []Passage) *checker {
 				n = len(rest)
 			}
 			t.sentences[clean(rest[:n])] = true
+			for _, m := range fold.Measures(f.Tokens(fold.Apart(rest[:n]), p.Language), p.Language, limits.WriteNear) {
+				t.measures[m.Pair()] = true
+			}
 			for _, w := range wordsOf(f, rest[:n], p.Language) {
 				if w.Kind == fold.Number && w.Form != w.Text { // a number word
 					t.numerals[w.Text] = true
@@ -68,7 +73,7 @@ func newChecker(f *fold.Folder, ps []Passage) *checker {
 }
 
 // support returns the places of the passages in which all numbers and names of
-// the sentence stand, and limits.WriteSupport of its other words, or which have it
+// the sentence stand, a number beside the word that it stands beside there, and limits.WriteSupport of its other words, or which have it
 // word for word; none when there is no such passage.
 // A question, as of a model that says what it was asked again, states nothing.
 func (c *checker) support(text string) []answer.Citation {
@@ -120,8 +125,14 @@ func (c *checker) in(p *told, text string) bool {
 	if words < limits.WriteWords || words-numbers < limits.WriteWords-1 || float64(found) < limits.WriteSupport*float64(words) {
 		return false
 	}
-	for _, n := range numerals(text) {
+	for _, n := range fold.Numerals(text) {
 		if !p.numerals[n] {
+			return false
+		}
+	}
+	// "3 May 2023" has no support in "3 May 2024 … March 2023", nor 5 hours in 5 minutes.
+	for _, m := range fold.Measures(c.fold.Tokens(fold.Apart(text), p.Language), p.Language, 1) {
+		if !p.measures[m.Pair()] && (m.Unit || p.affirmed[m.Word] || p.denied[m.Word]) {
 			return false
 		}
 	}
@@ -178,39 +189,6 @@ func wordsOf(f *fold.Folder, text, lang string) []word {
 		out[len(out)-1].denied = true
 	}
 	return out
-}
-
-// numerals are the runs of digits in text, without the commas of thousands and with
-// the sign before them: folding may have taken them for a part of a word, as in
-// "port9090".
-func numerals(text string) []string {
-	digit := func(i int) bool { return i >= 0 && i < len(text) && '0' <= text[i] && text[i] <= '9' }
-	var out []string
-	var run []byte
-	for i := 0; i <= len(text); i++ {
-		switch {
-		case digit(i):
-			if len(run) == 0 && negative(text[:i]) {
-				run = append(run, '-')
-			}
-			run = append(run, text[i])
-		case i < len(text) && text[i] == ',' && digit(i-1) && digit(i+1):
-		case len(run) > 0:
-			out = append(out, string(run))
-			run = nil
-		}
-	}
-	return out
-}
-
-// negative reports whether before ends with a minus that joins no words.
-func negative(before string) bool {
-	rest, ok := strings.CutSuffix(strings.ReplaceAll(before, "−", "-"), "-")
-	if !ok {
-		return false
-	}
-	r, _ := utf8.DecodeLastRuneInString(rest)
-	return rest == "" || !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '-'
 }
 
 // clean makes a model's text fit to be shown and held against passages: no

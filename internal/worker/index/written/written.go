@@ -36,7 +36,11 @@ type Writer interface {
 }
 
 // Tokens are what a model read and wrote.
-type Tokens struct{ Prompt, Output int }
+type Tokens struct {
+	Prompt, Output int
+	// Cut says that it had more to write.
+	Cut bool
+}
 
 // Sentence is one that a model wrote.
 type Sentence struct {
@@ -159,6 +163,8 @@ type author struct {
 	// loops is set when a sentence came again: small models then go on so until
 	// they are stopped.
 	loops bool
+	// fragment is set when nothing but the beginning of a sentence was written.
+	fragment bool
 }
 
 var errEnough = errors.New("written: enough")
@@ -173,9 +179,15 @@ func (a *author) write(ctx context.Context, w Writer, system, user string, max i
 		err = nil
 	}
 	if err == nil && a.gone == nil && !a.loops {
-		// What an answer that was cut off ends with is no sentence, but a
-		// reader wants to see it.
-		a.hand(a.rest)
+		switch {
+		case !took.Cut:
+			a.hand(a.rest)
+		case a.n == 0:
+			// The beginning of a sentence is none, and nothing supports it, but a
+			// reader wants to see something.
+			a.fragment = true
+			a.hand(a.rest)
+		}
 	}
 	a.rest = ""
 	return err
@@ -237,7 +249,12 @@ func (a *author) hand(s string) {
 		a.said = map[string]bool{}
 	}
 	a.said[text] = true
-	cited := a.check.support(text)
+	var cited []answer.Citation
+	if a.fragment {
+		text += "…"
+	} else {
+		cited = a.check.support(text)
+	}
 	a.n++
 	if len(cited) == 0 {
 		a.bad++

@@ -20,6 +20,7 @@ type scripted struct {
 	say     func(call int, system, user string) (string, error)
 	context int
 	piece   int
+	cut     bool
 	systems []string
 	users   []string
 }
@@ -43,14 +44,14 @@ func (s *scripted) Write(ctx context.Context, system, user string, max int, emit
 			n++
 		}
 		if err := emit(text[:n]); err != nil {
-			return Tokens{1, 1}, err
+			return Tokens{Prompt: 1, Output: 1}, err
 		}
 		text = text[n:]
 		if ctx.Err() != nil {
-			return Tokens{1, 1}, errs.Wrap(errs.Cancelled, "test", ctx.Err())
+			return Tokens{Prompt: 1, Output: 1}, errs.Wrap(errs.Cancelled, "test", ctx.Err())
 		}
 	}
-	return Tokens{10, 5}, failure
+	return Tokens{Prompt: 10, Output: 5, Cut: s.cut}, failure
 }
 
 func passage(path, text string) Passage {
@@ -168,6 +169,22 @@ func TestContraryHasNoSupport(t *testing.T) {
 		{"fr", "L'équipe ne signe rien avant la publication de la version du logiciel.", "L'équipe signe avant la publication de la version du logiciel."},
 		{"fr", "Le robinet n'est plus ouvert pendant la nuit dans la cave.", "Le robinet est ouvert pendant la nuit dans la cave."},
 		{"es", "Nadie firma la publicación del programa con la clave del equipo.", "Ana firma la publicación del programa con la clave del equipo."},
+		{"en", costs + "30" + euros, costs + "\u201330" + euros},
+		{"en", costs + "30" + euros, costs + "\ufe6330" + euros},
+		{"en", costs + "30" + euros, costs + "minus 30" + euros},
+		{"en", costs + "2" + euros, costs + "2\u00bd" + euros},
+		{"en", costs + "10" + euros, costs + "\u2152" + euros},
+		{"en", costs + "5" + euros, costs + "\u0665\u0665" + euros},
+		{"en", costs + "15" + euros, costs + "1.5" + euros},
+		{"en", costs + "15" + euros, costs + "1,5" + euros},
+		{"en", costs + "1,5" + euros, costs + "15" + euros},
+		{"en", costs + "2" + euros, costs + "2 billion" + euros},
+		{"en", costs + "2" + euros, costs + "two and a half" + euros},
+		{"en", costs + "$5 for every customer of the team.", costs + "€5 for every customer of the team."},
+		{"en", costs + "5" + euros, costs + "5 dollars for every customer of the team."},
+		{"en", "The valve was replaced on 3 May 2024 by Karin Holt, and its seal in March 2023 by her team.", "The valve was replaced on 3 May 2023 by Karin Holt."},
+		{"en", "The pump runs 5 hours at night in winter, and 10 by day.", "The pump runs 10 hours at night in winter, and 5 by day."},
+		{"de", "Die Wartung der Anlage kostet 1.500 Kronen im Monat.", "Die Wartung der Anlage kostet 1,500 Kronen im Monat."},
 	} {
 		c := newChecker(fold.New(), []Passage{{Text: x.passage, Language: x.language, Citations: []answer.Citation{{}}}})
 		if len(c.support(x.said)) > 0 {
@@ -185,6 +202,11 @@ func TestSupportInOtherWriting(t *testing.T) {
 	for _, x := range []struct{ language, passage, said string }{
 		{"en", "For members of the club tickets cost 12 euros each.", "Tickets cost twelve euros for members of the club."},
 		{"en", "For members of the club tickets cost twelve euros each.", "Tickets cost 12 euros for members of the club."},
+		{"en", "The boat was built in 1931 in Kiel.", "Built 1931 in Kiel, the boat was."},
+		{"en", "The engine was replaced in 1987. The boat Marie is 14 metres long.", "In 1987 Marie was long the engine replaced."},
+		{"en", "The valve was replaced on 3 May 2024.", "On May 3, 2024 the valve was replaced."},
+		{"en", "The plan costs 1,500 euros a year.", "A year of the plan costs 1500 euros."},
+		{"en", "A 10-hour shift begins at night.", "At night begins a shift of 10 hours."},
 		{"en", "The team doesn't open the valve at night.", "At night the team doesn\u00b4t open the valve."},
 		{"en", "Nobody opens the valve of the pump.", "No one opens the valve of the pump."},
 		{"", "The valve of the pump is open at night.", "At night a valve of the pump is open."},
@@ -232,6 +254,26 @@ func TestStream(t *testing.T) {
 		}
 		if fmt.Sprint(lines) != fmt.Sprint(want) {
 			t.Errorf("pieces of %d: %q, want %q", piece, lines, want)
+		}
+	}
+}
+
+// An answer that was cut off ends with its last sentence; where there is none, what
+// there is has no support, whatever its words.
+func TestCut(t *testing.T) {
+	for text, want := range map[string]string{
+		"Releases are signed with an offline key. The key was made in 20": "true Releases are signed with an offline key.",
+		"Releases are signed with an offline key":                         "false Releases are signed with an offline key…",
+	} {
+		w := says(text)
+		w.cut = true
+		got, _ := answered(t, w, notes())
+		if len(got) != 1 || fmt.Sprint(got[0].Supported, " ", got[0].Text) != want {
+			t.Errorf("%q: %+v", text, got)
+		}
+		w = says(text)
+		if got, _ := answered(t, w, notes()); !got[0].Supported || strings.Contains(text, ". ") && len(got) != 2 {
+			t.Errorf("control: %q: %+v", text, got)
 		}
 	}
 }
@@ -487,10 +529,10 @@ func FuzzSupport(f *testing.F) {
 			return
 		}
 		have := map[string]bool{}
-		for _, n := range numerals(text) {
+		for _, n := range fold.Numerals(text) {
 			have[n] = true
 		}
-		for _, n := range numerals(said) {
+		for _, n := range fold.Numerals(said) {
 			if !have[n] {
 				t.Fatalf("%q is supported by %q", said, text)
 			}
