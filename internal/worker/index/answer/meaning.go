@@ -49,9 +49,13 @@ type mix struct {
 	// silence is the evidence below which nothing is said, unless the best
 	// passage is so near that words do not matter: sure.
 	silence, sure float64
+	// others is the evidence that a window needs beside the best where no word of
+	// its passage was asked for: of a folder of a few passages each is among the
+	// nearest.
+	others float64
 }
 
-func mixed() mix { return mix{rank: 1, near: 0.35, silence: 0.715, sure: 0.65} }
+func mixed() mix { return mix{rank: 1, near: 0.35, silence: 0.715, sure: 0.65, others: 0.2} }
 
 func findBy(ctx context.Context, src Source, question string, max int, m Meaning, p params, x mix) (Answer, error) {
 	if max <= 0 {
@@ -305,10 +309,7 @@ func (g *meant) answer(most int, x mix) Answer {
 	}
 	sort.SliceStable(ws, func(i, j int) bool { return ws[i].score > ws[j].score })
 	best := &ws[0]
-	a := Answer{Evidence: x.near * g.nearness(best.passage.ID)}
-	if len(g.r.q.terms) > 0 {
-		a.Evidence += g.r.evidence(ws[:1])
-	}
+	a := Answer{Evidence: g.evidence(best, x)}
 	silence := x.silence
 	if g.r.q.lang != "en" {
 		silence -= g.r.p.silence - g.r.p.foreign
@@ -317,9 +318,23 @@ func (g *meant) answer(most int, x mix) Answer {
 		a.Evidence = max(a.Evidence, silence)
 	}
 	if a.Evidence >= silence {
+		found := map[int64]bool{best.passage.ID: true}
+		for i := range g.windows {
+			found[g.windows[i].passage.ID] = true
+		}
+		ws = slices.DeleteFunc(ws, func(w window) bool { return !found[w.passage.ID] && g.evidence(&w, x) < x.others })
 		a.Sentences = g.r.pick(ws, most)
 	}
 	return a
+}
+
+// evidence is that of a window's words and of its passage's nearness together.
+func (g *meant) evidence(w *window, x mix) float64 {
+	e := x.near * g.nearness(w.passage.ID)
+	if len(g.r.q.terms) > 0 {
+		e += g.r.evidence([]window{*w})
+	}
+	return e
 }
 
 // nearness is the cosine of a passage between that of any two texts, 0, and that

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -105,6 +106,20 @@ func TestCitedByMeaning(t *testing.T) {
 			if c.Quote == "" || c.Line < 1 {
 				t.Errorf("%v", c)
 			}
+		}
+	}
+}
+
+// In a folder of a few passages all are among the nearest: what shares no word with
+// the question has to be near, not only nearer than nothing.
+func TestMeaningLeavesOutWhatIsFar(t *testing.T) {
+	for cosine, want := range map[float32]bool{0.1: false, 0.4: false, 0.7: true} {
+		a, err := FindBy(t.Context(), sea(t), "When does the harbour close?", 5, &believed{kept: map[int64]float32{1: 0.8, 2: 0.1, 3: cosine}})
+		if err != nil || firstPath(a) != "harbour.md" {
+			t.Fatalf("%v, %v", a, err)
+		}
+		if got := slices.ContainsFunc(a.Sentences, func(s Sentence) bool { return s.Citations[0].Path == "ferry.md" }); got != want {
+			t.Errorf("at %v: %v", cosine, a.Sentences)
 		}
 	}
 }
