@@ -56,7 +56,7 @@ func chatFlags() []flag {
 		{name: "temperature", value: "X", help: "0 is always the likeliest word; the default is 0.7"},
 		{name: "seed", value: "N", help: "the same choices again; the words differ where the engine rounds otherwise"},
 		{name: "max-tokens", value: "N", help: "end each answer after N tokens; one answer alone ends after 2048 unless told otherwise"},
-		{name: "json-schema", value: "FILE", help: "an answer that keeps to a JSON schema; with --prompt"},
+		{name: "json-schema", value: "FILE", help: "an answer that keeps to a JSON schema; with --prompt. One that was cut ends with 1"},
 		{name: "context", value: "N", help: "tokens that the conversation may have"},
 		{name: "threads", value: "N", help: "processor threads; the default leaves one core free"},
 		{name: "over-memory", help: "load the model although it does not fit into memory; it is slow then"},

@@ -68,6 +68,16 @@ func (t *talk) spoken() bool {
 	return false
 }
 
+// turnsSaid counts the turns, without what the model was told before them.
+func (t *talk) turnsSaid() (n uint64) {
+	for _, turn := range t.turns {
+		if turn.GetSpeaker() != storev1.Speaker_SPEAKER_SYSTEM {
+			n++
+		}
+	}
+	return n
+}
+
 func (t *talk) push(ctx context.Context) error {
 	if t.id == "" {
 		r, err := t.cl.Store.Begin(ctx, &storev1.BeginRequest{Model: t.model.GetName()})

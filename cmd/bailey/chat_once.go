@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 
+	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/visible"
 	"github.com/bailey-run/bailey/internal/wire/enginev1"
 	"github.com/bailey-run/bailey/internal/wire/storev1"
@@ -39,10 +40,17 @@ func (t *talk) once(ctx context.Context) error {
 		if err := lines.start(); err != nil {
 			return err
 		}
-		return t.c.printJSON(doneOf(t, a))
+		if err := t.c.printJSON(doneOf(t, a)); err != nil {
+			return err
+		}
+		return t.wholeJSON(a)
 	}
+	// The end of the answer first: what is told besides goes another way.
 	if e := text.end(); e != nil {
 		return e
+	}
+	if e := t.c.out.Flush(); e != nil {
+		return outputError(e)
 	}
 	if err != nil {
 		return err
@@ -56,12 +64,21 @@ func (t *talk) once(ctx context.Context) error {
 			t.note("the quota of the grant ends the answer here")
 		case t.o.unwatched:
 			t.note(fmt.Sprintf("nobody is there to stop it, so the answer ends here, after %d tokens; --max-tokens sets another end", t.o.most))
-		case t.c.screen.columns > 0:
+		default:
 			t.note(fmt.Sprintf("the answer was cut after %d tokens, by --max-tokens", t.o.most))
 		}
 	}
 	if a.dropped > 0 {
 		t.note(count(uint64(a.dropped), "turn") + " of the beginning did not fit into the context")
+	}
+	return t.wholeJSON(a)
+}
+
+// wholeJSON fails where a schema was to be kept to and the answer was cut: it is no
+// whole JSON then. That it was cut is said already.
+func (t *talk) wholeJSON(a *outcome) error {
+	if t.o.schema != "" && a.cut() {
+		return reported{errs.ExitFailed}
 	}
 	return nil
 }
@@ -148,7 +165,7 @@ func doneOf(t *talk, a *outcome) chatDone {
 	return chatDone{
 		Type: "done", Text: a.text, Finish: finishName(d.GetFinish()), Prompt: d.GetPromptTokens(), Reused: d.GetReusedTokens(), Output: d.GetOutputTokens(),
 		Dropped: a.dropped, First: a.first.Seconds(), Seconds: a.all.Seconds(), Rate: a.rate(), Seed: d.GetSeed(),
-		Truncated: d.GetFinish() == enginev1.Finish_FINISH_LENGTH || d.GetFinish() == enginev1.Finish_FINISH_CONTEXT,
+		Truncated: a.cut(),
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/bailey-run/bailey/internal/errs"
@@ -103,7 +104,7 @@ func (s *conversing) greet() {
 	}
 	s.say(kept)
 	if n := len(s.turns); s.o.goOn && n > 0 {
-		s.say(fmt.Sprintf("\nGoing on with %s, %s:", s.id, count(uint64(n), "turn")))
+		s.say(fmt.Sprintf("\nGoing on with %s, %s:", s.id, count(s.turnsSaid(), "turn")))
 		for _, turn := range s.turns[max(0, n-2):] {
 			s.show(turn)
 		}
@@ -305,7 +306,7 @@ func chatCommands() []chatCommand {
 		{"/retry", "", "ask for the last answer again", (*conversing).retry},
 		{"/undo", "", "take the last question and its answer back", (*conversing).undo},
 		{"/new", "", "begin another conversation; this one stays kept", (*conversing).new},
-		{"/system", "TEXT", "begin another conversation, with TEXT told to the model first", (*conversing).setSystem},
+		{"/system", "TEXT", "begin another conversation, with TEXT told to the model first; - tells it nothing", (*conversing).setSystem},
 		{"/drop", "", "leave the oldest turns out when the context is full, and say so", (*conversing).dropOldest},
 		{"/save", "FILE", "write the conversation to FILE, which must not exist yet", (*conversing).save},
 		{"/stats", "", "what the model takes and has done", (*conversing).stats},
@@ -369,11 +370,21 @@ func (s *conversing) undo(ctx context.Context, _ string) (bool, error) {
 
 func (s *conversing) new(context.Context, string) (bool, error) {
 	s.forget()
-	s.say("(a new conversation)")
+	if s.o.system == "" {
+		s.say("(a new conversation)")
+	} else {
+		s.say("(a new conversation; the model is still told: \"" + visible.Middle(visible.Text(s.o.system), limits.PromptName) + "\")")
+	}
 	return false, nil
 }
 
 func (s *conversing) setSystem(_ context.Context, text string) (bool, error) {
+	if text == "-" {
+		s.o.system = ""
+		s.forget()
+		s.say("(a new conversation; the model is told nothing first)")
+		return false, nil
+	}
 	s.o.system = tty.Unquote(text)
 	s.forget()
 	s.say("(a new conversation; the model is told this first)")
@@ -407,7 +418,7 @@ func (s *conversing) save(_ context.Context, name string) (bool, error) {
 		err = errors.Join(transcript(f, s.model.GetName(), s.turns), f.Close())
 	}
 	if err != nil {
-		s.say("(not saved: " + visible.Path(errors.Unwrap(fmt.Errorf("%w", err)).Error()) + ")")
+		s.say("(not saved: " + unsaved(name, err) + ")")
 		return false, nil
 	}
 	if abs, err := filepath.Abs(name); err == nil {
@@ -415,6 +426,20 @@ func (s *conversing) save(_ context.Context, name string) (bool, error) {
 	}
 	s.say("(saved as " + visible.Path(name) + ")")
 	return false, nil
+}
+
+// unsaved says why a file was not written.
+func unsaved(name string, err error) string {
+	var why syscall.Errno
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return "there is no folder " + visible.Path(filepath.Dir(name))
+	case errors.Is(err, os.ErrPermission):
+		return "nothing may be written in " + visible.Path(filepath.Dir(name))
+	case errors.As(err, &why):
+		return visible.Path(name) + ": " + visible.Text(why.Error())
+	}
+	return visible.Path(name) + " cannot be written"
 }
 
 func (s *conversing) stats(ctx context.Context, _ string) (bool, error) {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -64,5 +66,25 @@ func TestHostileTranscript(t *testing.T) {
 		if code {
 			t.Errorf("%q leaves code open: %q", text, body)
 		}
+	}
+}
+
+// An answer that --max-tokens cut is as unfinished as one that was stopped.
+func TestSavedUnfinished(t *testing.T) {
+	core := newFakeCore(t, t.TempDir())
+	core.script = append(core.script, says("One ", "two"), endless, says("Yes."))
+	file := filepath.Join(t.TempDir(), "talk.md")
+	p := enact(t, core, chatOptions{most: 2})
+	p.ask("Count", "ended by --max-tokens")
+	p.ask("More", "It goes on and")
+	p.type_("\x03")
+	p.see(t, "stopped")
+	p.ask("Whole?", "Yes.")
+	p.ask("/save "+file, "(saved as")
+	p.see(t, chatPrompt)
+	p.leaves()
+	b, err := os.ReadFile(file)
+	if err != nil || strings.Count(string(b), "**smol**, a model (unfinished)\n") != 2 || strings.Count(string(b), "**smol**") != 3 {
+		t.Errorf("%q %v", b, err)
 	}
 }

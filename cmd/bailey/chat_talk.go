@@ -216,6 +216,13 @@ type outcome struct {
 	done             *enginev1.Done
 }
 
+// cut reports whether the answer was ended by its number of tokens or by the
+// context, and not by the model.
+func (a *outcome) cut() bool {
+	f := a.done.GetFinish()
+	return f == enginev1.Finish_FINISH_LENGTH || f == enginev1.Finish_FINISH_CONTEXT
+}
+
 // rate is the tokens a second; 0 when there were too few to tell.
 func (a *outcome) rate() float64 {
 	if us := a.done.GetOutputUs(); us > 0 && a.done.GetOutputTokens() > 1 {
@@ -250,7 +257,7 @@ func (t *talk) reply(ctx context.Context, out sink) (*outcome, error) {
 		t.lose(err)
 		err = stoppedOr(ctx, err)
 	}
-	turn.Text, turn.Tokens, turn.Unfinished = a.text, a.tokens, a.done == nil
+	turn.Text, turn.Tokens, turn.Unfinished = a.text, a.tokens, a.done == nil || a.cut()
 	if turn.Text != "" {
 		t.turns = append(t.turns, turn)
 	}

@@ -215,12 +215,17 @@ func TestCommands(t *testing.T) {
 	}
 	p.ask("/save "+file, "is there already")
 	p.ask("/save ~/talk.md", "is there already")
-	p.ask("/new", "a new conversation")
+	p.ask("/save "+filepath.Join(at, "none", "talk.md"), "(not saved: there is no folder "+filepath.Join(at, "none")+")")
+	p.ask("/new", `(a new conversation; the model is still told: "Be brief.")`)
 	p.ask("Fourth", "Yes.")
 	core.keeps(t, "", "Be brief.|Fourth|Yes.")
 	p.ask("/system Speak French.", "a new conversation")
 	p.ask("Fifth", "Yes.")
 	core.keeps(t, "", "Speak French.|Fifth|Yes.")
+	p.ask("/system -", "the model is told nothing first")
+	p.ask("Sixth", "Yes.")
+	core.keeps(t, "", "Sixth|Yes.")
+	p.ask("/new", "(a new conversation)")
 	p.see(t, chatPrompt)
 	p.type_("/exit\r")
 	if err := <-p.end; err != nil {
@@ -428,24 +433,47 @@ func TestOnce(t *testing.T) {
 	core.keeps(t, "", "Third|Half…")
 }
 
-// A person is told that their own --max-tokens ended the answer; a file and a
-// program are not.
+// That --max-tokens ended the answer is said on standard error, wherever that
+// leads, behind the end of the answer's line; JSON has it as truncated. Where a
+// schema was to be kept to, the command fails besides.
 func TestOnceCut(t *testing.T) {
 	core := newFakeCore(t, t.TempDir())
-	core.script = append(core.script, says("One ", "two"), says("One ", "two"), says("One ", "two"), says("One ", "two"))
 	const told = "the answer was cut after 2 tokens, by --max-tokens"
 	terminal := screen{columns: 80}
 	for _, c := range []struct {
-		most uint32
-		json bool
-		on   screen
-		want bool
-	}{{2, false, terminal, true}, {3, false, terminal, false}, {2, false, screen{}, false}, {2, true, terminal, false}} {
-		out, errOut, err := runOnceOn(t, core, chatOptions{prompt: "Count", most: c.most}, c.json, c.on)
-		if err != nil || strings.Contains(errOut, told) != c.want || strings.Contains(out, "cut after") {
+		most   uint32
+		json   bool
+		schema string
+		on     screen
+		want   bool
+		fails  bool
+	}{
+		{2, false, "", terminal, true, false}, {3, false, "", terminal, false, false}, {2, false, "", screen{}, true, false}, {2, true, "", terminal, false, false},
+		{2, false, "{}", terminal, true, true}, {2, true, "{}", screen{}, false, true}, {3, true, "{}", screen{}, false, false},
+	} {
+		core.script = append(core.script, says("One ", "two"))
+		out, errOut, err := runOnceOn(t, core, chatOptions{prompt: "Count", most: c.most, schema: c.schema}, c.json, c.on)
+		if (err == reported{errs.ExitFailed}) != c.fails || !c.fails && err != nil || strings.Contains(errOut, told) != c.want || strings.Contains(out, "cut after") {
 			t.Errorf("%+v: %q %q %v", c, out, errOut, err)
 		}
+		if c.json && strings.Contains(out, `"truncated":true`) != (c.most == 2) {
+			t.Errorf("%+v: %q", c, out)
+		}
 	}
+	core.keeps(t, "", "Count|One two")
+	// Both on one terminal: the line stands below the answer.
+	var both bytes.Buffer
+	core.script = append(core.script, says("One ", "two"))
+	c := &cli{out: newOutput(&both), errOut: &both, screen: terminal}
+	k := &talk{c: c, o: chatOptions{prompt: "Count", most: 2, once: true, sampling: &enginev1.Sampling{}}, connect: core.connect}
+	if err := k.open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.once(t.Context()); err != nil || both.String() != "One two\nbailey: "+told+".\n" {
+		t.Errorf("%q %v", both.String(), err)
+	}
+	k.leave(t.Context(), nil)
+	core.keeps(t, "", "Count|One two…")
 }
 
 // A question that is refused as it is leaves no conversation behind, and none of
