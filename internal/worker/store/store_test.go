@@ -186,12 +186,19 @@ func TestConversationsSurvive(t *testing.T) {
 	}
 	put(t, s, a, turn(4, user, "And a tap?"))
 	got := list(t, s, 0)
-	if len(got) != 2 || got[0].GetId() != a || got[0].GetTitle() != "What is a valve? \x00 Grüße" || got[0].GetTurns() != 4 ||
+	if len(got) != 2 || got[0].GetId() != a || got[0].GetTitle() != "What is a valve? \x00 Grüße" || got[0].GetTurns() != 3 ||
 		got[0].GetModel() != "smol" || got[0].GetBytes() != uint64(len("Be brief.What is\n a valve?  \x00 GrüßeIt opens and shuts.And a tap?")) {
 		t.Errorf("%v", got)
 	}
 	if got := list(t, s, 1); len(got) != 1 || got[0].GetId() != a {
 		t.Errorf("at most one: %v", got)
+	}
+	// With all else taken back it is still one.
+	if _, err := s.Cut(t.Context(), &storev1.CutRequest{Id: a, From: 2}); err != nil {
+		t.Fatal(err)
+	}
+	if got := list(t, s, 1); len(got) != 1 || got[0].GetId() != a || got[0].GetTurns() != 1 {
+		t.Errorf("only what the model was told: %v", got)
 	}
 }
 

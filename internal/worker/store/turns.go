@@ -185,8 +185,12 @@ func (d *database) account(id int64) error {
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	_, err = d.exec(`UPDATE conversations SET title=?2, used=max(?3,(SELECT coalesce(max(used)+1,0) FROM conversations WHERE id<>?1)), turns=(SELECT count(*) FROM turns WHERE conversation=?1),
-		bytes=(SELECT coalesce(sum(length(CAST(text AS BLOB))),0) FROM turns WHERE conversation=?1) WHERE id=?1`, id, title(first), d.cfg.Clock.Wall().UnixMilli())
+	// What the model is told first is no turn to people; where nothing else is left it
+	// counts, because a conversation without turns is none.
+	_, err = d.exec(`UPDATE conversations SET title=?2, used=max(?3,(SELECT coalesce(max(used)+1,0) FROM conversations WHERE id<>?1)),
+		turns=(SELECT max(count(*)-coalesce(sum(speaker=?4),0),min(count(*),1)) FROM turns WHERE conversation=?1),
+		bytes=(SELECT coalesce(sum(length(CAST(text AS BLOB))),0) FROM turns WHERE conversation=?1) WHERE id=?1`,
+		id, title(first), d.cfg.Clock.Wall().UnixMilli(), int64(storev1.Speaker_SPEAKER_SYSTEM))
 	return err
 }
 
