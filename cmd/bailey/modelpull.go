@@ -341,7 +341,7 @@ func (c *cli) decidePin(ctx context.Context, j pinJob, p *grantv1.ProposeRespons
 	}
 	switch {
 	case len(j.sha256) > 0 && string(j.sha256) != string(digest):
-		return errs.New(errs.ModelChanged, op).With("its digest is " + hex.EncodeToString(digest) + ", not the one of --sha256")
+		return errs.New(errs.DigestWrong, op).With("it is " + hex.EncodeToString(digest) + ", not " + hex.EncodeToString(j.sha256))
 	case len(j.allowed) > 0 && !named:
 		return errs.New(errs.Denied, op).With("the model is " + visible.Name(m.GetName()) + ", which --allow-model does not name")
 	case len(j.sha256) > 0 || named || !p.GetAsk():

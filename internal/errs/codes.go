@@ -58,6 +58,7 @@ const (
 	ModelNameTaken  Code = "model-name-taken"
 	ModelAmbiguous  Code = "model-ambiguous"
 	ModelRefused    Code = "model-refused"
+	DigestWrong     Code = "digest-wrong"
 	ModelChanged    Code = "model-changed"
 	ModelQuarantine Code = "model-quarantined"
 	ModelInUse      Code = "model-in-use"
@@ -135,7 +136,8 @@ var table = []Entry{
 	{ModelMissing, ExitFailed, "There is no such model", "`bailey model list` shows those that are here; `bailey model pull FILE` brings one in", "No model of the store has that name or digest."},
 	{ModelNameTaken, ExitUsage, "Another model has that name", "choose another one with --name", "A name means one model of the store."},
 	{ModelAmbiguous, ExitUsage, "More than one model fits", "name one of them", "The digits fit several digests, or no name was given and there are several models."},
-	{ModelRefused, ExitIntegrity, "The file is not a model that Bailey loads", "get it again from where it is published, or another form of it: GGUF, version 2 or 3, for text", "Its header is damaged, too large, or of a kind that is not loaded; or its digest is not the one that `--sha256` names. It was read in a sandbox, and nothing was kept."},
+	{ModelRefused, ExitIntegrity, "The file is not a model that Bailey loads", "get it again from where it is published, or another form of it: GGUF, version 2 or 3, for text", "Its header is damaged, too large, or of a kind that is not loaded. It was read in a sandbox, and nothing was kept."},
+	{DigestWrong, ExitIntegrity, "The digest is not the one you gave", "get the file again, or check where the digest is from", "The bytes are not those that `--sha256` names. Of a file that was pulled nothing was kept."},
 	{ModelChanged, ExitIntegrity, "The model is not the file that was pinned", "remove it with `bailey model rm`, then bring it in again", "Its bytes do not have the digest that was pinned, or something opened it for writing while it was in use."},
 	{ModelQuarantine, ExitIntegrity, "The model ended its engine too often and is not loaded any more", "`bailey model pin NAME` asks again and gives it another chance", "A model that makes its engine crash three times in a row is set aside by its digest."},
 	{ModelInUse, ExitFailed, "The model is in use", "end what uses it with `bailey stop`, or say --force", "An engine holds the model."},

@@ -296,7 +296,7 @@ func TestNothingIsKept(t *testing.T) {
 	}
 	wrong := bytes.Repeat([]byte{7}, 32)
 	_, err = r.pull(good, "", wrong)
-	wantCode(t, "another digest", err, errs.ModelRefused)
+	wantCode(t, "another digest", err, errs.DigestWrong)
 	var e *errs.Error
 	if errors.As(err, &e); !strings.Contains(e.Detail, hex.EncodeToString(wrong)) || !strings.Contains(e.Detail, hex.EncodeToString(sum("GGUF bytes"))) {
 		t.Errorf("not both digests are named: %v", err)
@@ -348,7 +348,7 @@ func TestNothingIsKept(t *testing.T) {
 		codes[string(rec.Kind)+" "+rec.Code]++
 		return nil
 	}))
-	if codes["intent "] != codes["call-end ok"]+codes["call-end model-refused"]+codes["call-end malformed"]+codes["call-end usage"]+codes["call-end not-found"]+codes["call-end denied"]+codes["call-end core-busy"] || codes["call-end denied"] != 2 {
+	if codes["intent "] != codes["call-end ok"]+codes["call-end model-refused"]+codes["call-end digest-wrong"]+codes["call-end malformed"]+codes["call-end usage"]+codes["call-end not-found"]+codes["call-end denied"]+codes["call-end core-busy"] || codes["call-end denied"] != 2 {
 		t.Errorf("%v", codes)
 	}
 }

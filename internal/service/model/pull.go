@@ -139,8 +139,7 @@ func (p *pull) run(ctx context.Context) error {
 	}()
 	p.digest = st.Digest
 	if want := p.in.Sha256; len(want) > 0 && string(want) != string(st.Digest[:]) {
-		return errs.New(errs.ModelRefused, op).With("its digest is " + st.Digest.Hex() + ", not " + hex.EncodeToString(want)).
-			WithHint("get the file again, or check where the digest is from")
+		return errs.New(errs.DigestWrong, op).With("it is " + st.Digest.Hex() + ", not " + hex.EncodeToString(want))
 	}
 	if st.Known != nil {
 		// The bytes are kept once. A name that was asked for is the model's from now

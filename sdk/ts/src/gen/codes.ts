@@ -47,6 +47,7 @@ export const errorCodes = [
   "model-name-taken",
   "model-ambiguous",
   "model-refused",
+  "digest-wrong",
   "model-changed",
   "model-quarantined",
   "model-in-use",
