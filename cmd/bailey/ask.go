@@ -91,6 +91,9 @@ func (c *cli) task(ctx context.Context, call *call, j job, dir string) (err erro
 	if call.has("no-model") && len(j.models) > 0 {
 		return usage("--no-model and --allow-model contradict each other", "give one of them")
 	}
+	if call.has("no-model") && j.tokens > 0 {
+		return noWriter()
+	}
 	// All that can be refused is refused before the core is touched.
 	if j.dir, err = folder(dir); err != nil {
 		return err
@@ -127,6 +130,9 @@ func (c *cli) task(ctx context.Context, call *call, j job, dir string) (err erro
 			return timedOut(ctx, err)
 		}
 	}
+	if j.tokens > 0 && len(j.capped) == 0 {
+		return noWriter()
+	}
 	begun, err := cl.Core.BeginTask(ctx, &corev1.BeginTaskRequest{Verb: j.verb})
 	if err != nil {
 		return timedOut(ctx, err)
@@ -135,6 +141,11 @@ func (c *cli) task(ctx context.Context, call *call, j job, dir string) (err erro
 	err = c.work(ctx, call, cl, j, r)
 	endTask(ctx, cl, r.task, err)
 	return timedOut(ctx, err)
+}
+
+// noWriter refuses --max-tokens where no model writes.
+func noWriter() error {
+	return usage("--max-tokens is of a model that writes, and none is named", "name one with --allow-model NAME; `bailey model list` shows what each is for")
 }
 
 // timedOut lets a context that ended by --timeout say so. The core has the same

@@ -72,7 +72,7 @@ func (c *cli) permitWithCard(ctx context.Context, cl *client.Client, verb, task 
 
 // onProcessor says that the processor does what the card was wanted for.
 func onProcessor(why string) string {
-	return "no graphics card is used: " + visible.Path(why) + "; it runs on the processor"
+	return "no graphics card is used: " + visible.Path(why) + "; the model runs on the processor"
 }
 
 // cardNote says what became of a card that was allowed; empty where nothing was.

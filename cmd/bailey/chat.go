@@ -74,7 +74,7 @@ func flagAllowModel() flag {
 
 func chatVerb() *verb {
 	return &verb{
-		name: "chat", args: "[MODEL]", maxArgs: 1,
+		name: "chat", args: "[MODEL]", maxArgs: 1, tooMany: "a question stands behind --prompt: `bailey chat MODEL --prompt \"…\"`",
 		short: "talk with a model, which runs in a sandbox",
 		long: []string{
 			"Without MODEL it is the one chat model that is allowed; of several, name one. On a terminal it is a conversation: Ctrl-C or Esc stops an answer, /quit leaves, /help shows what else there is. A question by --prompt or on standard input gets one answer.",
@@ -253,16 +253,22 @@ func (t *talk) choose(ctx context.Context) error {
 		name = ""
 		models, err = listModels(ctx, t.cl, "")
 	}
-	if e := errs.From(err); err != nil && e.Code == errs.ModelMissing && t.o.goOn && t.o.id == "" {
-		return e.WithHint("after --continue comes an id that `bailey chat --list` shows, or nothing. For models, " + e.HintText())
+	if err == nil && name != "" && len(models) != 1 {
+		err = errs.New(errs.ModelMissing, op).With(visible.Name(name))
+	}
+	if e := errs.From(err); err != nil && e.Code == errs.ModelMissing && t.o.model != "" {
+		switch {
+		case t.o.goOn && t.o.id == "":
+			return errs.Wrap(errs.NotFound, op, err).With("no conversation and no model is called " + visible.Name(name)).
+				WithHint("after --continue comes an id that `bailey chat --list` shows, or nothing. For models, " + e.HintText())
+		case strings.Contains(name, " "):
+			return e.WithHint("a question stands behind --prompt: `bailey chat --prompt \"…\"`. For models, " + e.HintText())
+		}
 	}
 	if err != nil {
 		return err
 	}
 	if name != "" {
-		if len(models) != 1 {
-			return errs.New(errs.ModelMissing, op).With(visible.Name(name))
-		}
 		t.model = models[0].GetModel()
 		return t.suits()
 	}

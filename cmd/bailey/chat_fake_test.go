@@ -63,7 +63,7 @@ type fakeEngine struct {
 }
 
 func smol() *modelv1.Model {
-	return &modelv1.Model{Name: "smol", PinnedBy: "terminal", Facts: &modelv1.Facts{Sha256: make([]byte, 32), Role: modelv1.Role_ROLE_CHAT, Size: 98_000_000, Parameters: 134_515_008, Quantisation: "Q4_1"}}
+	return &modelv1.Model{Name: "smol", PinnedBy: "terminal", Facts: &modelv1.Facts{Sha256: make([]byte, 32), Role: modelv1.Role_ROLE_CHAT, Context: 2048, Size: 98_000_000, Parameters: 134_515_008, Quantisation: "Q4_1"}}
 }
 
 func newFakeCore(t *testing.T, dir string) *fakeCore {

@@ -219,9 +219,13 @@ func wholeID(all []*storev1.Conversation, begin string) (string, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return "", errs.New(errs.NotFound, "cli.chat").With("no conversation has the id " + visible.Name(begin)).WithHint("`bailey chat --list` shows them")
+		return "", noConversation(begin)
 	}
 	return "", usage("more than one conversation has an id that begins with "+visible.Name(begin), "type more of it")
+}
+
+func noConversation(id string) error {
+	return errs.New(errs.NotFound, "cli.chat").With("no conversation has the id " + visible.Name(visible.Middle(id, limits.PromptName))).WithHint("`bailey chat --list` shows them")
 }
 
 // lastModel is who answered last.

@@ -33,6 +33,9 @@ func (t *talk) once(ctx context.Context) error {
 	if err != nil && a.text == "" && refusal(err) {
 		t.takeBack(ctx)
 	}
+	if errs.CodeOf(err) == errs.ContextOverflow {
+		err = errs.From(err).WithHint(t.shorter())
+	}
 	if t.c.json {
 		if err != nil {
 			return err
@@ -72,6 +75,22 @@ func (t *talk) once(ctx context.Context) error {
 		t.note(count(uint64(a.dropped), "turn") + " of the beginning did not fit into the context")
 	}
 	return t.wholeJSON(a)
+}
+
+// shorter says what can be done about a text that is longer than the context.
+func (t *talk) shorter() string {
+	hint := "shorten it"
+	if t.turnsSaid() > 1 {
+		hint = "begin a new conversation, or say --drop-oldest"
+	}
+	have, most := t.loaded.GetContext(), t.model.GetFacts().GetContext()
+	switch {
+	case most == 0:
+		return hint
+	case have < most:
+		return fmt.Sprintf("%s, or raise --context; the most that this model takes is %d", hint, most)
+	}
+	return fmt.Sprintf("%s; the most that this model takes is %d tokens, with the answer", hint, most)
 }
 
 // wholeJSON fails where a schema was to be kept to and the answer was cut: it is no

@@ -362,6 +362,7 @@ func TestWhichModel(t *testing.T) {
 		"several":                 {[]*modelv1.Model{smol(), second}, chatOptions{}, "", errs.ModelAmbiguous},
 		"named":                   {[]*modelv1.Model{smol(), second}, chatOptions{model: "other"}, "other", ""},
 		"unknown":                 {[]*modelv1.Model{smol()}, chatOptions{model: "x"}, "", errs.ModelMissing},
+		"neither is so called":    {[]*modelv1.Model{smol()}, chatOptions{model: "x", goOn: true}, "", errs.NotFound},
 		"vectors":                 {[]*modelv1.Model{vectors}, chatOptions{model: "minilm"}, "", errs.ModelRole},
 		"continues, conversation": {[]*modelv1.Model{stories}, chatOptions{model: "stories"}, "", errs.ModelRole},
 		"continues, once":         {[]*modelv1.Model{stories}, chatOptions{model: "stories", once: true}, "stories", ""},
@@ -507,8 +508,9 @@ func TestOnceRefused(t *testing.T) {
 	if _, _, err := runOnce(t, core, chatOptions{prompt: "Hello"}, false); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := runOnce(t, core, chatOptions{prompt: "Long", goOn: true}, false); errs.CodeOf(err) != errs.ContextOverflow {
-		t.Fatal(err)
+	if _, _, err := runOnce(t, core, chatOptions{prompt: "Long", goOn: true}, false); errs.CodeOf(err) != errs.ContextOverflow ||
+		errs.From(err).HintText() != "begin a new conversation, or say --drop-oldest; the most that this model takes is 2048 tokens, with the answer" {
+		t.Fatal(err, errs.From(err).HintText())
 	}
 	core.keeps(t, "", "Hello|Yes.")
 	// What met a crash is kept, to be asked again.

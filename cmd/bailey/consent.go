@@ -105,7 +105,7 @@ func (c *cli) obtain(ctx context.Context, cl *client.Client, j job, r *result) (
 	rows := j.rows()
 	note := func(s string) { c.tell("bailey: " + s + ".") }
 	if j.card.wanted && len(rows) == 1 {
-		note(onProcessor("no model is asked for"))
+		note("no graphics card is used: it is for a model that writes, and none is named")
 		j.card.wanted = false
 	}
 	got, card, err := c.permitWithCard(ctx, cl, j.verb, r.task, rows, j.card, j.remember, note)

@@ -83,7 +83,7 @@ func dataErase(ctx context.Context, c *cli, call *call) error {
 	id := ""
 	if len(call.args) == 2 {
 		if id = call.args[1]; !conversationID(id) {
-			return usage("that is not the id of a conversation", "`bailey chat --list` shows the ids")
+			return noConversation(id)
 		}
 	}
 	cl, err := c.dial(ctx, call, true)

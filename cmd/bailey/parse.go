@@ -131,7 +131,10 @@ func (c *call) check(hint string) error {
 	case len(c.args) > v.maxArgs && v.maxArgs >= limits.ProgramArgs:
 		return usage(fmt.Sprintf("`bailey %s` takes at most %d words", v.name, v.maxArgs), "give them in a file")
 	case len(c.args) > v.maxArgs:
-		if v.maxArgs > 0 {
+		switch {
+		case v.tooMany != "":
+			hint = v.tooMany
+		case v.maxArgs > 0:
 			hint = "quote words that belong together; " + hint
 		}
 		return usage(fmt.Sprintf("`bailey %s` takes %s; %q is too much", v.name, orNothing(v.args), visible.Middle(visible.Name(c.args[v.maxArgs]), limits.PromptName)), hint)
@@ -147,10 +150,17 @@ func (c *call) check(hint string) error {
 			return err
 		}
 	}
-	for name, most := range map[string]uint64{"max-sentences": v.maxSentences, "last": 1<<32 - 1, "context": limits.ModelContext, "parallel": limits.FitParallel, "max-tokens": limits.TokensAsked, "seed": 1<<32 - 1, "threads": limits.ThreadsMost, "max-vram": limits.GraphicsAsked} {
-		if c.has(name) {
-			if n, err := strconv.ParseUint(c.value(name), 10, 64); err != nil || n == 0 || n > most {
-				return usage(fmt.Sprintf("--%s is a number from 1 to %d", name, most), "for example --"+name+" 10")
+	for _, f := range []struct {
+		name    string
+		most    uint64
+		example string
+	}{
+		{"max-sentences", v.maxSentences, "10"}, {"last", 1<<32 - 1, "20"}, {"context", limits.ModelContext, "4096"}, {"parallel", limits.FitParallel, "4"},
+		{"max-tokens", limits.TokensAsked, "256"}, {"seed", 1<<32 - 1, "10"}, {"threads", limits.ThreadsMost, "4"}, {"max-vram", limits.GraphicsAsked, "4000"},
+	} {
+		if c.has(f.name) {
+			if n, err := strconv.ParseUint(c.value(f.name), 10, 64); err != nil || n == 0 || n > f.most {
+				return usage(fmt.Sprintf("--%s is a number from 1 to %d", f.name, f.most), fmt.Sprintf("for example --%s %s", f.name, f.example))
 			}
 		}
 	}
@@ -226,6 +236,9 @@ func findVerb(all []*verb, args []string) (*verb, []string, error) {
 	}
 	hint := "run `bailey help`"
 	var meant []string
+	if first == "log" || first == "logs" {
+		meant = append(meant, "`bailey audit show`")
+	}
 	for _, g := range topVerbs(all) {
 		if v := verbNamed(all, g+" "+first); v != nil {
 			meant = append(meant, "`bailey "+v.name+"`")

@@ -14,6 +14,8 @@ type verb struct {
 	// args names the arguments for people, for example "DIR \"question\"".
 	args             string
 	minArgs, maxArgs int
+	// tooMany is the hint where there are more arguments; empty = a general one.
+	tooMany string
 	// complete says what the first argument is, for the shell: "dir", "file",
 	// "shell", "verb" or nothing.
 	complete string

@@ -18,6 +18,7 @@ package models
 
 import (
 	"encoding/hex"
+	"fmt"
 	"log/slog"
 	"sort"
 	"strings"
@@ -226,7 +227,11 @@ func (s *Store) Find(ref string) (Model, error) {
 	}
 	switch len(found) {
 	case 0:
-		return Model{}, errs.New(errs.ModelMissing, op).With(ref)
+		missing := errs.New(errs.ModelMissing, op).With(ref)
+		if prefixed && len(digits) < limits.ModelDigits {
+			missing = missing.WithHint(fmt.Sprintf("type at least %d digits of the digest; `bailey model list --json` shows them", limits.ModelDigits))
+		}
+		return Model{}, missing
 	case 1:
 		return found[0], nil
 	}
