@@ -529,4 +529,8 @@ func (v *live) worked() {
 	if err := v.engine.core.cfg.Models.Worked(models.Digest(v.engine.key.digest)); err != nil {
 		v.engine.core.cfg.Log.Warn("a model's success could not be noted", "error", err)
 	}
+	v.used()
 }
+
+// used notes that a call of the model has ended.
+func (v *live) used() { v.engine.core.cfg.Models.Used(models.Digest(v.engine.key.digest)) }

@@ -170,8 +170,9 @@ type target struct {
 	// heard, which may be nil, sees each message, and refuses those that are too
 	// many.
 	heard func(rpc.Message) error
-	// worked is called when the call ended in order.
-	worked func()
+	// worked is called when the call ended in order, and ended, which may be nil,
+	// however it did.
+	worked, ended func()
 }
 
 // granted finds the worker that holds the grant, and carries the call there.
@@ -247,7 +248,7 @@ func (r *call) findEngine(ctx context.Context) (target, capability.Handle, error
 	switch r.method.NewResponse().(type) {
 	case *enginev1.GenerateResponse, *enginev1.EmbedResponse:
 		// Nothing else is work: what an engine says of itself ends no row of crashes.
-		t.worked = v.worked
+		t.worked, t.ended = v.worked, v.used
 		if l.grant.Row.Quota != (capability.Quota{}) {
 			m := &meter{lease: l}
 			t.begin, t.heard = m.begin, m.heard
@@ -271,6 +272,9 @@ func (r *call) carry(ctx context.Context, t target, request []byte) error {
 			return err
 		}
 		defer end()
+	}
+	if t.ended != nil {
+		defer t.ended()
 	}
 	silence := time.AfterFunc(t.silence, func() {
 		cancel(errs.New(t.hung, op))

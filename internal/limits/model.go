@@ -81,6 +81,9 @@ const (
 	ModelSpaceEvery = 256 << 20
 	// ModelCrashes in a row of its engine set a model aside.
 	ModelCrashes = 3
+	// ModelUsedEvery is how old the time of a model's last use in the index may be: calls may
+	// be many a second, and each write of the index waits for the disk.
+	ModelUsedEvery = time.Minute
 	// FitParallel is how many conversations at once are reckoned with, as in the
 	// schema.
 	FitParallel = 64

@@ -64,8 +64,10 @@ type Model struct {
 	Digest Digest
 	Facts  *modelv1.Facts
 	// Source is where it came from, in the user's words.
-	Source   []byte
-	Added    time.Time
+	Source []byte
+	Added  time.Time
+	// LastUsed is when it was loaded, or the end of its last call. Read from the
+	// index it may be [limits.ModelUsedEvery] too early.
 	LastUsed time.Time
 	// Crashes of its engine in a row.
 	Crashes     int
@@ -111,6 +113,8 @@ type model struct {
 	hashed   bool
 	seal     string
 	uses     int
+	// noted is the LastUsed that the index has.
+	noted time.Time
 }
 
 // Open opens the store, and removes what an import left that did not end. A

@@ -50,19 +50,22 @@ func wantCode(t testing.TB, what string, err error, code errs.Code) {
 
 // home is a directory for a store and a file to pull.
 type home struct {
-	t    testing.TB
-	dir  string
-	hook safefile.Hook
-	key  []byte
+	t     testing.TB
+	dir   string
+	hook  safefile.Hook
+	key   []byte
+	clock clock.Clock
 }
 
-func newHome(t testing.TB) *home { return &home{t: t, dir: filepath.Join(t.TempDir(), "models")} }
+func newHome(t testing.TB) *home {
+	return &home{t: t, dir: filepath.Join(t.TempDir(), "models"), clock: clock.System{}}
+}
 
 func (h *home) open() *Store {
 	h.t.Helper()
 	d, err := safefile.MakeDir(h.dir)
 	must(h.t, err)
-	s, err := Open(Config{Dir: d.WithHook(h.hook), Clock: clock.System{}, Log: quiet(), Key: h.key})
+	s, err := Open(Config{Dir: d.WithHook(h.hook), Clock: h.clock, Log: quiet(), Key: h.key})
 	must(h.t, err)
 	h.t.Cleanup(func() { s.Close(); d.Close() })
 	return s

@@ -3,6 +3,7 @@ package models
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
@@ -70,13 +71,32 @@ func (s *Store) Use(ctx context.Context, d Digest, changed func()) (_ *Use, err 
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m.LastUsed = s.cfg.Clock.Wall().UTC()
-	if err := s.save(); err != nil {
-		// Nothing is lost but the time of use; a full disk does not stop a chat.
-		s.cfg.Log.Warn("the use of a model could not be noted", "error", err)
-	}
+	s.noteUse(m, 0)
 	u.Model = m.copy()
 	return u, nil
+}
+
+// Used notes that a call of the model has ended, however.
+func (s *Store) Used(d Digest) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m := s.models[d]; m != nil {
+		s.noteUse(m, limits.ModelUsedEvery)
+	}
+}
+
+// noteUse notes that a model is used now; in the index if what stands there is that
+// old. Nothing is lost but a time: a full disk does not stop a chat.
+func (s *Store) noteUse(m *model, old time.Duration) {
+	m.LastUsed = s.cfg.Clock.Wall().UTC()
+	// The clock may have been set back.
+	if m.LastUsed.Sub(m.noted).Abs() < old {
+		return
+	}
+	m.noted = m.LastUsed
+	if err := s.save(); err != nil {
+		s.cfg.Log.Warn("the use of a model could not be noted", "error", err)
+	}
 }
 
 // blob opens the model's file.

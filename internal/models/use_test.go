@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bailey-run/bailey/internal/clock"
 	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/plat/modelfile"
 )
 
@@ -233,5 +235,45 @@ func TestFileIsItsOwn(t *testing.T) {
 	}
 	if fcntl(u.held, syscall.F_GETFL, 0)&syscall.O_APPEND != 0 {
 		t.Error("a flag that was set on the file given out is set on the store's")
+	}
+}
+
+// handClock stands still but where a test moves it.
+type handClock struct {
+	clock.System
+	wall time.Time
+}
+
+func (c *handClock) Wall() time.Time { return c.wall }
+
+// The time of the last use is the end of the last call, and not the loading. The
+// index is not written for each call.
+func TestLastUsed(t *testing.T) {
+	h := newHome(t)
+	now := &handClock{wall: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	h.clock = now
+	s := h.open()
+	m := add(t, h, s, "m", []byte("bytes"))
+	used := func(s *Store) time.Time {
+		t.Helper()
+		got, err := s.Get(m.Digest)
+		must(t, err)
+		return got.LastUsed
+	}
+	u, err := s.Use(context.Background(), m.Digest, nil)
+	must(t, err)
+	defer u.Release()
+	loaded := now.wall
+	now.wall = now.wall.Add(limits.ModelUsedEvery - 1)
+	s.Used(m.Digest)
+	if got, kept := used(s), used(h.open()); !got.Equal(now.wall) || !kept.Equal(loaded) {
+		t.Errorf("used %v, in the index %v", got, kept)
+	}
+	for _, step := range []time.Duration{1, -time.Hour} {
+		now.wall = now.wall.Add(step)
+		s.Used(m.Digest)
+		if got, kept := used(s), used(h.open()); !got.Equal(now.wall) || !kept.Equal(now.wall) {
+			t.Errorf("after %v used %v, in the index %v", step, got, kept)
+		}
 	}
 }

@@ -86,8 +86,12 @@ func TestKeepAlive(t *testing.T) {
 	if id := own(); id != "" {
 		t.Fatalf("still kept: %s", id)
 	}
+	used := r.models.List()[0].LastUsed
 	if _, err := u.say(g.Handle, "say"); err != nil || r.engine() != first {
 		t.Fatalf("another engine: %v", err)
+	}
+	if again := r.models.List()[0].LastUsed; !again.After(used) {
+		t.Errorf("used last at %v, and before at %v", again, used)
 	}
 	u.end(task)
 	kept = own()
