@@ -17,7 +17,7 @@ func fromWorker(err error) error {
 	switch c := errs.CodeOf(err); c {
 	case errs.FolderMissing, errs.FolderNotDir, errs.FolderClosed, errs.FolderChanged, errs.NoSpace, errs.TooLarge, errs.NotFound,
 		errs.CoreBusy, errs.Cancelled, errs.Deadline, errs.GrantExpired, errs.GrantRevoked, errs.QuotaUsedUp, errs.WorkerCrashed, errs.EngineCrashed, errs.Malformed, errs.Usage, errs.NotSupported,
-		errs.EngineMissing, errs.ModelRefused, errs.ModelRole, errs.MemoryUsedUp, errs.ContextOverflow, errs.TemplateRefused, errs.SchemaRefused,
+		errs.EngineMissing, errs.ModelRefused, errs.ModelRole, errs.MemoryUsedUp, errs.ContextOverflow, errs.TemplateRefused, errs.SchemaRefused, errs.SchemaStuck,
 		errs.StoreDamaged, errs.StoreConflict:
 		e := errs.Wrap(c, op, err)
 		switch d := errs.From(err).Detail; {

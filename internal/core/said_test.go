@@ -46,7 +46,7 @@ func TestFromWorker(t *testing.T) {
 			t.Errorf("%s came through as %s", c, e.Message())
 		}
 	}
-	for _, c := range []errs.Code{errs.MemoryUsedUp, errs.ContextOverflow, errs.ModelRole, errs.QuotaUsedUp} {
+	for _, c := range []errs.Code{errs.MemoryUsedUp, errs.ContextOverflow, errs.ModelRole, errs.QuotaUsedUp, errs.SchemaStuck} {
 		e := errs.From(fromWorker(errs.New(c, "x").With("evil").WithHint("evil")))
 		if e.Code != c || strings.Contains(e.Message()+e.HintText(), "evil") {
 			t.Errorf("%s: %s, %s", c, e.Message(), e.HintText())

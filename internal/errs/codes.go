@@ -68,6 +68,7 @@ const (
 	ContextOverflow Code = "context-overflow"
 	TemplateRefused Code = "chat-template-refused"
 	SchemaRefused   Code = "json-schema-refused"
+	SchemaStuck     Code = "json-schema-stuck"
 	StoreDamaged    Code = "store-damaged"
 	StoreConflict   Code = "conversation-changed"
 	DisplayMissing  Code = "display-missing"
@@ -147,6 +148,7 @@ var table = []Entry{
 	{ContextOverflow, ExitFailed, "The text is longer than the model's context", "shorten it, raise --context, or begin a new conversation", "Nothing was cut silently. The error says how long the text is and what fits, in tokens."},
 	{TemplateRefused, ExitFailed, "The model's chat template cannot be used", "use a model with another template; no other template is put in its place", "The template in the file is missing, does not render, or took more time, steps or output than it may."},
 	{SchemaRefused, ExitUsage, "The JSON schema cannot be followed", "make it simpler", "It uses words that are not supported, or is too deep, too wide or too large."},
+	{SchemaStuck, ExitFailed, "The model has no token that the JSON schema allows here", "use another model, or a schema without what this one cannot write", "The answer so far keeps to the schema, and nothing in the model's vocabulary goes on with it or may end it. Nothing else is put in its place."},
 	{StoreDamaged, ExitIntegrity, "What was kept of your conversations is damaged, and was set aside", "run the command again: it begins a new one", "The file is kept whole, under another name, in the directory of the app's own data; an ordinary SQLite program can save what is left in it. This is said once."},
 	{StoreConflict, ExitFailed, "The conversation was changed elsewhere", "read it again with --continue, or begin another one", "Another window or terminal goes on with the same conversation. Neither overwrites what the other one wrote."},
 	{DisplayMissing, ExitUnavailable, "There is no display to show a window on", "log in to a desktop, or use the commands on a terminal: `bailey help` lists them", "Neither WAYLAND_DISPLAY nor DISPLAY leads to a display of this machine that is yours. Windows are never shown on another machine's display, because whoever is on the way there could read and press."},

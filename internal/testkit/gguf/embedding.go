@@ -74,7 +74,7 @@ func Embedding(seed uint64, more ...string) *File {
 		f.Tensors = append(f.Tensors, weights(seed, tensor(name, F32, shape...), float32(deviation)))
 	}
 	norm := func(name string) {
-		f.Tensors = append(f.Tensors, same(tensor(name+".weight", F32, dims), 1), tensor(name+".bias", F32, dims))
+		f.Tensors = append(f.Tensors, Same(tensor(name+".weight", F32, dims), 1), tensor(name+".bias", F32, dims))
 	}
 	in := 0.2 / math.Sqrt(dims)
 	w("token_embd.weight", 1, dims, len(tokens))

@@ -118,6 +118,37 @@ type File struct {
 	Cut uint64
 }
 
+// Get is the value of a key; nil = it is not there.
+func (f *File) Get(key string) any {
+	for _, kv := range f.KV {
+		if kv.Key == key {
+			return kv.Value
+		}
+	}
+	return nil
+}
+
+// Set gives a key of f another value, adds it, or, with nil, takes it out.
+func (f *File) Set(key string, v any) *File {
+	var out []KV
+	found := false
+	for _, kv := range f.KV {
+		if kv.Key == key {
+			found = true
+			if v == nil {
+				continue
+			}
+			kv.Value = v
+		}
+		out = append(out, kv)
+	}
+	if !found && v != nil {
+		out = append(out, KV{Key: key, Value: v})
+	}
+	f.KV = out
+	return f
+}
+
 // Write writes the file.
 func (f *File) Write(to io.Writer) error {
 	if f.Cut > 0 {

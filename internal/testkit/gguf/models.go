@@ -47,7 +47,7 @@ func Llama(s Shape) *File {
 		f.Tensors = append(f.Tensors, weights(s.Seed, tensor(name, s.Type, dims...), float32(deviation)))
 	}
 	norm := func(name string) {
-		f.Tensors = append(f.Tensors, same(tensor(name, F32, s.Embed), 1))
+		f.Tensors = append(f.Tensors, Same(tensor(name, F32, s.Embed), 1))
 	}
 	in, ff := 1/math.Sqrt(float64(s.Embed)), 1/math.Sqrt(float64(s.FF))
 	kv := s.Embed / s.Heads * s.KVHeads
@@ -131,7 +131,7 @@ func Script(answer ...string) *File {
 	}
 	f.Tensors = append(f.Tensors,
 		tensor("blk.0.ffn_gate.weight", F32, dims, s.FF), tensor("blk.0.ffn_up.weight", F32, dims, s.FF), tensor("blk.0.ffn_down.weight", F32, s.FF, dims),
-		same(tensor("blk.0.attn_norm.weight", F32, dims), 1), same(tensor("blk.0.ffn_norm.weight", F32, dims), 1), same(tensor("output_norm.weight", F32, dims), 1),
+		Same(tensor("blk.0.attn_norm.weight", F32, dims), 1), Same(tensor("blk.0.ffn_norm.weight", F32, dims), 1), Same(tensor("output_norm.weight", F32, dims), 1),
 		rows(tensor("output.weight", F32, dims, n), func(i int, to []float32) {
 			for _, id := range after[i] {
 				vector(id, to)

@@ -63,8 +63,8 @@ func weights(seed uint64, t Tensor, deviation float32) Tensor {
 	return t
 }
 
-// same fills a tensor of 32 bit numbers with one number.
-func same(t Tensor, v float32) Tensor {
+// Same fills a tensor of 32 bit numbers with one number.
+func Same(t Tensor, v float32) Tensor {
 	t.Fill = func(w io.Writer) error {
 		return blocks(w, t.Size()/4, func(b []byte) { putFloat(b, v) }, 4)
 	}

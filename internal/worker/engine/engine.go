@@ -191,8 +191,10 @@ type Model interface {
 	// Generate continues a prompt. emit is called from one goroutine; an error of
 	// it ends the generation and is returned. Errors: errs.ContextOverflow when the
 	// prompt leaves no room for a token, errs.Cancelled, errs.MemoryUsedUp,
-	// errs.ModelRole, errs.SchemaRefused when the grammar is not taken. A call
-	// that ends early ends within limits.EngineCancel, in the prompt too.
+	// errs.ModelRole, errs.SchemaRefused when the grammar is not taken,
+	// errs.SchemaStuck when it allows no token, errs.ModelRefused when the model's
+	// numbers are none. A call that ends early ends within limits.EngineCancel, in
+	// the prompt too.
 	Generate(ctx context.Context, r Request, emit func(Event) error) (Result, error)
 	// Forget has nothing left of an owner's conversations: of those that are at
 	// work once they end. It does not wait for that, and comes before every call

@@ -2,6 +2,7 @@ package llama
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/bailey-run/bailey/internal/testkit/gguf"
@@ -46,4 +47,28 @@ func BenchmarkDecode(b *testing.B) {
 		at++
 	}
 	w.c.seqRemove(w.s.memory, 0, -1, -1)
+}
+
+// BenchmarkLook is the look for what is no number, beside the two passes that a
+// token costs anyway.
+func BenchmarkLook(b *testing.B) {
+	c := opened(b).c
+	for _, n := range []int{49152, 151936} {
+		logits := make([]float32, n)
+		for i := range logits {
+			logits[i] = float32(i*7919%n) / 1000
+		}
+		k := newChoices(c, n)
+		defer k.free()
+		for _, p := range []struct {
+			what string
+			pass func()
+		}{{"tame", func() { tame(logits) }}, {"fill", func() { k.fill(logits) }}, {"likeliest", func() { likeliest(logits) }}} {
+			b.Run(fmt.Sprint(p.what, "-", n), func(b *testing.B) {
+				for b.Loop() {
+					p.pass()
+				}
+			})
+		}
+	}
 }

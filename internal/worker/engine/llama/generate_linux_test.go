@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -88,6 +89,106 @@ func TestGrammar(t *testing.T) {
 		_, err := m.Generate(context.Background(), engine.Request{Prompt: []engine.Token{1}, Sampling: engine.Sampling{Grammar: bad}}, func(engine.Event) error { return nil })
 		if !errors.Is(err, errs.New(errs.SchemaRefused, "")) {
 			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+// A grammar that refuses every token of a vocabulary ends the answer; the chain
+// alone draws one of them, and what it makes is taken for JSON.
+func TestGrammarWithoutAWayOn(t *testing.T) {
+	only := func(texts ...string) *gguf.File {
+		g := gguf.Llama(gguf.Small(1))
+		all := g.Get("tokenizer.ggml.tokens").([]string)
+		kinds := slices.Clone(g.Get("tokenizer.ggml.token_type").([]int32))
+		for i, s := range all {
+			if kinds[i] = 3; slices.Contains(texts, s) {
+				kinds[i] = 1
+			}
+		}
+		return g.Set("tokenizer.ggml.token_type", kinds)
+	}
+	// In this vocabulary's spelling Ā is the byte 0, where C's texts end.
+	nul := only("{Ā").Set("tokenizer.ggml.model", "gpt2").Set("tokenizer.ggml.merges", []string{"a b"})
+	spelt := slices.Clone(nul.Get("tokenizer.ggml.tokens").([]string))
+	at := slices.Index(spelt, "{")
+	spelt[at] = "{Ā"
+	nul.Set("tokenizer.ggml.tokens", spelt).Get("tokenizer.ggml.token_type").([]int32)[at] = 1
+	for _, c := range []struct {
+		what string
+		file *gguf.File
+		said string
+	}{
+		{"control tokens alone", only(), ""}, {"a brace", only("{"), "{"}, {"a brace and a NUL", nul, ""}, {"braces and a letter", only("{", "}", "a"), "{"},
+		{"enough", only("{", "}", "a", `"`, ":"), `{"a":{}}`},
+	} {
+		m := loaded(t, c.file, engine.Options{})
+		for _, greedy := range []bool{true, false} {
+			text := ""
+			r, err := m.Generate(context.Background(), engine.Request{Prompt: []engine.Token{1}, MaxTokens: 40, Sampling: engine.Sampling{
+				Grammar: `root ::= "{\"a\":{}}"`, Greedy: greedy, Temperature: 0.7, TopK: 40, TopP: 0.95, MinP: 0.05, Seed: 1,
+			}}, func(e engine.Event) error {
+				if e.Out != nil {
+					text += string(e.Out.Bytes)
+				}
+				return nil
+			})
+			ok := err == nil && r.Finish == engine.End
+			if c.what != "enough" {
+				ok = errors.Is(err, errs.New(errs.SchemaStuck, ""))
+			}
+			if !ok || text != c.said {
+				t.Errorf("%s: %q, %+v, %v", c.what, text, r, err)
+			}
+		}
+	}
+}
+
+func TestNumbers(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	for _, c := range []struct {
+		v    float32
+		tame bool
+		// one says what numbers does of one such among others, all of nothing else.
+		one, all bool
+	}{
+		{0, true, true, true}, {-1e29, true, true, true}, {1e29, true, true, true},
+		{nan, false, false, false}, {-nan, false, false, false}, {inf, false, false, false}, {2e30, false, false, false},
+		{-inf, false, true, false}, {-2e30, false, true, false},
+	} {
+		for _, n := range []int{1, 15, 16, 17, 49, 64} {
+			for at := range n {
+				l := make([]float32, n)
+				l[at] = c.v
+				if tame(l) != c.tame || n > 1 && numbers(l) != c.one {
+					t.Fatalf("%v at %d of %d: tame %v, numbers %v", c.v, at, n, tame(l), numbers(l))
+				}
+			}
+			l := slices.Repeat([]float32{c.v}, n)
+			if tame(l) != c.tame || numbers(l) != c.all {
+				t.Fatalf("%d times %v: tame %v, numbers %v", n, c.v, tame(l), numbers(l))
+			}
+		}
+	}
+}
+
+// Weights that are no numbers make no answer, however it is drawn.
+func TestNoNumbers(t *testing.T) {
+	for _, v := range []float64{math.NaN(), math.Inf(1), 3e38} {
+		g := gguf.Llama(gguf.Small(1))
+		for i, w := range g.Tensors {
+			if w.Name == "output.weight" {
+				g.Tensors[i] = gguf.Same(w, float32(v))
+			}
+		}
+		m := loaded(t, g, engine.Options{})
+		for _, s := range []engine.Sampling{
+			{Greedy: true}, {Temperature: 0.7, TopK: 40, TopP: 0.95, MinP: 0.05, Repeat: 1.1, Seed: 1}, {Temperature: 0.7, Seed: 1},
+			{Temperature: 0.7, TopK: 40, Seed: 1, Grammar: `root ::= "{}"`}, {Greedy: true, Grammar: `root ::= "{}"`},
+		} {
+			_, err := m.Generate(context.Background(), engine.Request{Prompt: []engine.Token{1}, Sampling: s, MaxTokens: 8}, func(engine.Event) error { return nil })
+			if !errors.Is(err, errs.New(errs.ModelRefused, "")) {
+				t.Errorf("weights of %v, %+v: %v", v, s, err)
+			}
 		}
 	}
 }

@@ -26,6 +26,9 @@ type model struct {
 	info   engine.Info
 	// pieces are the bytes of tokens that were asked for once.
 	pieces []atomic.Pointer[[]byte]
+	// odd are the tokens that no grammar may have; see unfit.
+	odd    []int32
+	looked sync.Once
 
 	prompt, output atomic.Uint64
 
@@ -249,15 +252,19 @@ func (m *model) bytes(t engine.Token) []byte {
 	if p := m.pieces[t].Load(); p != nil {
 		return *p
 	}
-	buf := make([]byte, 64)
-	n := m.c.piece(m.vocab, int32(t), &buf[0], int32(len(buf)), 0, false)
-	if n < 0 {
-		buf = make([]byte, -n)
-		n = m.c.piece(m.vocab, int32(t), &buf[0], int32(len(buf)), 0, false)
-	}
-	b := append([]byte(nil), buf[:max(0, n)]...)
+	b := append([]byte(nil), m.spell(int32(t), make([]byte, 64))...)
 	m.pieces[t].Store(&b)
 	return b
+}
+
+// spell writes the bytes of a token to buf, or to a longer one.
+func (m *model) spell(id int32, buf []byte) []byte {
+	n := m.c.piece(m.vocab, id, &buf[0], int32(len(buf)), 0, false)
+	if n < 0 {
+		buf = make([]byte, -n)
+		n = m.c.piece(m.vocab, id, &buf[0], int32(len(buf)), 0, false)
+	}
+	return buf[:max(0, n)]
 }
 
 // Stats are counted since the load.

@@ -1,6 +1,7 @@
 package llama
 
 import (
+	"bytes"
 	"math"
 
 	"github.com/bailey-run/bailey/internal/errs"
@@ -11,6 +12,7 @@ import (
 // sampler chooses tokens by the library's own samplers; only the likeliest of
 // all is found here, in one pass over the numbers instead of three.
 type sampler struct {
+	m     *model
 	c     *calls
 	plain bool
 	// chain penalises, cuts and draws; rules is the grammar. Either may be 0.
@@ -22,7 +24,7 @@ const random = math.MaxUint32
 
 func (m *model) sampler(o engine.Sampling, prompt []engine.Token) (*sampler, error) {
 	c := m.c
-	s := &sampler{c: c}
+	s := &sampler{m: m, c: c}
 	greedy := o.Greedy || o.Temperature <= 0 || o.TopK == 1
 	penal := o.Repeat > 0 && o.Repeat != 1 || o.Frequency != 0 || o.Presence != 0
 	if o.Grammar != "" {
@@ -81,37 +83,96 @@ func (s *sampler) free() {
 	s.chain, s.rules = 0, 0
 }
 
-// next chooses; false when the model's numbers are no numbers.
-func (s *sampler) next(k *choices, logits []float32) (engine.Token, bool) {
+// next chooses. Errors: errs.ModelRefused when the model's numbers are none,
+// errs.SchemaStuck when the grammar refuses every token.
+func (s *sampler) next(k *choices, logits []float32) (engine.Token, error) {
 	if s.plain {
-		return likeliest(logits)
+		if t, ok := likeliest(logits); ok {
+			return t, nil
+		}
+		return 0, noNumbers()
+	}
+	// The library's samplers would choose among any, or end the process.
+	if !tame(logits) && !numbers(logits) {
+		return 0, noNumbers()
 	}
 	id, ok := s.draw(k, logits, false)
 	if ok && s.rules != 0 {
 		// The grammar looks at one token, not at all of them, as long as what is
 		// drawn without it keeps to it.
-		k.one(id)
-		s.c.samplerApply(s.rules, &k.head)
-		if math.IsInf(float64(k.list[0].logit), -1) {
-			id, ok = s.draw(k, logits, true)
+		if !s.allows(k, id) {
+			// Where it refuses all, the chain still draws one of them.
+			if id, ok = s.draw(k, logits, true); ok && !s.allows(k, id) {
+				return 0, errs.New(errs.SchemaStuck, "llama.generate")
+			}
 		}
 		if ok {
 			s.c.samplerTake(s.rules, id)
 		}
 	}
-	if ok {
-		s.c.samplerTake(s.chain, id)
+	if !ok {
+		return 0, noNumbers()
 	}
-	return engine.Token(id), ok
+	s.c.samplerTake(s.chain, id)
+	return engine.Token(id), nil
+}
+
+func noNumbers() error {
+	return errs.New(errs.ModelRefused, "llama.generate").With("the model's numbers are none")
+}
+
+// allows is the verdict on one token: the grammar's, and that the token is what
+// the grammar took it for. That reads the text of a control token, of which an
+// answer has nothing, and no text beyond a NUL.
+func (s *sampler) allows(k *choices, id int32) bool {
+	k.one(id)
+	s.c.samplerApply(s.rules, &k.head)
+	return !math.IsInf(float64(k.list[0].logit), -1) && (s.c.vocabIsEnd(s.m.vocab, id) || whole(s.m.bytes(engine.Token(id))))
+}
+
+func whole(text []byte) bool { return len(text) > 0 && bytes.IndexByte(text, 0) < 0 }
+
+// unfit are the tokens that the grammar takes for what they are not. They are
+// looked for once, when a grammar refuses a token for the first time.
+func (m *model) unfit() []int32 {
+	m.looked.Do(func() {
+		buf := make([]byte, 64)
+		for id := range int32(m.info.Vocabulary) {
+			if !m.c.vocabIsEnd(m.vocab, id) && !whole(m.spell(id, buf)) {
+				m.odd = append(m.odd, id)
+			}
+		}
+	})
+	return m.odd
 }
 
 func (s *sampler) draw(k *choices, logits []float32, rules bool) (int32, bool) {
 	k.fill(logits)
 	if rules {
 		s.c.samplerApply(s.rules, &k.head)
+		for _, id := range s.m.unfit() {
+			k.list[id].logit = float32(math.Inf(-1))
+		}
 	}
 	s.c.samplerApply(s.chain, &k.head)
 	return k.chosen()
+}
+
+// beyond is a magnitude that no number of a model has: of less, penalties and a
+// temperature make numbers again.
+const beyond = 1 << 100
+
+// numbers reports whether a choice can be made: none is NaN or as large as beyond,
+// and one is above -beyond. Some at -Inf are tokens that a model rules out.
+func numbers(logits []float32) bool {
+	some := false
+	for _, v := range logits {
+		if v != v || v >= beyond {
+			return false
+		}
+		some = some || v > -beyond
+	}
+	return some
 }
 
 func likeliest(logits []float32) (engine.Token, bool) {
@@ -121,7 +182,7 @@ func likeliest(logits []float32) (engine.Token, bool) {
 			best, at = v, i
 		}
 	}
-	return engine.Token(at), at >= 0
+	return engine.Token(at), at >= 0 && best < beyond
 }
 
 // candidates are the chosen token and the n likeliest, by what the model said

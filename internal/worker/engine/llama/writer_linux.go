@@ -561,7 +561,7 @@ func (j *job) tell(e engine.Event, must bool) {
 func (w *writer) take(s *slot, entry int) {
 	j := s.job
 	logits := floats(w.c.logits(w.s.h, int32(entry)), w.m.info.Vocabulary)
-	t, ok := j.sampler.next(w.k, logits)
+	t, err := j.sampler.next(w.k, logits)
 	now := time.Now()
 	if j.first.IsZero() {
 		j.first = now
@@ -569,8 +569,8 @@ func (w *writer) take(s *slot, entry int) {
 	j.last = now
 	j.writes = true
 	switch {
-	case !ok:
-		w.leave(s, 0, errs.New(errs.ModelRefused, "llama.generate").With("the model's numbers are none"))
+	case err != nil:
+		w.leave(s, 0, err)
 		return
 	case w.c.vocabIsEnd(w.m.vocab, int32(t)):
 		w.leave(s, engine.End, nil)

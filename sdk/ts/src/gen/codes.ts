@@ -57,6 +57,7 @@ export const errorCodes = [
   "context-overflow",
   "chat-template-refused",
   "json-schema-refused",
+  "json-schema-stuck",
   "store-damaged",
   "conversation-changed",
   "display-missing",
