@@ -11,6 +11,7 @@ package badmodels
 import (
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -171,26 +172,38 @@ func (s *session) load(handle []byte) error {
 	}
 }
 
+// ask is one way to ask a question.
+type ask struct {
+	drawn  bool
+	schema string
+}
+
+// others are the ways beside the greedy one.
+func others() []ask {
+	const object = `{"type":"object","properties":{"a":{"type":"boolean"}},"required":["a"]}`
+	return []ask{{drawn: true}, {schema: object}, {drawn: true, schema: object}}
+}
+
 // talk asks a question and returns what was said.
-func (s *session) talk(handle []byte) (string, error) {
+func (s *session) talk(handle []byte, a ask) (said string, ended bool, err error) {
 	in, err := s.core.Engine.Generate(s.ctx, &enginev1.GenerateRequest{
-		Grant: handle, MaxTokens: 8, Sampling: &enginev1.Sampling{Greedy: true},
+		Grant: handle, MaxTokens: 8, Sampling: &enginev1.Sampling{Greedy: !a.drawn, Seed: 1}, JsonSchema: a.schema,
 		Messages: []*enginev1.Message{{Speaker: enginev1.Speaker_SPEAKER_USER, Text: "What is a cat?"}},
 	})
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	defer in.Close()
-	said := ""
 	for {
 		e, err := in.Recv()
 		if err == io.EOF {
-			return said, nil
+			return said, ended, nil
 		}
 		if err != nil {
-			return said, err
+			return said, false, err
 		}
 		said += e.GetPiece().GetText()
+		ended = ended || e.GetDone().GetFinish() == enginev1.Finish_FINISH_END
 	}
 }
 
@@ -254,17 +267,22 @@ func (p *place) bring(c badmodels.Case) seen {
 // try loads and asks, again while the engine ends on it.
 func (p *place) try(c badmodels.Case, s *session, handle []byte) seen {
 	for crashes := 0; ; crashes++ {
-		said, step := "", "load"
+		said, step, vectors := "", "load", false
 		err := s.load(handle)
 		if err == nil {
 			step = "ask"
-			if said, err = s.talk(handle); errs.CodeOf(err) == errs.ModelRole {
+			if said, _, err = s.talk(handle, ask{}); errs.CodeOf(err) == errs.ModelRole {
+				vectors = true
 				err = s.embed(handle)
 			}
 		}
 		switch code := errs.CodeOf(err); {
 		case err == nil:
-			return seen{badmodels.Answers, "", 0}
+			got := seen{badmodels.Answers, "", 0}
+			if !vectors {
+				p.otherwise(c, s, handle, &got)
+			}
+			return got
 		case code == errs.TemplateRefused:
 			if said != "" {
 				p.t.Errorf("%s: it said %q by another template", c.Name, said)
@@ -280,10 +298,35 @@ func (p *place) try(c badmodels.Case, s *session, handle []byte) seen {
 				p.t.Fatalf("%s: never set aside", c.Name)
 			}
 		case crashes == 0 && (step == "load" || code == errs.ModelRefused):
-			return seen{badmodels.ByEngine, words(err), 0}
+			got := seen{badmodels.ByEngine, words(err), 0}
+			if step == "ask" {
+				p.otherwise(c, s, handle, &got)
+			}
+			return got
 		default:
 			p.t.Errorf("%s: %s: %v", c.Name, step, err)
 			return seen{badmodels.Verdict(code), words(err), 0}
+		}
+	}
+}
+
+// otherwise asks in the other ways: who gives an answer to one gives it to all,
+// and what ends under a schema keeps to it.
+func (p *place) otherwise(c badmodels.Case, s *session, handle []byte, got *seen) {
+	p.t.Helper()
+	for _, a := range others() {
+		said, ended, err := s.talk(handle, a)
+		switch code := errs.CodeOf(err); {
+		case got.verdict == badmodels.ByEngine:
+			if code != errs.ModelRefused || words(err) != got.words || said != "" {
+				p.t.Errorf("%s: asked %+v it says %q, %v; greedy it was %s", c.Name, a, said, err, got.words)
+			}
+		case code == errs.SchemaStuck && a.schema != "":
+			got.verdict = badmodels.Stuck
+		case err != nil:
+			p.t.Errorf("%s: asked %+v: %v", c.Name, a, err)
+		case a.schema != "" && ended && !json.Valid([]byte(said)):
+			p.t.Errorf("%s: asked %+v it ends with %q", c.Name, a, said)
 		}
 	}
 }
@@ -342,7 +385,7 @@ func TestBadModels(t *testing.T) {
 			t.Errorf("%s (%s): %s (%s), want %s", c.Name, c.What, got.verdict, got.words, c.Want)
 		}
 		if p.engine {
-			if said, err := other.talk(handle); err != nil || strings.TrimSpace(said) != "Hello from beside." {
+			if said, _, err := other.talk(handle, ask{}); err != nil || strings.TrimSpace(said) != "Hello from beside." {
 				t.Errorf("after %s the other model says %q, %v", c.Name, said, err)
 			}
 		}
@@ -421,7 +464,7 @@ func row(c badmodels.Case, r seen) string {
 func render(cases []badmodels.Case, results map[string]seen) string {
 	var b strings.Builder
 	b.WriteString("# Bad models, and what became of them\n\n")
-	b.WriteString("Written by `go test ./test/badmodels -update`; do not edit. Each file was made from a seed and brought to the real binaries: pulled, which has a sandboxed worker read its header; if that lets it pass, allowed, loaded into a sandboxed engine (llama.cpp v0.5.0) and asked a question. Beside it the same core had another model loaded, which had to answer after each.\n\n")
+	b.WriteString("Written by `go test ./test/badmodels -update`; do not edit. Each file was made from a seed and brought to the real binaries: pulled, which has a sandboxed worker read its header; if that lets it pass, allowed, loaded into a sandboxed engine (llama.cpp v0.5.0) and asked a question: greedily, at the default temperature, and both under a JSON schema. Beside it the same core had another model loaded, which had to answer after each.\n\n")
 	count := map[badmodels.Verdict]int{}
 	for _, r := range results {
 		count[r.verdict]++
@@ -435,6 +478,7 @@ func render(cases []badmodels.Case, results map[string]seen) string {
 		{badmodels.ByEngine, "the engine said no and went on"},
 		{badmodels.Ends, "three times, each in a process of its own; then the model is not loaded any more until a person allows it again"},
 		{badmodels.Template, "the model loads; in a conversation it says nothing, and no other template is put in the place of its own"},
+		{badmodels.Stuck, "it loads and answers; held to a JSON schema it has no token that goes on, and the answer ends with an error"},
 		{badmodels.Answers, "it loads and answers, however badly: nothing in it is against the rules"},
 	} {
 		fmt.Fprintf(&b, "| %s | %d | %s |\n", v.verdict, count[v.verdict], v.means)

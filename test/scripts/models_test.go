@@ -37,7 +37,7 @@ func writeModel(ts *testscript.TestScript, neg bool, args []string) {
 	case "embedding":
 		f = gguf.Embedding(1)
 	case "licensed":
-		f = badmodels.Set(badmodels.Set(gguf.Llama(s), "general.license", "MIT\x1b[31m or so"), "general.name", "A\nmodel\u202e")
+		f = gguf.Llama(s).Set("general.license", "MIT\x1b[31m or so").Set("general.name", "A\nmodel\u202e")
 	default:
 		for _, c := range badmodels.All() {
 			if c.Name == args[1] {

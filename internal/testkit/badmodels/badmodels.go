@@ -25,6 +25,8 @@ const (
 	// Template: it loads; its chat template is refused, and no other is put in
 	// its place.
 	Template Verdict = "its template is refused"
+	// Stuck: it answers, and cannot keep to a JSON schema.
+	Stuck Verdict = "answers, but to no schema"
 	// Answers: it loads and answers, however badly.
 	Answers Verdict = "answers"
 )
@@ -44,7 +46,7 @@ func (c Case) Bytes() []byte { return c.make() }
 // All is the table.
 func All() []Case {
 	var out []Case
-	for _, group := range [][]Case{others(), headers(), tensors(), keys(), vocabularies(), shapes(), templates()} {
+	for _, group := range [][]Case{others(), headers(), tensors(), keys(), vocabularies(), shapes(), nuls(), templates()} {
 		out = append(out, group...)
 	}
 	return out
@@ -72,28 +74,7 @@ func good() *gguf.File { return gguf.Llama(gguf.Small(1)) }
 
 // with is a good model with another value of one key; nil takes the key out.
 func with(key string, v any) func() *gguf.File {
-	return func() *gguf.File { return Set(good(), key, v) }
-}
-
-// Set gives a key of f another value, adds it, or, with nil, takes it out.
-func Set(f *gguf.File, key string, v any) *gguf.File {
-	var out []gguf.KV
-	found := false
-	for _, kv := range f.KV {
-		if kv.Key == key {
-			found = true
-			if v == nil {
-				continue
-			}
-			kv.Value = v
-		}
-		out = append(out, kv)
-	}
-	if !found && v != nil {
-		out = append(out, gguf.KV{Key: key, Value: v})
-	}
-	f.KV = out
-	return f
+	return func() *gguf.File { return good().Set(key, v) }
 }
 
 // more is a good model with one tensor more.

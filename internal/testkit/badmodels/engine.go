@@ -68,10 +68,11 @@ func shapes() []Case {
 		file("experts-2000", "2,000 experts", Ends, with("llama.expert_count", uint32(2000))),
 		file("experts-used", "experts in use, and none there", Ends, with("llama.expert_used_count", uint32(4))),
 		file("experts-8", "eight experts by its header, none in the file", ByEngine, func() *gguf.File {
-			return Set(with("llama.expert_count", uint32(8))(), "llama.expert_used_count", uint32(2))
+			return with("llama.expert_count", uint32(8))().Set("llama.expert_used_count", uint32(2))
 		}),
 		file("nan-weights", "weights that are not numbers", ByEngine, filled("blk.0.attn_q.weight", float32(math.NaN()))),
 		file("nan-output", "an output of what is not numbers", ByEngine, filled("output.weight", float32(math.NaN()))),
+		file("huge-weights", "weights of 3·10^38", ByEngine, filled("output.weight", 3e38)),
 		file("infinite-weights", "infinite weights", ByEngine, filled("output.weight", float32(math.Inf(1)))),
 		file("epsilon-nan", "an epsilon that is not a number", Ends, with("llama.attention.layer_norm_rms_epsilon", float32(math.NaN()))),
 		file("bert-positions", "a BERT with positions for half of its context", ByEngine, bert("bert.context_length", uint32(512))),
@@ -79,16 +80,16 @@ func shapes() []Case {
 		file("bert-no-special", "a BERT without its special tokens", Answers, func() *gguf.File {
 			f := gguf.Embedding(1)
 			for _, k := range []string{"padding", "unknown", "bos", "cls", "seperator", "mask"} {
-				Set(f, "tokenizer.ggml."+k+"_token_id", nil)
+				f.Set("tokenizer.ggml."+k+"_token_id", nil)
 			}
 			return f
 		}),
 		file("bert-heads-7", "a BERT of 64 numbers in 7 heads", ByEngine, bert("bert.attention.head_count", uint32(7))),
 		file("merges-garbage", "a BPE tokenizer whose merges are no pairs", Answers, func() *gguf.File {
-			return Set(Set(good(), "tokenizer.ggml.model", "gpt2"), "tokenizer.ggml.merges", []string{"", "x", " ", "a b c"})
+			return good().Set("tokenizer.ggml.model", "gpt2").Set("tokenizer.ggml.merges", []string{"", "x", " ", "a b c"})
 		}),
 		file("merges-beyond", "a BPE tokenizer whose merges make what is no token", Answers, func() *gguf.File {
-			return Set(Set(good(), "tokenizer.ggml.model", "gpt2"), "tokenizer.ggml.merges", []string{"qq zz", "a b"})
+			return good().Set("tokenizer.ggml.model", "gpt2").Set("tokenizer.ggml.merges", []string{"qq zz", "a b"})
 		}),
 		file("context-2e30", "a context of 2^30, by its own word", Answers, with("llama.context_length", uint32(1<<30))),
 	}
@@ -96,7 +97,7 @@ func shapes() []Case {
 
 // bert is a good embedding model with another value of one key.
 func bert(key string, v any) func() *gguf.File {
-	return func() *gguf.File { return Set(gguf.Embedding(1), key, v) }
+	return func() *gguf.File { return gguf.Embedding(1).Set(key, v) }
 }
 
 func repeat(w io.Writer, n uint64, v float32) error {

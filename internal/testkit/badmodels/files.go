@@ -2,6 +2,7 @@ package badmodels
 
 import (
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/bailey-run/bailey/internal/testkit/gguf"
@@ -116,6 +117,8 @@ func keys() []Case {
 		file("projector", "a projector for pictures", ByReader, with("general.architecture", "clip")),
 		file("vocoder", "a model that makes sound", ByReader, with("general.architecture", "wavtokenizer-dec")),
 		file("adapter", "an adapter (LoRA)", ByReader, with("general.type", "adapter")),
+		file("pooling-77", "a way to make vectors that nobody knows", ByReader, bert("bert.pooling_type", uint32(77))),
+		file("vectors-96", "vectors of 96 numbers, by its word, of layers of 64", ByReader, bert("bert.embedding_length_out", uint32(96))),
 		file("reranker", "a reranker", ByReader, with("llama.pooling_type", uint32(4))),
 		file("part-of-3", "one file of three", ByReader, with("split.count", uint16(3))),
 		file("layers-none", "no number of layers", ByReader, with("llama.block_count", nil)),
@@ -141,7 +144,7 @@ func vocabularies() []Case {
 			f := good()
 			all := tokensOf(f)
 			all[len(all)-1] = all[len(all)-2]
-			return Set(f, tokens, all)
+			return f.Set(tokens, all)
 		}),
 		file("scores-short", "one score for all tokens", ByReader, with("tokenizer.ggml.scores", []float32{1})),
 		file("kinds-of-bytes", "kinds of tokens in too few bytes", ByReader, with("tokenizer.ggml.token_type", make([]bool, 1<<16))),
@@ -150,11 +153,72 @@ func vocabularies() []Case {
 		file("merges-none", "a BPE tokenizer without merges", ByEngine, with("tokenizer.ggml.model", "gpt2")),
 		file("bos-beyond", "a first token beyond the vocabulary", Answers, with("tokenizer.ggml.bos_token_id", uint32(1<<30))),
 		file("eos-beyond", "a last token beyond the vocabulary", Answers, with("tokenizer.ggml.eos_token_id", uint32(math.MaxUint32))),
+		file("tokens-control", "control tokens alone", Stuck, spelling()),
+		file("token-brace", "a vocabulary that can say { and no more", Stuck, spelling("{")),
+		file("token-no-brace", "a vocabulary that can say all but { and }", Stuck, func() *gguf.File {
+			var all []string
+			for _, t := range tokensOf(good()) {
+				if !strings.ContainsAny(t, "{}") {
+					all = append(all, t)
+				}
+			}
+			return spelling(all...)()
+		}),
 		file("no-newline", "a vocabulary of three letters", ByEngine, func() *gguf.File {
 			f := good()
-			Set(f, tokens, []string{"a", "b", "c"})
-			Set(f, "tokenizer.ggml.scores", []float32{0, 0, 0})
-			return Set(f, "tokenizer.ggml.token_type", []int32{1, 1, 1})
+			f.Set(tokens, []string{"a", "b", "c"}).Set("tokenizer.ggml.scores", []float32{0, 0, 0})
+			return f.Set("tokenizer.ggml.token_type", []int32{1, 1, 1})
+		}),
+	}
+}
+
+// spelling is a good model in which only these tokens have a text, all others are
+// control tokens.
+func spelling(texts ...string) func() *gguf.File {
+	return func() *gguf.File {
+		const kinds, normal, control = "tokenizer.ggml.token_type", 1, 3
+		f := good()
+		var all []int32
+		for _, t := range tokensOf(f) {
+			if slices.Contains(texts, t) {
+				all = append(all, normal)
+			} else {
+				all = append(all, control)
+			}
+		}
+		return f.Set(kinds, all)
+	}
+}
+
+// nuls are files with a zero byte in a text. The engine reads texts up to there,
+// so that it would see another key, tensor or template than the reader.
+func nuls() []Case {
+	first := func(key string, v any, f func() *gguf.File) func() *gguf.File {
+		return func() *gguf.File {
+			out := f()
+			out.KV = append([]gguf.KV{{Key: key, Value: v}}, out.KV...)
+			return out
+		}
+	}
+	return []Case{
+		file("nul-context", "a context for the reader and another for the engine", ByReader, first("llama.context_length\x00x", uint32(4096), with("llama.context_length", uint32(16)))),
+		file("nul-type", "an adapter behind a zero byte", ByReader, first("general.type\x00", "adapter", good)),
+		file("nul-pooling", "a reranker behind a zero byte", ByReader, first("bert.pooling_type\x00x", uint32(4), func() *gguf.File { return gguf.Embedding(1) })),
+		file("nul-architecture", "an architecture with a zero byte", ByReader, with("general.architecture", "llama\x00")),
+		file("nul-template", "a template for the reader and another for the engine", ByReader, with("tokenizer.chat_template", "{{ messages }}\x00{% for m in messages %}{{ m['content'] }}{% endfor %}")),
+		file("nul-late", "a zero byte far behind in a template", ByReader, with("tokenizer.chat_template", strings.Repeat("x", 200<<10)+"\x00")),
+		file("nul-tensor", "a tensor's name with a zero byte", ByReader, more(gguf.Tensor{Name: "output_norm.weight\x00", Dims: []uint64{64}})),
+		file("nul-token", "two tokens that are one up to a zero byte", ByReader, func() *gguf.File {
+			f := good()
+			all := tokensOf(f)
+			all[400] = all[401] + "\x00x"
+			return f.Set("tokenizer.ggml.tokens", all)
+		}),
+		file("nul-token-empty", "a token that is empty up to a zero byte", Answers, func() *gguf.File {
+			f := good()
+			all := tokensOf(f)
+			all[400] = "\x00x"
+			return f.Set("tokenizer.ggml.tokens", all)
 		}),
 	}
 }

@@ -64,6 +64,9 @@ func (h *header) facts() (*modelv1.Facts, error) {
 		if err != nil {
 			return nil, err
 		}
+		if out > f.Dimension {
+			return nil, refused("its vectors have more numbers than its layers")
+		}
 		if present && out > 0 {
 			f.Dimension = out
 		}
@@ -162,6 +165,9 @@ func (h *header) role(arch string) (modelv1.Role, error) {
 	}
 	if present && pooling == poolingRank {
 		return 0, refused("it ranks pairs of texts (a reranker), which this release has no use for")
+	}
+	if present && pooling > poolingRank {
+		return 0, refused("%s.pooling_type is %d, which no engine knows", arch, pooling)
 	}
 	if architectures()[arch] == vectors || present && pooling != poolingNone {
 		return modelv1.Role_ROLE_EMBEDDING, nil

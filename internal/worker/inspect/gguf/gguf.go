@@ -7,7 +7,7 @@
 // The format is github.com/ggml-org/ggml/blob/master/docs/gguf.md; where llama.cpp
 // v0.5.0 reads it more strictly, so does this, because what passes here is loaded
 // there: offsets of tensors are those that follow from their sizes, without gaps,
-// names have at most 63 bytes, and a token stands in the vocabulary once (twice
+// names have at most 63 bytes, texts have no zero byte, and a token stands in the vocabulary once (twice
 // aborts llama.cpp). What this lets pass may still end the engine; it then ends
 // nothing but its own process.
 //
@@ -19,9 +19,11 @@
 package gguf
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
@@ -127,15 +129,22 @@ func (r *reader) length(most uint64, what string) uint64 {
 	return n
 }
 
-// text reads a string and returns its first keep bytes.
+// text reads a string and returns its first keep bytes. A zero byte is refused
+// anywhere in it: llama.cpp reads texts up to there, and would see another one.
 func (r *reader) text(most, keep uint64, what string) string {
-	n := r.length(most, what)
-	if keep = min(keep, n); r.err != nil {
+	var out strings.Builder
+	for n := r.length(most, what); n > 0 && r.err == nil; {
+		part := r.bytes(int(min(n, limits.ModelHeaderBuffer)), what)
+		if bytes.IndexByte(part, 0) >= 0 {
+			r.fail("%s has a zero byte in it", what)
+		}
+		n -= uint64(len(part))
+		out.Write(part[:min(uint64(len(part)), keep-uint64(out.Len()))])
+	}
+	if r.err != nil {
 		return ""
 	}
-	s := string(r.bytes(int(keep), what))
-	r.take(n-keep, what)
-	return s
+	return out.String()
 }
 
 // begin reads what stands before the keys.

@@ -1,6 +1,7 @@
 package gguf
 
 import (
+	"bytes"
 	"hash/maphash"
 	"math"
 	"slices"
@@ -195,17 +196,23 @@ func (h *header) vocabulary(r *reader, n uint64) {
 	var seen []uint64
 	for i := uint64(0); i < n && r.err == nil; i++ {
 		length := r.length(limits.ModelString, "a token")
-		if length == 0 && r.err == nil {
-			// What llama.cpp puts in the place of an empty one.
-			seen = append(seen, maphash.String(seed, "[EMPTY_"+strconv.FormatUint(i, 10)+"]"))
-			continue
-		}
 		var hash maphash.Hash
 		hash.SetSeed(seed)
+		empty, whole := true, true
 		for length > 0 && r.err == nil {
-			part := min(length, limits.ModelHeaderBuffer)
-			hash.Write(r.bytes(int(part), "a token"))
-			length -= part
+			part := r.bytes(int(min(length, limits.ModelHeaderBuffer)), "a token")
+			length -= uint64(len(part))
+			// llama.cpp reads it up to a zero byte.
+			text, _, cut := bytes.Cut(part, []byte{0})
+			if whole && len(text) > 0 {
+				hash.Write(text)
+				empty = false
+			}
+			whole = whole && !cut
+		}
+		if empty {
+			// What llama.cpp puts in the place of an empty one.
+			hash.WriteString("[EMPTY_" + strconv.FormatUint(i, 10) + "]")
 		}
 		seen = append(seen, hash.Sum64())
 	}
