@@ -14,7 +14,8 @@ import (
 // for each token of each conversation, layer and head; a model that makes
 // vectors has none. The computation's scratch memory grows with the width of a
 // layer and the tokens of one step, and the mask of its attention with the context;
-// the factors are from what engines took (RATIONALE.md). Pages of the file that
+// beside it the engine keeps what the file has besides weights, its vocabulary above
+// all, several times over. The factors are from what engines took (RATIONALE.md). Pages of the file that
 // the engine maps are not counted: the system drops them before it swaps.
 func Fit(f *modelv1.Facts, context, parallel uint32, available uint64) *modelv1.Fit {
 	context = contextOf(f, context)
@@ -74,7 +75,8 @@ func computeOf(f *modelv1.Facts, context, parallel uint32) uint64 {
 	step := min(uint64(limits.ModelStep), tokens)
 	widths := product(4*limits.ModelWidths, step, uint64(f.GetDimension()))
 	mask := product(2, step, tokens)
-	return saturated(limits.ModelFixed, saturated(widths, mask))
+	header := product(limits.ModelHeaderTimes, f.GetSize()-min(f.GetSize(), f.GetWeights()))
+	return saturated(saturated(limits.ModelFixed, header), saturated(widths, mask))
 }
 
 func need(f *modelv1.Facts, context, parallel uint32) uint64 {

@@ -13,7 +13,7 @@ import (
 // smollm2 is the header of SmolLM2-135M-Instruct as Q4_1.
 func smollm2() *modelv1.Facts {
 	return &modelv1.Facts{
-		Role: modelv1.Role_ROLE_CHAT, Context: 8192, Dimension: 576, Layers: 30, Heads: 9, HeadsKv: 3, Vocabulary: 49152, Weights: 96576768,
+		Role: modelv1.Role_ROLE_CHAT, Context: 8192, Dimension: 576, Layers: 30, Heads: 9, HeadsKv: 3, Vocabulary: 49152, Weights: 96576768, Size: 98362432,
 	}
 }
 
@@ -82,10 +82,22 @@ func TestFit(t *testing.T) {
 	if got := Fit(e, 0, 0, 0).Cache; got != 0 {
 		t.Error(got)
 	}
+	// What stands in the file beside the weights: the 25 MB of a million tokens took
+	// 164 MB of an engine, and 211 while they were read.
+	long := smollm2()
+	long.Size += 25e6
+	if more := Fit(long, 0, 0, 0).Compute - fit.Compute; more < 164e6 || more > 220e6 {
+		t.Errorf("25 MB of a header count as %d", more)
+	}
+	cut := smollm2()
+	cut.Size = 1
+	if got := Fit(cut, 0, 0, 0).Compute; got >= fit.Compute {
+		t.Error(got)
+	}
 	// The largest numbers that the reader lets pass do not wrap.
 	worst := &modelv1.Facts{
 		Context: limits.ModelContext, Dimension: limits.ModelWidth, Layers: limits.ModelLayers, Heads: limits.ModelWidth, HeadsKv: limits.ModelWidth,
-		KeyLength: limits.ModelWidth, ValueLength: limits.ModelWidth, Weights: math.MaxUint64, Vocabulary: limits.ModelVocabulary,
+		KeyLength: limits.ModelWidth, ValueLength: limits.ModelWidth, Weights: math.MaxUint64, Size: math.MaxUint64, Vocabulary: limits.ModelVocabulary,
 	}
 	if fit := Fit(worst, math.MaxUint32, limits.FitParallel, math.MaxUint64-1); fit.Fits {
 		t.Errorf("%v", fit)
