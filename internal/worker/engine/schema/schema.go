@@ -20,7 +20,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf16"
 
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
@@ -79,6 +82,10 @@ func (o *object) get(k string) (any, bool) { v, ok := o.values[k]; return v, ok 
 
 // parse reads JSON, of a bounded depth and without a key twice.
 func parse(source []byte) (any, error) {
+	if at := half(source); at >= 0 {
+		// The decoder would take it for the replacement character.
+		return nil, refuse("#", "%s is half of a character", source[at:at+6])
+	}
 	d := json.NewDecoder(bytes.NewReader(source))
 	d.UseNumber()
 	v, err := parseValue(d, 0)
@@ -92,6 +99,31 @@ func parse(source []byte) (any, error) {
 		return nil, refuse("#", "it is more than one JSON value")
 	}
 	return v, nil
+}
+
+// half returns where an escape of half a surrogate pair stands; -1 = there is none.
+func half(source []byte) int {
+	unit := func(at int) rune {
+		if at+6 <= len(source) && source[at] == '\\' && source[at+1] == 'u' {
+			if n, err := strconv.ParseUint(string(source[at+2:at+6]), 16, 16); err == nil {
+				return rune(n)
+			}
+		}
+		return 0
+	}
+	for at := 0; at < len(source); at++ {
+		if source[at] != '\\' {
+			continue
+		}
+		if utf16.IsSurrogate(unit(at)) {
+			if utf16.DecodeRune(unit(at), unit(at+6)) == unicode.ReplacementChar {
+				return at
+			}
+			at += 6
+		}
+		at++ // what is escaped may be a backslash
+	}
+	return -1
 }
 
 func parseValue(d *json.Decoder, depth int) (any, error) {

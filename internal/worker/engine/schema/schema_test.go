@@ -181,6 +181,7 @@ func good() []string {
 		`{"type":"array","items":{"type":"boolean"},"maxItems":1}`, `{"type":"array","items":{"type":"boolean"},"minItems":1,"maxItems":1}`, `{"type":"array","maxItems":0}`, `{"type":"array","items":false}`,
 		`{"type":"array","items":{"type":"null"},"maxItems":100000}`, `{"type":"array","items":{"type":"null"},"minItems":3}`,
 		`{"type":"array","prefixItems":[{"type":"string"},{"type":"integer"}],"items":false}`, `{"type":"array","prefixItems":[{"const":null}],"minItems":1,"maxItems":1}`,
+		`{"enum":["\ud83d\ude00","\\ud800","\u00e9\\\\"]}`,
 		`{"enum":["a","b\"c",1,-2.5,null,true,{"x":[1,{"y":"z"}]},[]]}`, `{"const":"only"}`, `{"type":"string","enum":["a",1,"b"]}`, `{"type":"integer","enum":[1,2.5,3]}`, `{"const":"line\nbreak\t\u0001\u007f"}`,
 		`{"type":"string","minLength":3}`, `{"type":"string","maxLength":3}`, `{"type":"string","minLength":2,"maxLength":5}`, `{"type":"string","minLength":4,"maxLength":4}`, `{"type":"string","maxLength":0}`, `{"type":"string","maxLength":1000000}`,
 		`{"type":"string","pattern":"^[a-z]+$"}`, `{"type":"string","pattern":"^[A-Z]{2}[0-9]{3,5}$"}`, `{"type":"string","pattern":"^(foo|bar|ba)z?$"}`, `{"type":"string","pattern":"^[^@]+@([a-z]+\\.)+[A-Z]{2}$"}`, `{"type":"string","pattern":"^a{3}b{0,2}c{2,}$"}`, `{"type":"string","pattern":"^\\d{4}-\\d{2}$"}`,
@@ -273,6 +274,7 @@ func TestRefused(t *testing.T) {
 	nodes := `{"anyOf":[` + strings.TrimSuffix(strings.Repeat(`{"anyOf":[`+strings.TrimSuffix(strings.Repeat(`{"type":"null"},`, 30), ",")+`]},`, 30), ",") + `]}`
 	for s, want := range map[string]string{
 		``: "not JSON", `{`: "not JSON", `{} {}`: "more than one", `{}x`: "more than one", `[]`: "a schema is an object", `3`: "a schema is an object", `false`: "false",
+		`{"enum":["\ud800"]}`: `\ud800 is half`, `{"const":"a\uDC00\uD800"}`: `\uDC00 is half`, `{"enum":["\ud800\ud800\udc00"]}`: "half", `{"type":"object","properties":{"\udfff":{}}}`: "half", `{"enum":["\\\\\udead"]}`: `\udead is half`,
 		`{"type":"object","patternProperties":{}}`: `"patternProperties"`, `{"type":"integer","multipleOf":3}`: `"multipleOf"`, `{"not":{}}`: `"not"`,
 		`{"type":"array","uniqueItems":true}`: `"uniqueItems"`, `{"type":"array","contains":{}}`: `"contains"`, `{"if":{}}`: `"if"`, `{"type":"object","minProperties":1}`: `"minProperties"`,
 		`{"type":"string","format":"uri"}`: `"uri"`, `{"type":"string","contentEncoding":"base64"}`: `"contentEncoding"`, `{"type":"string","minLength":1,"pattern":"^a$"}`: "only one",
