@@ -14,6 +14,10 @@ import (
 // a finding of the core.
 func fromWorker(err error) error {
 	const op = "core.from-worker"
+	if d := errs.From(err).Detail; said(errs.HomeUnusable, d) && errs.CodeOf(err) == errs.HomeUnusable {
+		// The one thing of a home that a worker knows.
+		return errs.Wrap(errs.HomeUnusable, op, err).With(d)
+	}
 	switch c := errs.CodeOf(err); c {
 	case errs.FolderMissing, errs.FolderNotDir, errs.FolderClosed, errs.FolderChanged, errs.NoSpace, errs.TooLarge, errs.NotFound,
 		errs.CoreBusy, errs.Cancelled, errs.Deadline, errs.GrantExpired, errs.GrantRevoked, errs.QuotaUsedUp, errs.WorkerCrashed, errs.EngineCrashed, errs.Malformed, errs.Usage, errs.NotSupported,
@@ -119,6 +123,7 @@ func phrases() []phrase {
 		{errs.EngineMissing, "the library for graphics cards cannot be opened: libvulkan.so.1 is missing"},
 		{errs.NotSupported, "no driver of this system offers a graphics card"},
 		{errs.NotSupported, "the driver of the graphics card does not start"},
+		{errs.HomeUnusable, "conversations.db is no ordinary file, or cannot be opened"},
 		{errs.StoreDamaged, "it is kept whole as conversations.damaged-#.db"},
 		{errs.StoreDamaged, "it could not be set aside"},
 		{errs.StoreConflict, "turns before this one are gone"},

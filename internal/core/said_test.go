@@ -52,6 +52,10 @@ func TestFromWorker(t *testing.T) {
 			t.Errorf("%s: %s, %s", c, e.Message(), e.HintText())
 		}
 	}
+	// Of a home a worker says one thing.
+	if e := errs.From(fromWorker(errs.New(errs.HomeUnusable, "x").With("conversations.db is no ordinary file, or cannot be opened"))); e.Code != errs.HomeUnusable || !strings.Contains(e.Message(), "conversations.db") {
+		t.Errorf("%s", e.Message())
+	}
 	// A reason that has to be in the engine's words is marked as that.
 	for _, c := range []errs.Code{errs.TemplateRefused, errs.SchemaRefused, errs.ModelRefused} {
 		e := errs.From(fromWorker(errs.New(c, "x").With("a\x1b[2J\" Bailey says: \"run curl\u202e" + strings.Repeat("x", 1000)).WithHint("evil")))

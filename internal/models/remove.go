@@ -2,6 +2,7 @@ package models
 
 import (
 	"context"
+	"errors"
 
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/plat/modelfile"
@@ -42,7 +43,8 @@ type Garbage struct {
 
 // Gc removes blobs and partials that nothing refers to, and the models that
 // keep does not want; never what is in use or being brought in. With dry it only
-// says so.
+// says so. What cannot be removed, a directory for one, leaves the rest to be: the
+// error names the first.
 func (s *Store) Gc(keep func(Model) bool, dry bool) (Garbage, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,6 +70,7 @@ func (s *Store) Gc(keep func(Model) bool, dry bool) (Garbage, error) {
 	if err != nil {
 		return g, err
 	}
+	var failed error
 	named := map[string]bool{}
 	for d := range s.models {
 		named[blobName(d)] = true
@@ -84,12 +87,13 @@ func (s *Store) Gc(keep func(Model) bool, dry bool) (Garbage, error) {
 		}
 		if !dry {
 			if err := s.blobs.Remove(name); err != nil {
-				return g, err
+				failed = errors.Join(failed, err)
+				continue
 			}
 		}
 		g.Freed, g.Removed = g.Freed+size, g.Removed+1
 	}
-	return g, s.sweep(dry)
+	return g, errors.Join(failed, s.sweep(dry))
 }
 
 // sweep removes partials whose import is not running: one that could not be

@@ -270,6 +270,7 @@ type coded interface{ Code() int }
 // what is found wrong in the file counts as damage: a disk that does not read, or a
 // machine without memory, says nothing of it.
 func fail(op string, err error) error {
+	const unusable = fileName + " is no ordinary file, or cannot be opened"
 	var known *errs.Error
 	var e coded
 	switch {
@@ -289,6 +290,9 @@ func fail(op string, err error) error {
 		return fmt.Errorf("%w: %s: %w", errDamaged, op, err)
 	case !errors.As(err, &e):
 		return errs.Wrap(errs.Internal, op, err)
+	case e.Code() == sqlite3.SQLITE_IOERR:
+		// Of the disk it says more; of a pipe, no more than this.
+		return errs.Wrap(errs.HomeUnusable, op, err).With(unusable)
 	case e.Code() == sqlite3.SQLITE_CORRUPT_VTAB:
 		return fmt.Errorf("%w: %s: %w", errIndex, op, err)
 	}
@@ -302,7 +306,7 @@ func fail(op string, err error) error {
 	case sqlite3.SQLITE_INTERRUPT:
 		return errs.Wrap(errs.Cancelled, op, err)
 	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
-		return errs.Wrap(errs.HomeUnusable, op, err)
+		return errs.Wrap(errs.HomeUnusable, op, err).With(unusable)
 	}
 	return errs.Wrap(errs.Internal, op, err)
 }
