@@ -131,7 +131,7 @@ func (t *talk) cut(ctx context.Context, from int) {
 // it is, however often it is asked.
 func refusal(err error) bool {
 	switch errs.CodeOf(err) {
-	case errs.ContextOverflow, errs.SchemaRefused, errs.TemplateRefused, errs.ModelRole, errs.ModelTooLarge, errs.ModelRefused, errs.ModelQuarantine,
+	case errs.ContextOverflow, errs.SchemaRefused, errs.SchemaStuck, errs.TemplateRefused, errs.ModelRole, errs.ModelTooLarge, errs.ModelRefused, errs.ModelQuarantine,
 		errs.ModelChanged, errs.ModelMissing, errs.ModelInUse, errs.EngineMissing, errs.TooLarge, errs.Usage:
 		return true
 	}
