@@ -118,7 +118,7 @@ getmodel: go
 # Tests. What needs root runs when it is root; what does not run says so. Tests
 # that want a real model get it where it can be had without installing anything.
 .PHONY: test
-test: go getmodel ## run all tests but the slow ones (15 minutes at most)
+test: go getmodel ## run all tests but the slow ones (a quarter of an hour)
 	@$(GO) run ./tools/syspackages -for "tests of windows" packaging/debian/window.txt packaging/debian/test.txt || [ $$? -eq 3 ]
 	@$(MAKE) --no-print-directory build
 	@$(tools)/getmodel -try
