@@ -39,26 +39,7 @@ func refusedWith(t *testing.T, what string, err error, words string) {
 
 func small() *kit.File { return kit.Llama(kit.Small(1)) }
 
-// set replaces a key's value, or adds it; nil removes it.
-func set(f *kit.File, key string, v any) *kit.File {
-	var out []kit.KV
-	found := false
-	for _, kv := range f.KV {
-		if kv.Key == key {
-			found = true
-			if v == nil {
-				continue
-			}
-			kv.Value = v
-		}
-		out = append(out, kv)
-	}
-	if !found && v != nil {
-		out = append(out, kit.KV{Key: key, Value: v})
-	}
-	f.KV = out
-	return f
-}
+func set(f *kit.File, key string, v any) *kit.File { return f.Set(key, v) }
 
 func TestFacts(t *testing.T) {
 	f, err := read(write(t, set(set(small(), "general.license", "mit"), "general.name", "A small\x1b[31m one")))
