@@ -17,13 +17,15 @@
 //	call sethostname "x" 1
 //	must SIGSYS
 //	reaches EPERM
+//	root reaches OK
 //
 // Rows are separated by an empty line; a line that begins with # is a comment;
 // every other line is a field and its value:
 //
 //	attempt  its name, once in all files
 //	row      the row of the requirements (E1), or "own"
-//	needs    further requirements, separated by commas
+//	needs    further requirements, separated by commas; a row of its own has one at
+//	         least: a row that it varies (E68), or what SECURITY.md says (R25)
 //	does     one sentence for docs/hostile.md
 //	reach    outside: it reaches a file, a process, a network or a socket that is
 //	         not the worker's; no kind and no level may let it. inside: it widens
@@ -55,6 +57,12 @@
 //	test     the test that tries it, when it is not TestEscapes; behind its directory
 //	         when it is one of control groups, or needs a real core
 //	untried  why nothing tries it yet
+//
+// One attempt alone, in each kind that it speaks of, and then its line in
+// docs/hostile.md:
+//
+//	go test ./test/hostile -v -run 'TestEscapes|TestLevel2$' -args -row 'sethostname by number'
+//	go test ./test/hostile -run TestDocument -update
 //
 // What may be left out, and when, stands in skips.txt. A row whose control run
 // does not work is not skipped: it fails.

@@ -175,7 +175,7 @@ func TestDocument(t *testing.T) {
 	}
 	fmt.Fprintf(&b, `# What must not happen
 
-Generated from test/hostile/rows by `+"`go test ./test/hostile -run TestDocument -update`"+`. The package comment of test/hostile says how to add a row.
+Generated from test/hostile/rows by `+"`go test ./test/hostile -run TestDocument -update`"+`. The package comment of test/hostile says how to add a row, and how to try it alone.
 
 %d attempts, %d of them tried; what stands in the row of one that is not is what is demanded, and nobody has seen it. *Reach* is outside for what gets at a file, a process, a network or a socket that is not the worker's: no class and no level
 may let one of these pass, and the test refuses a row that would. Each other attempt that a class may let pass says why.

@@ -13,10 +13,21 @@ import (
 // takes fifty times as long as here.
 var turn = flag.Int("turn", -1, "make each attempt in one kind alone, whose turn comes from this number")
 
-// attempts are the rows that a user tries in a kind: all that speak of it, or
-// those whose turn it is. Then root and the ordinary user have different kinds.
+// single is for whoever adds a row: all of them take minutes.
+var single = flag.String("row", "", "make the attempt of this name alone")
+
+// attempts are the rows that a user tries in a kind: all that speak of it, the one
+// of -row, or those whose turn it is. Then root and the ordinary user have
+// different kinds.
 func attempts(t *testing.T, s workerspec.Spec, u user) []row {
 	t.Helper()
+	if *single != "" {
+		named := func(r row) bool { return r.attempt == *single }
+		if !slices.ContainsFunc(tried(t), named) {
+			t.Fatalf("no attempt that is tried here is called %q", *single)
+		}
+		return slices.DeleteFunc(of(t, s), func(r row) bool { return !named(r) })
+	}
 	if *turn < 0 {
 		return of(t, s)
 	}
