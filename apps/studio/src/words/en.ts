@@ -31,7 +31,7 @@ export const en = {
   "home.chat.model": "Model",
   "home.none": "There is no model for chats here yet. Folders work without one.",
   "home.none.how": "In a terminal: bailey model pull FILE",
-  "home.foot": "Studio has no network. Who read what is under Activity.",
+  "home.foot": "Studio has no network. Activity shows who read what.",
 
   "folder.asking": "Bailey is asking you",
   "folder.asking.lead": "Answer in Bailey’s own window. Studio has no part in it and cannot see your answer before you give it.",
