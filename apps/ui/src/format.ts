@@ -27,12 +27,12 @@ export function seconds(ms: number, language: string): string {
 }
 
 export function clock(ms: number, language: string): string {
-  return new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" }).format(ms);
+  return new Intl.DateTimeFormat(language, { timeStyle: "short" }).format(ms);
 }
 
 /** Today by the clock, else with the day. */
 export function moment(ms: number, language: string, now = Date.now()): string {
   const day = (t: number) => new Date(t).toDateString();
   if (day(ms) === day(now)) return clock(ms, language);
-  return new Intl.DateTimeFormat(language, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }).format(ms);
+  return `${new Intl.DateTimeFormat(language, { day: "numeric", month: "short" }).format(ms)}, ${clock(ms, language)}`;
 }

@@ -33,8 +33,8 @@ you let ` + "`ask` and `summarize`" + ` read for it:
     remembered until you revoke it
 
 The model cannot read files, start anything, or send anything over the network.
-To stop it: Ctrl-C here, or ` + "`bailey grant list` and `bailey grant revoke ID`" + `
-anywhere.
+To stop it: Ctrl-C here. What is remembered stays allowed until you revoke it:
+` + "`bailey grant list` and `bailey grant revoke ID`" + ` anywhere.
 Type run and Enter to allow it. Enter alone, or anything else, means don't.`
 	if got != want {
 		t.Errorf("got\n%s\n\nwant\n%s", got, want)
@@ -63,8 +63,8 @@ and to run this model. It is given what you type and passages of the folder:
 
 It cannot change them, read anything outside, or send anything over the network.
 The model cannot read files, start anything, or send anything over the network.
-To stop it: Ctrl-C here, or ` + "`bailey grant list` and `bailey grant revoke ID`" + `
-anywhere.
+To stop it: Ctrl-C here. What is remembered stays allowed until you revoke it:
+` + "`bailey grant list` and `bailey grant revoke ID`" + ` anywhere.
 A number and Enter takes a row out or puts it back.
 Type read and Enter to allow it. Enter alone, or anything else, means don't.`
 	if got := lines(t, q); got != want {

@@ -200,7 +200,11 @@ func (q Question) Lines(columns, rows int) ([]string, error) {
 	for _, d := range denies {
 		add("", d)
 	}
-	add("", t.StopTerminal)
+	if slices.ContainsFunc(q.Rows, func(r Row) bool { return r.Remember || r.Remembered }) {
+		add("", t.StopRemembered)
+	} else {
+		add("", t.StopTerminal)
+	}
 	if many {
 		add("", t.Toggle)
 	}

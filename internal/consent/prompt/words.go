@@ -67,6 +67,7 @@ type texts struct {
 	UntilTask        string
 	UntilWindow      string
 	StopTerminal     string
+	StopRemembered   string // the same where a row outlives its task
 	StopWindow       string
 	Toggle           string
 	Type             string // {verb}
@@ -177,6 +178,7 @@ func english() *texts {
 		UntilTask:        "until this task ends",
 		UntilWindow:      "until the app is done with it, at the latest when you close its window",
 		StopTerminal:     "To stop it: Ctrl-C here, or `bailey grant list` and `bailey grant revoke ID` anywhere.",
+		StopRemembered:   "To stop it: Ctrl-C here. What is remembered stays allowed until you revoke it: `bailey grant list` and `bailey grant revoke ID` anywhere.",
 		StopWindow:       "You can stop it at any time: open Permissions and press Revoke.",
 		Toggle:           "A number and Enter takes a row out or puts it back.",
 		Type:             "Type {verb} and Enter to allow it. Enter alone, or anything else, means don't.",
@@ -249,6 +251,7 @@ func german() *texts {
 		UntilTask:        "bis diese Aufgabe endet",
 		UntilWindow:      "bis die App damit fertig ist, spätestens wenn Sie ihr Fenster schließen",
 		StopTerminal:     "Zum Anhalten: hier Strg-C, oder überall `bailey grant list` und `bailey grant revoke ID`.",
+		StopRemembered:   "Zum Anhalten: hier Strg-C. Was gemerkt wird, bleibt erlaubt, bis Sie es widerrufen: überall `bailey grant list` und `bailey grant revoke ID`.",
 		StopWindow:       "Sie können es jederzeit beenden: Öffnen Sie Berechtigungen und drücken Sie Widerrufen.",
 		Toggle:           "Eine Zahl und die Eingabetaste nehmen eine Zeile heraus oder wieder herein.",
 		Type:             "Zum Erlauben {verb} tippen, dann die Eingabetaste. Die Eingabetaste allein und alles andere heißt nein.",

@@ -21,9 +21,12 @@ export const de: Readonly<Record<keyof typeof en, string>> = {
 
   "p.lead": "Was gerade benutzt werden darf. Widerrufen beendet es sofort, auch mitten in der Arbeit.",
   "p.live": "Jetzt in Gebrauch",
+  "p.live.over": "Nicht mehr in Gebrauch",
   "p.remembered": "Gemerkt",
+  "p.remembered.over": "Nicht mehr gemerkt",
   "p.remembered.lead": "Eine neue Aufgabe bekommt das ohne Frage.",
   "p.blocked": "Gesperrt",
+  "p.blocked.over": "Nicht mehr gesperrt",
   "p.blocked.lead": "Das haben Sie zweimal abgelehnt; danach wird nicht mehr gefragt.",
   "p.none": "Nichts hat eine Berechtigung",
   "p.none.lead": "In diesem Augenblick kann keine App eine Datei lesen oder ein Modell benutzen.",

@@ -19,9 +19,12 @@ export const en = {
 
   "p.lead": "What may be used right now. Revoke ends it at once, also in the middle of work.",
   "p.live": "In use now",
+  "p.live.over": "No longer in use",
   "p.remembered": "Remembered",
+  "p.remembered.over": "No longer remembered",
   "p.remembered.lead": "A new task gets these without a question.",
   "p.blocked": "Blocked",
+  "p.blocked.over": "No longer blocked",
   "p.blocked.lead": "You refused these twice, so they are not asked about any more.",
   "p.none": "Nothing has a permission",
   "p.none.lead": "No app can read a file or use a model at this moment.",

@@ -22,7 +22,7 @@ export const de: Readonly<Record<keyof typeof en, string>> = {
   "home.asked": "Bailey fragt Sie dann in einem eigenen Fenster, ob Studio ihn lesen darf.",
   "home.options": "Auch darum bitten",
   "home.remember": "Diesen Ordner merken",
-  "home.remember.more": "Studio darf ihn wieder lesen, ohne zu fragen, bis Sie das unter Berechtigungen beenden. Sein Index bleibt, damit es beim nächsten Mal schnell geht.",
+  "home.remember.more": "Studio darf ihn wieder lesen, ohne zu fragen, bis Sie es unter Berechtigungen widerrufen. Sein Index bleibt, damit es beim nächsten Mal schnell geht.",
   "home.write": "{model} Antworten schreiben lassen",
   "home.write.more": "Mit eigenen Worten, unter dem, was die Dokumente sagen.",
   "home.meaning": "{model} nach Bedeutung suchen lassen",

@@ -20,7 +20,7 @@ export const en = {
   "home.asked": "Bailey then asks you, in a window of its own, whether Studio may read it.",
   "home.options": "Ask for this too",
   "home.remember": "Remember this folder",
-  "home.remember.more": "Studio may read it again without asking, until you end that under Permissions. Its index is kept, so the next time is quick.",
+  "home.remember.more": "Studio may read it again without asking, until you revoke it under Permissions. Its index is kept, so the next time is quick.",
   "home.write": "Let {model} write answers",
   "home.write.more": "In its own words, below what the documents say.",
   "home.meaning": "Let {model} search by meaning",
