@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"os"
@@ -91,7 +92,8 @@ func (s *streams) carry(fail context.CancelCauseFunc) {
 	}()
 	for i, to := range []*carried{s.out, s.err} {
 		s.carrying.Go(func() {
-			if _, err := io.Copy(onlyWriter{to}, s.ours[i+1]); err != nil {
+			_, err := io.Copy(onlyWriter{to}, s.ours[i+1])
+			if err = cmp.Or(err, to.end()); err != nil {
 				fail(outputError(err))
 			}
 		})
@@ -151,7 +153,8 @@ type carried struct {
 	seen  bool
 
 	at *place
-	// held is the beginning of a character whose rest has not come.
+	// held is the beginning of a character whose rest has not come, or a return
+	// whose line may end next.
 	held []byte
 }
 
@@ -161,7 +164,6 @@ func (w *carried) Write(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
 	}
-	w.at.mid = b[len(b)-1] != '\n'
 	out := b
 	if w.seen {
 		whole := append(w.held, b...)
@@ -169,25 +171,43 @@ func (w *carried) Write(b []byte) (int, error) {
 		w.held = append([]byte(nil), whole[n:]...)
 		out = []byte(shown(string(whole[:n])))
 	}
-	if _, err := w.to.Write(out); err != nil {
+	if err := w.pass(out); err != nil {
 		return 0, err
 	}
-	if w.flush != nil {
-		if err := w.flush(); err != nil {
-			return 0, err
-		}
-	}
 	return len(b), nil
+}
+
+// end shows what was held when nothing comes any more.
+func (w *carried) end() error {
+	w.at.lock.Lock()
+	defer w.at.lock.Unlock()
+	out := []byte(shown(string(w.held)))
+	w.held = nil
+	return w.pass(out)
+}
+
+func (w *carried) pass(out []byte) error {
+	if len(out) == 0 {
+		return nil
+	}
+	w.at.mid = out[len(out)-1] != '\n'
+	if _, err := w.to.Write(out); err != nil {
+		return err
+	}
+	if w.flush != nil {
+		return w.flush()
+	}
+	return nil
 }
 
 // shown makes text of somebody else's fit for a terminal: lines and tabs stay.
 func shown(s string) string {
 	var b strings.Builder
-	for i, line := range strings.Split(s, "\n") {
+	for i, line := range strings.Split(strings.ReplaceAll(s, "\r\n", "\n"), "\n") {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		for j, cell := range strings.Split(strings.TrimSuffix(line, "\r"), "\t") {
+		for j, cell := range strings.Split(line, "\t") {
 			if j > 0 {
 				b.WriteByte('\t')
 			}
@@ -197,8 +217,12 @@ func shown(s string) string {
 	return b.String()
 }
 
-// unfinished is how many bytes at the end begin a character and do not end it.
+// unfinished is how many bytes at the end begin a character, or the end of a line,
+// and do not end it.
 func unfinished(b []byte) int {
+	if len(b) > 0 && b[len(b)-1] == '\r' {
+		return 1
+	}
 	for n := 1; n < utf8.UTFMax && n <= len(b); n++ {
 		if c := b[len(b)-n]; utf8.RuneStart(c) {
 			if c >= utf8.RuneSelf && !utf8.FullRune(b[len(b)-n:]) {

@@ -2,10 +2,10 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/bailey-run/bailey/internal/errs"
@@ -15,8 +15,8 @@ import (
 // TestCarried: what a program writes passes as it is, and on a terminal nothing of it
 // acts, however it is cut into pieces.
 func TestCarried(t *testing.T) {
-	text := "line é\n\x1b[31mred\x9b\t\u202eevil\r\nhalf \xff 😀"
-	want := "line é\n\\x1b[31mred\\x9b\t\\u202eevil\nhalf \\xff 😀"
+	text := "line é\n\x1b[31mred\x9b\t\u202eevil\r\nback\rhalf \xff 😀\xf0\x9f"
+	want := "line é\n\\x1b[31mred\\x9b\t\\u202eevil\nback\\rhalf \\xff 😀\\xf0\\x9f"
 	for size := 1; size <= len(text); size++ {
 		var plain, seen bytes.Buffer
 		a, b := &carried{to: &plain, at: &place{}}, &carried{to: &seen, at: &place{}, seen: true}
@@ -29,14 +29,16 @@ func TestCarried(t *testing.T) {
 			}
 			rest = rest[n:]
 		}
+		if err := cmp.Or(a.end(), b.end()); err != nil {
+			t.Fatal(err)
+		}
 		if plain.String() != text {
 			t.Errorf("in pieces of %d: %q", size, plain.String())
 		}
-		// A return that was cut off from its line is shown.
-		if got := strings.ReplaceAll(seen.String(), `\r`, ""); got != want {
+		if got := seen.String(); got != want {
 			t.Errorf("in pieces of %d: %q", size, got)
 		}
-		if !a.at.mid {
+		if !a.at.mid || !b.at.mid {
 			t.Error("something stands on the last line")
 		}
 	}

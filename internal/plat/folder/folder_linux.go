@@ -136,7 +136,7 @@ func deepest(mounts []proc.Mountpoint, path string) proc.Mountpoint {
 // others as a rule.
 func pseudoNames() []string {
 	return []string{"proc", "sysfs", "cgroup", "cgroup2", "debugfs", "tracefs", "securityfs", "bpf", "devpts", "selinuxfs", "efivarfs", "pstore",
-		"mqueue", "configfs", "fusectl", "binfmt_misc", "smackfs", "resctrl", "nfsd", "rpc_pipefs"}
+		"mqueue", "configfs", "fusectl", "binfmt_misc", "smackfs", "resctrl", "nfsd", "rpc_pipefs", "hugetlbfs"}
 }
 
 func openError(op string, err error) error {

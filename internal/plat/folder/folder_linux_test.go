@@ -187,7 +187,7 @@ func TestSystemByName(t *testing.T) {
 	if os.Geteuid() != 0 {
 		return // it mounts nothing
 	}
-	for _, kind := range []string{"mqueue", "fusectl"} {
+	for _, kind := range []string{"mqueue", "fusectl", "hugetlbfs"} {
 		d := real(t, t.TempDir())
 		if err := unix.Mount("none", d, kind, 0, ""); err != nil {
 			t.Logf("no %s here: %v", kind, err)
