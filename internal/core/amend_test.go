@@ -68,3 +68,16 @@ func TestTookPart(t *testing.T) {
 		}
 	}
 }
+
+// A worker that says the same without end takes no memory of the core's by it.
+func TestPartsAreNotedOnce(t *testing.T) {
+	r := &call{}
+	for range 1000 {
+		for _, name := range []string{"writes", "other", "writes"} {
+			r.notePart(&indexv1.AskResponse{Event: &indexv1.AskResponse_WrittenDone{WrittenDone: &indexv1.WrittenDone{Model: name}}})
+		}
+	}
+	if len(r.took) != 2 {
+		t.Errorf("%d parts are noted", len(r.took))
+	}
+}

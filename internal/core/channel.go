@@ -81,12 +81,17 @@ func (r *call) connect(ctx context.Context, a *assignment, w *supervise.Worker, 
 	q.SetEngines(handles)
 	r.amend = func(m rpc.Message) ([]rpc.Message, bool, error) {
 		before, changed, err := amend(m, without, told)
-		if name := tookPart(m); name != "" {
-			r.took = append(r.took, name)
-		}
+		r.notePart(m)
 		return before, changed, err
 	}
 	return nil
+}
+
+// notePart notes which model took part, once however often the worker says it.
+func (r *call) notePart(m rpc.Message) {
+	if name := tookPart(m); name != "" && !slices.Contains(r.took, name) {
+		r.took = append(r.took, name)
+	}
 }
 
 func broken(w *supervise.Worker) bool {

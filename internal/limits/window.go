@@ -63,6 +63,10 @@ const (
 	// WindowStreams is how many streams a document has open: its events, an
 	// answer, a list, and as many again.
 	WindowStreams = 16
+	// WindowHandlers is how many handlers of streams a window has at work, those of
+	// streams that were given up or whose document is over included: as a rule these
+	// are gone in a moment, but one may wait for a model that is being loaded.
+	WindowHandlers = 4 * WindowStreams
 	// WindowStreamBytes is what a page may leave unacknowledged on one: at 1 MB a
 	// second, a quarter of a second of a busy page.
 	WindowStreamBytes = 256 << 10
@@ -72,8 +76,8 @@ const (
 	// further ones with their number.
 	WindowFold = 10 * time.Second
 	// WindowRecords is how often a window may call what makes records without a
-	// grant (a task, a question, the folder dialog, erasing its data or a part of
-	// it), once and then again every WindowRecordEvery: more tasks than a person
+	// grant (a task, its end by Permissions, a question, the folder dialog, erasing
+	// its data or a part of it), once and then again every WindowRecordEvery: more tasks than a person
 	// begins in a day, and below a megabyte of log.
 	WindowRecords     = 2000
 	WindowRecordEvery = 2 * time.Second

@@ -15,7 +15,7 @@ import (
 // granted anything: a page that repeats it would fill the disk.
 func writes(m *rpc.Method) bool {
 	switch m {
-	case corev1.CoreServiceBeginTaskMethod(), grantv1.GrantServiceRequestMethod(), surfacev1.SurfaceServicePickMethod(), storev1.StoreServiceEraseMethod(),
+	case corev1.CoreServiceBeginTaskMethod(), corev1.CoreServiceStopTaskMethod(), grantv1.GrantServiceRequestMethod(), surfacev1.SurfaceServicePickMethod(), storev1.StoreServiceEraseMethod(),
 		storev1.StoreServiceCutMethod():
 		return true
 	}

@@ -58,6 +58,7 @@ func TestRecordsArePaced(t *testing.T) {
 func TestWhatIsPaced(t *testing.T) {
 	for _, m := range []*rpc.Method{
 		corev1.CoreServiceBeginTaskMethod(), grantv1.GrantServiceRequestMethod(), surfacev1.SurfaceServicePickMethod(), storev1.StoreServiceEraseMethod(),
+		storev1.StoreServiceCutMethod(), corev1.CoreServiceStopTaskMethod(),
 	} {
 		if !writes(m) {
 			t.Errorf("%s is not", m.Name)

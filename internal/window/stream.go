@@ -63,13 +63,17 @@ func (d *document) open(route rpc.Route, in *surfacev1.Call) (streamID, error) {
 		return s.id, errs.Wrap(errs.Internal, op, err)
 	}
 	s.ctx, s.cancel = context.WithCancelCause(d.ctx)
+	w := d.window
+	work := w.mayHandle()
 	d.mu.Lock()
-	if d.ended || len(d.streams) >= limits.WindowStreams {
+	if !work || d.ended || len(d.streams) >= limits.WindowStreams {
 		d.mu.Unlock()
+		if work {
+			w.handled()
+		}
 		s.cancel(nil)
 		s.in.Close()
 		s.out.Close()
-		w := d.window
 		w.denials.add("flood", w.deny(route.Method.Name, errs.CoreBusy, "flood", ""))
 		return s.id, errs.New(errs.CoreBusy, op)
 	}
@@ -84,6 +88,7 @@ func (d *document) open(route rpc.Route, in *surfacev1.Call) (streamID, error) {
 
 // handle runs the method's handler and says how it ended.
 func (s *stream) handle(route rpc.Route, in *surfacev1.Call) {
+	defer s.d.window.handled()
 	ctx := s.ctx
 	if in.TimeoutMs > 0 {
 		var stop context.CancelFunc
@@ -108,6 +113,24 @@ func (s *stream) handle(route rpc.Route, in *surfacev1.Call) {
 	s.mu.Unlock()
 	s.cancel(nil)
 	signal(s.wake)
+}
+
+// mayHandle counts a handler in; false when there are too many. A stream that was
+// given up is not the document's any more, but its handler may not have seen it.
+func (w *Window) mayHandle() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.handlers >= limits.WindowHandlers {
+		return false
+	}
+	w.handlers++
+	return true
+}
+
+func (w *Window) handled() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.handlers--
 }
 
 // recordHead is the length in front of a record.

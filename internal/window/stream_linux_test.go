@@ -276,3 +276,36 @@ func TestStreamsAreBounded(t *testing.T) {
 		t.Fatalf("%v", r)
 	}
 }
+
+// A handler that has not seen yet that its stream was given up counts, also over
+// reloads: a page that opens and gives up without end holds no more of them.
+func TestGivenUpStreamsAreBounded(t *testing.T) {
+	b := newBench(t)
+	slow := make(chan struct{})
+	running := make(chan struct{}, 4*limits.WindowHandlers)
+	b.stream(7, func(context.Context, rpc.Sender) error { running <- struct{}{}; <-slow; return nil })
+	_, f := b.show(apps.Studio)
+	refused := 0
+	for i := range 2 * limits.WindowHandlers {
+		if i%limits.WindowStreams == 0 {
+			f.say(kindDocument, 0, nil)
+		}
+		r := f.call(7, nil)
+		if code(r) == errs.CoreBusy {
+			refused++
+			continue
+		}
+		if r := f.call(1002, cancelOf(r.Stream)); r.Error != nil {
+			t.Fatal(r)
+		}
+	}
+	if n := len(running); n > limits.WindowHandlers || refused != limits.WindowHandlers {
+		t.Errorf("%d handlers run, %d streams were refused", n, refused)
+	}
+	close(slow)
+	for r := f.call(7, nil); r.Error != nil; r = f.call(7, nil) {
+		if code(r) != errs.CoreBusy || t.Context().Err() != nil {
+			t.Fatal(r)
+		}
+	}
+}

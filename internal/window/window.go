@@ -70,6 +70,8 @@ type Window struct {
 	picking     bool
 	// written, crashes and drops bound the records that a page or a host can cause.
 	written, crashes, drops bucket
+	// handlers are those of streams that are at work, of whichever document.
+	handlers int
 }
 
 func newWindow(m *Manager, app apps.App, b *apps.Bundle, d desktop.Display, owner *Window) *Window {
