@@ -367,7 +367,7 @@ func (c *Core) serve(ctx context.Context, conn *net.UnixConn, cred peer.Credenti
 	defer c.signal()
 	s, err := c.sessions.Open(cliApp, cliSurface, cred.PID)
 	if err != nil {
-		conn.Close()
+		ipc.Drop(conn)
 		return
 	}
 	base, cancel := context.WithCancel(session.With(ctx, s))

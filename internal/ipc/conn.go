@@ -70,6 +70,7 @@ func New(conn *net.UnixConn, o Options) *Conn {
 		served: map[uint64]*served{},
 		quick:  map[uint32]bool{},
 	}
+	c.r.client = o.Peer == policyv1.Caller_CALLER_CLIENT
 	c.tick = time.AfterFunc(limits.IPCTick, c.onTick)
 	c.tick.Stop()
 	c.serves = o.Peer == policyv1.Caller_CALLER_CLIENT || o.Peer == policyv1.Caller_CALLER_CORE || o.Peer == policyv1.Caller_CALLER_WORKER
@@ -155,7 +156,11 @@ func (c *Conn) end(cause error) {
 	if isBad {
 		c.o.OnMalformed(string(bad))
 	}
-	c.conn.Close()
+	if c.o.Peer == policyv1.Caller_CALLER_CLIENT {
+		Drop(c.conn)
+	} else {
+		c.conn.Close()
+	}
 	c.w.stop(err)
 	c.cancel(err)
 	for _, k := range calls {

@@ -23,6 +23,8 @@ type reader struct {
 	fds  []int // not yet taken, oldest first
 	// sockets may be among them.
 	sockets bool
+	// client is whether a client sends them, who can make any.
+	client bool
 
 	// The frame whose body is being read.
 	inside bool
@@ -43,7 +45,11 @@ func newReader(conn *net.UnixConn, sockets bool) *reader {
 
 // close closes the descriptors that nobody took.
 func (r *reader) close() {
-	closeAll(r.fds)
+	if r.client {
+		closeSoon(r.fds)
+	} else {
+		closeAll(r.fds)
+	}
 	r.fds = nil
 }
 

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"net"
 	"os"
+	"runtime"
+	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -11,9 +14,12 @@ import (
 	"github.com/bailey-run/bailey/internal/limits"
 )
 
-// rightsSpace is room for the control data of one frame. The kernel cuts off
-// what does not fit and says so.
-var rightsSpace = unix.CmsgSpace(limits.IPCDescriptors * 4)
+// rightsSpace is room for as many descriptors as the kernel sends at once: what
+// does not fit it closes itself, in the middle of the read (see closeSoon).
+var rightsSpace = unix.CmsgSpace(scmMaxFD * 4)
+
+// scmMaxFD is SCM_MAX_FD of include/net/scm.h.
+const scmMaxFD = 253
 
 // truncated is the flag of a read whose control data was cut off.
 const truncated = unix.MSG_CTRUNC
@@ -74,6 +80,49 @@ func FromFile(f *os.File) (*net.UnixConn, error) {
 	return FromFD(uintptr(fd))
 }
 
+// Drop closes a connection to a client. What the client sent and nobody took is in
+// its queue and closed with it, so the last of its descriptors is one for closeSoon.
+func Drop(conn *net.UnixConn) {
+	last := -1
+	if raw, err := conn.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { last, _ = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) })
+	}
+	conn.Close() // which returns when its own descriptor is closed
+	if last >= 0 {
+		closeSoon([]int{last})
+	}
+}
+
+// closeSoon closes descriptors that a client sent. The last close of a TCP socket
+// waits for what it has not sent for as long as its owner said (SO_LINGER), and
+// holds a thread; a signal ends that. SIGURG is the one that the runtime itself
+// sends to its threads.
+func closeSoon(fds []int) {
+	if len(fds) == 0 {
+		return
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	pid, tid := unix.Getpid(), unix.Gettid()
+	over := make(chan struct{})
+	var nudge sync.WaitGroup
+	nudge.Go(func() {
+		tick := time.NewTicker(limits.IPCClose)
+		defer tick.Stop()
+		for {
+			select {
+			case <-over:
+				return
+			case <-tick.C:
+				_ = unix.Tgkill(pid, tid, unix.SIGURG)
+			}
+		}
+	})
+	closeAll(fds)
+	close(over)
+	nudge.Wait()
+}
+
 // send is one sendmsg that does not wait. Descriptors go with the first byte.
 func send(fd uintptr, bufs [][]byte, fds []int) (int, error) {
 	var oob []byte
@@ -107,7 +156,7 @@ func rights(oob []byte, flags int) ([]int, error) {
 		}
 		fds = append(fds, got...)
 	}
-	if flags&truncated != 0 {
+	if flags&truncated != 0 || len(fds) > limits.IPCDescriptors {
 		return fds, malformed("too many descriptors")
 	}
 	return fds, nil

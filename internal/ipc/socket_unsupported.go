@@ -30,6 +30,11 @@ func rights([]byte, int) ([]int, error) { return nil, malformed("descriptors are
 
 func duplicate(*os.File) (int, error) { return -1, errs.New(errs.NotSupported, "ipc.duplicate") }
 
+// Drop closes a connection to a client.
+func Drop(conn *net.UnixConn) { conn.Close() }
+
 func closeAll([]int) {}
+
+func closeSoon([]int) {}
 
 func isSocket(int) bool { return false }

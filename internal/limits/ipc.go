@@ -45,6 +45,9 @@ const (
 	// answer; and when a unary handler that was quick last time is slow. Longer
 	// would show in cancellation (50 ms, p99).
 	IPCTick = 25 * time.Millisecond
+	// IPCClose is how long the close of a descriptor that a client sent may wait
+	// before its thread is signalled, and then each further one: 253 come at once.
+	IPCClose = 10 * time.Millisecond
 	// IPCQuick is what a unary handler may take for the method's next one to run
 	// on the goroutine that reads: too short to keep anybody waiting, long enough
 	// that a busy machine does not turn quick ones slow.
