@@ -36,6 +36,10 @@ const (
 	grantTests = "internal/service/grant"
 	keptTests  = "internal/grant"
 	auditTests = "internal/service/audit"
+	// And what a page, a worker's word and a program's output do, beside what stops it.
+	pageTests   = "internal/window"
+	wordTests   = "internal/core"
+	outputTests = "cmd/bailey"
 )
 
 // testNames are the tests of this package, and those of others with that name
@@ -43,7 +47,7 @@ const (
 func testNames(t *testing.T) []string {
 	t.Helper()
 	names := testsIn(t, ".")
-	for _, dir := range []string{groupTests, sandboxTests, folderTests, coreTests, fakeTests, frameTests, grantTests, keptTests, auditTests} {
+	for _, dir := range []string{groupTests, sandboxTests, folderTests, coreTests, fakeTests, frameTests, grantTests, keptTests, auditTests, pageTests, wordTests, outputTests} {
 		for _, n := range testsIn(t, "../../"+dir) {
 			names = append(names, dir+" "+n)
 		}
