@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"io"
 	"os"
@@ -93,7 +92,10 @@ func (s *streams) carry(fail context.CancelCauseFunc) {
 	for i, to := range []*carried{s.out, s.err} {
 		s.carrying.Go(func() {
 			_, err := io.Copy(onlyWriter{to}, s.ours[i+1])
-			if err = cmp.Or(err, to.end()); err != nil {
+			if err == nil {
+				err = to.end() // and nothing where drain gave up, or after a write that failed
+			}
+			if err != nil {
 				fail(outputError(err))
 			}
 		})

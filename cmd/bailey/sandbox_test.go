@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/bailey-run/bailey/internal/errs"
@@ -91,6 +92,45 @@ func TestLastLine(t *testing.T) {
 		s.close()
 		if out.String() != c.out || errOut.String() != c.err {
 			t.Errorf("%s: %q and %q", c.name, out.String(), errOut.String())
+		}
+	}
+}
+
+// TestCarriedToTheEnd: what is held when the program ends its output is shown, and
+// is no more when the rest of it was given up: Bailey has said its own by then.
+func TestCarriedToTheEnd(t *testing.T) {
+	for _, given := range []bool{false, true} {
+		nothing, err := os.Open(os.DevNull)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nothing.Close()
+		var out, errOut bytes.Buffer
+		s, err := newStreams(&cli{in: nothing, out: newOutput(&out), errOut: &errOut, screen: screen{columns: 80}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		program := s.theirs[1]
+		s.carry(func(error) {})
+		if _, err := io.WriteString(program, "half\xf0\x9f"); err != nil {
+			t.Fatal(err)
+		}
+		want := `half\xf0\x9f`
+		if given {
+			for passed := false; !passed; runtime.Gosched() {
+				s.out.at.lock.Lock()
+				passed = out.Len() > 0
+				s.out.at.lock.Unlock()
+			}
+			want = "half"
+			s.ours[1].Close()
+			s.ours[2].Close()
+		}
+		s.closeTheirs()
+		s.drain(t.Context())
+		s.close()
+		if out.String() != want {
+			t.Errorf("given up: %v: %q", given, out.String())
 		}
 	}
 }
