@@ -175,7 +175,7 @@ func TestDescriptorsThatNobodyAskedFor(t *testing.T) {
 		{"fewer than named", "descriptors are missing", []part{{request(1, 2, ""), rights(1)}}},
 		{"with a method that takes none", "descriptors where none belong", []part{{request(2, 1, ""), rights(1)}}},
 		{"with a cancel", "descriptors outside a request", []part{{bytesOf(header{kind: kindCancel, stream: 1, descriptors: 1}, ""), rights(1)}}},
-		{"cut off by the kernel", "too many descriptors", []part{{request(1, 4, ""), rights(limits.IPCDescriptors + 1)}}},
+		{"one more than a frame may bring", "too many descriptors", []part{{request(1, 4, ""), rights(limits.IPCDescriptors + 1)}}},
 		{"as many as the kernel sends", "too many descriptors", []part{{request(1, 4, ""), rights(253)}}},
 		{"inside a header", "descriptors that no frame named", []part{{two[:8], rights(2)}, {two[8:], rights(2)}}},
 		{"inside a body", "descriptors inside a frame", []part{{big[:100], nil}, {big[100 : len(big)-1], nil}, {big[len(big)-1:], rights(1)}}},

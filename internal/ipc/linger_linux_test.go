@@ -51,12 +51,12 @@ func lingering(t *testing.T) int {
 // A client's socket that lingers is nobody's to wait for: the connection is over
 // at once, wherever the socket was when it ended.
 func TestSocketThatLingers(t *testing.T) {
-	null, err := os.Open("/")
+	dir, err := os.Open("/")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer null.Close()
-	plain := int(null.Fd())
+	defer dir.Close()
+	plain := int(dir.Fd())
 	bad := bytesOf(header{kind: 9, stream: 1}, "")
 	for name, send := range map[string]func(fd, lingers int) error{
 		"with a frame": func(fd, lingers int) error { return unix.Sendmsg(fd, bad[:9], unix.UnixRights(lingers), nil, 0) },

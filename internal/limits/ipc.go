@@ -46,7 +46,7 @@ const (
 	// would show in cancellation (50 ms, p99).
 	IPCTick = 25 * time.Millisecond
 	// IPCClose is how long the close of a descriptor that a client sent may wait
-	// before its thread is signalled, and then each further one: 253 come at once.
+	// before its thread is signalled: 253 may come at once, and each waits as long.
 	IPCClose = 10 * time.Millisecond
 	// IPCQuick is what a unary handler may take for the method's next one to run
 	// on the goroutine that reads: too short to keep anybody waiting, long enough

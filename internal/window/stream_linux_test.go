@@ -303,9 +303,27 @@ func TestGivenUpStreamsAreBounded(t *testing.T) {
 		t.Errorf("%d handlers run, %d streams were refused", n, refused)
 	}
 	close(slow)
-	for r := f.call(7, nil); r.Error != nil; r = f.call(7, nil) {
-		if code(r) != errs.CoreBusy || t.Context().Err() != nil {
-			t.Fatal(r)
+	until(t, "a stream is opened again", func() bool { return f.call(7, nil).Error == nil })
+}
+
+// A stream that is refused has no handler that counts, and none counts twice.
+func TestRefusedStreamsDoNotCount(t *testing.T) {
+	b := newBench(t)
+	b.stream(7, func(ctx context.Context, _ rpc.Sender) error { <-ctx.Done(); return ctx.Err() })
+	w, f := b.show(apps.Studio)
+	handlers := func() int {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.handlers
+	}
+	for i := range 2 * limits.WindowStreams {
+		if r := f.call(7, nil); (code(r) == errs.CoreBusy) != (i >= limits.WindowStreams) {
+			t.Fatal(i, r)
 		}
 	}
+	if n := handlers(); n != limits.WindowStreams {
+		t.Errorf("%d handlers of %d streams", n, limits.WindowStreams)
+	}
+	f.say(kindDocument, 0, nil)
+	until(t, "no handler counts", func() bool { return handlers() == 0 })
 }
