@@ -343,7 +343,8 @@ func (c *Core) noteRefusals(all bool) {
 
 func (c *Core) accept(ctx context.Context, conns *sync.WaitGroup) error {
 	for {
-		conn, cred, err := c.cfg.Listener.Accept(func(p peer.Credentials) {
+		conn, cred, err := c.cfg.Listener.Accept(func(refused *net.UnixConn, p peer.Credentials) {
+			ipc.Drop(refused)
 			c.cfg.Log.Warn("a process of another user was refused", "uid", p.UID)
 		})
 		switch {

@@ -76,7 +76,7 @@ const (
 	// further ones with their number.
 	WindowFold = 10 * time.Second
 	// WindowRecords is how often a window may call what makes records without a
-	// grant (a task, its end by Permissions, a question, the folder dialog, erasing
+	// grant (a task, stopping one from Permissions, a question, the folder dialog, erasing
 	// its data or a part of it), once and then again every WindowRecordEvery: more tasks than a person
 	// begins in a day, and below a megabyte of log.
 	WindowRecords     = 2000

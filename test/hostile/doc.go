@@ -61,7 +61,7 @@
 // One attempt alone, in each kind that it speaks of, and then its line in
 // docs/hostile.md:
 //
-//	go test ./test/hostile -v -run 'TestEscapes|TestLevel2$' -args -row 'sethostname by number'
+//	go test ./test/hostile -v -run 'TestEscapes|TestLevel2$' -args -row 'host name'
 //	go test ./test/hostile -run TestDocument -update
 //
 // What may be left out, and when, stands in skips.txt. A row whose control run

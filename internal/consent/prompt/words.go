@@ -251,7 +251,7 @@ func german() *texts {
 		UntilTask:        "bis diese Aufgabe endet",
 		UntilWindow:      "bis die App damit fertig ist, spätestens wenn Sie ihr Fenster schließen",
 		StopTerminal:     "Zum Anhalten: hier Strg-C, oder überall `bailey grant list` und `bailey grant revoke ID`.",
-		StopRemembered:   "Zum Anhalten: hier Strg-C. Was gemerkt wird, bleibt erlaubt, bis Sie es widerrufen: überall `bailey grant list` und `bailey grant revoke ID`.",
+		StopRemembered:   "Zum Anhalten: hier Strg-C. Was gemerkt wird, bleibt erlaubt, bis Sie es widerrufen, überall mit `bailey grant list` und `bailey grant revoke ID`.",
 		StopWindow:       "Sie können es jederzeit beenden: Öffnen Sie Berechtigungen und drücken Sie Widerrufen.",
 		Toggle:           "Eine Zahl und die Eingabetaste nehmen eine Zeile heraus oder wieder herein.",
 		Type:             "Zum Erlauben {verb} tippen, dann die Eingabetaste. Die Eingabetaste allein und alles andere heißt nein.",

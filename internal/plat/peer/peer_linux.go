@@ -62,9 +62,9 @@ func (l *Listener) Lost() bool {
 	return err != nil || !os.SameFile(at, l.made)
 }
 
-// Accept returns the next connection of our own user; connections of others
-// are closed and counted by refused, which may be nil.
-func (l *Listener) Accept(refused func(Credentials)) (*net.UnixConn, Credentials, error) {
+// Accept returns the next connection of our own user. Those of others are refused's
+// to close, before the next one is accepted; nil closes them.
+func (l *Listener) Accept(refused func(*net.UnixConn, Credentials)) (*net.UnixConn, Credentials, error) {
 	for {
 		c, err := l.l.AcceptUnix()
 		if short(err) {
@@ -80,9 +80,10 @@ func (l *Listener) Accept(refused func(Credentials)) (*net.UnixConn, Credentials
 		if err == nil && cred.UID == l.uid {
 			return c, cred, nil
 		}
-		c.Close()
-		if refused != nil {
-			refused(cred)
+		if refused == nil {
+			c.Close()
+		} else {
+			refused(c, cred)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -139,7 +140,7 @@ func TestOtherUsersAreRefused(t *testing.T) {
 		}
 	}
 	refused := make(chan Credentials, 1)
-	go func() { _, _, _ = l.Accept(func(c Credentials) { refused <- c }) }()
+	go func() { _, _, _ = l.Accept(func(conn *net.UnixConn, c Credentials) { conn.Close(); refused <- c }) }()
 	cmd := exec.Command(exe, "-test.run=^TestOtherUsersAreRefused$")
 	cmd.Env = append(os.Environ(), "PEER_TEST_SOCKET="+dir+"/s")
 	cmd.Dir = dir

@@ -15,7 +15,7 @@ type Listener struct{}
 func Listen(string) (*Listener, error) { return nil, errs.New(errs.NotSupported, "peer.listen") }
 
 // Accept refuses.
-func (*Listener) Accept(func(Credentials)) (*net.UnixConn, Credentials, error) {
+func (*Listener) Accept(func(*net.UnixConn, Credentials)) (*net.UnixConn, Credentials, error) {
 	return nil, Credentials{}, errs.New(errs.NotSupported, "peer.accept")
 }
 
