@@ -48,6 +48,9 @@ void view_reply(uint64_t id, const uint8_t *payload, size_t n);
 /* The page is taken out of the window for good: its process ends with it. */
 void view_end(void);
 
+/* person.c: holds what the page does outside of its area to what the person does. */
+void person_watch(GtkWidget *page);
+
 /* main.c: the window. */
 
 /* The page has painted for the first time. */

@@ -190,6 +190,7 @@ int main(void)
 	gtk_window_set_default_size(window, CLAMP(c.width, 320, 7680), CLAMP(c.height, 240, 4320));
 	g_signal_connect(window, "close-request", G_CALLBACK(on_close), NULL);
 	GtkWidget *page = view_new(&c);
+	person_watch(page);
 	gtk_window_set_child(window, page);
 	g_signal_connect(window, "notify::focus-widget", G_CALLBACK(on_focus), page);
 	use_desktop(f + 5);

@@ -50,7 +50,7 @@ static const char *const unwanted[] = {
 	"DirectoryUpload", "PDFJSViewer", "EmbedElement", "XSLT", "LinkPreconnect", "LinkDNSPrefetch",
 	"LinkPreconnectEarlyHints", "LinkPrefetch", "PrivateClickMeasurement", "UsesBackForwardCache", "InputTypeColor",
 	"NeedsSiteSpecificQuirks", "WebAuthentication", "DigitalCredentials", "ContactPickerAPI", "PaymentRequest", "Reporting",
-	"InteractiveFormValidation", /* Its bubble lies over other windows, as a tooltip does. */
+	"InteractiveFormValidation", "DataListElement", /* Its bubble, its list lie over other windows, as a tooltip does. */
 };
 
 static void use_settings(WebKitSettings *s)

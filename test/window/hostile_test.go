@@ -140,6 +140,10 @@ func TestOver(t *testing.T) {
 		"tooltip": `document.documentElement.title = "attack ".repeat(60)`,
 		"bubble": `const i = document.createElement("input"); document.body.append(i); i.setCustomValidity("attack ".repeat(60));
 			addEventListener("mousemove", () => i.reportValidity(), { once: true })`,
+		"suggestions": `const i = document.createElement("input"), l = document.createElement("datalist"), o = document.createElement("option");
+			o.value = "attack ".repeat(60); l.id = "list"; l.append(o); i.setAttribute("list", "list"); document.body.append(i, l); i.focus()`,
+		"menu": `const s = document.createElement("select"); s.append(new Option("attack ".repeat(60))); document.body.append(s);
+			addEventListener("mousemove", () => s.dispatchEvent(new MouseEvent("mousedown", { bubbles: true, button: 0 })), { once: true })`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := hostile(t, script+"\n"+`document.documentElement.style.height = "100%";

@@ -1,0 +1,69 @@
+/* What a page may cause outside of its own area, and only while the person is at
+ * work in it: the menu of a <select>, and the selection that the middle button
+ * pastes. WebKit 2.50 does both for a script alone: an event that the script made
+ * up opens the menu, and select() takes the selection of the whole desktop. */
+#include "host.h"
+
+#include <webkit/webkit.h>
+
+/* How long after a key or a button what the page does may be the person's wish. */
+#define ACT_HOLDS G_USEC_PER_SEC
+
+static gint64 acted;
+
+static bool just_acted(void)
+{
+	return acted != 0 && g_get_monotonic_time() - acted < ACT_HOLDS;
+}
+
+static gboolean on_event(GtkEventControllerLegacy *c, GdkEvent *e, gpointer data)
+{
+	(void)c, (void)data;
+	const GdkModifierType held = GDK_BUTTON1_MASK | GDK_BUTTON2_MASK | GDK_BUTTON3_MASK;
+	switch (gdk_event_get_event_type(e)) {
+	case GDK_MOTION_NOTIFY:
+		if ((gdk_event_get_modifier_state(e) & held) == 0)
+			break;
+		/* fall through */
+	case GDK_BUTTON_PRESS:
+	case GDK_BUTTON_RELEASE:
+	case GDK_KEY_PRESS:
+	case GDK_TOUCH_BEGIN:
+	case GDK_TOUCH_UPDATE:
+	case GDK_TOUCH_END:
+		acted = g_get_monotonic_time();
+		break;
+	default:
+		break;
+	}
+	return GDK_EVENT_PROPAGATE;
+}
+
+/* On X11 it lies over every other window, a question to the person too. */
+static gboolean on_menu(WebKitWebView *v, WebKitOptionMenu *m, GdkRectangle *at, gpointer data)
+{
+	(void)v, (void)at, (void)data;
+	if (just_acted())
+		return FALSE;
+	link_refused("popup", "menu");
+	webkit_option_menu_close(m);
+	return TRUE;
+}
+
+/* What was selected before cannot be had back; but nothing of the page's is there. */
+static void on_selection(GdkClipboard *c, gpointer data)
+{
+	(void)data;
+	if (gdk_clipboard_is_local(c) && gdk_clipboard_get_content(c) != NULL && !just_acted())
+		gdk_clipboard_set_content(c, NULL);
+}
+
+void person_watch(GtkWidget *page)
+{
+	GtkEventController *all = gtk_event_controller_legacy_new();
+	gtk_event_controller_set_propagation_phase(all, GTK_PHASE_CAPTURE);
+	g_signal_connect(all, "event", G_CALLBACK(on_event), NULL);
+	gtk_widget_add_controller(page, all);
+	g_signal_connect(page, "show-option-menu", G_CALLBACK(on_menu), NULL);
+	g_signal_connect(gdk_display_get_primary_clipboard(gdk_display_get_default()), "changed", G_CALLBACK(on_selection), NULL);
+}
