@@ -1,5 +1,5 @@
-/* What a page may cause outside of its own area, and only while the person is at
- * work in it: the menu of a <select>, and the selection that the middle button
+/* What a page may cause outside of its own area: nothing by itself, and two things
+ * while the person is at work in it: the menu of a <select>, and the selection that the middle button
  * pastes. WebKit 2.50 does both for a script alone: an event that the script made
  * up opens the menu, and select() takes the selection of the whole desktop. */
 #include "host.h"
@@ -39,7 +39,14 @@ static gboolean on_event(GtkEventControllerLegacy *c, GdkEvent *e, gpointer data
 	return GDK_EVENT_PROPAGATE;
 }
 
-/* On X11 it lies over every other window, a question to the person too. */
+/* A tooltip holds the page's words, and on X11 it lies over every other window,
+ * a question to the person too. The engine's own handler never gets to run. */
+static gboolean on_tooltip(GtkWidget *w)
+{
+	return g_signal_stop_emission_by_name(w, "query-tooltip"), FALSE;
+}
+
+/* As a tooltip does. */
 static gboolean on_menu(WebKitWebView *v, WebKitOptionMenu *m, GdkRectangle *at, gpointer data)
 {
 	(void)v, (void)at, (void)data;
@@ -64,6 +71,7 @@ void person_watch(GtkWidget *page)
 	gtk_event_controller_set_propagation_phase(all, GTK_PHASE_CAPTURE);
 	g_signal_connect(all, "event", G_CALLBACK(on_event), NULL);
 	gtk_widget_add_controller(page, all);
+	g_signal_connect(page, "query-tooltip", G_CALLBACK(on_tooltip), NULL);
 	g_signal_connect(page, "show-option-menu", G_CALLBACK(on_menu), NULL);
 	g_signal_connect(gdk_display_get_primary_clipboard(gdk_display_get_default()), "changed", G_CALLBACK(on_selection), NULL);
 }

@@ -300,6 +300,10 @@ static gboolean on_policy(WebKitWebView *v, WebKitPolicyDecision *d, WebKitPolic
 		const char *uri = webkit_uri_request_get_uri(webkit_response_policy_decision_get_request(r));
 		if (!g_str_has_prefix(uri, origin) || uri[strlen(origin)] != '/')
 			return ignore(d, "navigation", uri);
+		/* What is asked about here is documents. A frame that script has written to has
+		 * this one's address, and by a reload it has passed for the document below. */
+		if (!webkit_response_policy_decision_is_main_frame_main_resource(r))
+			return ignore(d, "frame", uri);
 		if (!webkit_response_policy_decision_is_mime_type_supported(r))
 			return ignore(d, "download", uri);
 		webkit_policy_decision_use(d);
@@ -380,13 +384,6 @@ static gboolean on_dialog(WebKitWebView *v, WebKitScriptDialog *d, gpointer data
 static gboolean on_nothing(void)
 {
 	return TRUE;
-}
-
-/* A tooltip holds the page's words, and on X11 it lies over every other window,
- * a question to the person too. The engine's own handler never gets to run. */
-static gboolean on_tooltip(GtkWidget *w)
-{
-	return g_signal_stop_emission_by_name(w, "query-tooltip"), FALSE;
 }
 
 static gboolean on_context_menu(WebKitWebView *v, WebKitContextMenu *m, WebKitHitTestResult *h, gpointer data)
@@ -583,7 +580,6 @@ GtkWidget *view_new(const struct config *c)
 		{"web-process-terminated", G_CALLBACK(on_crash)}, {"permission-request", G_CALLBACK(on_permission)},
 		{"query-permission-state", G_CALLBACK(on_permission_state)}, {"run-file-chooser", G_CALLBACK(on_file_chooser)},
 		{"run-color-chooser", G_CALLBACK(on_color_chooser)}, {"context-menu", G_CALLBACK(on_context_menu)},
-		{"query-tooltip", G_CALLBACK(on_tooltip)},
 		{"script-dialog", G_CALLBACK(on_dialog)}, {"print", G_CALLBACK(on_nothing)}, {"enter-fullscreen", G_CALLBACK(on_nothing)},
 		{"show-notification", G_CALLBACK(on_nothing)}, {"load-failed", G_CALLBACK(on_nothing)}, {"load-failed-with-tls-errors", G_CALLBACK(on_nothing)},
 	};

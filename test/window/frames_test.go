@@ -48,3 +48,31 @@ func TestR1R2R5R8Frames(t *testing.T) {
 		})
 	}
 }
+
+// TestReloadedFrame: a frame that script has written to has its parent's address,
+// and does not load the document by being loaded again.
+func TestReloadedFrame(t *testing.T) {
+	d := desk.Start(t, desk.Options{})
+	s := hostile(t, `if (window === top) {
+			const f = document.createElement("iframe");
+			document.body.append(f);
+			f.contentDocument.open();
+			f.contentDocument.close();
+			f.contentWindow.location.reload();
+			setTimeout(() => say("scripts " + f.contentDocument.scripts.length), 1500);
+		}`)
+	control := showBare(t, d, s, "-frames")
+	if got := control.report("scripts"); got != "2" {
+		t.Errorf("in a bare host the frame has %s scripts", got)
+	}
+	control.proc.Kill()
+	for name, o := range map[string]hostOptions{"as shipped": {}, "without a policy": {unguarded: true}} {
+		t.Run(name, func(t *testing.T) {
+			h := showHost(t, d, s, o)
+			defer h.end()
+			if got := h.report("scripts"); got != "0" {
+				t.Errorf("the document is in a frame, with %s scripts", got)
+			}
+		})
+	}
+}
