@@ -28,13 +28,13 @@ func main() { os.Exit(doMain(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, env.Re
 
 // doMain runs one command and returns its exit code.
 //
-// The first Ctrl-C, SIGTERM or SIGHUP ends the work in order; a second one ends
+// The first Ctrl-C, Ctrl-\, SIGTERM or SIGHUP ends the work in order; a second one ends
 // the process by the signal's own action. A command that is stuck where no
 // context reaches it (a pipe that nobody reads) is left behind after
 // [limits.Interrupt]: the process ends, and with its connection the task.
 func doMain(args []string, in, out, errOut *os.File, e env.Env) int {
 	var ends []os.Signal
-	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP} {
 		// What was ignored at the start stays so: nohup, and jobs of a script.
 		if !signal.Ignored(s) {
 			ends = append(ends, s)

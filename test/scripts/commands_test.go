@@ -421,11 +421,11 @@ func await(ts *testscript.TestScript, done func([]string) bool, names []string) 
 	}
 }
 
-// signal INT|TERM|KILL NAME: sends a signal to this script's processes of that
+// signal INT|QUIT|TERM|KILL NAME: sends a signal to this script's processes of that
 // name.
 func signal(ts *testscript.TestScript, neg bool, args []string) {
-	need(ts, neg, args, 2, "signal INT|TERM|KILL NAME")
-	sig := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}[args[0]]
+	need(ts, neg, args, 2, "signal INT|QUIT|TERM|KILL NAME")
+	sig := map[string]syscall.Signal{"INT": syscall.SIGINT, "QUIT": syscall.SIGQUIT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}[args[0]]
 	sent := processes(ts, args[1:])
 	if sig == 0 || len(sent) == 0 {
 		ts.Fatalf("no such signal or process")
