@@ -10,7 +10,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // What `make vm-test` says: a guest has no compiler, so what the tests otherwise
@@ -134,4 +137,19 @@ func buildPrograms(ctx context.Context, cc, bin string) error {
 		}
 	}
 	return goBuild(ctx, bin+"-goroutines", goSource)
+}
+
+// TestOrderOfEachLength: a worker begins when it is told to, however long what it
+// was told before is. Of 512 bytes exactly the end of the line was left, and taken
+// for the word.
+func TestOrderOfEachLength(t *testing.T) {
+	var runs []run
+	for i := 128; i < 320; i++ {
+		runs = append(runs, run{fmt.Sprintf("call %d%*s", unix.SYS_GETPID, i, ""), "index", "full"})
+	}
+	for r, got := range launch(t, users(t)[0], attacker(t), runs) {
+		if got.name() != "OK" {
+			t.Errorf("with %d blanks: %s", strings.Count(r.Attack, " ")-1, got.name())
+		}
+	}
 }

@@ -435,7 +435,7 @@ func (h *hostile) begin() error {
 		defer f.Close()
 		rights = unix.UnixRights(int(f.Fd()))
 	}
-	return unix.Sendmsg(int(h.conn.Fd()), []byte("begin\n"), rights, nil, unix.MSG_NOSIGNAL)
+	return unix.Sendmsg(int(h.conn.Fd()), []byte(beginWord), rights, nil, unix.MSG_NOSIGNAL)
 }
 
 func openPath(path string) (*os.File, error) {

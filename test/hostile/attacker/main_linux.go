@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -74,6 +75,9 @@ type answer struct {
 
 const connFD = 3
 
+// beginWord is what the launcher says when it has looked at the sealed worker.
+const beginWord = "begin\n"
+
 // handedFD is where a worker keeps the descriptor that came with the order to
 // begin.
 const handedFD = 20
@@ -83,8 +87,8 @@ const handedFD = 20
 func begin() error {
 	b, oob := make([]byte, 4096), make([]byte, unix.CmsgSpace(4))
 	n, oobn, _, _, err := unix.Recvmsg(connFD, b, oob, 0)
-	if err != nil || n == 0 {
-		return fmt.Errorf("%d bytes: %w", n, err)
+	if err != nil || string(b[:n]) != beginWord {
+		return fmt.Errorf("%q: %w", b[:n], err)
 	}
 	if oobn == 0 {
 		return nil
@@ -121,8 +125,12 @@ func worker(args []string) int {
 	debug.SetGCPercent(-1)
 	conn := os.NewFile(connFD, "conn")
 	var o order
-	in := json.NewDecoder(conn)
-	if err := in.Decode(&o); err != nil {
+	// To the end of its line: what is left would be taken for the word to begin.
+	line, err := bufio.NewReader(conn).ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, &o)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "order:", err)
 		return 2
 	}
