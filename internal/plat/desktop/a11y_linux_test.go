@@ -2,12 +2,15 @@ package desktop
 
 import (
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	godbus "github.com/godbus/dbus/v5"
@@ -83,6 +86,61 @@ func offerA11y(t *testing.T, d Display, address any) {
 	}
 }
 
+// connectInOrder is connect for what goes through xdg-dbus-proxy, which hangs up on a
+// message whose serial is not above the last one's. godbus answers a call of the
+// registry's and makes one of its own at once, and may send them the other way round.
+func connectInOrder(t *testing.T, address string) *godbus.Conn {
+	t.Helper()
+	path, _, _ := strings.Cut(strings.TrimPrefix(address, "unix:path="), ",")
+	c, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &inOrder{Conn: c, sent: make(chan struct{}, 1), closed: make(chan struct{})}
+	conn, err := godbus.NewConn(s, godbus.WithSerialGenerator(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if err := errors.Join(conn.Auth(nil), conn.Hello()); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// inOrder gives out a serial once the message with the last one is on its way.
+type inOrder struct {
+	net.Conn
+	last   uint32
+	sent   chan struct{} // holds one while a message is between its serial and its first byte
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (s *inOrder) GetSerial() uint32 {
+	select {
+	case s.sent <- struct{}{}:
+	case <-s.closed:
+	}
+	return atomic.AddUint32(&s.last, 1)
+}
+
+func (*inOrder) RetireSerial(uint32) {}
+
+func (s *inOrder) Write(b []byte) (int, error) {
+	n, err := s.Conn.Write(b)
+	select {
+	case <-s.sent:
+	default:
+	}
+	return n, err
+}
+
+func (s *inOrder) Close() error {
+	s.once.Do(func() { close(s.closed) })
+	return s.Conn.Close()
+}
+
 // application is one on the accessibility bus with a button.
 type application struct {
 	*godbus.Conn
@@ -92,7 +150,7 @@ type application struct {
 
 func startApplication(t *testing.T, address string) *application {
 	t.Helper()
-	a := &application{Conn: connect(t, address), pressed: make(chan struct{}, 1)}
+	a := &application{Conn: connectInOrder(t, address), pressed: make(chan struct{}, 1)}
 	a.name = a.Names()[0]
 	for path, methods := range map[godbus.ObjectPath]struct {
 		iface string

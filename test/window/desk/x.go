@@ -379,6 +379,15 @@ func (d *Desk) Click(x, y int) {
 	d.button(x, y, 1)
 }
 
+// Drag holds the first button from one place of the screen to another.
+func (d *Desk) Drag(fromX, fromY, toX, toY int) {
+	d.t.Helper()
+	d.Move(fromX, fromY)
+	d.fake(xproto.ButtonPress, 1, 0, 0)
+	d.Move(toX, toY)
+	d.fake(xproto.ButtonRelease, 1, 0, 0)
+}
+
 // Scroll turns the wheel there, down for positive notches.
 func (d *Desk) Scroll(x, y, notches int) {
 	d.t.Helper()
