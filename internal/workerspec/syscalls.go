@@ -80,6 +80,7 @@ const (
 	fallocateFile   = 0 // with the file's size
 	fallocateNoSize = 1 // FALLOC_FL_KEEP_SIZE
 	fallocatePunch  = 3 // FALLOC_FL_PUNCH_HOLE, which keeps the size
+	fallocateInsert = 0x20
 
 	prGetDumpable = 3
 	prSetDumpable = 4

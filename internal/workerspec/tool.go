@@ -97,8 +97,9 @@ func anyProgram() []Syscall {
 			fOfdGetlk, fOfdSetlk, fOfdSetlkw, fDupfdQuery, fCreatedQuery, fDupfdCloexec, fGetpipeSize, fAddSeals, fGetSeals)...),
 		when("renameat2", "EPERM", []Cond{{4, NoBits, renameWhiteout}}),
 		// Room beyond a file's size is beyond RLIMIT_FSIZE too: to keep the size is for
-		// what gives room back.
-		when("fallocate", "EPERM", []Cond{{1, NoBits, fallocateNoSize}}, []Cond{{1, Equal32, fallocatePunch}}),
+		// what gives room back. FALLOC_FL_INSERT_RANGE makes a file longer without being
+		// asked for that limit.
+		when("fallocate", "EPERM", []Cond{{1, NoBits, fallocateNoSize | fallocateInsert}}, []Cond{{1, Equal32, fallocatePunch}}),
 		when("prctl", "EPERM", append(ownProcess(), append(
 			oneOf(0, prGetPdeathsig, prSetName, prGetName, prGetSeccomp, prCapbsetRead, prGetSecurebits, prSetTimerslack, prGetTimerslack,
 				prSetSubreaper, prGetSubreaper, prSetNoNew, prGetNoNew, prSetTHP, prGetTHP, prSetMDWE, prGetMDWE),

@@ -107,6 +107,7 @@ func TestArgumentsByName(t *testing.T) {
 		{"tool", "fallocate", args{0, unix.FALLOC_FL_PUNCH_HOLE | unix.FALLOC_FL_KEEP_SIZE}, actAllow},
 		{"tool", "fallocate", args{0, unix.FALLOC_FL_KEEP_SIZE}, eperm},
 		{"tool", "fallocate", args{0, unix.FALLOC_FL_ZERO_RANGE}, actAllow},
+		{"tool", "fallocate", args{0, unix.FALLOC_FL_INSERT_RANGE}, eperm},
 		{"tool", "fallocate", args{0, unix.FALLOC_FL_ZERO_RANGE | unix.FALLOC_FL_KEEP_SIZE}, eperm},
 		{"tool", "fallocate", args{0, unix.FALLOC_FL_UNSHARE_RANGE | unix.FALLOC_FL_KEEP_SIZE}, eperm},
 		{"tool", "memfd_create", args{0, unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING}, actAllow},

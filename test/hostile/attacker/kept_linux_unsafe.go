@@ -71,6 +71,7 @@ func kept() map[string]attack {
 		"write a named pipe":   simple(writePipe),
 		"room past its limit":  room(unix.FALLOC_FL_KEEP_SIZE),
 		"zeros past its limit": room(unix.FALLOC_FL_KEEP_SIZE | unix.FALLOC_FL_ZERO_RANGE),
+		"room put in between":  simple(roomBetween),
 		"core pattern":         simple(func(order) error { return open(unix.AT_FDCWD, "/proc/sys/kernel/core_pattern", unix.O_WRONLY) }),
 		"file capability": simple(func(o order) error {
 			// Version 2, effective: CAP_CHOWN.
@@ -216,6 +217,21 @@ func room(mode uint32) attack {
 		defer unix.Close(fd)
 		return unix.Fallocate(fd, mode, 16<<30, 4096)
 	})
+}
+
+// roomBetween makes a file longer than its limit by room in its middle.
+func roomBetween(o order) error {
+	fd, err := unix.Open(o.Data+"/between", unix.O_CREAT|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer unix.Unlink(o.Data + "/between")
+	defer unix.Close(fd)
+	const block = 64 << 10
+	if err := unix.Ftruncate(fd, 2*block); err != nil {
+		return err
+	}
+	return unix.Fallocate(fd, unix.FALLOC_FL_INSERT_RANGE, block, 16<<30)
 }
 
 // dirtyPipe writes to a file that is for reading by way of a pipe that took a page
