@@ -20,6 +20,7 @@ func shared() map[string]attack {
 		"boot number":  reads("/proc/sys/kernel/random/boot_id"),
 		"command line": reads("/proc/cmdline"),
 		"load":         reads("/proc/stat"),
+		"packets":      reads("/proc/self/net/softnet_stat"),
 		"signal the core by its socket": simple(func(order) error {
 			fd, err := unix.GetsockoptInt(connFD, unix.SOL_SOCKET, unix.SO_PEERPIDFD)
 			if err != nil {
