@@ -36,6 +36,9 @@ type checkJSON struct {
 	Hint   string `json:"hint"`
 }
 
+// limited reports whether something lacks that nothing else needs.
+func (k checkJSON) limited() bool { return k.OK && k.Hint != "" }
+
 type workerJSON struct {
 	Kind   string      `json:"kind"`
 	Level  string      `json:"level"`
@@ -221,7 +224,7 @@ func (d *doctorJSON) print(c *cli, all bool) {
 		word := "ok"
 		if !k.OK {
 			word = "missing"
-		} else if k.Hint != "" {
+		} else if k.limited() {
 			word = "limited"
 		}
 		lines := []string{visible.Text(k.ID) + ": " + k.Detail}
@@ -248,10 +251,13 @@ func (d *doctorJSON) print(c *cli, all bool) {
 		}
 		t.print(out, c.screen.wide)
 	}
-	if d.OK {
-		fmt.Fprint(out, "\nAll is well.\n")
-	} else {
+	switch {
+	case !d.OK:
 		fmt.Fprint(out, "\nNot all is well: see above.\n")
+	case slices.ContainsFunc(d.Checks, checkJSON.limited):
+		fmt.Fprint(out, "\nAll is well, but for what is limited: see above.\n")
+	default:
+		fmt.Fprint(out, "\nAll is well.\n")
 	}
 }
 

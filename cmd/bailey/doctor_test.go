@@ -48,7 +48,7 @@ func TestDoctorWorkers(t *testing.T) {
 	out.Flush()
 	text := b.String()
 	for _, want := range []string{"ok       index   full   2 of 2", "ok       net     full   1 of 1", "no service uses it yet", "limited  worker-engine: not installed",
-		"landlock       all 2", "net-namespace  1 of 2", "not in net, by design: it has the network", "control-group  none    off: not required", "All is well."} {
+		"landlock       all 2", "net-namespace  1 of 2", "not in net, by design: it has the network", "control-group  none    off: not required", "\nAll is well, but for what is limited: see above.\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}

@@ -270,11 +270,13 @@ func grantLine(g grantRow, unused bool) string {
 	by := map[string]string{
 		string(capability.ByTerminal):    "at the terminal",
 		string(capability.ByCommandLine): "on the command line",
-		string(capability.ByRemembered):  "earlier, and remembered",
+		string(capability.ByRemembered):  "earlier",
 	}[g.decidedBy]
 	until := "it ended with this task"
 	if g.remembered != "" {
-		until = "it stays until `bailey grant revoke " + visible.Text(g.remembered) + "`"
+		// What is remembered has an id of its own: this grant ended with its task too.
+		by += " and remembered"
+		until = "`bailey grant revoke " + visible.Text(g.remembered) + "` forgets it"
 	}
 	if unused {
 		by += ", and not used"

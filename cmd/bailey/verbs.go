@@ -94,7 +94,7 @@ func verbs() []*verb {
 			name: "summarize", args: "DIR", minArgs: 1, maxArgs: 1, complete: "dir",
 			short: "summarise the documents of a folder, with citations",
 			long: []string{
-				"Reads the readable documents below DIR in a sandboxed worker and prints an overview and a line for each important file. Every sentence is a document's own, cited by its path and line, page, slide, sheet or paragraph.",
+				"Reads the readable documents below DIR in a sandboxed worker and prints an overview and, file by file, what else is important. Every sentence is a document's own, cited by its path and line, page, slide, sheet or paragraph.",
 				"Asks at the terminal before anything is read. Without a terminal the answer is no, unless --allow-read covers DIR.",
 			},
 			examples: []example{
