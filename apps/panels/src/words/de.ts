@@ -48,6 +48,7 @@ export const de: Readonly<Record<keyof typeof en, string>> = {
   "p.used.other": "{n}-mal benutzt",
   "p.unused": "noch nicht benutzt",
   "p.since": "seit {time}",
+  "p.given": "erteilt {time}",
   "p.by.1": "Sie haben es am Terminal erlaubt",
   "p.by.2": "auf der Befehlszeile gegeben",
   "p.by.3": "Sie haben es in Baileys Fenster erlaubt",

@@ -46,6 +46,7 @@ export const en = {
   "p.used.other": "used {n} times",
   "p.unused": "not used yet",
   "p.since": "since {time}",
+  "p.given": "given {time}",
   "p.by.1": "you allowed it at the terminal",
   "p.by.2": "given on the command line",
   "p.by.3": "you allowed it in Bailey’s window",
@@ -73,7 +74,7 @@ export const en = {
   "t.verb.model-pin": "Allowing a model",
   "t.verb.sandbox-run": "A program in a sandbox",
 
-  "a.lead": "Everything that was asked, decided and done, newest first. A changed record is found; that the newest were cut off, only a copy kept elsewhere can tell.",
+  "a.lead": "Everything that was asked, decided and done, newest first. A changed record is found; whether the newest are missing, only a copy kept elsewhere shows.",
   "a.verified.one": "Verified: {n} record, root {root}",
   "a.verified.other": "Verified: {n} records, root {root}",
   "a.verifying": "Checking every record",

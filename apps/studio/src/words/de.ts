@@ -33,7 +33,7 @@ export const de: Readonly<Record<keyof typeof en, string>> = {
   "home.chat.model": "Modell",
   "home.none": "Hier ist noch kein Modell für Gespräche. Ordner gehen auch ohne.",
   "home.none.how": "Im Terminal: bailey model pull DATEI",
-  "home.foot": "Studio hat kein Netz. Wer was gelesen hat, steht unter Aktivität.",
+  "home.foot": "Studio hat kein Netz. Worum es bat und was Sie erlaubten, steht unter Aktivität.",
 
   "folder.asking": "Bailey fragt Sie",
   "folder.asking.lead": "Antworten Sie im Fenster von Bailey. Studio hat keinen Teil daran und sieht Ihre Antwort nicht, bevor Sie sie geben.",
@@ -57,7 +57,7 @@ export const de: Readonly<Record<keyof typeof en, string>> = {
   "folder.expired": "Die Erlaubnis ist abgelaufen. Es wird nichts mehr gelesen.",
   "folder.revoked.model": "Sie haben die Erlaubnis für {model} zurückgezogen. Die Dokumente werden weiter gelesen.",
   "folder.overview": "Überblick",
-  "folder.files": "Nach Datei",
+  "folder.files": "Mehr, nach Datei",
   "folder.question": "Frage zu diesem Ordner",
   "folder.send": "Fragen",
   "folder.stop": "Anhalten",

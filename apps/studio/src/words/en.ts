@@ -31,7 +31,7 @@ export const en = {
   "home.chat.model": "Model",
   "home.none": "There is no model for chats here yet. Folders work without one.",
   "home.none.how": "In a terminal: bailey model pull FILE",
-  "home.foot": "Studio has no network. Activity shows who read what.",
+  "home.foot": "Studio has no network. Activity shows what it asked for, and what you allowed.",
 
   "folder.asking": "Bailey is asking you",
   "folder.asking.lead": "Answer in Bailey’s own window. Studio has no part in it and cannot see your answer before you give it.",
@@ -55,7 +55,7 @@ export const en = {
   "folder.expired": "The permission has run out. Nothing more is read.",
   "folder.revoked.model": "You withdrew the permission for {model}. The documents are still read.",
   "folder.overview": "Overview",
-  "folder.files": "By file",
+  "folder.files": "More, by file",
   "folder.question": "Ask about this folder",
   "folder.send": "Ask",
   "folder.stop": "Stop",
