@@ -10,6 +10,7 @@ import (
 	"github.com/bailey-run/bailey/internal/consent/prompt"
 	"github.com/bailey-run/bailey/internal/errs"
 	"github.com/bailey-run/bailey/internal/limits"
+	platfolder "github.com/bailey-run/bailey/internal/plat/folder"
 	"github.com/bailey-run/bailey/internal/plat/tty"
 	"github.com/bailey-run/bailey/internal/visible"
 	"github.com/bailey-run/bailey/internal/wire/grantv1"
@@ -190,7 +191,7 @@ func (c *cli) decide(ctx context.Context, verb string, rows []wanted, p *grantv1
 		return notGranted(rows, p, open)
 	}
 	d.DecidedBy = grantv1.DecidedBy_DECIDED_BY_TERMINAL
-	q := prompt.Question{Actor: "bailey " + verb, Language: prompt.LanguageOf(c.env.Language)}
+	q := prompt.Question{Actor: "bailey " + verb, Language: prompt.LanguageOf(c.env.Language), UserDir: platfolder.Real(c.env.Home)}
 	for i, row := range p.GetRows() {
 		q.Rows = append(q.Rows, promptRow(row, rows[i].asked))
 	}

@@ -44,6 +44,7 @@ import (
 	"github.com/bailey-run/bailey/internal/plat/cgroup"
 	"github.com/bailey-run/bailey/internal/plat/codecache"
 	"github.com/bailey-run/bailey/internal/plat/datadir"
+	"github.com/bailey-run/bailey/internal/plat/folder"
 	"github.com/bailey-run/bailey/internal/plat/memory"
 	"github.com/bailey-run/bailey/internal/plat/peer"
 	auditservice "github.com/bailey-run/bailey/internal/service/audit"
@@ -175,7 +176,7 @@ func New(cfg Config) *Core {
 	}
 	c.grants = &grantservice.Service{
 		Clock: cfg.Clock, Sessions: c.sessions, Table: c.table, Policies: cfg.Policies, Desk: c.desk, Log: cfg.Audit,
-		Own: cfg.Own, Wanted: c.wanted, Model: c.model, Assign: c.assign, AssignModel: c.assignModel, Forgotten: c.forgotten,
+		Own: cfg.Own, UserDir: folder.Real(cfg.UserDir), Wanted: c.wanted, Model: c.model, Assign: c.assign, AssignModel: c.assignModel, Forgotten: c.forgotten,
 		Progress: c.progress, Graphics: c.card, Pins: c.pins.RLocker(), Line: &consent.Line{}, Name: appName, Allows: appAllows,
 	}
 	c.prompts = &prompter{start: c.startPrompt, log: cfg.Log}

@@ -37,6 +37,9 @@ type Question struct {
 	Actor    string
 	Language Language
 	Rows     []Row
+	// UserDir is the real path of the person's home folder, where it is known: a
+	// folder that holds all of it is said to.
+	UserDir string
 }
 
 // Row is one grant that may be given or not.
@@ -190,7 +193,7 @@ func (q Question) Lines(columns, rows int) ([]string, error) {
 				out = append(out, indent+piece)
 			}
 		}
-		for _, d := range r.details(t, t.UntilTask) {
+		for _, d := range r.details(t, q.UserDir, t.UntilTask) {
 			add(indent, d)
 		}
 		if i == len(q.Rows)-1 || q.Rows[i+1].Kind != r.Kind {
@@ -224,8 +227,16 @@ func (r Row) object() string {
 }
 
 // details are the lines below the object.
-func (r Row) details(t *texts, until string) []string {
+func (r Row) details(t *texts, userDir, until string) []string {
 	var out []string
+	if r.Kind == policyv1.Kind_KIND_FILE_READ {
+		switch path := string(r.Path); {
+		case path == "/":
+			out = append(out, t.Everything)
+		case userDir != "" && strings.HasPrefix(userDir+"/", path+"/"):
+			out = append(out, t.WholeHome)
+		}
+	}
 	switch {
 	case r.Renamed && len(r.Asked) > 0:
 		out = append(out, fill(t.Linked, "{name}", visible.Name(string(r.Asked))))

@@ -77,6 +77,41 @@ func TestRowsCanBeUnticked(t *testing.T) {
 	}
 }
 
+// What holds all that a person has is said to, on both renderings; what does not,
+// however alike its name, is not.
+func TestWhatHoldsTheHome(t *testing.T) {
+	words := map[prompt.Language][2]string{
+		prompt.English: {"this is the whole computer", "your whole home folder is in it"},
+		prompt.German:  {"das ist der ganze Rechner", "Ihr ganzer persönlicher Ordner liegt darin"},
+	}
+	for l, say := range words {
+		for _, c := range []struct{ path, home, want string }{
+			{"/", "/home/u", say[0]}, {"/", "", say[0]},
+			{"/home", "/home/u", say[1]}, {"/home/u", "/home/u", say[1]},
+			{"/home/u", "", ""}, {"/home/u/notes", "/home/u", ""}, {"/home/us", "/home/u", ""}, {"/home/u", "/home/us", ""}, {"/ho", "/home/u", ""},
+		} {
+			q := one(c.path)
+			q.Language, q.UserDir = l, c.home
+			sheet, err := q.Sheet([32]byte{}, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for as, got := range map[string]string{"terminal": strings.Join(strings.Fields(lines(t, q)), " "), "window": strings.Join(sheet.Groups[0].Rows[0].Details, "\n")} {
+				for _, w := range say {
+					if strings.Contains(got, w) != (w == c.want) {
+						t.Errorf("%s, %q of %q: want %q in\n%s", as, c.path, c.home, c.want, got)
+					}
+				}
+			}
+		}
+	}
+	// Nothing is said of a model whose name is such a path.
+	q := prompt.Question{Actor: "bailey", UserDir: "/home/u", Rows: []prompt.Row{{Kind: policyv1.Kind_KIND_MODEL_RUN, Path: []byte("/"), Model: prompt.Model{Name: "/", SHA256: make([]byte, 32)}}}}
+	if got := lines(t, q); strings.Contains(got, words[prompt.English][0]) {
+		t.Error(got)
+	}
+}
+
 // What a name tries never reaches the terminal, and the rest of the
 // question stands where it should.
 func TestHostileNames(t *testing.T) {

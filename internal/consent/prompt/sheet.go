@@ -94,7 +94,7 @@ func (q Question) Sheet(hash [sha256.Size]byte, x11 bool) (Sheet, error) {
 			s.Denies = append(s.Denies, w.Denies)
 		}
 		g := &s.Groups[len(s.Groups)-1]
-		g.Rows = append(g.Rows, SheetRow{Index: uint32(i), Ticked: r.Ticked, Fixed: len(q.Rows) == 1, Object: r.object(), Details: r.details(t, t.UntilWindow)})
+		g.Rows = append(g.Rows, SheetRow{Index: uint32(i), Ticked: r.Ticked, Fixed: len(q.Rows) == 1, Object: r.object(), Details: r.details(t, q.UserDir, t.UntilWindow)})
 	}
 	return s, nil
 }

@@ -50,6 +50,8 @@ type texts struct {
 	GivenRemembered  string // after the act of a model, at a terminal
 	GivenToApp       string // the same in a window: {actor}
 	GivenFolder      string
+	Everything       string // below the folder that all others are in
+	WholeHome        string // below one with the person's home folder in it
 	Linked           string // {name}
 	LinkedSomewhere  string
 	Facts            string // {role} {size} {digest}
@@ -159,6 +161,8 @@ func english() *texts {
 		GivenRemembered:  ", and what you let `ask` and `summarize` read for it",
 		GivenToApp:       ", and what you let {actor} read for it",
 		GivenFolder:      " and passages of the folder",
+		Everything:       "this is the whole computer: every file that your account may read, keys and passwords too",
+		WholeHome:        "your whole home folder is in it: also what other programs keep there, keys and passwords too",
 		Linked:           "named by a link: {name}",
 		LinkedSomewhere:  "chosen by way of a link",
 		Facts:            "{role}, {size}, sha256 {digest}",
@@ -232,6 +236,8 @@ func german() *texts {
 		GivenRemembered:  " und was Sie `ask` und `summarize` dafür lesen lassen",
 		GivenToApp:       " und was Sie {actor} dafür lesen lassen",
 		GivenFolder:      ", und Abschnitte aus dem Ordner",
+		Everything:       "das ist der ganze Rechner: jede Datei, die Ihr Konto lesen darf, auch Schlüssel und Passwörter",
+		WholeHome:        "Ihr ganzer persönlicher Ordner liegt darin: auch was andere Programme dort ablegen, auch Schlüssel und Passwörter",
 		Linked:           "durch eine Verknüpfung benannt: {name}",
 		LinkedSomewhere:  "über eine Verknüpfung ausgewählt",
 		Facts:            "{role}, {size}, sha256 {digest}",

@@ -8,6 +8,7 @@ package folder
 
 import (
 	"os"
+	"path/filepath"
 
 	"github.com/bailey-run/bailey/internal/capability"
 )
@@ -25,6 +26,15 @@ type Folder struct {
 	// System are the directories below it, relative to it, where the kernel's own
 	// state is mounted: the folder may be given, and they may not.
 	System []string
+}
+
+// Real is a directory's path without links, as a [Folder] has it, or path itself
+// where nobody can tell. It grants nothing: it is for words.
+func Real(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return path
 }
 
 // Close gives the descriptor back.

@@ -40,6 +40,8 @@ type Service struct {
 	Log      *audit.Log
 	// Own are Bailey's own directories: nothing in them can be granted.
 	Own []string
+	// UserDir is the person's home folder without links, or "": a question says what holds it.
+	UserDir string
 	// Wanted finds the model that a want names: a name, a digest or its first
 	// digits, or "staged:HEX" of one that the task has pulled. pin says that the
 	// want asks for a pin. Errors: errs.ModelMissing, errs.ModelAmbiguous,

@@ -442,7 +442,7 @@ func (r *request) settle(ctx context.Context, q *consent.Question, accepted []ui
 
 // question is what a person is shown.
 func (r *request) question() prompt.Question {
-	q := prompt.Question{Actor: r.s.Name(r.task.Session.App)}
+	q := prompt.Question{Actor: r.s.Name(r.task.Session.App), UserDir: r.s.UserDir}
 	for _, row := range r.q.Rows {
 		out := prompt.Row{
 			Kind: row.Kind, Path: []byte(row.Scope.Path), Renamed: row.Folder != nil && row.Folder.Renamed,
