@@ -119,6 +119,11 @@ func doctorGraphics(d *doctorJSON, find func() (string, error)) {
 	row := checkJSON{ID: "graphics-card", OK: true}
 	if node, err := find(); err != nil {
 		row.Detail = "not usable: " + visible.Path(errs.From(err).Detail) + "; models run on the processor"
+		for i, k := range d.Checks {
+			if k.ID == workerCheck+workerspec.GraphicsKind && k.OK {
+				d.Checks[i].Hint = "" // what it lacks serves nobody here
+			}
+		}
 	} else {
 		row.Detail = visible.Path(node) + ", whose device could be opened; its driver was not tried. Models use it with --gpu or --allow-gpu"
 	}

@@ -16,15 +16,18 @@ func TestDoctorGraphics(t *testing.T) {
 		{"/dev/dri/renderD128", "", "/dev/dri/renderD128, whose device could be opened; its driver was not tried. Models use it with --gpu or --allow-gpu"},
 		{"", "this system has none", "not usable: this system has none; models run on the processor"},
 	} {
-		d := &doctorJSON{OK: true}
+		d := &doctorJSON{OK: true, Checks: []checkJSON{{ID: "worker-graphics", OK: true, Hint: "fetch a library"}}}
 		doctorGraphics(d, func() (string, error) {
 			if c.node == "" {
 				return "", errs.New(errs.NotSupported, "test").With(c.reason)
 			}
 			return c.node, nil
 		})
-		if len(d.Checks) != 1 || !d.OK || !d.Checks[0].OK || d.Checks[0].Detail != c.want {
+		if len(d.Checks) != 2 || !d.OK || !d.Checks[1].OK || d.Checks[1].Detail != c.want {
 			t.Errorf("%+v", d)
+		}
+		if d.Checks[0].limited() != (c.node != "") {
+			t.Errorf("what only a card needs: %+v", d.Checks[0])
 		}
 	}
 }

@@ -100,12 +100,13 @@ func internetSockets() [][]Cond {
 	return any
 }
 
-// socketOptions are those that Go's net package sets. None of them brings code
-// into the kernel, or changes what the socket is.
+// socketOptions are those that Go's net package sets of itself. None of them brings
+// code into the kernel, or changes what the socket is. Not SO_SNDBUF: what is in that
+// buffer leaves after the worker's end, so its size is the kernel's own.
 func socketOptions() [][]Cond {
 	var any [][]Cond
 	for _, o := range []struct{ level, name uint64 }{
-		{solSocket, soReuseaddr}, {solSocket, soBroadcast}, {solSocket, soSndbuf}, {solSocket, soRcvbuf}, {solSocket, soKeepalive}, {solSocket, soLinger},
+		{solSocket, soReuseaddr}, {solSocket, soBroadcast}, {solSocket, soRcvbuf}, {solSocket, soKeepalive}, {solSocket, soLinger},
 		{protocolTCP, tcpNodelay}, {protocolTCP, tcpKeepidle}, {protocolTCP, tcpKeepintvl}, {protocolTCP, tcpKeepcnt},
 		{protocolIPv6, ipv6Only},
 	} {

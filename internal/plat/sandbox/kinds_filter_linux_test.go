@@ -65,6 +65,7 @@ func TestArgumentsByName(t *testing.T) {
 		{"net", "setsockopt", args{3, unix.IPPROTO_TCP, unix.TCP_NODELAY}, actAllow},
 		{"net", "setsockopt", args{3, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY}, actAllow},
 		{"net", "setsockopt", args{3, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER}, eperm},
+		{"net", "setsockopt", args{3, unix.SOL_SOCKET, unix.SO_SNDBUF}, eperm},
 		{"net", "setsockopt", args{3, unix.SOL_SOCKET, unix.SO_BINDTODEVICE}, eperm},
 		{"net", "setsockopt", args{3, unix.IPPROTO_TCP, unix.TCP_ULP}, eperm},
 		{"net", "setsockopt", args{3, unix.IPPROTO_TCP, unix.TCP_FASTOPEN_CONNECT}, eperm},

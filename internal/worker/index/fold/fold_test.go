@@ -20,6 +20,7 @@ func TestTokens(t *testing.T) {
 		{"en", "version 1.26.8, 10,000 files", "version 1.26.8 10000 file"},
 		{"en", "a,b (c) end.", "a b c end"},
 		{"en", "don't Hertz's", "don hertz"},
+		{"en", "it leaves, leave, left; who lives, lived", "it leav leav leav who live live"},
 		{"en", "behaviour behavior colours color", "behav behav color color"},
 		{"en", "organise organize organisation organization", "organ organ organ organ"},
 		{"de", "Größe GROSSE Straße strasse", "gross gross strass strass"},

@@ -191,7 +191,7 @@ think: thought; throw: threw thrown; undo: undid undone; understand: understood;
 win: won; wind: wound; withdraw: withdrew withdrawn; write: wrote written;
 child: children; mouse: mice; index: indices indexes; matrix: matrices; vertex: vertices; appendix: appendices;
 criterion: criteria; datum: data; medium: media; person: people; man: men; woman: women; foot: feet; tooth: teeth;
-analysis: analyses; basis: bases; crisis: crises; axis: axes; half: halves; leaf: leaves; life: lives; shelf: shelves;
+analysis: analyses; basis: bases; crisis: crises; axis: axes; half: halves; shelf: shelves;
 license: licence licences licenced licensing licensed licenses; defense: defence defences; offense: offence offences;
 practice: practise practised practises; program: programme programmes; artifact: artefact artefacts; dialog: dialogue dialogues;
 catalog: catalogue catalogues; center: centre centres centred; fiber: fibre fibres; meter: metre metres; gray: grey;

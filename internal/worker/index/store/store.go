@@ -40,7 +40,7 @@ const (
 	applicationID = 0x6261696c
 	// version changes with the schema, the tokens and the extraction, so that
 	// what an older release wrote is made again.
-	version = 5
+	version = 6
 	// fileName is the database in its directory.
 	fileName = "index.db"
 )
