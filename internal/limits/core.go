@@ -18,6 +18,9 @@ const (
 	AcceptPause = 50 * time.Millisecond
 	// TasksPerClient bounds the tasks that one connection holds open.
 	TasksPerClient = 16
+	// TasksListed is how many tasks one answer lists, the newest: all that clients may
+	// hold, but where the core has some of its own besides.
+	TasksListed = Clients * TasksPerClient
 	// LogReads bounds how often one connection reads the log at the same time: a
 	// reading takes 0.4 MB for as long as its client does. A panel has one, and
 	// those that it has just given up.

@@ -10,6 +10,7 @@ import (
 	"github.com/bailey-run/bailey/internal/audit"
 	"github.com/bailey-run/bailey/internal/auditlog"
 	"github.com/bailey-run/bailey/internal/errs"
+	"github.com/bailey-run/bailey/internal/limits"
 	"github.com/bailey-run/bailey/internal/session"
 	"github.com/bailey-run/bailey/internal/wire/corev1"
 )
@@ -92,7 +93,8 @@ func (s *Service) EndTask(ctx context.Context, in *corev1.EndTaskRequest) (*core
 // ListTasks implements corev1.CoreServiceServer.
 func (s *Service) ListTasks(context.Context, *corev1.ListTasksRequest) (*corev1.ListTasksResponse, error) {
 	out := &corev1.ListTasksResponse{}
-	for _, t := range s.Sessions.List() {
+	tasks := s.Sessions.List()
+	for _, t := range tasks[max(0, len(tasks)-limits.TasksListed):] {
 		out.Tasks = append(out.Tasks, &corev1.Task{Id: t.ID, Verb: t.Verb, StartedMs: t.Started.UnixMilli()})
 	}
 	return out, nil
