@@ -2,6 +2,7 @@ package window
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -75,6 +76,8 @@ type hostOptions struct {
 	// driven takes the window that tests can drive, instead of the released one.
 	driven bool
 	app    string
+	// title is "Hostile" if it is empty.
+	title string
 	// unguarded serves pages without any policy, as if a page had got around it.
 	unguarded bool
 	// stream writes the body of /stream, until writing fails.
@@ -112,7 +115,7 @@ func showHost(t testing.TB, d *desk.Desk, s site, o hostOptions) *host {
 			t.Logf("the window said:\n%s", p.Words())
 		}
 	})
-	h.send(toConfig, 0, nil, strings.Join([]string{o.app, "Hostile", "900", "640", "en", "light", "1000", "", "", "auto"}, "\x00"))
+	h.send(toConfig, 0, nil, strings.Join([]string{o.app, cmp.Or(o.title, "Hostile"), "900", "640", "en", "light", "1000", "", "", "auto"}, "\x00"))
 	go h.read(o)
 	return h
 }

@@ -58,15 +58,66 @@ func TestPointer(t *testing.T) {
 	}
 }
 
+// button presses and releases the first button where the pointer is.
+func button(t *testing.T, d *desk.Desk) func(kind byte) {
+	return func(kind byte) {
+		t.Helper()
+		root := xproto.Setup(d.X).DefaultScreen(d.X).Root
+		must(t, xtest.FakeInputChecked(d.X, kind, 1, 0, root, 0, 0, 0).Check())
+	}
+}
+
+// TestDragAcross: what a page has dragged is not taken for the person's files where it
+// is let go, on another of Bailey's windows.
+func TestDragAcross(t *testing.T) {
+	d := desk.Start(t, desk.Options{})
+	fake := button(t, d)
+	target := showHost(t, d, hostile(t, `addEventListener("click", () => say("clicked")); say("ready");`), hostOptions{title: "Target"})
+	over := d.Await("Target")
+	target.report("ready")
+	s := hostile(t, `const e = document.createElement("div"); e.draggable = true; e.style.cssText = "position: fixed; inset: 0"; document.body.append(e);
+		addEventListener("dragstart", e => { e.dataTransfer.setData("text/uri-list", "file:///home/x/.ssh"); say("dragstart"); }); say("ready");`)
+	drag := func(title string, report func(string) string) {
+		w := d.Await(title)
+		report("ready")
+		d.AwaitActive(w)
+		x, y := w.Frame.Min.X+200, w.Frame.Min.Y+200
+		d.Move(x, y)
+		fake(xproto.ButtonPress)
+		for i := range 60 {
+			d.Move(x+2*i, y+2*i)
+		}
+		report("dragstart")
+		d.Raise(over)
+		d.AwaitActive(over)
+		x, y = over.Frame.Min.X+300, over.Frame.Min.Y+300
+		for i := range 60 {
+			d.Move(x+2*i, y+2*i)
+		}
+		fake(xproto.ButtonRelease)
+	}
+	control := showBare(t, d, s)
+	drag("bare", control.report)
+	until(t, "the files of the bare host's page to be dropped", func() bool { return len(target.of(fromDropped)) > 0 })
+	control.proc.Kill()
+	d.Gone("bare")
+	dropped := len(target.of(fromDropped))
+	h := showHost(t, d, s, hostOptions{unguarded: true})
+	drag("Hostile", h.report)
+	until(t, "the drag to be refused", func() bool { return h.refused("permission") > 0 })
+	d.Click(over.Frame.Min.X+400, over.Frame.Min.Y+400)
+	target.report("clicked")
+	if a := target.of(fromDropped)[dropped:]; len(a) > 0 {
+		t.Errorf("the page's own files were dropped: %q", a)
+	}
+}
+
 // TestDrag: a page has nothing dragged: neither does a picture of its own go with the
 // pointer over all windows, nor is a list of files of its own dropped on another one,
 // and the pointer is the page's again afterwards.
 func TestDrag(t *testing.T) {
 	d := desk.Start(t, desk.Options{})
-	fake := func(kind byte) {
-		root := xproto.Setup(d.X).DefaultScreen(d.X).Root
-		must(t, xtest.FakeInputChecked(d.X, kind, 1, 0, root, 0, 0, 0).Check())
-	}
+	fake := button(t, d)
 	paint := `const c = document.createElement("canvas"), g = c.getContext("2d"), im = new Image(); c.width = 800; c.height = 500;
 		g.fillStyle = "#f0f"; g.fillRect(0, 0, 800, 500); im.src = c.toDataURL();
 		addEventListener("dragstart", e => { e.dataTransfer.setData("text/uri-list", "file:///home/x/.ssh"); e.dataTransfer.setDragImage(im, 400, 250); say("dragstart"); });
