@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -275,6 +276,18 @@ func attacks(calls []string) []string {
 func (h *host) report(name string) string {
 	h.t.Helper()
 	return awaitReport(h.t, name, h.reports)
+}
+
+// point moves the pointer over a page until the page says "moved": one that is not
+// laid out yet sees nothing of it.
+func point(t testing.TB, d *desk.Desk, w desk.Window, reports func() []string) {
+	t.Helper()
+	x := 300
+	until(t, "the page to see the pointer", func() bool {
+		x ^= 2
+		d.Move(w.Frame.Min.X+x, w.Frame.Min.Y+300)
+		return slices.Contains(reports(), "moved")
+	})
 }
 
 func awaitReport(t testing.TB, name string, reports func() []string) (said string) {

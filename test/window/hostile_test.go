@@ -147,17 +147,16 @@ func TestOver(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := hostile(t, script+"\n"+`document.documentElement.style.height = "100%";
-				addEventListener("mousemove", () => setTimeout(say, 3000, "rested"), { once: true });
+				addEventListener("mousemove", () => { say("moved"); setTimeout(say, 3000, "rested"); }, { once: true });
 				say("ready");`)
-			point := func(title string, report func(string) string) {
+			at := func(title string, report func(string) string, reports func() []string) {
 				w := d.Await(title)
 				report("ready")
 				d.AwaitActive(w)
-				d.Move(w.Frame.Min.X+300, w.Frame.Min.Y+300)
-				d.Move(w.Frame.Min.X+302, w.Frame.Min.Y+302)
+				point(t, d, w, reports)
 			}
 			control := showBare(t, d, s)
-			point("bare", control.report)
+			at("bare", control.report, control.reports)
 			until(t, "the words over the bare host", func() bool { return d.Popups() > 0 })
 			control.proc.Kill()
 			d.Gone("bare")
@@ -165,7 +164,7 @@ func TestOver(t *testing.T) {
 			h := showHost(t, d, s, hostOptions{unguarded: true})
 			defer d.Gone("Hostile")
 			defer h.end()
-			point("Hostile", h.report)
+			at("Hostile", h.report, h.reports)
 			h.report("rested")
 			if n := d.Popups(); n > 0 {
 				t.Errorf("%d windows of the page's lie over the others", n)

@@ -21,25 +21,24 @@ func selected(t testing.TB, d *desk.Desk) bool {
 func TestSelection(t *testing.T) {
 	d := desk.Start(t, desk.Options{})
 	s := hostile(t, `const a = document.createElement("textarea"); a.value = "attack\n"; document.body.append(a); a.style.cssText = "position: fixed; top: 80%";
-		addEventListener("mousemove", () => { a.focus(); a.select(); setTimeout(say, 1000, "rested"); }, { once: true });
+		addEventListener("mousemove", () => { a.focus(); a.select(); say("moved"); setTimeout(say, 1000, "rested"); }, { once: true });
 		say("ready");`)
-	point := func(title string, report func(string) string) desk.Window {
+	at := func(title string, report func(string) string, reports func() []string) desk.Window {
 		w := d.Await(title)
 		report("ready")
 		d.AwaitActive(w)
-		d.Move(w.Frame.Min.X+300, w.Frame.Min.Y+300)
-		d.Move(w.Frame.Min.X+302, w.Frame.Min.Y+302)
+		point(t, d, w, reports)
 		return w
 	}
 	control := showBare(t, d, s)
-	point("bare", control.report)
+	at("bare", control.report, control.reports)
 	until(t, "the bare host to have the selection", func() bool { return selected(t, d) })
 	control.proc.Kill()
 	d.Gone("bare")
 	until(t, "the selection to be gone", func() bool { return !selected(t, d) })
 	h := showHost(t, d, s, hostOptions{unguarded: true})
 	defer h.end()
-	w := point("Hostile", h.report)
+	w := at("Hostile", h.report, h.reports)
 	h.report("rested")
 	if selected(t, d) {
 		t.Error("the page has taken the selection")

@@ -37,23 +37,22 @@ func TestPointer(t *testing.T) {
 	s := hostile(t, `const c = document.createElement("canvas"), g = c.getContext("2d"); c.width = c.height = 128;
 		g.fillStyle = "#f0f"; g.fillRect(0, 0, 128, 128);
 		document.documentElement.style.cssText = "height: 100%; cursor: url(" + c.toDataURL() + ") 127 127, pointer";
-		addEventListener("mousemove", () => setTimeout(say, 1500, "rested"), { once: true });
+		addEventListener("mousemove", () => { say("moved"); setTimeout(say, 1500, "rested"); }, { once: true });
 		say("ready");`)
-	point := func(title string, report func(string) string) {
+	at := func(title string, report func(string) string, reports func() []string) {
 		w := d.Await(title)
 		report("ready")
 		d.AwaitActive(w)
-		d.Move(w.Frame.Min.X+300, w.Frame.Min.Y+300)
-		d.Move(w.Frame.Min.X+302, w.Frame.Min.Y+302)
+		point(t, d, w, reports)
 	}
 	control := showBare(t, d, s)
-	point("bare", control.report)
+	at("bare", control.report, control.reports)
 	until(t, "the bare host's picture at the pointer", func() bool { _, _, pages := pointer(t, d); return pages })
 	control.proc.Kill()
 	d.Gone("bare")
 	h := showHost(t, d, s, hostOptions{unguarded: true})
 	defer h.end()
-	point("Hostile", h.report)
+	at("Hostile", h.report, h.reports)
 	h.report("rested")
 	if w, h, pages := pointer(t, d); pages {
 		t.Errorf("a picture of the page's of %d×%d lies over what is around the pointer", w, h)
@@ -79,16 +78,18 @@ func TestDragAcross(t *testing.T) {
 	target.report("ready")
 	page := func(file string) site {
 		return hostile(t, `const e = document.createElement("div"); e.draggable = true; e.style.cssText = "position: fixed; inset: 0"; document.body.append(e);
-			addEventListener("dragstart", e => { e.dataTransfer.setData("text/uri-list", "file://`+file+`"); say("dragstart"); }); say("ready");`)
+			addEventListener("dragstart", e => { e.dataTransfer.setData("text/uri-list", "file://`+file+`"); say("dragstart"); });
+			addEventListener("mousemove", () => say("moved"), { once: true }); say("ready");`)
 	}
 	dropped := func(file string) bool {
 		return slices.ContainsFunc(target.of(fromDropped), func(s string) bool { return strings.Contains(s, file) })
 	}
-	drag := func(title string, report func(string) string) {
+	drag := func(title string, report func(string) string, reports func() []string) {
 		w := d.Await(title)
 		report("ready")
 		d.Raise(w)
 		d.AwaitActive(w)
+		point(t, d, w, reports)
 		x, y := w.Frame.Min.X+200, w.Frame.Min.Y+200
 		d.Move(x, y)
 		fake(xproto.ButtonPress)
@@ -110,14 +111,14 @@ func TestDragAcross(t *testing.T) {
 	control := showBare(t, d, page("/control"))
 	until(t, "the files of the bare host's page to be dropped", func() bool {
 		if !dropped("/control") {
-			drag("bare", control.report)
+			drag("bare", control.report, control.reports)
 		}
 		return dropped("/control")
 	})
 	control.proc.Kill()
 	d.Gone("bare")
 	h := showHost(t, d, page("/attack"), hostOptions{unguarded: true})
-	drag("Hostile", h.report)
+	drag("Hostile", h.report, h.reports)
 	until(t, "the drag to be refused", func() bool { return h.refused("permission") > 0 })
 	d.Click(over.Frame.Min.X+400, over.Frame.Min.Y+400)
 	target.report("clicked")
@@ -136,6 +137,7 @@ func TestDrag(t *testing.T) {
 		g.fillStyle = "#f0f"; g.fillRect(0, 0, 800, 500); im.src = c.toDataURL();
 		addEventListener("dragstart", e => { e.dataTransfer.setData("text/uri-list", "file:///home/x/.ssh"); e.dataTransfer.setDragImage(im, 400, 250); say("dragstart"); });
 		addEventListener("click", () => say("clicked"));
+		addEventListener("mousemove", () => say("moved"), { once: true });
 		im.decode().then(() => say("ready"));`
 	painted := func() bool {
 		im := d.Screen()
@@ -146,10 +148,11 @@ func TestDrag(t *testing.T) {
 		}
 		return false
 	}
-	drag := func(title string, report func(string) string) (w desk.Window, seen bool) {
+	drag := func(title string, report func(string) string, reports func() []string) (w desk.Window, seen bool) {
 		w = d.Await(title)
 		report("ready")
 		d.AwaitActive(w)
+		point(t, d, w, reports)
 		x, y := w.Frame.Min.X+200, w.Frame.Min.Y+200
 		d.Move(x, y)
 		fake(xproto.ButtonPress)
@@ -165,12 +168,13 @@ func TestDrag(t *testing.T) {
 		"selection": `document.body.innerHTML = "<p style='font-size: 60px'>" + "attack ".repeat(200); getSelection().selectAllChildren(document.body);`,
 		"frame": `const f = document.createElement("iframe"); f.style.cssText = "position: fixed; inset: 0; width: 100%; height: 100%"; document.body.append(f);
 			const e = f.contentDocument.createElement("div"); e.draggable = true; e.style.cssText = "position: fixed; inset: 0"; f.contentDocument.body.append(e);
-			e.addEventListener("dragstart", e => { e.dataTransfer.setDragImage(im, 400, 250); say("dragstart"); }); e.addEventListener("click", () => say("clicked"));`,
+			e.addEventListener("dragstart", e => { e.dataTransfer.setDragImage(im, 400, 250); say("dragstart"); }); e.addEventListener("click", () => say("clicked"));
+			e.addEventListener("mousemove", () => say("moved"), { once: true });`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := hostile(t, script+paint)
 			control := showBare(t, d, s)
-			drag("bare", control.report)
+			drag("bare", control.report, control.reports)
 			until(t, "the picture of the bare host's page", func() bool { d.Move(500, 500); d.Move(510, 500); return d.Popups() > 0 })
 			fake(xproto.ButtonRelease)
 			control.proc.Kill()
@@ -179,7 +183,7 @@ func TestDrag(t *testing.T) {
 			h := showHost(t, d, s, hostOptions{unguarded: true})
 			defer d.Gone("Hostile")
 			defer h.end()
-			w, seen := drag("Hostile", h.report)
+			w, seen := drag("Hostile", h.report, h.reports)
 			if seen {
 				t.Error("the page's picture was shown")
 			}

@@ -20,7 +20,7 @@ import (
 func TestAnswers(t *testing.T) {
 	d := desk.Start(t, desk.Options{})
 	short := sheet()
-	short.Timeout = 1500 * time.Millisecond
+	short.Timeout = 5 * time.Second // on a busy machine it is painted within
 	for _, c := range []struct {
 		name  string
 		sheet prompthost.Sheet

@@ -237,7 +237,7 @@ func TestNoBus(t *testing.T) {
 func TestWayland(t *testing.T) {
 	c := desk.Weston(t)
 	s := sheet()
-	s.Timeout = 3 * time.Second
+	s.Timeout = 8 * time.Second // on a busy machine it is painted within
 	q := start(t, c, s)
 	q.until("painted", 1)
 	q.ready()
