@@ -52,12 +52,15 @@ func TestSelection(t *testing.T) {
 func TestMenu(t *testing.T) {
 	d := desk.Start(t, desk.Options{})
 	h := showHost(t, d, hostile(t, `const s = document.createElement("select"); s.append(new Option("one"), new Option("two")); document.body.append(s);
-		s.style.cssText = "position: fixed; top: 200px; left: 100px; width: 200px; height: 40px"; s.focus(); say("ready");`), hostOptions{})
+		s.style.cssText = "position: fixed; top: 200px; left: 100px; width: 200px; height: 40px"; s.focus();
+		addEventListener("keydown", e => { if (e.key === "Shift") say("keyed"); }); say("ready");`), hostOptions{})
 	defer h.end()
 	w := d.Await("Hostile")
 	h.report("ready")
 	d.AwaitActive(w)
 	for name, open := range map[string]func(){"key": func() { d.Key("space") }, "click": func() { d.Click(w.Frame.Min.X+200, w.Frame.Min.Y+220) }} {
+		keyed := len(h.reports())
+		until(t, "the page to have the keyboard", func() bool { d.Key("Shift"); return len(h.reports()) > keyed })
 		open()
 		until(t, "the menu by a "+name, func() bool { return d.Popups() > 0 })
 		d.Key("Escape")
